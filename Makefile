@@ -1,0 +1,33 @@
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test validate figures bench format
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $(READY)
+
+demo: $(READY)  ## the first look: studies, figures and a table of claims under results/
+	$(BIN)/python -m paper_figs --demo --out results
+
+test: $(READY)  ## everything that must hold before a change lands
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/pyright
+	$(BIN)/pytest -n 2
+
+validate: $(READY)  ## the slow half of the tests: full-size validation against theory
+	$(BIN)/pytest -n 2 -m slow
+
+figures: $(READY)  ## every figure at full size, under results/
+	$(BIN)/python -m paper_figs --out results
+
+bench: $(READY)  ## timings against named peers
+	$(BIN)/python -m benchmarks
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .

@@ -1,0 +1,84 @@
+"""Checks at the door: bad input is refused in one sentence that names the remedy."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+
+def is_concrete(x) -> bool:
+    """Whether the value of `x` is known now, and not only once a traced program runs."""
+    return not isinstance(x, jax.core.Tracer)
+
+
+def tolerance(dtype) -> float:
+    """The rounding that a computation of a few thousand operations may leave, by dtype."""
+    return float(jnp.finfo(dtype).eps) * 2.0**12
+
+
+def guard(x: Array, ok, message: str) -> Array:
+    """`x`, once `ok` holds: a ValueError now where values are known, at run time where traced."""
+    if not is_concrete(ok):
+        return eqx.error_if(x, jnp.logical_not(ok), message)
+    if not bool(ok):
+        raise ValueError(message)
+    return x
+
+
+def check_dimension(d, least: int = 1) -> int:
+    """`d` as an int that is at least `least`."""
+    if isinstance(d, bool) or not isinstance(d, int | np.integer) or d < least:
+        raise ValueError(f"expected an integer dimension d >= {least}, got {d!r}; pass d={least}.")
+    return int(d)
+
+
+def check_points(x, d: int, name: str = "x") -> Array:
+    """`x` as finite floating-point points of shape [n, d] with n >= 1."""
+    x = jnp.asarray(x)
+    if x.ndim != 2 or x.shape[1] != d:
+        raise ValueError(
+            f"expected {name} of shape [n, {d}], got {list(x.shape)}; "
+            f"put one point a row, with d = {d} columns."
+        )
+    if x.shape[0] == 0:
+        raise ValueError(f"expected at least one point in {name}, got an empty cloud; pass n >= 1.")
+    return check_finite(x, name)
+
+
+def check_finite(x, name: str = "x") -> Array:
+    """`x` as an array of finite floating-point numbers."""
+    x = jnp.asarray(x)
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise ValueError(
+            f"expected real floating-point numbers in {name}, got {x.dtype}; cast with .astype(float)."
+        )
+    return guard(
+        x,
+        jnp.isfinite(x).all(),
+        f"expected finite numbers in {name}, got NaN or infinity; drop or mend those entries.",
+    )
+
+
+def check_weights(w, n: int, name: str = "w") -> Float[Array, " n"]:
+    """`w` as n finite, nonnegative weights of sum 1."""
+    w = check_finite(w, name)
+    if w.shape != (n,):
+        raise ValueError(f"expected {name} of shape [{n}], got {list(w.shape)}; pass one a point.")
+    w = guard(w, (w >= 0).all(), f"expected nonnegative {name}, got a negative weight; clip at 0.")
+    close = jnp.abs(w.sum() - 1) <= tolerance(w.dtype)
+    return guard(w, close, f"expected {name} of sum 1; divide by {name}.sum().")
+
+
+def check_nonnegative(value, name: str) -> Array:
+    """`value` as a finite scalar that is at least 0."""
+    value = check_scalar(value, name)
+    return guard(value, value >= 0, f"expected {name} >= 0, got a negative number; pass {name}=0.")
+
+
+def check_scalar(value, name: str) -> Float[Array, ""]:
+    """`value` as one finite floating-point number."""
+    value = jnp.asarray(value, dtype=float) if isinstance(value, int | float) else jnp.asarray(value)
+    if value.ndim != 0:
+        raise ValueError(f"expected one number for {name}, got shape {list(value.shape)}; use vmap.")
+    return check_finite(value, name)

@@ -1,0 +1,58 @@
+import abc
+from collections.abc import Callable
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from .._typing import Key, Points
+
+
+class AbstractGeometry(eqx.Module):
+    """A manifold in R^d with its exponential map.
+
+    `d` is the ambient dimension. Methods take points of shape [..., d] and broadcast.
+    """
+
+    d: eqx.AbstractVar[int]
+
+    @abc.abstractmethod
+    def project(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
+        """The nearest point of the manifold."""
+
+    @abc.abstractmethod
+    def to_tangent(
+        self, x: Float[Array, "*batch d"], v: Float[Array, "*batch d"]
+    ) -> Float[Array, "*batch d"]:
+        """P_x v: the orthogonal projection of v on the tangent space at x."""
+
+    @abc.abstractmethod
+    def exp(
+        self, x: Float[Array, "*batch d"], v: Float[Array, "*batch d"]
+    ) -> Float[Array, "*batch d"]:
+        """The end of the geodesic that leaves x with the tangent velocity v, after time 1."""
+
+    @abc.abstractmethod
+    def log(
+        self, x: Float[Array, "*batch d"], y: Float[Array, "*batch d"]
+    ) -> Float[Array, "*batch d"]:
+        """The tangent v at x with exp(x, v) = y and |v| = distance(x, y)."""
+
+    @abc.abstractmethod
+    def distance(
+        self, x: Float[Array, "*batch d"], y: Float[Array, "*batch d"]
+    ) -> Float[Array, "*batch"]:
+        """The geodesic distance."""
+
+    @abc.abstractmethod
+    def sample(self, key: Key, n: int) -> Points:
+        """n independent points of the reference law: uniform, or standard normal on R^d."""
+
+    @abc.abstractmethod
+    def check(self, x, name: str = "x") -> Points:
+        """`x` as n points [n, d] of the manifold; ValueError, with the remedy, if it is not."""
+
+    @abc.abstractmethod
+    def extend(
+        self, field: Callable[[Points], Points], x: Float[Array, "n d"]
+    ) -> Float[Array, "n d"]:
+        """A tangent field continued to all of R^d, so that Runge-Kutta stages may leave the manifold."""

@@ -1,0 +1,33 @@
+"""Every test runs in float64, with strict dtype promotion, shapes checked and warnings as errors."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("JAX_ENABLE_X64", "1")
+os.environ.setdefault("JAX_NUMPY_DTYPE_PROMOTION", "strict")
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".cache" / "jax")
+)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+os.environ.setdefault("MPLBACKEND", "agg")
+
+from jaxtyping import install_import_hook
+
+# Everything that is imported from here on has its annotations checked at run time.
+install_import_hook("meanfield", "beartype.beartype")
+
+import jax
+import pytest
+
+
+@pytest.fixture
+def getkey():
+    """A function that returns a new random key at each call, the same ones in every run."""
+    key = jax.random.key(0)
+
+    def get():
+        nonlocal key
+        key, out = jax.random.split(key)
+        return out
+
+    return get
