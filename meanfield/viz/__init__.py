@@ -1,0 +1,22 @@
+"""Drawing primitives: each takes an `ax` and host or device arrays, draws, and returns its artists.
+
+Colours and line styles are those of the current matplotlib style: `paper_figs/paper.mplstyle` is
+readable with any colour vision and in grey. Nothing here computes: a picture shows what it is given.
+"""
+
+from ._axes import angle_ticks as angle_ticks
+from ._circle import (
+    circle_points as circle_points,
+    circle_tracks as circle_tracks,
+    density_circle as density_circle,
+)
+from ._convergence import Fit as Fit, convergence as convergence
+from ._film import film as film
+from ._lines import (
+    band as band,
+    histogram_ridge as histogram_ridge,
+    staircase as staircase,
+)
+from ._maps import overlay_curve as overlay_curve, phase_map as phase_map
+from ._mollweide import mollweide as mollweide
+from ._sphere import sphere_points as sphere_points, sphere_tracks as sphere_tracks

@@ -1,0 +1,70 @@
+"""What a picture is drawn from, as numpy arrays on the host, checked at the door."""
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray as NDArray
+
+Real: TypeAlias = float | int
+"""A number for which 2 does as well as 2.0."""
+
+# A thousandth of the radius is less than the width of a line: what is closer looks right.
+UNIT_TOLERANCE = 1e-3
+
+
+def to_host(
+    x: ArrayLike, shape: tuple[str | int, ...], name: str, remedy: str, finite: bool = True
+) -> NDArray[np.float64]:
+    """`x` in double precision, of the given shape: a letter stands for any length >= 1."""
+    array = np.asarray(x, dtype=float)
+    fits = array.ndim == len(shape) and all(
+        have > 0 if isinstance(want, str) else have == want
+        for have, want in zip(array.shape, shape, strict=True)
+    )
+    if not fits:
+        want = ", ".join(map(str, shape))
+        raise ValueError(f"expected {name} of shape [{want}], got {list(array.shape)}; {remedy}.")
+    if finite and not np.isfinite(array).all():
+        raise ValueError(
+            f"expected finite numbers in {name}, got NaN or infinity; drop or mend those entries."
+        )
+    return array
+
+
+def unit_points(x: ArrayLike, shape: tuple[str | int, ...], name: str) -> NDArray[np.float64]:
+    """`x` as points of the unit sphere, along its last axis."""
+    points = to_host(x, shape, name, f"put {shape[-1]} coordinates on the last axis")
+    if np.abs(np.linalg.norm(points, axis=-1) - 1).max() > UNIT_TOLERANCE:
+        raise ValueError(
+            f"expected unit vectors in {name}, got points off the sphere; "
+            f"normalize them with Sphere({shape[-1]}).project({name})."
+        )
+    return points
+
+
+def point_labels(labels: ArrayLike | None, n: int) -> NDArray[np.integer]:
+    """One integer a point; all 0 if there are none."""
+    array = np.zeros(n, int) if labels is None else np.asarray(labels)
+    if array.shape != (n,) or array.dtype.kind not in "iu":
+        raise ValueError(
+            f"expected integer labels of shape [{n}], got {array.dtype} of shape "
+            f"{list(array.shape)}; pass one integer a point."
+        )
+    return array
+
+
+def point_areas(w: ArrayLike | None, n: int, area: Real) -> NDArray[np.float64]:
+    """Marker areas proportional to the weights, of mean `area`."""
+    if w is None:
+        return np.full(n, area, dtype=float)
+    weights = to_host(w, (n,), "w", "pass one weight a point")
+    if weights.min() < 0 or weights.sum() == 0:
+        raise ValueError("expected nonnegative weights w, not all 0; clip them at 0.")
+    return area * weights / weights.mean()
+
+
+def times(ts: ArrayLike | None, steps: int) -> NDArray[np.float64]:
+    """The times of `steps` states; 0, 1, 2, ... if there are none."""
+    if ts is None:
+        return np.arange(steps, dtype=float)
+    return to_host(ts, (steps,), "ts", "pass one time a state")

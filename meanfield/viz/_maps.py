@@ -1,0 +1,51 @@
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import Normal, Stroke
+from numpy.typing import ArrayLike
+
+from ._axes import colour_bar
+from ._inputs import to_host
+
+
+def phase_map(
+    ax: Axes, x: ArrayLike, y: ArrayLike, z: ArrayLike, label: str | None = None, **mesh: Any
+) -> QuadMesh:
+    """A heat map of `z` [len(y), len(x)] at the points (x, y), with a colour bar named `label`.
+
+    x and y are increasing, evenly spaced or not. The colours are the current style's (viridis by
+    default: perceptually uniform, safe for every colour vision); `mesh` goes to `pcolormesh`. For
+    a probability pass `vmin=0, vmax=1`, so that panels compare. NaN stays blank. `label=None`
+    draws no bar: pass the returned mesh to `fig.colorbar` for one shared by several panels.
+
+    Raises ValueError for shapes that do not fit.
+    """
+    along = to_host(x, ("a",), "x", "pass the horizontal grid as one axis")
+    up = to_host(y, ("b",), "y", "pass the vertical grid as one axis")
+    values = to_host(z, (len(up), len(along)), "z", "put y on the first axis, or pass z.T", False)
+    drawn = ax.pcolormesh(along, up, values, shading="nearest", rasterized=True, **mesh)
+    colour_bar(drawn, ax, label, pad=0.02)
+    return drawn
+
+
+def overlay_curve(
+    ax: Axes, x: ArrayLike, y: ArrayLike, label: str | None = None, **line: Any
+) -> Line2D:
+    """A curve over a map: white with a black rim, so that it shows on every colour.
+
+    `x` and `y` [q]; NaN and infinity leave gaps; the limits of `ax` stay. `line` goes to `plot`,
+    where a `linestyle` tells two curves apart.
+
+    Raises ValueError for shapes that do not fit.
+    """
+    along = to_host(x, ("q",), "x", "pass the curve's abscissae as one axis", False)
+    up = to_host(y, (len(along),), "y", "pass one ordinate an abscissa", False)
+    settings = {"color": "white", "linestyle": "-", "linewidth": 1.4} | line
+    limits = ax.axis()
+    (drawn,) = ax.plot(along, up, label=label, **settings)
+    ax.axis(limits)
+    rim = Stroke(linewidth=drawn.get_linewidth() + 1.2, foreground="black")
+    drawn.set_path_effects([rim, Normal()])
+    return drawn
