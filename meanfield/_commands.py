@@ -1,0 +1,212 @@
+"""What the commands of `meanfield` do; each takes its arguments and returns the exit status."""
+
+import contextlib
+import dataclasses
+import difflib
+import inspect
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import tyro
+import xarray as xr
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from . import studies
+from ._runtime import prepare, report
+from .io import Store
+from .studies import Study
+
+_T = TypeVar("_T")
+
+
+class UsageError(ValueError):
+    """A command that cannot be understood."""
+
+
+@dataclass(frozen=True)
+class _RunOptions:
+    """How to run it."""
+
+    tiny: tyro.conf.FlagCreatePairsOff[bool] = False
+    """The same study in seconds."""
+    out: Path | None = None
+    """Folder of this run alone; by default results/<study>-<hash>. The same folder resumes."""
+    seeds: int = 1
+    """Number of seeds, from --seed on; claims are made at each."""
+    float32: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Compute in float32; by default float64."""
+    traceback: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Show where an error arose."""
+
+
+@dataclass(frozen=True)
+class _NoOptions:
+    """No options."""
+
+
+@dataclass(frozen=True)
+class _ShowOptions:
+    folder: Annotated[Path, tyro.conf.Positional]
+    """Folder that `meanfield run` wrote."""
+
+
+def list_studies(arguments: list[str]) -> int:
+    """Shows the studies there are."""
+    _parse(_NoOptions, "meanfield list", arguments)
+    table = Table("study", "what it is", box=None)
+    for name, study in studies.available().items():
+        table.add_row(name, _first_line(study))
+    _console().print(table)
+    return 0
+
+
+def run(arguments: list[str]) -> int:
+    """Runs a study, keeps its results and holds them against theory; 1 if a claim fails."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print("usage: meanfield run STUDY [--field value ...]; STUDY is one of:\n")
+        list_studies([])
+        return 0 if arguments else 2
+    found = studies.available()
+    name = choose(arguments[0].replace("-", "_"), found, "study", "meanfield list")
+    study, options = _read_study(found[name], arguments[1:])
+    prepare(float32=options.float32)
+    study = studies.repeat(study.tiny() if options.tiny else study, options.seeds)
+    store = study.store(options.out)
+    reused = store.cells()
+    result = study.run(store, progress=sys.stderr.isatty())
+    claims = [dataclasses.asdict(claim) for claim in study.claims(result)]
+    store.save_claims(claims)
+    if reused:
+        print(f"reused {reused} stored cells, computed at {result.attrs['cells_computed_at']}")
+    print_claims(claims)
+    print(f"results in {store.folder}")
+    return 0 if all(claim["passed"] for claim in claims) else 1
+
+
+def show(arguments: list[str]) -> int:
+    """Shows what a run left in a folder."""
+    options = _parse(_ShowOptions, "meanfield show", arguments)
+    store = Store.open(options.folder)
+    result = store.load_result()
+    facts = {k: str(v) for k, v in store.identity.items() if k != "fields"}
+    facts |= {k: str(v) for k, v in store.identity.get("fields", {}).items()}
+    print_facts(facts)
+    if result is None:
+        print(f"not finished: {store.cells()} cells are stored; run it again with --out to resume")
+        return 0
+    print_facts({k.removeprefix("provenance_"): str(v) for k, v in _origin(result).items()})
+    print_facts({str(k): _describe(v) for k, v in result.variables.items()})
+    print_claims(store.load_claims() or [])
+    return 0
+
+
+def doctor(arguments: list[str]) -> int:
+    """Shows what there is to know about this machine; 1 if it computes wrong numbers."""
+    _parse(_NoOptions, "meanfield doctor", arguments)
+    # A jax that is known to be wrong is to be reported here, and not refused.
+    with contextlib.suppress(ValueError):
+        prepare()
+    facts, sound = report()
+    print_facts(facts)
+    print("this machine computes right numbers" if sound else "do not trust results from here")
+    return 0 if sound else 1
+
+
+def _read_study(kind: type[Study], arguments: list[str]) -> tuple[Study, _RunOptions]:
+    """The study and the options that the flags describe; the flags are the fields."""
+    both = dataclasses.make_dataclass(
+        "Both",
+        [
+            ("study", tyro.conf.OmitArgPrefixes[kind]),
+            ("run", tyro.conf.OmitArgPrefixes[_RunOptions]),
+        ],
+    )
+    read = _parse(both, f"meanfield run {kind.name()}", arguments)
+    return read.study, read.run
+
+
+def _parse(kind: type[_T], program: str, arguments: list[str]) -> _T:
+    """`arguments` read into `kind`; UsageError in one sentence where they do not fit."""
+    panel = StringIO()
+    try:
+        with contextlib.redirect_stderr(panel):
+            return tyro.cli(kind, prog=program, description="", args=arguments)
+    except SystemExit as stop:
+        if not stop.code:
+            raise  # help was asked for and shown
+        raise UsageError(_sentence(panel.getvalue(), program)) from None
+
+
+def _sentence(panel: str, program: str) -> str:
+    """What tyro says in a panel, in one line."""
+    lines = [line.strip("\u2502 ") for line in panel.splitlines()]
+    rules = [n for n, line in enumerate(lines) if line.startswith(("\u2500", "\u256d", "\u2570"))]
+    said = " ".join(lines[1 : rules[1]] if len(rules) > 1 else lines)
+    near = re.search(r"Perhaps you meant:\s*(--[\w-]+)", " ".join(lines))
+    hint = f"; perhaps you meant {near[1]}" if near else ""
+    return f"{said}{hint}; see {program} --help"
+
+
+def choose(name: str, known: Iterable[str], what: str, where: str) -> str:
+    """`name` if it is known; else a UsageError that names the closest."""
+    known = [*known]
+    if name in known:
+        return name
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"perhaps you meant {near[0]}" if near else f"see {where}"
+    raise UsageError(f"expected a {what} that exists, got {name}; {hint}")
+
+
+def print_claims(claims: list[dict[str, Any]]) -> None:
+    """Shows claims as a table."""
+    table = Table(*("claim", "measured", "expected", "tolerance", "source", "passed"))
+    for claim in claims:
+        relation = "" if claim["relation"] == "==" else claim["relation"] + " "
+        table.add_row(
+            claim["name"],
+            _number(claim["measured"]),
+            relation + _number(claim["expected"]),
+            _number(claim["tolerance"]),
+            claim["source"],
+            Text("yes", "green") if claim["passed"] else Text("NO", "bold red"),
+        )
+    _console().print(table if claims else "no claims")
+
+
+def print_facts(facts: dict[str, str]) -> None:
+    """Shows names and what they stand for."""
+    table = Table("", "", box=None, show_header=False)
+    for name, value in facts.items():
+        table.add_row(name, value)
+    _console().print(table)
+
+
+def _console() -> Console:
+    # What is piped into a file is not to be broken at 80 columns.
+    width = None if sys.stdout.isatty() else 160
+    return Console(width=width, markup=False, highlight=False)
+
+
+def _number(value: float | str) -> str:
+    return f"{float(value):.6g}"  # a NaN is stored as a string
+
+
+def _origin(result: xr.Dataset) -> dict[str, Any]:
+    shown = ("provenance_", "cells_computed_at")
+    return {str(k): v for k, v in result.attrs.items() if str(k).startswith(shown)}
+
+
+def _describe(variable: xr.Variable) -> str:
+    sizes = ", ".join(f"{name}: {size}" for name, size in variable.sizes.items())
+    return f"{variable.dtype} ({sizes}) {variable.attrs.get('long_name', '')}".rstrip()
+
+
+def _first_line(kind: type[Study]) -> str:
+    return (inspect.getdoc(kind) or "").partition("\n")[0]

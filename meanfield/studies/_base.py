@@ -1,0 +1,199 @@
+'''What a study is, and how to write one.
+
+A study is one file of this room with one frozen dataclass, and one line in `__init__.py`
+(`from ._decay import Decay as Decay`); `meanfield run decay --rate 2` then works. Fields are plain
+(numbers, strings, booleans, tuples of them), documented by the string below each: they become the
+flags of the command line. A complete one, `_decay.py`:
+
+    import xarray as xr
+    import numpy as np
+    from dataclasses import dataclass, replace
+
+    from ._base import Claim, Study
+
+    @dataclass(frozen=True, kw_only=True)
+    class Decay(Study):
+        """Exponential decay x' = -rate x, against exp(-rate t)."""
+
+        rate: float = 1.0
+        """Rate of the decay."""
+        starts: tuple[float, ...] = (1.0, 2.0, 3.0)
+        """Values of x(0); one cell each."""
+        n: int = 1000
+        """Steps up to t = 1."""
+
+        def cells(self) -> list[dict]:
+            return [{"start": start} for start in self.starts]
+
+        def compute(self, cell: dict) -> xr.Dataset:
+            x = cell["start"] * (1 - self.rate / self.n) ** self.n
+            return xr.Dataset({"x": ((), x, {"long_name": "x(1)"})})
+
+        def tiny(self) -> "Decay":
+            return replace(self, starts=self.starts[:1], n=100)
+
+        def claims(self, dataset: xr.Dataset) -> list[Claim]:
+            ratio = float((dataset.x / dataset.start).mean())
+            # explicit Euler: (1 - a/n)^n = exp(-a) (1 - a^2 / 2n + ...), and a^2 exp(-a) < 0.55
+            return [Claim.close("x(1)/x(0)", ratio, np.exp(-self.rate), 0.3 / self.n, "calculus")]
+
+`compute` depends on nothing but the fields and the cell: a cell is the unit that is stored, that a
+killed run keeps, and that is never computed twice. Random keys come from `self.key(cell)`, one a
+cell, or from `jax.random.key(self.seed)` where the cells are to share their noise. `assemble(parts)`
+puts the parts along dimensions named after the cell's entries (here `start`); replace it where the
+cells fill no grid, or further quantities follow from all of them. `run` turns jax arrays into numpy.
+'''
+
+import abc
+import inspect
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import jax
+import xarray as xr
+
+from ..io import Store, digest, plain, precision, provenance, stamp, strip, version
+from ._claim import Claim as Claim
+
+_Study = TypeVar("_Study", bound="Study")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study(abc.ABC):
+    """A named experiment: `run()` yields a dataset, `claims(dataset)` holds it against theory.
+
+    Two studies with equal fields are one computation, known by the hash of `identity()`.
+    """
+
+    seed: int = 0
+    """Seed of every random key."""
+
+    @abc.abstractmethod
+    def cells(self) -> list[dict[str, Any]]:
+        """The independent units of work, as distinct dicts of plain values."""
+
+    @abc.abstractmethod
+    def compute(self, cell: dict[str, Any]) -> xr.Dataset:
+        """What one cell yields: named, labelled arrays. A function of the fields and the cell."""
+
+    @abc.abstractmethod
+    def tiny(self: _Study) -> _Study:
+        """The same study, small enough to end in seconds, with claims that still hold."""
+
+    @abc.abstractmethod
+    def claims(self, dataset: xr.Dataset) -> list[Claim]:
+        """The numbers of `dataset` that theory predicts, held against it."""
+
+    def assemble(self, parts: list[xr.Dataset]) -> xr.Dataset:
+        """The whole result: each entry of the cells becomes a dimension, its coordinate sorted.
+
+        The cells must fill a grid, with one number or string an entry.
+        """
+        pairs = zip(self.cells(), parts, strict=True)
+        labelled = [part.assign_coords(cell).expand_dims(list(cell)) for cell, part in pairs]
+        whole = xr.combine_by_coords(
+            labelled, compat="no_conflicts", data_vars="all", coords="minimal", join="outer"
+        )
+        return cast(xr.Dataset, whole)
+
+    def run(self, store: Store | None = None, progress: bool = False) -> xr.Dataset:
+        """The result, from the store where it is known: a cell that is stored is not computed.
+
+        `store` is `self.store(...)`, or None to keep nothing; `progress` shows a bar. Provenance
+        stands in the attributes of the result. Raises ValueError if the store is another study's
+        or a file of it is damaged.
+        """
+        if store is not None:
+            self._check(store)
+            if (known := store.load_result()) is not None:
+                return known
+        cells = _distinct(self.cells())
+        parts = [self._part(cell, store) for cell in _track(cells, self.name(), progress)]
+        result = self.assemble([strip(part) for part in parts]).as_numpy()
+        result = result.assign_attrs(study=self.name(), cells_computed_at=_origins(parts))
+        if store is not None:
+            store.save_result(result)
+        return result.assign_attrs(stamp(self.identity()))
+
+    def key(self, cell: dict[str, Any]) -> jax.Array:
+        """A random key of the seed and the cell, whatever the order of the cells."""
+        return jax.random.fold_in(jax.random.key(self.seed), int(digest(cell)[:8], 16))
+
+    def store(self, folder: str | Path | None = None, root: str | Path = "results") -> Store:
+        """The store of this study: `folder` itself, or `root/<study>-<hash>` if it is None."""
+        if folder is not None:
+            return Store(folder, self.identity())
+        return Store.under(root, self.identity())
+
+    def identity(self) -> dict[str, Any]:
+        """What makes this computation another one: name, fields, package version, precision."""
+        return {
+            "study": self.name(),
+            "fields": plain(self),
+            "version": version("meanfield-jax"),
+            "precision": precision(),
+        }
+
+    @classmethod
+    def name(cls) -> str:
+        """The class's name in snake_case, as the command line knows it."""
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
+
+    def _check(self, store: Store) -> None:
+        if store.key != digest(self.identity()):
+            raise ValueError(
+                f"expected the store of this study, got {store.folder}; pass self.store(folder)."
+            )
+
+    def _part(self, cell: dict[str, Any], store: Store | None) -> xr.Dataset:
+        if store is not None and cell in store:
+            return store.load_cell(cell)
+        part = self.compute(dict(cell)).as_numpy()
+        if store is not None:
+            store.save_cell(cell, part)
+        return part
+
+
+def available() -> dict[str, type[Study]]:
+    """The studies of this room by name: its public, concrete classes."""
+    room = vars(sys.modules[__name__.rpartition(".")[0]])
+    public = [room[name] for name in sorted(room) if not name.startswith("_")]
+    return {
+        thing.name(): thing
+        for thing in public
+        if isinstance(thing, type) and issubclass(thing, Study) and not inspect.isabstract(thing)
+    }
+
+
+def _distinct(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    if not cells or len({digest(cell) for cell in cells}) < len(cells):
+        raise ValueError(
+            f"expected distinct cells, at least one, got {len(cells)} with repetitions or none; "
+            "give each its own values and leave no sweep empty."
+        )
+    return cells
+
+
+def _track(cells: list[dict[str, Any]], name: str, progress: bool) -> Iterable[dict[str, Any]]:
+    """The cells, with a bar on the standard error if `progress`."""
+    if not progress:
+        return cells
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(cells, description=name, console=Console(stderr=True))
+
+
+def _origins(parts: list[xr.Dataset]) -> str:
+    """The commits at which the parts were computed."""
+    now = {f"provenance_{name}": value for name, value in provenance().items()}
+    origins = [now | part.attrs for part in parts]
+    commits = [
+        o["provenance_git_commit"] + (" (changed)" if o["provenance_git_dirty"] == "yes" else "")
+        for o in origins
+    ]
+    return ", ".join(dict.fromkeys(commits))
