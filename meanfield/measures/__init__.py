@@ -1,0 +1,13 @@
+"""Laws to sample, with their densities and entropies.
+
+On the sphere a density is taken with respect to the normalized uniform measure, so that the uniform
+law has log density 0 and entropy 0, and every other entropy is negative. On R^d it is taken with
+respect to Lebesgue measure. `entropy()` is -int rho log rho in both cases.
+"""
+
+from ._base import AbstractMeasure as AbstractMeasure
+from ._gaussian import Gaussian as Gaussian
+from ._mixture import Mixture as Mixture
+from ._particles import particles as particles
+from ._uniform import Uniform as Uniform
+from ._von_mises_fisher import VonMisesFisher as VonMisesFisher

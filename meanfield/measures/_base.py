@@ -1,0 +1,34 @@
+import abc
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from .._typing import Key, Points, Scalar
+from ..geometry import AbstractGeometry
+
+
+class AbstractMeasure(eqx.Module):
+    """A probability law on a geometry.
+
+    Densities are with respect to the normalized uniform measure on a `Sphere`, and with respect to
+    Lebesgue measure on `Euclidean` space.
+    """
+
+    geometry: eqx.AbstractVar[AbstractGeometry]
+
+    @property
+    def d(self) -> int:
+        """The ambient dimension."""
+        return self.geometry.d
+
+    @abc.abstractmethod
+    def sample(self, key: Key, n: int) -> Points:
+        """n independent points."""
+
+    @abc.abstractmethod
+    def log_density(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
+        """log rho(x). The point must lie on the geometry; that is not checked."""
+
+    @abc.abstractmethod
+    def entropy(self) -> Scalar:
+        """-int rho log rho."""

@@ -1,0 +1,27 @@
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._typing import Key, Points, Scalar
+from ..geometry import Sphere
+from ._base import AbstractMeasure
+
+
+class Uniform(AbstractMeasure):
+    """The uniform law on S^{d-1}: density 1, log density 0, entropy 0.
+
+    Raises ValueError if d < 2.
+    """
+
+    geometry: Sphere
+
+    def __init__(self, d: int):
+        self.geometry = Sphere(d)
+
+    def sample(self, key: Key, n: int) -> Points:
+        return self.geometry.sample(key, n)
+
+    def log_density(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
+        return jnp.zeros(x.shape[:-1], x.dtype)
+
+    def entropy(self) -> Scalar:
+        return jnp.zeros(())

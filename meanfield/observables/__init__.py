@@ -1,0 +1,34 @@
+"""Plain functions of a cloud x [n, d], with optional weights w [n] that sum to 1.
+
+Each returns arrays of fixed shapes, so that it can be observed while integrating. The distance of
+two tokens is the great-circle angle, in radians. Shapes are always checked; numbers are checked
+where they are known, that is outside a traced program. An energy is an observable as it stands:
+see `meanfield.energies`.
+"""
+
+from ._caps import log_cap_measure as log_cap_measure
+from ._clusters import Clusters as Clusters, clusters as clusters, members as members
+from ._entropy import (
+    EntropyEstimate as EntropyEstimate,
+    entropy_knn as entropy_knn,
+    entropy_spacings as entropy_spacings,
+)
+from ._hemisphere import Hemisphere as Hemisphere, hemisphere as hemisphere
+from ._hitting import hitting_time as hitting_time
+from ._moments import (
+    alignment as alignment,
+    degree_moment as degree_moment,
+    effective_rank as effective_rank,
+    mean_resultant as mean_resultant,
+    second_moment as second_moment,
+)
+from ._pairs import (
+    inner_product_histogram as inner_product_histogram,
+    inner_products as inner_products,
+    min_inner_product as min_inner_product,
+)
+from ._renyi import (
+    captured_share as captured_share,
+    renyi_centres as renyi_centres,
+    strong_renyi_centres as strong_renyi_centres,
+)

@@ -1,0 +1,58 @@
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._checks import check_finite, check_weights, is_concrete
+from .._typing import Points, Weights
+from ..geometry import Sphere
+
+_BLOCK = 2**22
+"""Numbers that a block of differences of tokens may hold."""
+
+
+def cloud(x, least: int = 1) -> Points:
+    """`x` as a cloud of at least `least` points; its numbers are checked where they are known."""
+    if is_concrete(x):
+        x = check_finite(x)
+    if x.ndim != 2 or x.shape[0] < least:
+        raise ValueError(
+            f"expected x of shape [n, d] with n >= {least}, got {list(x.shape)}; "
+            "put one token a row, and use vmap for a batch of clouds."
+        )
+    return x
+
+
+def on_sphere(x, least: int = 1) -> Points:
+    """`x` as a cloud of unit vectors."""
+    x = cloud(x, least)
+    return Sphere(x.shape[1]).check(x) if is_concrete(x) else x
+
+
+def masses(w, x: Points) -> Weights:
+    """`w` as the weights of the cloud x, uniform if None."""
+    n = x.shape[0]
+    if w is None:
+        return jnp.full(n, 1 / n, x.dtype)
+    if is_concrete(w):
+        w = check_weights(w, n)
+    if w.shape != (n,):
+        raise ValueError(
+            f"expected w of shape [{n}], got {list(w.shape)}; pass one weight a token."
+        )
+    return w
+
+
+def angles(token: Float[Array, " d"], x: Points) -> Float[Array, " n"]:
+    """The angles of one token with all of x, by differences: 1 - <x, y> would round small ones off."""
+    return Sphere(x.shape[1]).distance(jnp.broadcast_to(token, x.shape), x)
+
+
+def map_rows(function: Callable, x: Points, *rows: Array) -> Array:
+    """`function(token, ...)` of each row of x and `rows`, a block of tokens at a time.
+
+    `function` may hold n x d numbers a token: blocks are cut so that they fit in memory.
+    """
+    block = min(x.shape[0], max(1, _BLOCK // x.size))
+    return jax.lax.map(lambda row: function(*row), (x, *rows), batch_size=block)

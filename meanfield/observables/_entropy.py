@@ -1,0 +1,116 @@
+import math
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+from scipy.special import digamma, polygamma
+
+from .._checks import check_dimension
+from .._typing import Points, Scalar
+from ._caps import log_cap_measure
+from ._cloud import angles, map_rows, on_sphere
+
+
+class EntropyEstimate(eqx.Module):
+    """An entropy, its standard error, and the share of tokens dropped as exact duplicates.
+
+    Duplicates have no entropy against the uniform measure (a cloud with atoms has -inf): the value
+    is that of the remaining distinct tokens. It is NaN if too few of them are left.
+    """
+
+    value: Scalar
+    standard_error: Scalar
+    duplicates: Scalar
+
+
+def entropy_knn(x: Points, k: int = 3) -> EntropyEstimate:
+    """The entropy -int rho log rho dsigma of the law of n independent tokens on S^{d-1}.
+
+        H = psi(n) - psi(k) + (1/n) sum_i log F(theta_i),
+
+    with theta_i the angle from token i to its k-th nearest neighbour and F the share of the sphere
+    within an angle (`log_cap_measure`). sigma is the normalized uniform measure: uniform is 0 and
+    every law is at most 0; add log |S^{d-1}| = log(2 pi^{d/2} / Gamma(d/2)) for the entropy against
+    surface measure.
+
+    Exactly unbiased for the uniform law, at every n, k and d. Elsewhere the bias falls with n but
+    slowly in high dimension: from d of about 32 only differences between clouds of the same n, k, d
+    mean anything. The standard error is sqrt((var log F + psi'(k)) / n): the variance of the terms,
+    plus their correlation through shared neighbours, which was measured on uniform clouds (d from 2
+    to 32, k from 1 to 10) between .3 and 1 times psi'(k)/n. Larger k trades variance for bias.
+    Cost O(n^2 d), a block of tokens at a time.
+
+    Raises ValueError if not 1 <= k < n, or for tokens off the sphere.
+
+    Source: Kozachenko and Leonenko (1987); here with exact caps in place of flat balls.
+    """
+    k = check_dimension(k)
+    x = on_sphere(x, least=k + 1)
+    order = jnp.arange(x.shape[0])
+    fresh = ~map_rows(lambda t, i: ((angles(t, x) == 0) & (order < i)).any(), x, order)
+
+    def reach(token, i):
+        candidates = jnp.where(fresh & (order != i), angles(token, x), math.pi)
+        return -jax.lax.top_k(-candidates, k)[0][-1]
+
+    return _estimate(
+        log_cap_measure(map_rows(reach, x, order), x.shape[1]), fresh, k, _shared_knn(k)
+    )
+
+
+def entropy_spacings(x: Points, m: int = 3) -> EntropyEstimate:
+    """The entropy -int rho log rho dsigma of the law of n independent tokens on the circle.
+
+        H = psi(n) - psi(m) + (1/n) sum_i log( (theta_{i+m} - theta_i) / 2 pi )
+
+    over the sorted angles, cyclically. sigma is the normalized uniform measure: uniform is 0; add
+    log 2 pi for the entropy against arc length. An m-spacing of n uniform tokens has the law
+    Beta(m, n - m), whose logarithm has mean psi(m) - psi(n): exactly unbiased for the uniform law.
+    The standard error counts the overlap of the spacings: for the uniform law it is
+    sqrt(((2 m^2 - 2 m + 1) psi'(m) - 2 m + 1) / n), half of that of `entropy_knn` at k = m = 3.
+
+    Raises ValueError if not 1 <= m < n, if d is not 2, or for tokens off the circle.
+    """
+    m = check_dimension(m)
+    x = on_sphere(x, least=m + 1)
+    if x.shape[1] != 2:
+        raise ValueError(
+            f"expected tokens on the circle, d = 2, got d = {x.shape[1]}; use entropy_knn."
+        )
+    x = x + 0.0  # -0.0 would put the angle pi at -pi
+    theta = jnp.sort(jnp.arctan2(x[:, 1], x[:, 0]))
+    fresh = jnp.diff(theta, prepend=-jnp.inf) > 0
+    count, order = fresh.sum(), jnp.arange(x.shape[0])
+    theta = jnp.sort(jnp.where(fresh, theta, jnp.inf))
+    turns = jnp.where(order + m < count, 0, 2 * math.pi).astype(x.dtype)
+    spacing = theta[(order + m) % count] - theta + turns
+    log_share = jnp.log(spacing / (2 * math.pi))
+    return _estimate(log_share, order < count, m, _shared_spacings(m))
+
+
+def _estimate(
+    log_share: Float[Array, " n"], kept: Bool[Array, " n"], k: int, shared: float
+) -> EntropyEstimate:
+    """psi(count) - psi(k) + the mean of the kept terms; `shared` adds to their variance."""
+    count = kept.sum().astype(log_share.dtype)
+    mean = jnp.where(kept, log_share, 0).sum() / count
+    variance = jnp.where(kept, (log_share - mean) ** 2, 0).sum() / count
+    value = jax.scipy.special.digamma(count) - float(digamma(k)) + mean
+    error = jnp.sqrt((variance + shared) / count)
+    enough = count > k
+    return EntropyEstimate(
+        jnp.where(enough, value, jnp.nan),
+        jnp.where(enough, error, jnp.nan),
+        1 - count / log_share.shape[0],
+    )
+
+
+def _shared_knn(k: int) -> float:
+    """n times the covariance of two terms through shared neighbours, from above: psi'(k)."""
+    return float(polygamma(1, k))
+
+
+def _shared_spacings(m: int) -> float:
+    """n times the covariance of two terms through overlap: (2 m^2 - 2 m) psi'(m) - 2 m + 1 < 0."""
+    return float((2 * m * m - 2 * m) * polygamma(1, m) - 2 * m + 1)

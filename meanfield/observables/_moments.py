@@ -1,0 +1,71 @@
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._checks import check_dimension
+from .._typing import Points, Scalar, Weights
+from ._cloud import cloud, map_rows, masses
+
+
+def mean_resultant(x: Points, w: Weights | None = None) -> Scalar:
+    """The length R = |sum_i w_i x_i|: 1 for one cluster, about n^{-1/2} for n uniform tokens."""
+    x = cloud(x)
+    mean = masses(w, x) @ x
+    square = mean @ mean
+    # The gradient at R = 0, where there is none, is set to 0.
+    return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)
+
+
+def second_moment(x: Points, w: Weights | None = None) -> Float[Array, "d d"]:
+    """The matrix sum_i w_i x_i x_i^T, of trace 1 on the sphere; it is I/d for a uniform cloud."""
+    x = cloud(x)
+    return x.T @ (masses(w, x)[:, None] * x)
+
+
+def alignment(x: Points, w: Weights | None = None) -> Scalar:
+    """The mean inner product of two distinct tokens, sum_{i != j} w_i w_j <x_i, x_j> / sum w_i w_j.
+
+    Its mean is exactly 0 for independent uniform tokens, whatever n. On an equiangular cloud it is
+    the common inner product. Cost O(n d). NaN if all mass is on one token.
+    Raises ValueError if n < 2.
+    """
+    x = cloud(x, least=2)
+    w = masses(w, x)
+    mean, alone = w @ x, w**2
+    return (mean @ mean - alone @ jnp.sum(x * x, axis=1)) / (w.sum() ** 2 - alone.sum())
+
+
+def degree_moment(x: Points, k: int, w: Weights | None = None) -> Scalar:
+    """The order parameter of degree k on S^{d-1}, sum_ij w_i w_j P_k(<x_i, x_j>).
+
+    P_k is the Gegenbauer polynomial of the sphere with P_k(1) = 1 (cos(k angle) for d = 2, Legendre
+    for d = 3). By the addition theorem the sum is nonnegative: it is the squared length of the
+    cloud's coefficients of degree k, divided by the number of harmonics. It is R^2 for k = 1, 1 for
+    one cluster, 1/n in the mean for n uniform tokens, and 1 on the circle for k clusters at the
+    corners of a regular polygon. Cost O(k n^2), in blocks.
+
+    Raises ValueError if k < 0 or d < 2.
+    """
+    x, k = cloud(x), check_dimension(k, least=0)
+    d, w = check_dimension(x.shape[1], least=2), masses(w, x)
+    return w @ map_rows(lambda token: w @ _gegenbauer(x @ token, k, d), x)
+
+
+def _gegenbauer(t: Float[Array, " n"], k: int, d: int) -> Float[Array, " n"]:
+    """P_k(t) by (j + d - 2) P_{j+1} = (2j + d - 2) t P_j - j P_{j-1}, stable on [-1, 1]."""
+    last, value = jnp.ones_like(t), t
+    for j in range(1, k):
+        last, value = value, ((2 * j + d - 2) * t * value - j * last) / (j + d - 2)
+    return value if k else last
+
+
+def effective_rank(x: Points) -> Scalar:
+    """exp(-sum_i p_i log p_i) with p the singular values of x divided by their sum.
+
+    Between 1 (all tokens on one line) and min(n, d); k for k orthogonal clusters of equal mass.
+    The tokens are not centred.
+
+    Source: Roy and Vetterli (2007), The effective rank, EUSIPCO, definition 1.
+    """
+    values = jnp.linalg.svd(cloud(x), compute_uv=False)
+    return jnp.exp(jax.scipy.special.entr(values / values.sum()).sum())

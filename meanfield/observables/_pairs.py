@@ -1,0 +1,44 @@
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from .._checks import check_dimension
+from .._typing import Points, Scalar, Weights
+from ._cloud import cloud, map_rows, masses
+
+
+def inner_products(x: Points) -> Float[Array, " pairs"]:
+    """<x_i, x_j> of the n(n-1)/2 pairs i < j, in the order (0,1), (0,2), ..., (1,2), ...
+
+    It holds n^2 numbers; `inner_product_histogram` of a trajectory is lighter to store.
+    Raises ValueError if n < 2.
+    """
+    x = cloud(x, least=2)
+    return (x @ x.T)[np.triu_indices(x.shape[0], 1)]
+
+
+def inner_product_histogram(
+    x: Points, bins: int = 50, w: Weights | None = None
+) -> Float[Array, " bins"]:
+    """Share of the pairs i < j in each of `bins` equal bins of <x_i, x_j> in [-1, 1].
+
+    The edges are `linspace(-1, 1, bins + 1)` and the shares sum to 1; a pair counts w_i w_j. Peaks
+    are clusters, and the empty valley left of 1 is where a tolerance for `clusters` belongs.
+    Raises ValueError if n < 2 or bins < 1.
+    """
+    products, w = inner_products(x), masses(w, x)
+    bins = check_dimension(bins)
+    first, second = np.triu_indices(x.shape[0], 1)
+    share = w[first] * w[second]
+    slot = jnp.clip(jnp.floor((products + 1) * (bins / 2)), 0, bins - 1).astype(int)
+    return jnp.zeros(bins, x.dtype).at[slot].add(share / share.sum())
+
+
+def min_inner_product(x: Points) -> Scalar:
+    """min over pairs of <x_i, x_j>: above 0, all tokens lie within a right angle of each other.
+
+    It holds a block of rows at a time. Raises ValueError if n < 2.
+    """
+    x = cloud(x, least=2)
+    # A token's product with itself is the largest of its row, so it may stay.
+    return map_rows(lambda token: jnp.min(x @ token), x).min()

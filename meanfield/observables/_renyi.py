@@ -1,0 +1,57 @@
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from .._checks import check_nonnegative
+from .._typing import Points, Scalar, Weights
+from ._cloud import angles, cloud, map_rows, masses
+
+
+def renyi_centres(x: Points, delta: Float[Array, ""] | float) -> Bool[Array, " n"]:
+    """Which tokens are Renyi centres: farther than delta from every earlier centre.
+
+    Tokens are in causal order, so the first is a centre; the others park one by one, as in Renyi's
+    parking problem. delta is an angle. Memory O(n d). Raises ValueError for a negative delta.
+
+    Source: Karagodin, Polyanskiy and Rigollet (2024), arXiv 2411.04990.
+    """
+    x, delta = cloud(x), check_nonnegative(delta, "delta").astype(x.dtype)
+
+    def park(centres, i):
+        free = (angles(x[i], x) > delta) | ~centres
+        return centres.at[i].set(free.all()), None
+
+    n = x.shape[0]
+    return jax.lax.scan(park, jnp.zeros(n, bool), jnp.arange(n))[0]
+
+
+def strong_renyi_centres(x: Points, delta: Float[Array, ""] | float) -> Bool[Array, " n"]:
+    """Which tokens are strong Renyi centres: farther than delta from every earlier token.
+
+    Of independent uniform tokens, number i (from 0) is one with probability (1 - F)^i, where F is
+    the share of the sphere within delta of a point: their mean number is (1 - (1 - F)^n) / F and
+    tends to 1/F, which is pi/delta on the circle. See `log_cap_measure` for F. Memory O(n d).
+    Raises ValueError for a negative delta.
+
+    Source: Karagodin, Polyanskiy and Rigollet (2024), arXiv 2411.04990.
+    """
+    x, delta = cloud(x), check_nonnegative(delta, "delta").astype(x.dtype)
+    order = jnp.arange(x.shape[0])
+    return map_rows(lambda token, i: ((angles(token, x) > delta) | (order >= i)).all(), x, order)
+
+
+def captured_share(
+    x: Points,
+    centres: Bool[Array, " n"],
+    tolerance: Float[Array, ""] | float,
+    w: Weights | None = None,
+) -> Scalar:
+    """The mass of the tokens that lie within the angle `tolerance` of a centre, centres included.
+
+    `x` is the cloud at a late time and `centres` marks tokens, as `renyi_centres` of the first cloud
+    does; the centres are taken where they are now. 0 if there are none.
+    Raises ValueError for a negative tolerance.
+    """
+    x, tolerance = cloud(x), check_nonnegative(tolerance, "tolerance").astype(x.dtype)
+    near = map_rows(lambda token: ((angles(token, x) <= tolerance) & centres).any(), x)
+    return jnp.where(near, masses(w, x), 0).sum()
