@@ -36,11 +36,11 @@ def guarded(command: Callable[[], int], show_traceback: bool = False) -> int:
     except (ValueError, RuntimeError) as error:  # bad input; a failure while integrating
         if show_traceback:
             raise
-        return _complain(str(error))
+        return complain(str(error))
     except SystemExit as asked_for_help:
         return int(asked_for_help.code or 0)
     except KeyboardInterrupt:
-        _complain("interrupted; the finished cells are kept, and the same command resumes")
+        complain("interrupted; the finished cells are kept, and the same command resumes")
         return 130
 
 
@@ -60,7 +60,7 @@ def _dispatch(arguments: list[str]) -> int:
     return known[name](arguments[1:])
 
 
-def _complain(message: str) -> int:
+def complain(message: str) -> int:
     """Says what went wrong in one paragraph on the standard error; the status for bad input."""
     print(f"meanfield: {' '.join(message.split())}", file=sys.stderr)
     return 2

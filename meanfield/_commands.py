@@ -20,7 +20,7 @@ from rich.text import Text
 
 from . import studies
 from ._runtime import prepare, report
-from .io import Store
+from .io import Store, write_json
 from .studies import Study
 
 _T = TypeVar("_T")
@@ -59,10 +59,10 @@ class _ShowOptions:
 
 def list_studies(arguments: list[str]) -> int:
     """Shows the studies there are."""
-    _parse(_NoOptions, "meanfield list", arguments)
+    parse(_NoOptions, "meanfield list", arguments)
     table = Table("study", "what it is", box=None)
     for name, study in studies.available().items():
-        table.add_row(name, _first_line(study))
+        table.add_row(name, first_line(study))
     _console().print(table)
     return 0
 
@@ -81,7 +81,7 @@ def run(arguments: list[str]) -> int:
     store = study.store(options.out)
     reused = store.cells()
     result = study.run(store, progress=sys.stderr.isatty())
-    claims = [dataclasses.asdict(claim) for claim in study.claims(result)]
+    claims = claims_of(study, result)
     store.save_claims(claims)
     if reused:
         print(f"reused {reused} stored cells, computed at {result.attrs['cells_computed_at']}")
@@ -92,7 +92,7 @@ def run(arguments: list[str]) -> int:
 
 def show(arguments: list[str]) -> int:
     """Shows what a run left in a folder."""
-    options = _parse(_ShowOptions, "meanfield show", arguments)
+    options = parse(_ShowOptions, "meanfield show", arguments)
     store = Store.open(options.folder)
     result = store.load_result()
     facts = {k: str(v) for k, v in store.identity.items() if k != "fields"}
@@ -109,7 +109,7 @@ def show(arguments: list[str]) -> int:
 
 def doctor(arguments: list[str]) -> int:
     """Shows what there is to know about this machine; 1 if it computes wrong numbers."""
-    _parse(_NoOptions, "meanfield doctor", arguments)
+    parse(_NoOptions, "meanfield doctor", arguments)
     # A jax that is known to be wrong is to be reported here, and not refused.
     with contextlib.suppress(ValueError):
         prepare()
@@ -128,11 +128,11 @@ def _read_study(kind: type[Study], arguments: list[str]) -> tuple[Study, _RunOpt
             ("run", tyro.conf.OmitArgPrefixes[_RunOptions]),
         ],
     )
-    read = _parse(both, f"meanfield run {kind.name()}", arguments)
+    read = parse(both, f"meanfield run {kind.name()}", arguments)
     return read.study, read.run
 
 
-def _parse(kind: type[_T], program: str, arguments: list[str]) -> _T:
+def parse(kind: type[_T], program: str, arguments: list[str]) -> _T:
     """`arguments` read into `kind`; UsageError in one sentence where they do not fit."""
     panel = StringIO()
     try:
@@ -154,6 +154,16 @@ def _sentence(panel: str, program: str) -> str:
     return f"{said}{hint}; see {program} --help"
 
 
+def claims_of(study: Study, result: xr.Dataset) -> list[dict[str, Any]]:
+    """The claims of a study, as they are stored."""
+    return [dataclasses.asdict(claim) for claim in study.claims(result)]
+
+
+def save_claims(path: Path, claims: list[dict[str, Any]]) -> None:
+    """Writes claims as a list of objects."""
+    write_json(path, claims)
+
+
 def choose(name: str, known: Iterable[str], what: str, where: str) -> str:
     """`name` if it is known; else a UsageError that names the closest."""
     known = [*known]
@@ -170,7 +180,7 @@ def print_claims(claims: list[dict[str, Any]]) -> None:
     for claim in claims:
         relation = "" if claim["relation"] == "==" else claim["relation"] + " "
         table.add_row(
-            claim["name"],
+            f"{claim['study']}: {claim['name']}" if "study" in claim else claim["name"],
             _number(claim["measured"]),
             relation + _number(claim["expected"]),
             _number(claim["tolerance"]),
@@ -208,5 +218,6 @@ def _describe(variable: xr.Variable) -> str:
     return f"{variable.dtype} ({sizes}) {variable.attrs.get('long_name', '')}".rstrip()
 
 
-def _first_line(kind: type[Study]) -> str:
-    return (inspect.getdoc(kind) or "").partition("\n")[0]
+def first_line(thing: Any) -> str:
+    """What `thing` is, by the first line of its docstring."""
+    return (inspect.getdoc(thing) or "").partition("\n")[0]

@@ -39,7 +39,8 @@ class Store:
             self._check_owner() if known else _refuse_foreign(self.folder)
             self._sweep()
         if not known:
-            self._write_json("study.json", self._header() | {"provenance": provenance()})
+            header = {"format": "meanfield", "key": self.key, "identity": self.identity}
+            write_json(self.folder / "study.json", header | {"provenance": provenance()})
 
     @classmethod
     def under(cls, root: str | Path, identity: Mapping[str, Any]) -> "Store":
@@ -81,7 +82,7 @@ class Store:
 
     def save_claims(self, claims: list[dict[str, Any]]) -> None:
         """Stores claims as a list of objects."""
-        self._write_json("claims.json", claims)
+        write_json(self.folder / "claims.json", claims)
 
     def load_claims(self) -> list[dict[str, Any]] | None:
         """The claims, or None while they are not there."""
@@ -93,15 +94,8 @@ class Store:
             raise StoreError(_unreadable(path, "not a list of claims"))
         return claims
 
-    def _header(self) -> dict[str, Any]:
-        return {"format": "meanfield", "key": self.key, "identity": self.identity}
-
     def _cell_path(self, cell: Mapping[str, Any]) -> Path:
         return self.folder / "cells" / f"{digest(cell)[:24]}.nc"
-
-    def _write_json(self, name: str, value: Any) -> None:
-        text = dumps(value)
-        write_atomically(self.folder / name, lambda path: path.write_text(text))
 
     def _write_dataset(self, path: Path, data: xr.Dataset, attributes: dict[str, str]) -> None:
         data = data.assign_attrs(stamp(self.identity) | attributes)
@@ -130,6 +124,12 @@ class Store:
         for path in [*self.folder.glob(".*.tmp"), *self.folder.glob("cells/.*.tmp")]:
             if time.time() - path.stat().st_mtime > _STALE:
                 path.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes plain values as JSON, atomically."""
+    text = dumps(value)
+    write_atomically(path, lambda temporary: temporary.write_text(text))
 
 
 def stamp(identity: Mapping[str, Any]) -> dict[str, Any]:

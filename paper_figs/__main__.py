@@ -1,0 +1,140 @@
+"""The command that draws figures: see the package's docstring."""
+
+import importlib
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any
+
+import matplotlib
+
+matplotlib.use("agg")
+
+import matplotlib.pyplot as plt
+import tyro
+import xarray as xr
+from matplotlib.figure import Figure
+
+from meanfield._cli import complain, guarded
+from meanfield._commands import choose, claims_of, first_line, parse, print_claims, save_claims
+from meanfield._runtime import prepare
+from meanfield.studies import Study
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Options:
+    """Draws the figures, from their studies, which are run where they are not yet stored."""
+
+    names: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    """Figures to draw; all of them if none is named."""
+    tiny: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Every study in seconds: a rehearsal."""
+    demo: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Reduced studies, and only the figures that have them."""
+    out: Path = Path("results")
+    """Folder for the figures, the studies' results and claims.json."""
+    list: tyro.conf.FlagCreatePairsOff[bool] = False
+    """List the figures and stop."""
+    traceback: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Stop at the first error and show where it arose."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; 1 if a claim fails, 2 if a figure cannot be drawn, 130 if interrupted."""
+    arguments = [*(sys.argv[1:] if argv is None else argv)]
+    return guarded(lambda: _main(arguments), show_traceback="--traceback" in arguments)
+
+
+def _main(arguments: Sequence[str]) -> int:
+    options = parse(Options, "python -m paper_figs", [*arguments])
+    modules = _select(options)
+    if options.list:
+        for name, module in modules.items():
+            print(f"{name:40} {first_line(module)}")
+        return 0
+    prepare()
+    claims: dict[str, list[dict[str, Any]]] = {}
+    failed = [name for name, module in modules.items() if not _make(name, module, options, claims)]
+    table = [claim for of_one_study in claims.values() for claim in of_one_study]
+    save_claims(options.out / "claims.json", table)
+    print_claims(table)
+    if failed:
+        return complain(f"could not draw {', '.join(failed)}")
+    return 0 if all(claim["passed"] for claim in table) else 1
+
+
+def _select(options: Options) -> dict[str, ModuleType]:
+    """The figures' modules by name."""
+    found = sorted(path.stem for path in HERE.glob("fig_*.py"))
+    asked = [n if n.startswith("fig_") else f"fig_{n}" for n in options.names] or found
+    names = [choose(name, found, "figure", "python -m paper_figs --list") for name in asked]
+    modules = {name: importlib.import_module(f"{__package__}.{name}") for name in names}
+    kept = {n: m for n, m in modules.items() if not options.demo or hasattr(m, "DEMO")}
+    if not kept:
+        raise ValueError("expected a figure to draw, got none; see python -m paper_figs --list")
+    return kept
+
+
+def _make(name: str, module: ModuleType, options: Options, claims: dict) -> bool:
+    """Whether the figure came out: one that fails does not keep the others from being drawn."""
+    start = time.perf_counter()
+    try:
+        results = _run_all(module.DEMO if options.demo else module.STUDIES, options, claims)
+        with plt.style.context(HERE / "paper.mplstyle"):
+            _save(module, results, options.out / name)
+    except Exception as error:
+        if options.traceback:
+            raise
+        complain(f"{name}: {type(error).__name__}: {error} (--traceback shows where)")
+        return False
+    print(f"{options.out / name}.pdf  {time.perf_counter() - start:.1f} s")
+    return True
+
+
+def _run_all(studies: dict[str, Study], options: Options, claims: dict) -> dict[str, xr.Dataset]:
+    """The result of each study; its claims are added to `claims` under its hash."""
+    results = {}
+    for label, full in studies.items():
+        study = full.tiny() if options.tiny else full
+        store = study.store(root=options.out)
+        results[label] = study.run(store, progress=sys.stderr.isatty())
+        made = claims_of(study, results[label])
+        store.save_claims(made)
+        known = {"study": store.folder.name}
+        claims[store.key] = [known | claim for claim in made]
+    return results
+
+
+def _save(module: ModuleType, results: dict[str, xr.Dataset], path: Path) -> None:
+    """Draws and saves the figure as PDF and PNG, and its animation as GIF."""
+    figure: Figure = module.draw(results)
+    facts = _facts(results)
+    text = "; ".join(f"{name} {value}" for name, value in facts.items())
+    figure.savefig(path.with_suffix(".png"), metadata={"Title": path.name, **facts})
+    figure.savefig(
+        path.with_suffix(".pdf"),
+        metadata={"Title": path.name, "Creator": "meanfield", "Subject": text},
+    )
+    if hasattr(module, "animate"):
+        module.animate(results).save(path.with_suffix(".gif"), writer="pillow")
+    plt.close("all")
+
+
+def _facts(results: dict[str, xr.Dataset]) -> dict[str, str]:
+    """The provenance of the results, as metadata of a picture."""
+    facts: dict[str, dict[str, None]] = {}
+    for result in results.values():
+        own = {k: v for k, v in result.attrs.items() if str(k).startswith("provenance_")}
+        own["study"] = f"{result.attrs['study']}-{result.attrs['key'][:12]}"
+        for name, value in own.items():
+            facts.setdefault(str(name).removeprefix("provenance_"), {})[str(value)] = None
+    return {name: ", ".join(values) for name, values in facts.items()}
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

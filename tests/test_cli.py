@@ -1,0 +1,195 @@
+import json
+import subprocess
+import sys
+
+import jax
+import pytest
+import rich.progress
+import xarray as xr
+from toys import Powers
+
+from meanfield import _runtime, studies
+from meanfield._cli import main
+
+
+@pytest.fixture(autouse=True)
+def settings_restored():
+    names = (
+        "jax_compilation_cache_dir",
+        "jax_persistent_cache_min_compile_time_secs",
+        "jax_enable_x64",
+    )
+    before = {name: jax.config.values[name] for name in names}
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+
+
+@pytest.fixture(autouse=True)
+def toy(monkeypatch):
+    monkeypatch.setattr(studies, "Powers", Powers, raising=False)
+
+
+def _complaint(capsys, *arguments) -> str:
+    """The one line on the standard error of a command that is refused."""
+    assert main([str(argument) for argument in arguments]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("meanfield: ")
+    assert said.count("\n") == 1
+    return said
+
+
+def test_help_and_version(capsys):
+    assert main(["--help"]) == 0
+    assert "meanfield run STUDY" in capsys.readouterr().out
+    assert main([]) == 2
+    capsys.readouterr()
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("meanfield ")
+
+
+def test_list_names_the_studies(capsys):
+    assert main(["list"]) == 0
+    listed = capsys.readouterr().out
+    assert "powers" in listed
+    assert "Powers of numbers, base^exponent." in listed
+    assert "second paragraph" not in listed
+
+
+def test_the_help_of_a_study_documents_its_fields(capsys):
+    assert main(["run", "powers", "--help"]) == 0
+    shown = capsys.readouterr().out
+    for text in (
+        "--bases",
+        "Numbers to raise.",
+        "--seed ",
+        "--tiny",
+        "--out",
+        "--seeds",
+        "--float32",
+    ):
+        assert text in shown
+
+
+def test_run_and_show(capsys, tmp_path):
+    out = tmp_path / "out"
+    assert main(["run", "powers", "--bases", "2", "--exponents", "2", "3", "--out", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert "arithmetic" in shown
+    claims = json.loads((out / "claims.json").read_text())
+    names = {"name", "measured", "expected", "tolerance", "source", "passed"}
+    assert all(names <= claim.keys() for claim in claims)
+    assert [claim["relation"] for claim in claims] == ["==", "<="]
+    assert all(claim["passed"] for claim in claims)
+    assert xr.load_dataset(out / "result.nc", engine="h5netcdf").power.values.tolist() == [[4, 8]]
+    assert main(["show", str(out)]) == 0
+    shown = capsys.readouterr().out
+    for text in ("powers", "version_jax", "float64 (base: 1, exponent: 2)", "2^2 at most"):
+        assert text in shown
+    assert main(["run", "powers", "--bases", "2", "--exponents", "2", "3", "--out", str(out)]) == 0
+    assert "reused 2 stored cells" in capsys.readouterr().out
+
+
+def test_a_claim_that_fails_is_the_exit_status(capsys, tmp_path):
+    assert main(["run", "powers", "--offset", "1", "--tiny", "--out", str(tmp_path / "out")]) == 1
+    assert "NO" in capsys.readouterr().out
+
+
+def test_seeds_and_the_folder_by_default(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "powers", "--tiny", "--seeds", "2", "--seed", "3"]) == 0
+    (folder,) = (tmp_path / "results").iterdir()
+    assert folder.name.startswith("powers-")
+    assert "seed 4: 2^2" in (folder / "claims.json").read_text()
+
+
+def test_bad_input_is_one_sentence(capsys, tmp_path):
+    assert "perhaps you meant powers" in _complaint(capsys, "run", "power")
+    assert "see meanfield list" in _complaint(capsys, "run", "zzz")
+    assert "perhaps you meant doctor" in _complaint(capsys, "docter")
+    assert "--offset" in _complaint(capsys, "run", "powers", "--offsett", "3")
+    assert "--offset" in _complaint(capsys, "run", "powers", "--offset", "three")
+    assert "stray" in _complaint(capsys, "run", "powers", "stray")
+    assert "at least one seed" in _complaint(capsys, "run", "powers", "--seeds", 0)
+    assert "distinct cells" in _complaint(
+        capsys, "run", "powers", "--bases", "2", "2", "--out", tmp_path / "out"
+    )
+    assert "meanfield show --help" in _complaint(capsys, "show")
+
+
+def test_folders_that_cannot_be_used_are_one_sentence(capsys, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    assert "notes.txt" in _complaint(capsys, "run", "powers", "--out", tmp_path)
+    assert "Not a directory" in _complaint(
+        capsys, "run", "powers", "--out", tmp_path / "notes.txt" / "out"
+    )
+    assert "study.json" in _complaint(capsys, "show", tmp_path)
+    out = tmp_path / "out"
+    assert main(["run", "powers", "--tiny", "--out", str(out)]) == 0
+    capsys.readouterr()
+    assert "seed = 0 (now 1)" in _complaint(
+        capsys, "run", "powers", "--tiny", "--seed", 1, "--out", out
+    )
+    (out / "result.nc").write_bytes((out / "result.nc").read_bytes()[:100])
+    assert "remove it (rm" in _complaint(capsys, "run", "powers", "--tiny", "--out", out)
+    assert "remove it (rm" in _complaint(capsys, "show", out)
+
+
+def test_the_place_of_an_error_is_shown_on_demand(tmp_path):
+    with pytest.raises(ValueError, match="distinct cells"):
+        main(["run", "powers", "--bases", "2", "2", "--traceback", "--out", str(tmp_path / "out")])
+
+
+def test_an_interrupted_run_says_what_is_kept_and_is_shown(capsys, tmp_path, monkeypatch):
+    compute = Powers.compute
+
+    def interrupted(self, cell):
+        if cell["exponent"] == 3:
+            raise KeyboardInterrupt
+        return compute(self, cell)
+
+    monkeypatch.setattr(Powers, "compute", interrupted)
+    assert main(["run", "powers", "--tiny", "--out", str(tmp_path / "out")]) == 130
+    assert "finished cells are kept" in capsys.readouterr().err
+    assert main(["show", str(tmp_path / "out")]) == 0
+    assert "not finished: 2 cells" in capsys.readouterr().out
+
+
+def test_progress_counts_the_cells(monkeypatch):
+    seen = []
+    monkeypatch.setattr(rich.progress, "track", lambda cells, **_: seen.extend(cells) or cells)
+    study = Powers().tiny()
+    study.run(progress=True)
+    assert seen == study.cells()
+
+
+def test_doctor_reports_and_refuses_a_jax_that_is_wrong(capsys, monkeypatch):
+    assert main(["doctor"]) == 0
+    shown = capsys.readouterr().out
+    for text in ("jaxlib", "float64", "compile_cache", "memory", "jit_equals_eager", "cpu"):
+        assert text in shown
+    monkeypatch.setattr(_runtime, "WRONG_JAX", (jax.__version__,))
+    assert main(["doctor"]) == 1
+    assert "do not trust" in capsys.readouterr().out
+    assert "jax issue 39103" in _complaint(capsys, "run", "powers", "--tiny")
+
+
+def test_the_cache_is_where_the_user_keeps_caches_or_nowhere(tmp_path, monkeypatch):
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert _runtime.cache_folder() == tmp_path / "meanfield" / "jax"
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert _runtime.cache_folder() is None
+    _runtime.prepare()
+
+
+def test_a_toy_of_the_tests_is_unknown_to_the_command_and_float32_is_a_flag(tmp_path):
+    program = [sys.executable, "-W", "error", "-m", "meanfield"]
+    done = subprocess.run([*program, "run", "powers"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert (
+        done.stderr == "meanfield: expected a study that exists, got powers; see meanfield list\n"
+    )
+    _runtime.prepare(float32=True)
+    assert Powers().identity()["precision"] == "float32"
