@@ -4,7 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 
 def is_concrete(x) -> bool:
@@ -17,13 +17,22 @@ def tolerance(dtype) -> float:
     return float(jnp.finfo(dtype).eps) * 2.0**12
 
 
-def guard(x: Array, ok, message: str) -> Array:
-    """`x`, once `ok` holds: a ValueError now where values are known, at run time where traced."""
-    if not is_concrete(ok):
-        return eqx.error_if(x, jnp.logical_not(ok), message)
-    if not bool(ok):
+def guard(x: PyTree[Array], ok, message: str) -> PyTree[Array]:
+    """`x`, or a ValueError if `ok` is known to be false.
+
+    A traced value passes: objects are built inside compiled loops too, where a check at each step
+    would cost more than the step. What enters a solver is checked there, by `guard_at_run_time`.
+    """
+    if is_concrete(ok) and not bool(ok):
         raise ValueError(message)
     return x
+
+
+def guard_at_run_time(x: PyTree[Array], ok, message: str) -> PyTree[Array]:
+    """`x`, or an error if `ok` is false: now where values are known, at run time where traced."""
+    if is_concrete(ok):
+        return guard(x, ok, message)
+    return eqx.error_if(x, jnp.logical_not(ok), message)
 
 
 def check_dimension(d, least: int = 1) -> int:
@@ -78,7 +87,11 @@ def check_nonnegative(value, name: str) -> Array:
 
 def check_scalar(value, name: str) -> Float[Array, ""]:
     """`value` as one finite floating-point number."""
-    value = jnp.asarray(value, dtype=float) if isinstance(value, int | float) else jnp.asarray(value)
+    value = (
+        jnp.asarray(value, dtype=float) if isinstance(value, int | float) else jnp.asarray(value)
+    )
     if value.ndim != 0:
-        raise ValueError(f"expected one number for {name}, got shape {list(value.shape)}; use vmap.")
+        raise ValueError(
+            f"expected one number for {name}, got shape {list(value.shape)}; use vmap."
+        )
     return check_finite(value, name)

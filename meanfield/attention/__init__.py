@@ -1,0 +1,25 @@
+"""The field that a weighted cloud causes at a point, and the engines that sum it."""
+
+from ._base import AbstractAttention as AbstractAttention
+from ._blockwise import Blockwise as Blockwise
+from ._dense import Dense as Dense
+from ._engine import AbstractEngine as AbstractEngine
+from ._exponential import AbstractExponential as AbstractExponential
+from ._masks import (
+    AbstractMask as AbstractMask,
+    Additive as Additive,
+    Alibi as Alibi,
+    Causal as Causal,
+    alibi as alibi,
+    causal as causal,
+)
+from ._multihead import MultiHead as MultiHead
+from ._problem import ExponentialSum as ExponentialSum
+from ._schedules import (
+    AbstractSchedule as AbstractSchedule,
+    Layers as Layers,
+    Varying as Varying,
+    attention_at as attention_at,
+)
+from ._softmax import Softmax as Softmax
+from ._unnormalized import Unnormalized as Unnormalized

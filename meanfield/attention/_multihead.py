@@ -1,0 +1,29 @@
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from .._typing import Points, Weights
+from ._base import AbstractAttention
+
+
+class MultiHead(AbstractAttention):
+    """Several attentions at once: the sum of their fields.
+
+    field(x) = sum_h field_h(x), where each head's `value` [d, d] holds the product of its value and
+    output matrices. `MultiHead([Softmax(1.0, q, k, v) for q, k, v in heads])`.
+
+    Raises ValueError if there is no head.
+    """
+
+    heads: tuple[AbstractAttention, ...] = eqx.field(converter=tuple)
+
+    def __check_init__(self):
+        if not self.heads:
+            raise ValueError(
+                "expected at least one head, got none; pass MultiHead([Softmax(1.0)])."
+            )
+
+    def __call__(
+        self, x: Points, y: Float[Array, "m d"] | None = None, w: Weights | None = None
+    ) -> Float[Array, "n e"]:
+        first, *rest = (head(x, y, w) for head in self.heads)
+        return sum(rest, start=first)

@@ -1,0 +1,101 @@
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._checks import check_finite
+from .._typing import Matrix, Points, Scalar, Weights
+from ._masks import AbstractMask
+
+
+class ExponentialSum(eqx.Module):
+    """The sums sum_j w_j e^{l_ij} v_j that softmax and unnormalized attention share.
+
+    The logits are l_ij = beta <q_i, k_j> + mask_ij. `plain` says that q and k are the tokens
+    themselves, with no matrix, as the harmonic engines need.
+    """
+
+    beta: Scalar
+    q: Float[Array, "n p"]
+    k: Float[Array, "m p"]
+    v: Float[Array, "m e"]
+    w: Float[Array, " m"]
+    mask: AbstractMask | None
+    plain: bool = eqx.field(static=True)
+
+    def logits(self) -> Float[Array, "n m"]:
+        """The whole matrix of logits: only for clouds small enough."""
+        scores = self.beta * (self.q @ self.k.T)
+        if self.mask is None:
+            return scores
+        rows, columns = jnp.arange(self.q.shape[0]), jnp.arange(self.k.shape[0])
+        return scores + self.mask.bias(rows, columns).astype(scores.dtype)
+
+    def bound(self) -> Float[Array, " n"]:
+        """|beta| |q_i| max_j |k_j| >= |l_ij| without a mask; equals beta for plain tokens on the sphere."""
+        longest = jnp.linalg.norm(self.k, axis=-1).max()
+        return jnp.abs(self.beta) * jnp.linalg.norm(self.q, axis=-1) * longest
+
+
+def exponential_sum(
+    beta: Scalar,
+    query: Matrix | None,
+    key: Matrix | None,
+    value: Matrix | None,
+    mask: AbstractMask | None,
+    x: Points,
+    y: Float[Array, "m d"] | None,
+    w: Weights | None,
+) -> ExponentialSum:
+    """The problem that an attention poses to its engine, checked and in the dtype of x."""
+    y = x if y is None else y
+    n, m = x.shape[0], y.shape[0]
+    if mask is not None and mask.shape != (n, m):
+        raise ValueError(
+            f"expected a mask of shape {[n, m]} for {n} queries and {m} keys, "
+            f"got {list(mask.shape)}; make the mask for this number of tokens."
+        )
+    w = jnp.full((m,), 1 / m, x.dtype) if w is None else w.astype(x.dtype)
+    if w.shape != (m,):
+        raise ValueError(f"expected weights of shape {[m]}, got {list(w.shape)}; pass one a token.")
+    return ExponentialSum(
+        beta=beta.astype(x.dtype),
+        q=_apply(query, x, "query"),
+        k=_apply(key, y, "key"),
+        v=_apply(value, y, "value"),
+        w=w,
+        mask=mask,
+        plain=query is None and key is None,
+    )
+
+
+def _apply(matrix: Matrix | None, x: Points, name: str) -> Float[Array, "n p"]:
+    if matrix is None:
+        return x
+    if matrix.shape[1] != x.shape[1]:
+        raise ValueError(
+            f"expected a {name} matrix with {x.shape[1]} columns for tokens in R^{x.shape[1]}, "
+            f"got shape {list(matrix.shape)}; its rows may be any number, its columns are d."
+        )
+    return x @ matrix.astype(x.dtype).T
+
+
+def check_matrix(matrix, name: str) -> Matrix | None:
+    """None, or a finite matrix [rows, d]."""
+    if matrix is None:
+        return None
+    matrix = check_finite(matrix, name)
+    if matrix.ndim != 2:
+        raise ValueError(
+            f"expected a {name} matrix of shape [rows, d], got {list(matrix.shape)}; "
+            "for several heads use MultiHead."
+        )
+    return matrix
+
+
+def check_query_and_key(query: Matrix | None, key: Matrix | None) -> None:
+    """Queries and keys must have the same number of rows, so that their product exists."""
+    if query is not None and key is not None and query.shape[0] != key.shape[0]:
+        raise ValueError(
+            f"expected query and key with the same number of rows, got {list(query.shape)} and "
+            f"{list(key.shape)}; both map R^d to the space of their inner product."
+        )

@@ -1,0 +1,25 @@
+from jaxtyping import Array, Float
+
+from .._typing import Points, Weights
+from ._exponential import AbstractExponential
+
+
+class Softmax(AbstractExponential):
+    """Self-attention (SA): an average of values with weights that sum to one.
+
+    field(x_i) = sum_j w_j e^{beta <Q x_i, K x_j>} V x_j / sum_j w_j e^{beta <Q x_i, K x_j>}
+
+    `beta` is the inverse temperature; `query` [p, d], `key` [p, d] and `value` [e, d] are the
+    identity when left out; `mask` is `causal(n)`, `alibi(n, slope)`, a boolean matrix (True attends)
+    or an additive one, [n, m]. `engine=None` chooses by size: `engine_for(n)` says which. On the
+    sphere beta = 1 to 9 clusters within times of 10 to 200.
+
+    Raises ValueError for matrices or masks of the wrong shape, and for a mask with an empty row.
+    Source: Geshkovski, Letrouit, Polyanskiy, Rigollet, arXiv 2312.10794, equation (SA).
+    """
+
+    def __call__(
+        self, x: Points, y: Float[Array, "m d"] | None = None, w: Weights | None = None
+    ) -> Float[Array, "n e"]:
+        sums = self.sums(x, y, w)
+        return sums.moment / sums.mass[:, None]

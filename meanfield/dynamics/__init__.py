@@ -1,0 +1,19 @@
+"""Continuous time: vector fields on clouds of tokens, and reductions of them to a few numbers."""
+
+from ._arc_length import ArcLength as ArcLength
+from ._attention_flow import AttentionFlow as AttentionFlow
+from ._base import AbstractDynamics as AbstractDynamics, AbstractParticles as AbstractParticles
+from ._equiangular import Equiangular as Equiangular
+from ._fields import Control as Control, Drift as Drift
+from ._gradient_flow import GradientFlow as GradientFlow
+from ._normalizations import (
+    NGPT as NGPT,
+    AbstractNormalization as AbstractNormalization,
+    MixNorm as MixNorm,
+    PeriNorm as PeriNorm,
+    PostNorm as PostNorm,
+    PreNorm as PreNorm,
+    SqrtNorm as SqrtNorm,
+)
+from ._sum import Sum as Sum
+from ._two_cluster import TwoCluster as TwoCluster

@@ -1,0 +1,122 @@
+import abc
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+from .._checks import check_nonnegative, check_weights
+from .._typing import Points, Scalar, Weights
+from ..geometry import AbstractGeometry
+
+State = PyTree[Float[Array, "..."]]
+"""What a dynamics moves: an array or a tuple of arrays."""
+
+
+class AbstractDynamics(eqx.Module):
+    """A vector field in continuous time, for `simulate`. Dynamics add with `+`."""
+
+    @abc.abstractmethod
+    def drift(self, t: Scalar, state: State, args: Any) -> State:
+        """The velocity of the state: a diffrax vector field. `args` carries controls."""
+
+    @abc.abstractmethod
+    def project(self, state: State) -> State:
+        """The nearest admissible state, applied to whatever is saved or observed."""
+
+    @abc.abstractmethod
+    def check(self, state: State) -> State:
+        """A start that fits this dynamics; ValueError, with the remedy, if it does not."""
+
+    @abc.abstractmethod
+    def jumps(self) -> Float[Array, " jumps"] | None:
+        """The times at which the drift jumps; an adaptive solver lands on them. None if never."""
+
+
+class AbstractParticles(AbstractDynamics):
+    """A vector field that moves n weighted tokens on a geometry, perhaps with noise.
+
+    Noise of strength nu adds the generator nu * Laplacian to each token: dX = drift dt + sqrt(2 nu) dB.
+    """
+
+    geometry: eqx.AbstractVar[AbstractGeometry]
+    noise: eqx.AbstractVar[Scalar | None]
+    weights: eqx.AbstractVar[Weights | None]
+
+    @abc.abstractmethod
+    def reweight(self, weights: Weights) -> "AbstractParticles":
+        """The same dynamics for a cloud of these masses."""
+
+    def __add__(self, other: "AbstractParticles") -> "AbstractParticles":
+        from ._sum import Sum
+
+        return Sum((self, other))  # pyright: ignore[reportCallIssue]
+
+
+class AbstractCloud(AbstractParticles):
+    """A flow whose state is the cloud [n, d] alone: x_i' = P_{x_i} field(t, x, args)_i."""
+
+    @abc.abstractmethod
+    def field(self, t: Scalar, x: Points, args: Any) -> Points:
+        """The ambient velocity of each token, before projection on the tangent space."""
+
+    def drift(self, t: Scalar, state: Points, args: Any) -> Points:
+        return self.geometry.extend(lambda x: self.field(t, x, args), state)
+
+    def project(self, state: Points) -> Points:
+        return self.geometry.project(state)
+
+    def check(self, state) -> Points:
+        return check_cloud(self.geometry, self.weights, state)
+
+    def jumps(self) -> None:
+        return None
+
+    def reweight(self, weights: Weights) -> "AbstractCloud":
+        return replace_weights(self, weights)
+
+
+class AbstractReduction(AbstractDynamics):
+    """A closed equation for one number, to which a symmetric cloud reduces exactly."""
+
+    def project(self, state: State) -> State:
+        return state
+
+    def check(self, state: State) -> State:
+        state = jnp.asarray(state, float) if isinstance(state, int | float) else jnp.asarray(state)
+        if state.ndim:
+            raise ValueError(
+                f"expected one number to start from, got shape {list(state.shape)}; use vmap for more."
+            )
+        return state
+
+    def jumps(self) -> None:
+        return None
+
+
+def as_noise(noise) -> Scalar | None:
+    """None for the number 0, which means an ordinary differential equation; else a strength >= 0."""
+    if noise is None or (isinstance(noise, int | float) and noise == 0):
+        return None
+    return check_nonnegative(noise, "noise")
+
+
+def as_weights(weights) -> Weights | None:
+    """None for a uniform cloud, or nonnegative masses of sum 1."""
+    return None if weights is None else check_weights(weights, jnp.shape(weights)[0], "weights")
+
+
+def replace_weights(dynamics, weights: Weights):
+    """A copy of a dynamics with these masses in its field `weights`."""
+    return eqx.tree_at(lambda f: f.weights, dynamics, weights, is_leaf=lambda a: a is None)
+
+
+def check_cloud(geometry: AbstractGeometry, weights: Weights | None, x) -> Array:
+    """n points of the geometry, as many as there are weights."""
+    x = geometry.check(x, "x0")
+    if weights is not None and weights.shape != x.shape[:1]:
+        raise ValueError(
+            f"expected {weights.shape[0]} tokens for {weights.shape[0]} weights, got {x.shape[0]}; "
+            "pass one weight a token."
+        )
+    return x

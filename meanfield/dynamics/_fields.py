@@ -1,0 +1,43 @@
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+from jaxtyping import Array, Float
+
+from .._typing import Points, Scalar, Weights
+from ..geometry import AbstractGeometry
+from ._base import AbstractCloud, as_noise, as_weights
+
+
+class Drift(AbstractCloud):
+    """A field that moves each token on its own, such as the feed-forward layer of a transformer.
+
+    x_i' = P_{x_i} function(x_i), with `function` from one point [d] to a vector [d]: a learned
+    `equinox.nn.MLP(d, d, width, depth, key=key)`, or any other. Add it to a flow:
+    `AttentionFlow(sphere, Softmax(4.0)) + Drift(sphere, mlp)`.
+    """
+
+    geometry: AbstractGeometry
+    function: Callable[[Float[Array, " d"]], Float[Array, " d"]]
+    noise: Scalar | None = eqx.field(default=0.0, converter=as_noise)
+    weights: Weights | None = eqx.field(default=None, converter=as_weights)
+
+    def field(self, t: Scalar, x: Points, args: Any) -> Points:
+        return jax.vmap(self.function)(x)
+
+
+class Control(AbstractCloud):
+    """A force that is steered from outside: x_i' = P_{x_i} function(t, x, args)_i.
+
+    `function` maps the time, the whole cloud [n, d] and the `args` of `simulate` to a field [n, d];
+    differentiate a run with respect to `args` to find the control.
+    """
+
+    geometry: AbstractGeometry
+    function: Callable[[Scalar, Points, Any], Points]
+    noise: Scalar | None = eqx.field(default=0.0, converter=as_noise)
+    weights: Weights | None = eqx.field(default=None, converter=as_weights)
+
+    def field(self, t: Scalar, x: Points, args: Any) -> Points:
+        return self.function(t, x, args)

@@ -1,0 +1,170 @@
+import abc
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._checks import check_nonnegative, check_scalar, guard
+from .._typing import Points, Scalar
+from ..geometry import Sphere
+
+Radii = Float[Array, " n"]
+
+
+class AbstractNormalization(eqx.Module):
+    """Where layer normalization stands: it sets the speed at which directions move.
+
+    theta_j' = P A_j / s_j and r_j' = growth_j, where A is the attention at the directions theta.
+    Source: arXiv 2510.22026.
+    """
+
+    radial: ClassVar[bool]
+    """Whether the state has radii: (directions [n, d], radii [n]) instead of directions alone."""
+
+    @abc.abstractmethod
+    def scale(self, t: Scalar, r: Radii, theta: Points, field: Points) -> Radii:
+        """s_j, by which the velocity of each direction is divided."""
+
+    @abc.abstractmethod
+    def growth(self, t: Scalar, r: Radii, theta: Points, field: Points) -> Radii:
+        """r_j', the velocity of each radius."""
+
+    @abc.abstractmethod
+    def jumps(self) -> Float[Array, " jumps"] | None:
+        """The times at which the scale jumps; None if never."""
+
+
+def _along(theta: Points, field: Points) -> Radii:
+    return jnp.sum(theta * field, axis=-1)
+
+
+def _length(field: Points) -> Radii:
+    return jnp.linalg.norm(field, axis=-1)
+
+
+def _as_rate(alpha) -> Any:
+    return alpha if callable(alpha) else check_scalar(alpha, "alpha")
+
+
+def _unit(x: Points) -> Points:
+    return Sphere(x.shape[-1]).project(x)
+
+
+class PostNorm(AbstractNormalization):
+    """Normalization after each residual sum: s = 1. Clusters form like e^{-2t}."""
+
+    radial = False
+
+    def scale(self, t: Scalar, r: Radii, theta: Points, field: Points) -> Radii:
+        return jnp.ones_like(r)
+
+    def growth(self, t: Scalar, r: Radii, theta: Points, field: Points) -> Radii:
+        return jnp.zeros_like(r)
+
+    def layer(self, x: Points, f: Callable[[Points], Points], step: Scalar) -> Points:
+        """One residual layer: x <- N(x + step f(x)), with N(x) = x/|x|."""
+        return _unit(x + step * f(x))
+
+    def jumps(self) -> None:
+        return None
+
+
+class PreNorm(AbstractNormalization):
+    """Normalization before attention: s = r, r' = <theta, A>. Clusters form like t^-2."""
+
+    radial = True
+
+    def scale(self, t: Scalar, r: Radii, theta: Points, field: Points) -> Radii:
+        return r
+
+    def growth(self, t: Scalar, r: Radii, theta: Points, field: Points) -> Radii:
+        return _along(theta, field)
+
+    def layer(self, x: Points, f: Callable[[Points], Points], step: Scalar) -> Points:
+        """One residual layer: x <- x + step f(N(x)), with N(x) = x/|x|."""
+        return x + step * f(_unit(x))
+
+    def jumps(self) -> None:
+        return None
+
+
+class PeriNorm(AbstractNormalization):
+    """Normalization before and after attention: s = r |A|, r' = <theta, A>/|A|."""
+
+    radial = True
+
+    def scale(self, t: Scalar, r: Radii, theta: Points, field: Points) -> Radii:
+        return r * _length(field)
+
+    def growth(self, t: Scalar, r: Radii, theta: Points, field: Points) -> Radii:
+        return _along(theta, field) / _length(field)
+
+    def layer(self, x: Points, f: Callable[[Points], Points], step: Scalar) -> Points:
+        """One residual layer: x <- x + step N(f(N(x))), with N(x) = x/|x|."""
+        return x + step * _unit(f(_unit(x)))
+
+    def jumps(self) -> None:
+        return None
+
+
+class MixNorm(AbstractNormalization):
+    """Post until the time tau, then Pre: an adaptive solver lands on tau. `tau` >= 0."""
+
+    radial = True
+    tau: Scalar = eqx.field(converter=lambda a: check_nonnegative(a, "tau"))
+
+    def _late(self, t: Scalar) -> Array:
+        return t >= self.tau.astype(jnp.result_type(t))
+
+    def scale(self, t: Scalar, r: Radii, theta: Points, field: Points) -> Radii:
+        return jnp.where(self._late(t), r, 1)
+
+    def growth(self, t: Scalar, r: Radii, theta: Points, field: Points) -> Radii:
+        return jnp.where(self._late(t), _along(theta, field), 0)
+
+    def jumps(self) -> Float[Array, " 1"]:
+        return self.tau[None]
+
+
+class NGPT(AbstractNormalization):
+    """Normalization of the field, with a learning rate alpha: s = |A|/alpha.
+
+    `alpha` is a positive number or a function of time.
+    """
+
+    radial = False
+    alpha: Scalar | Callable[[Scalar], Scalar] = eqx.field(default=1.0, converter=_as_rate)
+
+    def __check_init__(self):
+        if not callable(self.alpha):
+            message = (
+                "expected alpha > 0, got a number that is not; pass a learning rate, such as 1."
+            )
+            guard(self.alpha, self.alpha > 0, message)
+
+    def scale(self, t: Scalar, r: Radii, theta: Points, field: Points) -> Radii:
+        alpha = self.alpha(t) if callable(self.alpha) else self.alpha
+        return _length(field) / alpha.astype(field.dtype)
+
+    def growth(self, t: Scalar, r: Radii, theta: Points, field: Points) -> Radii:
+        return jnp.zeros_like(r)
+
+    def jumps(self) -> None:
+        return None
+
+
+class SqrtNorm(AbstractNormalization):
+    """A residual weight that falls with depth: s = sqrt(t + 1). Clusters form like e^{-4 sqrt t}."""
+
+    radial = False
+
+    def scale(self, t: Scalar, r: Radii, theta: Points, field: Points) -> Radii:
+        return jnp.sqrt(t + 1) * jnp.ones_like(r)
+
+    def growth(self, t: Scalar, r: Radii, theta: Points, field: Points) -> Radii:
+        return jnp.zeros_like(r)
+
+    def jumps(self) -> None:
+        return None

@@ -1,0 +1,65 @@
+import abc
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from .._checks import check_scalar
+from .._typing import Points, Scalar, Weights
+
+
+class AbstractEnergy(eqx.Module):
+    """A functional of a measure: `energy(x, w)` is its value on n points x [n, d] of masses w.
+
+    Energies form a vector space: `Interaction(4.0) + 0.5 * Potential(f) - Potential(g)`.
+    """
+
+    @abc.abstractmethod
+    def __call__(self, x: Points, w: Weights | None = None) -> Scalar:
+        """The energy of sum_i w_i delta_{x_i}; w is uniform by default."""
+
+    def wasserstein_gradient(self, x: Points, w: Weights | None = None) -> Points:
+        """grad_{x_i} E / w_i: the ambient gradient of the first variation, at each point.
+
+        Points of mass zero do not change the energy; their gradient is reported as 0.
+        """
+        n = x.shape[0]
+        w = jnp.full((n,), 1 / n, x.dtype) if w is None else w.astype(x.dtype)
+        gradient = jax.grad(lambda points: self(points, w))(x)
+        mass = jnp.where(w > 0, w, 1)[:, None]
+        return jnp.where(w[:, None] > 0, gradient / mass, 0)
+
+    def __add__(self, other: "AbstractEnergy") -> "Sum":
+        return Sum((self, other))
+
+    def __sub__(self, other: "AbstractEnergy") -> "Sum":
+        return Sum((self, -other))
+
+    def __mul__(self, factor) -> "Scaled":
+        return Scaled(factor, self)
+
+    def __rmul__(self, factor) -> "Scaled":
+        return Scaled(factor, self)
+
+    def __neg__(self) -> "Scaled":
+        return Scaled(-1.0, self)
+
+
+class Sum(AbstractEnergy):
+    """The sum of several energies."""
+
+    terms: tuple[AbstractEnergy, ...]
+
+    def __call__(self, x: Points, w: Weights | None = None) -> Scalar:
+        first, *rest = (term(x, w) for term in self.terms)
+        return sum(rest, start=first)
+
+
+class Scaled(AbstractEnergy):
+    """A number times an energy."""
+
+    factor: Scalar = eqx.field(converter=lambda a: check_scalar(a, "factor"))
+    energy: AbstractEnergy
+
+    def __call__(self, x: Points, w: Weights | None = None) -> Scalar:
+        return self.factor.astype(x.dtype) * self.energy(x, w)

@@ -1,0 +1,21 @@
+from collections.abc import Callable
+
+import jax
+from jaxtyping import Array, Float
+
+from .._typing import Points, Scalar, Weights
+from ._base import AbstractEnergy
+
+
+class Potential(AbstractEnergy):
+    """The energy of an external potential V: int V dmu.
+
+    `function` maps one point [d] to a number; its gradient flow is x' = -grad V(x).
+    `Potential(lambda x: -kappa * x[0])` draws tokens toward e_1.
+    """
+
+    function: Callable[[Float[Array, " d"]], Scalar]
+
+    def __call__(self, x: Points, w: Weights | None = None) -> Scalar:
+        values = jax.vmap(self.function)(x)
+        return values.mean() if w is None else values @ w.astype(x.dtype)

@@ -1,0 +1,4 @@
+"""Discrete time: schemes that advance a state by one step, for `rollout`."""
+
+from ._base import AbstractScheme as AbstractScheme
+from ._transformer_layers import TransformerLayers as TransformerLayers

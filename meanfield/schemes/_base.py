@@ -1,0 +1,23 @@
+import abc
+from typing import Any
+
+import equinox as eqx
+from jaxtyping import Array, Float, PyTree
+
+State = PyTree[Float[Array, "..."]]
+
+
+class AbstractScheme(eqx.Module):
+    """A map from one state to the next, for `rollout`."""
+
+    @abc.abstractmethod
+    def step(self, state: State, args: Any) -> tuple[State, dict[str, Array]]:
+        """The next state, and a dict of what is worth knowing of the step."""
+
+    @abc.abstractmethod
+    def project(self, state: State) -> State:
+        """The admissible state that is observed and returned."""
+
+    @abc.abstractmethod
+    def check(self, state: State) -> State:
+        """A start that fits this scheme; ValueError, with the remedy, if it does not."""

@@ -1,0 +1,44 @@
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from .._checks import is_concrete
+
+REMEDIES = (
+    (
+        diffrax.RESULTS.max_steps_reached,
+        "the solver used up its steps; raise max_steps, loosen tol, or pass merge=1e-6 if tokens cluster",
+    ),
+    (diffrax.RESULTS.dt_min_reached, "the step fell below its minimum; loosen tol or shorten ts"),
+)
+
+
+class SolveError(RuntimeError):
+    """A run that failed numerically; `simulate(..., throw=False)` returns it instead of raising."""
+
+
+def finite(state) -> jax.Array:
+    """Whether every number of a state is finite."""
+    return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state)]).all()
+
+
+def raise_if_failed(state, result: diffrax.RESULTS, ok) -> object:
+    """`state`, or a SolveError (an error at run time under jit and vmap) if the run failed."""
+    if not is_concrete(ok):
+        return eqx.error_if(
+            state, jnp.logical_not(ok), "the run failed; use throw=False to see how."
+        )
+    if not bool(ok):
+        raise SolveError(describe(result))
+    return state
+
+
+def describe(result: diffrax.RESULTS) -> str:
+    """One sentence about a failed run, with its remedy."""
+    for known, remedy in REMEDIES:
+        if bool(result == known):
+            return f"The run stopped early: {remedy}."
+    if bool(result == diffrax.RESULTS.successful):
+        return "The state became NaN or infinite: lower dt, shorten ts, or use a smaller beta."
+    return f"The run stopped early: {diffrax.RESULTS[result]}"

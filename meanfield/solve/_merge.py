@@ -1,0 +1,163 @@
+"""Runs in which coincident tokens become one heavier token."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._checks import check_scalar, guard, is_concrete
+from .._typing import Scalar
+from ..dynamics import AbstractDynamics, AbstractParticles
+from ._cloud import Cloud, rows, with_rows
+from ._errors import SolveError, describe, finite
+from ._plan import Plan, stages, strength
+from ._trajectory import Merges, Trajectory
+
+
+def simulate_with_merging(
+    dynamics: AbstractDynamics,
+    x0,
+    ts,
+    observe: dict[str, Callable],
+    plan: Plan,
+    args: Any,
+    merge: float,
+    throw: bool,
+) -> Trajectory:
+    """`simulate(..., merge=distance)`: a loop on the host over saves and merges.
+
+    Between two merges the run is compiled; the number of tokens is rounded up to a power of two, so
+    that few programs are compiled while the cost falls as clusters form. Tokens keep their number.
+    """
+    particles, distance = check_merging(dynamics, x0, ts, merge)
+    # At the edge of stability the solver leaves errors of size tol, which must not keep pairs apart.
+    plan = eqx.tree_at(lambda p: p.tol, plan, jnp.minimum(plan.tol, distance / 10))
+    cloud = Cloud.start(particles, x0, distance, float(ts[0]))
+    run = _Run(particles, plan, args, jnp.asarray(distance, ts.dtype))
+    saved = [_look(dynamics, cloud.expand(), observe)]
+    for start, end in itertools.pairwise(ts):
+        run.until(cloud, float(start), float(end))
+        saved.append(_look(dynamics, cloud.expand(), observe))
+    final = dynamics.project(cloud.expand())
+    ok = jnp.asarray(bool(run.ok) and bool(finite(final)))
+    if throw and not ok:
+        raise SolveError(describe(run.result))
+    values = jax.tree.map(lambda *each: jnp.stack(each), *saved)
+    return Trajectory(ts, values, final, run.stats(), run.result, ok, Merges(*cloud.tree()))
+
+
+def check_merging(dynamics, x0, ts, merge) -> tuple[AbstractParticles, float]:
+    """Particles and their merging distance, or a ValueError where tokens cannot merge."""
+    if not isinstance(dynamics, AbstractParticles) or strength(dynamics) is not None:
+        raise ValueError("expected particles without noise to merge; leave out merge or the noise.")
+    if not all(is_concrete(leaf) for leaf in jax.tree.leaves((x0, ts, merge))):
+        raise ValueError(
+            "expected values known now, for merge is a loop on the host; run it outside jit."
+        )
+    distance = check_scalar(merge, "merge")
+    least = 8 * jnp.finfo(ts.dtype).eps
+    guard(distance, distance >= least, f"expected merge >= {least:.0e}; pass merge=1e-6.")
+    return dynamics, float(distance)
+
+
+class _Run:
+    """The counters of a run and its step size, carried from segment to segment."""
+
+    def __init__(self, dynamics: AbstractParticles, plan: Plan, args: Any, distance: Scalar):
+        self.dynamics, self.plan, self.args, self.distance = dynamics, plan, args, distance
+        self.result, self.ok, self.dt = diffrax.RESULTS.successful, True, plan.dt
+        self.counts, self.segments = np.zeros(3, int), 0
+
+    def until(self, cloud: Cloud, t: float, end: float) -> None:
+        """Move the cloud from t to end, merging on the way."""
+        while self.ok and t < end:
+            state, weights, active = cloud.padded()
+            flow = _Active(self.dynamics.reweight(weights), active)
+            times = jnp.asarray([t, end], self.distance.dtype)
+            if self.dt is None:
+                self.dt = _first_step(flow, state, times[0], self.args, self.plan.tol)
+            step = jnp.minimum(self.dt, times[1] - times[0])
+            out = _advance(flow, state, times, step, self.distance, self.plan, self.args)
+            t = self._account(t, out)
+            cloud.update(out[1], t)
+
+    def _account(self, t: float, out) -> float:
+        reached, _, result, counts = out
+        self.result, self.segments = result, self.segments + 1
+        self.counts = self.counts + np.array([int(count) for count in counts])
+        self.ok = bool(diffrax.is_okay(result))
+        if self.plan.dt is None and self.ok and int(counts[1]):
+            self.dt = (reached - t) / counts[1]
+        return float(reached)
+
+    def stats(self) -> dict:
+        steps, accepted, rejected = (int(count) for count in self.counts)
+        stats = {"steps": steps, "accepted": accepted, "rejected": rejected}
+        per_step = stages(self.plan.solver)
+        if per_step is not None:
+            stats["rhs"] = per_step * steps + self.segments + (self.plan.dt is None)
+        return stats
+
+
+class _Active(AbstractDynamics):
+    """A flow in which only the active slots move: the others are padding of no mass."""
+
+    flow: AbstractParticles
+    active: jax.Array
+
+    def drift(self, t, state, args):
+        velocity = self.flow.drift(t, state, args)
+        n = self.active.shape[0]
+        still = [jnp.where(self.active[:, None], part, 0) for part in rows(velocity, n)]
+        return with_rows(velocity, still, n)
+
+    def project(self, state):
+        return self.flow.project(state)
+
+    def check(self, state):
+        return self.flow.check(state)
+
+    def jumps(self):
+        return None
+
+    def closest(self, state) -> Scalar:
+        """The least distance between two active slots."""
+        points = jnp.concatenate(rows(self.project(state), self.active.shape[0]), axis=1)
+        number = jnp.arange(points.shape[0])
+
+        def nearest(i):
+            square = jnp.sum((points - points[i]) ** 2, axis=-1)
+            others = self.active & self.active[i] & (number != i)
+            return jnp.where(others, square, jnp.inf).min()
+
+        return jnp.sqrt(jax.lax.map(nearest, number, batch_size=64).min())
+
+
+@eqx.filter_jit
+def _advance(flow: _Active, state, times, step, distance, plan: Plan, args):
+    event = diffrax.Event(lambda t, y, args, **_: flow.closest(y) <= distance)
+    saveat = diffrax.SaveAt(t1=True, fn=lambda t, y, args: flow.project(y))
+    out = plan.solve(flow, state, times[0], times[1], saveat, args, step, event)
+    counts = ("num_steps", "num_accepted_steps", "num_rejected_steps")
+    final = jax.tree.map(lambda leaf: leaf[0], out.ys)
+    return jnp.asarray(out.ts)[0], final, out.result, [out.stats[name] for name in counts]
+
+
+@eqx.filter_jit
+def _first_step(flow: _Active, state, t, args, tol):
+    """A step in which no coordinate moves by more than about tol^(1/5) of its size."""
+    speed = jax.tree.map(jnp.linalg.norm, flow.drift(t, state, args))
+    size = jax.tree.map(jnp.linalg.norm, state)
+    fastest = sum(jax.tree.leaves(jax.tree.map(lambda v, x: v / (x + 1), speed, size)))
+    return tol ** (1 / 5) / (fastest + jnp.finfo(t.dtype).tiny)
+
+
+@eqx.filter_jit
+def _look(dynamics, state, observe: dict[str, Callable]):
+    state = dynamics.project(state)
+    return {name: function(state) for name, function in observe.items()}

@@ -1,0 +1,55 @@
+from collections.abc import Callable
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from .._checks import check_dimension
+from ..schemes import AbstractScheme
+from ._errors import finite, raise_if_failed
+from ._plan import check_observe
+from ._trajectory import Trajectory
+
+
+def rollout(
+    scheme: AbstractScheme,
+    x0,
+    steps: int,
+    *,
+    observe: dict[str, Callable] | None = None,
+    args: Any = None,
+    throw: bool = True,
+) -> Trajectory:
+    """The states of a scheme: x0 and `steps` discrete steps after it.
+
+    `rollout(TransformerLayers(Softmax(4.0), step=0.1), x0, 100, observe={"x": lambda x: x})`
+
+    Observables are evaluated at the start and after each step, so `values[name]` has leading length
+    steps + 1, and `ts` counts steps. `stats` holds what each step reports, stacked. Raises ValueError
+    for input that does not fit and `SolveError` if a state became NaN or infinite.
+    """
+    x0 = scheme.check(x0)
+    steps = check_dimension(steps)
+    values, final, info = _scan(scheme, x0, steps, check_observe(observe), args)
+    ok = finite(final)
+    if throw:
+        final = raise_if_failed(final, diffrax.RESULTS.successful, ok)
+    ts = jnp.arange(steps + 1, dtype=jnp.result_type(*jax.tree.leaves(x0)))
+    return Trajectory(ts, values, final, {"steps": steps, **info}, diffrax.RESULTS.successful, ok)
+
+
+@eqx.filter_jit
+def _scan(scheme, x0, steps: int, observe: dict[str, Callable], args):
+    def look(state):
+        state = scheme.project(state)
+        return {name: function(state) for name, function in observe.items()}
+
+    def body(state, _):
+        state, info = scheme.step(state, args)
+        return state, (look(state), info)
+
+    final, (values, info) = jax.lax.scan(body, x0, length=steps)
+    values = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), look(x0), values)
+    return values, scheme.project(final), info

@@ -1,0 +1,53 @@
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import numpy as np
+import xarray
+from jaxtyping import Array, Bool, Float, Int, PyTree
+
+
+class Merges(eqx.Module):
+    """The merge tree of a run: at time[k], token absorbed[k] joined token kept[k].
+
+    `mass` is that of the joined token; tokens keep the number they had in x0. `time` is the end of
+    the step in which the two came within the merging distance.
+    """
+
+    time: Float[np.ndarray, " merges"]
+    kept: Int[np.ndarray, " merges"]
+    absorbed: Int[np.ndarray, " merges"]
+    mass: Float[np.ndarray, " merges"]
+
+
+class Trajectory(eqx.Module):
+    """What a run leaves behind.
+
+    - `ts` [T]: the times of the saves (steps, for a rollout).
+    - `values`: dict of observables, each with leading length T.
+    - `final`: the last state.
+    - `stats`: dict of counts: steps, accepted, rejected, and rhs (right-hand sides) where known.
+    - `result`: how the solver ended; `ok`: whether it succeeded with a finite state.
+    - `merges`: the merge tree, if the run merged tokens.
+    """
+
+    ts: Float[Array, " T"]
+    values: dict[str, PyTree[Array]]
+    final: PyTree[Array]
+    stats: dict[str, Any]
+    result: diffrax.RESULTS
+    ok: Bool[Array, ""]
+    merges: Merges | None = None
+
+    def to_xarray(self) -> xarray.Dataset:
+        """The observables as a labelled dataset with dimension `time`; parts of tuples are numbered."""
+        arrays = {}
+        for name, value in self.values.items():
+            leaves = jax.tree.leaves(value)
+            for i, leaf in enumerate(leaves):
+                label = name if len(leaves) == 1 else f"{name}_{i}"
+                axes = [f"{label}_{axis}" for axis in range(1, np.ndim(leaf))]
+                arrays[label] = (["time", *axes], np.asarray(leaf))
+        stats = {name: int(count) for name, count in self.stats.items() if np.ndim(count) == 0}
+        return xarray.Dataset(arrays, {"time": np.asarray(self.ts)}, stats)
