@@ -102,11 +102,13 @@ def _run_all(studies: dict[str, Study], options: Options, claims: dict) -> dict[
     for label, full in studies.items():
         study = full.tiny() if options.tiny else full
         store = study.store(root=options.out)
-        results[label] = study.run(store, progress=sys.stderr.isatty())
-        made = claims_of(study, results[label])
+        known = store.load_result() is not None
+        result = results[label] = study.run(store, progress=sys.stderr.isatty())
+        if known and store.key not in claims:
+            print(f"reused {store.folder}, computed at {result.attrs['cells_computed_at']}")
+        made = claims_of(study, result)
         store.save_claims(made)
-        known = {"study": store.folder.name}
-        claims[store.key] = [known | claim for claim in made]
+        claims[store.key] = [{"study": store.folder.name} | claim for claim in made]
     return results
 
 

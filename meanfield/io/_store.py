@@ -1,3 +1,4 @@
+import contextlib
 import json
 import time
 from collections.abc import Mapping
@@ -122,8 +123,9 @@ class Store:
     def _sweep(self) -> None:
         """Removes what writers that were killed long ago left behind."""
         for path in [*self.folder.glob(".*.tmp"), *self.folder.glob("cells/.*.tmp")]:
-            if time.time() - path.stat().st_mtime > _STALE:
-                path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # its writer may be done by now
+                if time.time() - path.stat().st_mtime > _STALE:
+                    path.unlink()
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -42,6 +42,10 @@ killed run keeps, and that is never computed twice. Random keys come from `self.
 cell, or from `jax.random.key(self.seed)` where the cells are to share their noise. `assemble(parts)`
 puts the parts along dimensions named after the cell's entries (here `start`); replace it where the
 cells fill no grid, or further quantities follow from all of them. `run` turns jax arrays into numpy.
+
+A stored result is known by the study's name, fields, precision and the package's version, and not by
+its code: after editing a study, remove its folder. Fields named tiny, out, seeds, float32 or
+traceback would collide with the flags of `meanfield run`.
 '''
 
 import abc

@@ -1,0 +1,107 @@
+"""The rules of the house that no other tool enforces."""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+from pathlib import Path
+
+import equinox as eqx
+import pytest
+
+import meanfield
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = {"meanfield", "paper_figs", "benchmarks", "notebooks", "tests"}
+BUILT = {"results", "build", "dist", "__pycache__"}
+FILES = sorted(p for folder in FOLDERS for p in (ROOT / folder).rglob("*.py"))
+OWNERS = {"matplotlib": "viz", "ott": "transport", "diffrax": "solve"}
+# Written by dataclasses and equinox for every class.
+GENERATED = {"__init__", "__post_init__", "__check_init__", "__repr__", "__eq__", "__hash__"}
+
+
+def _modules() -> set[type[eqx.Module]]:
+    """Every equinox.Module of ours."""
+    found = set()
+    for info in pkgutil.walk_packages(meanfield.__path__, "meanfield."):
+        if info.name != "meanfield.__main__":
+            things = vars(importlib.import_module(info.name)).values()
+            found |= {t for t in things if isinstance(t, type) and issubclass(t, eqx.Module)}
+    return {cls for cls in found if cls.__module__.startswith("meanfield")}
+
+
+def _is_abstract(cls: type) -> bool:
+    return cls.__name__.lstrip("_").startswith("Abstract")
+
+
+def _concrete_methods(cls: type) -> set[str]:
+    return {
+        name
+        for name, value in vars(cls).items()
+        if (callable(value) or isinstance(value, property | classmethod | staticmethod))
+        and not getattr(value, "__isabstractmethod__", False)
+        and name not in GENERATED
+        and (not name.startswith("__") or inspect.isfunction(inspect.unwrap(value)))
+    }
+
+
+def test_modules_are_abstract_or_final():
+    for cls in _modules():
+        assert _is_abstract(cls) or not inspect.isabstract(cls), f"name {cls} Abstract..."
+        for base in cls.__mro__[1:]:
+            if base.__module__.startswith("meanfield"):
+                assert _is_abstract(base) or not issubclass(base, eqx.Module), (
+                    f"{cls} extends {base}"
+                )
+                again = _concrete_methods(base) & vars(cls).keys()
+                assert not again, f"{cls} overrides {again} of {base}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_and_functions_are_short_and_public_things_documented(path):
+    text = path.read_text()
+    assert text.count("\n") <= 300
+    tree = ast.parse(text)
+    kinds = ast.FunctionDef | ast.ClassDef
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            assert _length(node, text) <= 40, f"{node.name} is too long"
+    if (ROOT / "tests") not in path.parents:
+        public = [n for n in tree.body if isinstance(n, kinds) and n.name[0] != "_"]
+        assert not [n.name for n in public if not ast.get_docstring(n)]
+
+
+def _length(function: ast.FunctionDef, text: str) -> int:
+    """Lines of code in the body, without the docstring, comments and empty lines."""
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    if not body:
+        return 0
+    lines = text.splitlines()[body[0].lineno - 1 : function.end_lineno]
+    return sum(1 for line in lines if line.strip() and not line.strip().startswith("#"))
+
+
+@pytest.mark.parametrize("library", OWNERS)
+def test_each_library_has_one_importer(library):
+    room = ROOT / "meanfield" / OWNERS[library]
+    strangers = [
+        str(path.relative_to(ROOT))
+        for path in FILES
+        if ROOT / "meanfield" in path.parents and room not in path.parents
+        for node in ast.walk(ast.parse(path.read_text()))
+        if library in _imported(node)
+    ]
+    assert not strangers
+
+
+def _imported(node: ast.AST) -> set[str]:
+    """The top-level names of what a statement imports from elsewhere."""
+    if isinstance(node, ast.Import):
+        return {name.name.partition(".")[0] for name in node.names}
+    if isinstance(node, ast.ImportFrom) and node.level == 0:
+        return {(node.module or "").partition(".")[0]}
+    return set()
+
+
+def test_there_are_no_other_folders():
+    visible = {p.name for p in ROOT.iterdir() if p.is_dir() and p.name[0] != "."}
+    assert {name for name in visible if not name.endswith(".egg-info")} <= FOLDERS | BUILT
