@@ -1,11 +1,31 @@
 """Transformers as interacting particle systems: the physics written once and run several ways."""
 
-from . import (
-    attention as attention,
-    dynamics as dynamics,
-    energies as energies,
-    geometry as geometry,
-    measures as measures,
-    schemes as schemes,
-)
-from .solve import Trajectory as Trajectory, rollout as rollout, simulate as simulate
+import importlib
+import importlib.util
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from . import (
+        attention as attention,
+        dynamics as dynamics,
+        energies as energies,
+        geometry as geometry,
+        harmonics as harmonics,
+        measures as measures,
+        observables as observables,
+        schemes as schemes,
+        studies as studies,
+        viz as viz,
+    )
+    from .solve import Trajectory as Trajectory, rollout as rollout, simulate as simulate
+
+_VERBS = ("Trajectory", "rollout", "simulate")
+
+
+def __getattr__(name: str):
+    # Rooms are imported when first used, so that the command line answers at once.
+    if name in _VERBS:
+        return getattr(importlib.import_module(".solve", __name__), name)
+    if not name.startswith("_") and importlib.util.find_spec(f"{__name__}.{name}"):
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
