@@ -5,6 +5,7 @@ from ._blockwise import Blockwise as Blockwise
 from ._dense import Dense as Dense
 from ._engine import AbstractEngine as AbstractEngine
 from ._exponential import AbstractExponential as AbstractExponential
+from ._harmonic import Harmonic as Harmonic
 from ._masks import (
     AbstractMask as AbstractMask,
     Additive as Additive,

@@ -4,6 +4,7 @@ import equinox as eqx
 from jaxtyping import Array, Float
 
 from .._typing import Points, Weights
+from ..harmonics import AbstractBasis
 
 
 class AbstractAttention(eqx.Module):
@@ -18,3 +19,11 @@ class AbstractAttention(eqx.Module):
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Weights | None = None
     ) -> Float[Array, "n e"]:
         """The field at the rows of x, [n, d]."""
+
+    @abc.abstractmethod
+    def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:
+        """The tangent field that a density causes at the nodes of a basis, as `basis.node_gradient`.
+
+        `coeffs` are those of the density. Raises ValueError for an attention that is not symmetric
+        under rotations: with a query, a key, a mask, or a value that is no multiple of the identity.
+        """

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from .._checks import check_dimension
-from ._engine import AbstractEngine, Sums
+from ._engine import AbstractEngine, Sums, exponentials, largest_logit
 from ._problem import ExponentialSum
 
 Tile = tuple[Float[Array, "b e"], Float[Array, " b"]]
@@ -43,8 +43,9 @@ class Blockwise(AbstractEngine):
     ) -> Sums:
         n, m = problem.q.shape[0], problem.k.shape[0]
         rows, columns = min(self.block, n), min(self.block, m)
-        ones = jnp.ones((m, 1), problem.v.dtype)
-        values = problem.w[:, None] * jnp.concatenate([problem.v, ones], axis=1)
+        v = problem.v
+        ones = jnp.ones((m, 1), v.dtype)
+        values = problem.w[:, None] * jnp.concatenate([v, ones], axis=1)
         keys = (
             _blocks(problem.k, columns),
             _blocks(values, columns),
@@ -103,11 +104,10 @@ def _online(score: Callable, shift: Float[Array, " a"], keys, width: int) -> Til
     def step(carry, block):
         total, top = carry
         k, values, columns = block
-        # Keys of weight zero, the padding among them, must not raise the maximum.
-        logits = jnp.where(values[:, -1] > 0, score(k, columns), -jnp.inf)
-        new = jnp.maximum(top, jax.lax.stop_gradient(logits.max(axis=-1)))
+        logits = score(k, columns)
+        new = jnp.maximum(top, largest_logit(logits, values[:, -1]))
         fixed = jnp.where(jnp.isfinite(new), new, 0)
-        weights = jnp.exp(logits - fixed[:, None])
+        weights = exponentials(logits, fixed)
         return (total * jnp.exp(top - fixed)[:, None] + weights @ values, new), None
 
     start = jnp.zeros((shift.shape[0], width), shift.dtype), jnp.full_like(shift, -jnp.inf)

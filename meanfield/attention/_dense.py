@@ -1,7 +1,6 @@
-import jax
 import jax.numpy as jnp
 
-from ._engine import AbstractEngine, Sums, available_memory
+from ._engine import AbstractEngine, Sums, available_memory, exponentials, largest_logit
 from ._problem import ExponentialSum
 
 
@@ -15,8 +14,9 @@ class Dense(AbstractEngine):
     def sums(self, problem: ExponentialSum) -> Sums:
         check_memory(problem.q.shape[0], problem.k.shape[0], problem.q.dtype.itemsize)
         logits = problem.logits()
-        shift = jax.lax.stop_gradient(logits.max(axis=-1))
-        weights = jnp.exp(logits - shift[:, None]) * problem.w
+        shift = largest_logit(logits, problem.w)
+        shift = jnp.where(jnp.isfinite(shift), shift, 0)
+        weights = exponentials(logits, shift) * problem.w
         return Sums(shift, weights.sum(axis=-1), weights @ problem.v)
 
 

@@ -3,6 +3,7 @@ import os
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ._problem import ExponentialSum
@@ -25,6 +26,20 @@ class AbstractEngine(eqx.Module):
     @abc.abstractmethod
     def sums(self, problem: ExponentialSum) -> Sums:
         """The mass and the moment at every query."""
+
+
+def largest_logit(logits: Float[Array, "n m"], w: Float[Array, " m"]) -> Float[Array, " n"]:
+    """The largest logit of each row among the keys that have weight; -inf if there is none."""
+    return jax.lax.stop_gradient(jnp.where(w > 0, logits, -jnp.inf).max(axis=-1))
+
+
+def exponentials(logits: Float[Array, "n m"], shift: Float[Array, " n"]) -> Float[Array, "n m"]:
+    """e^{l_ij - shift_i}, where no shift lies below the logit of a key that has weight.
+
+    Keys of no weight may lie above: they are capped, for 0 * inf would be NaN.
+    """
+    cap = jnp.log(jnp.finfo(logits.dtype).max) / 2
+    return jnp.exp(jnp.minimum(logits - shift[:, None], cap))
 
 
 def available_memory() -> float:

@@ -2,13 +2,15 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_scalar
+from .._checks import check_scalar, is_concrete
 from .._typing import Matrix, Points, Scalar, Weights
+from ..harmonics import AbstractBasis
 from ._auto import choose
 from ._base import AbstractAttention
 from ._engine import AbstractEngine, Sums
 from ._masks import AbstractMask, as_mask
 from ._problem import check_matrix, check_query_and_key, exponential_sum
+from ._profiles import exponential, primitive
 
 
 class AbstractExponential(AbstractAttention):
@@ -43,3 +45,37 @@ class AbstractExponential(AbstractAttention):
     def engine_for(self, n: int, m: int | None = None) -> AbstractEngine:
         """The engine that will sum n queries against m keys (m = n by default) in this precision."""
         return self.engine or choose(n, m or n, jnp.result_type(float).itemsize)
+
+    def smoothed(
+        self, basis: AbstractBasis, coeffs: Float[Array, " k"]
+    ) -> tuple[Float[Array, " k"], Float[Array, " k"]]:
+        """Two convolutions of a density: its mass Z e^{-beta}, and the function whose gradient is
+        the unnormalized field, int e^{beta (<x, y> - 1)} P_x y rho(y) dy."""
+        beta = self.beta.astype(coeffs.dtype)
+
+        def smooth(profile):
+            multipliers = basis.multipliers(profile(beta), dtype=coeffs.dtype)
+            return basis.convolve(coeffs, multipliers)
+
+        return smooth(exponential), smooth(primitive)
+
+    def isotropic_value(self) -> Scalar:
+        """The number s of value = s * identity; ValueError for what no zonal kernel can express."""
+        matrices = (self.query, self.key, self.mask)
+        if any(part is not None for part in matrices):
+            raise ValueError(
+                "expected an attention without query, key or mask for a density; "
+                "simulate particles with AttentionFlow for anything else."
+            )
+        if self.value is None:
+            return jnp.ones_like(self.beta)
+        scale = self.value[0, 0]
+        same = jnp.shape(self.value)[0] == jnp.shape(self.value)[1]
+        if same and is_concrete(self.value):
+            same = bool((self.value == scale * jnp.eye(self.value.shape[0])).all())
+        if not same:
+            raise ValueError(
+                "expected value = s * identity for a density, got another matrix; "
+                "simulate particles with AttentionFlow."
+            )
+        return scale

@@ -2,6 +2,7 @@ import equinox as eqx
 from jaxtyping import Array, Float
 
 from .._typing import Points, Weights
+from ..harmonics import AbstractBasis
 from ._base import AbstractAttention
 
 
@@ -26,4 +27,8 @@ class MultiHead(AbstractAttention):
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Weights | None = None
     ) -> Float[Array, "n e"]:
         first, *rest = (head(x, y, w) for head in self.heads)
+        return sum(rest, start=first)
+
+    def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:
+        first, *rest = (head.mean_field(basis, coeffs) for head in self.heads)
         return sum(rest, start=first)

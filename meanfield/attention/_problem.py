@@ -17,10 +17,20 @@ class ExponentialSum(eqx.Module):
     beta: Scalar
     q: Float[Array, "n p"]
     k: Float[Array, "m p"]
-    v: Float[Array, "m e"]
+    y: Float[Array, "m d"]
+    value: Matrix | None
     w: Float[Array, " m"]
     mask: AbstractMask | None
     plain: bool = eqx.field(static=True)
+
+    @property
+    def v(self) -> Float[Array, "m e"]:
+        """The values V y_j."""
+        return self.transform(self.y)
+
+    def transform(self, points: Float[Array, "n d"]) -> Float[Array, "n e"]:
+        """V applied to each row."""
+        return _apply(self.value, points, "value")
 
     def logits(self) -> Float[Array, "n m"]:
         """The whole matrix of logits: only for clouds small enough."""
@@ -61,7 +71,8 @@ def exponential_sum(
         beta=beta.astype(x.dtype),
         q=_apply(query, x, "query"),
         k=_apply(key, y, "key"),
-        v=_apply(value, y, "value"),
+        y=y,
+        value=value,
         w=w,
         mask=mask,
         plain=query is None and key is None,

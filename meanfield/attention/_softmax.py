@@ -1,6 +1,9 @@
+import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._typing import Points, Weights
+from ..harmonics import AbstractBasis
 from ._exponential import AbstractExponential
 
 
@@ -23,3 +26,8 @@ class Softmax(AbstractExponential):
     ) -> Float[Array, "n e"]:
         sums = self.sums(x, y, w)
         return sums.moment / sums.mass[:, None]
+
+    def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:
+        scale = self.isotropic_value().astype(coeffs.dtype)
+        mass, pull = self.smoothed(basis, coeffs)
+        return scale * jax.vmap(jnp.divide)(basis.node_gradient(pull), basis.synthesize(mass))

@@ -4,6 +4,7 @@ from jaxtyping import Array, Float
 
 from .._checks import check_scalar
 from .._typing import Points, Scalar, Weights
+from ..harmonics import AbstractBasis
 from ._exponential import AbstractExponential
 
 
@@ -28,3 +29,8 @@ class Unnormalized(AbstractExponential):
     ) -> Float[Array, "n e"]:
         sums = self.sums(x, y, w)
         return sums.moment * jnp.exp(sums.shift - self.offset.astype(x.dtype))[:, None]
+
+    def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:
+        scale = self.isotropic_value() * jnp.exp(self.beta - self.offset)
+        _, pull = self.smoothed(basis, coeffs)
+        return scale.astype(coeffs.dtype) * basis.node_gradient(pull)

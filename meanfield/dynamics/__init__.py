@@ -5,7 +5,9 @@ from ._attention_flow import AttentionFlow as AttentionFlow
 from ._base import AbstractDynamics as AbstractDynamics, AbstractParticles as AbstractParticles
 from ._equiangular import Equiangular as Equiangular
 from ._fields import Control as Control, Drift as Drift
+from ._fokker_planck import FokkerPlanck as FokkerPlanck
 from ._gradient_flow import GradientFlow as GradientFlow
+from ._imex import AbstractImex as AbstractImex
 from ._normalizations import (
     NGPT as NGPT,
     AbstractNormalization as AbstractNormalization,

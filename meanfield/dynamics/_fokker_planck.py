@@ -1,0 +1,86 @@
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._checks import check_finite, check_nonnegative, guard
+from .._typing import Points, Scalar, Weights
+from ..attention import AbstractAttention
+from ..harmonics import AbstractBasis
+from ._imex import AbstractImex, Coefficients
+
+
+class FokkerPlanck(AbstractImex):
+    """The mean-field equation of attention with noise: the density of infinitely many tokens.
+
+    d_t rho = noise Lap rho - div(rho (A[rho] - grad V))
+
+    where A[rho] is the attention of the cloud rho, tangent to the sphere. It is solved by Galerkin's
+    method: the state is the vector of coefficients of rho in `basis`, c = basis.analyze(rho), of which
+    the first is the mass, exactly 1 for ever. Diffusion is implicit and limits no step.
+
+    - `basis`: `Fourier(K)` on the circle, `Gegenbauer(d, K)` for densities with the axis e_1 in any
+      d, `SphericalHarmonics(K)` on S^2. Positivity is not guaranteed where K is too small: observe
+      `fp.minimum`. Densities of width s need K of about 6/s.
+    - `attention`: `Softmax`, `Unnormalized`, `MultiHead` of these, with no query, key or mask, and a
+      value that is None or a multiple of the identity; None for a linear equation.
+    - `noise`: nu >= 0. `potential`: V, a function of one point [d]; with `Gegenbauer` it must depend
+      on x[0] alone.
+
+    The limit of `AttentionFlow(Sphere(d), attention, potential=V, noise=nu)` for n -> infinity.
+    Raises ValueError for an attention with matrices or negative noise.
+    Source: Geshkovski, Letrouit, Polyanskiy, Rigollet, arXiv 2312.10794, section 3.
+    """
+
+    basis: AbstractBasis
+    attention: AbstractAttention | None
+    noise: Scalar = eqx.field(default=0.0, converter=lambda a: check_nonnegative(a, "noise"))
+    potential: Callable[[Float[Array, " d"]], Scalar] | None = None
+
+    def velocity(self, coeffs: Coefficients) -> Float[Array, "q ..."]:
+        """A[rho] - grad V at the nodes: in the form of `basis.node_gradient`."""
+        velocity = jnp.zeros_like(self.basis.node_gradient(coeffs))
+        if self.attention is not None:
+            velocity = velocity + self.attention.mean_field(self.basis, coeffs)
+        if self.potential is not None:
+            values = jax.vmap(self.potential)(self.basis.points.astype(coeffs.dtype))
+            velocity = velocity - self.basis.node_gradient(self.basis.analyze(values))
+        return velocity
+
+    def explicit(self, t: Scalar, state: Coefficients, args: Any) -> Coefficients:
+        density = self.basis.synthesize(state)
+        flux = jax.vmap(jnp.multiply)(density, self.velocity(state))
+        return -self.basis.node_divergence(flux)
+
+    def damping(self, dtype) -> Coefficients:
+        return self.noise.astype(dtype) * self.basis.eigenvalues.astype(dtype)
+
+    def project(self, state: Coefficients) -> Coefficients:
+        return state
+
+    def check(self, state) -> Coefficients:
+        state = check_finite(state, "x0")
+        if state.shape != (self.basis.size,):
+            raise ValueError(
+                f"expected {self.basis.size} coefficients of a density, got shape "
+                f"{list(state.shape)}; pass basis.analyze(rho0), or basis.moments(x) for a cloud."
+            )
+        off = jnp.abs(state[0] - 1)
+        message = (
+            "expected a density of mass 1 (coefficient 0); divide the coefficients by the first."
+        )
+        return guard(state, off <= 1e-3, message)
+
+    def jumps(self) -> None:
+        return None
+
+    def minimum(self, coeffs: Coefficients) -> Scalar:
+        """The least value of the density at the nodes: negative once the degree is too small."""
+        return self.basis.synthesize(coeffs).min()
+
+    def from_particles(self, x: Points, w: Weights | None = None, smoothing=0.0) -> Coefficients:
+        """The density of a cloud [n, d]: its moments, smoothed by the heat kernel of time `smoothing`."""
+        return self.basis.heat(self.basis.moments(self.basis.coordinates(x), w), smoothing)
