@@ -3,7 +3,7 @@ import math
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 from scipy.special import digamma, polygamma
 
 from .._checks import check_dimension
@@ -35,12 +35,15 @@ def entropy_knn(x: Points, k: int = 3) -> EntropyEstimate:
     surface measure.
 
     Exactly unbiased for the uniform law, at every n, k and d. Elsewhere the bias falls with n but
-    slowly in high dimension: from d of about 32 only differences between clouds of the same n, k, d
-    mean anything. The standard error is sqrt((var log rho + 2 psi'(k)) / n), where the variance of
-    log rho is that of the terms less psi'(k), at least 0. On uniform clouds the variance was measured
-    between 1.3 and 2 times psi'(k)/n, for d from 2 to 32 and k from 1 to 10: psi'(k) for the terms
-    themselves, the rest for the neighbours that they share. Larger k trades variance for bias.
-    Cost O(n^2 d), a block of tokens at a time.
+    slowly in high dimension: for von Mises-Fisher samples of n = 1500 it was -.006 (d = 2, kappa = 4),
+    -.01 (d = 3, kappa = 10) and -.07 (d = 8, kappa = 20), and from d of about 32 only differences
+    between clouds of the same n, k, d mean anything. Larger k trades variance for bias.
+
+    The standard error is sqrt((var log rho + 2 psi'(k)) / n), where the variance of log rho is that
+    of the terms less psi'(k), at least 0. On uniform clouds the variance was measured between 1.3 and
+    2 times psi'(k)/n, for d from 2 to 32 and k from 1 to 10: psi'(k) for the terms themselves, the
+    rest for the neighbours that they share.
+    Cost O(n^2 (d + k)), a block of tokens at a time.
 
     Raises ValueError if not 1 <= k < n, or for tokens off the sphere.
 
@@ -49,11 +52,12 @@ def entropy_knn(x: Points, k: int = 3) -> EntropyEstimate:
     k = check_dimension(k)
     x = on_sphere(x, least=k + 1)
     order = jnp.arange(x.shape[0])
-    fresh = ~map_rows(lambda t, i: ((angles(t, x) == 0) & (order < i)).any(), x, order)
+    fresh = ~map_rows(lambda t, i: ((x == t).all(axis=1) & (order < i)).any(), x, order)
 
     def reach(token, i):
-        candidates = jnp.where(fresh & (order != i), angles(token, x), math.pi)
-        return -jax.lax.top_k(-candidates, k)[0][-1]
+        # Chords rank as angles do, at a fraction of the cost; only the last one's angle is needed.
+        chord = jnp.where(fresh & (order != i), jnp.sum((x - token) ** 2, axis=1), jnp.inf)
+        return angles(token, x[_kth_least(chord, k)][None])[0]
 
     log_share = log_cap_measure(map_rows(reach, x, order), x.shape[1])
     return _estimate(log_share, fresh, k, _noise_knn(k))
@@ -105,6 +109,12 @@ def _estimate(
         jnp.where(enough, jnp.sqrt((spread + noise) / count), jnp.nan),
         1 - count / log_share.shape[0],
     )
+
+
+def _kth_least(values: Float[Array, " n"], k: int) -> Int[Array, ""]:
+    """The index of the k-th least value; for a small k far faster than top_k on a CPU."""
+    rest = jax.lax.fori_loop(1, k, lambda _, v: v.at[jnp.argmin(v)].set(jnp.inf), values)
+    return jnp.argmin(rest)
 
 
 def _noise_knn(k: int) -> float:
