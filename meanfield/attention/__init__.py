@@ -16,6 +16,7 @@ from ._masks import (
 )
 from ._multihead import MultiHead as MultiHead
 from ._problem import ExponentialSum as ExponentialSum
+from ._profiles import exponential as exponential
 from ._schedules import (
     AbstractSchedule as AbstractSchedule,
     Layers as Layers,

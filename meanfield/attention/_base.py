@@ -3,7 +3,7 @@ import abc
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from .._typing import Points, Weights
+from .._typing import Points
 from ..harmonics import AbstractBasis
 
 
@@ -16,7 +16,7 @@ class AbstractAttention(eqx.Module):
 
     @abc.abstractmethod
     def __call__(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Weights | None = None
+        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
     ) -> Float[Array, "n e"]:
         """The field at the rows of x, [n, d]."""
 
@@ -27,3 +27,9 @@ class AbstractAttention(eqx.Module):
         `coeffs` are those of the density. Raises ValueError for an attention that is not symmetric
         under rotations: with a query, a key, a mask, or a value that is no multiple of the identity.
         """
+
+    @abc.abstractmethod
+    def attraction(
+        self, basis: AbstractBasis, coeffs: Float[Array, " k"], x: Float[Array, "m ..."]
+    ) -> Float[Array, " m"]:
+        """The function whose gradient is `mean_field`, at coordinates x as `basis.evaluate` takes."""

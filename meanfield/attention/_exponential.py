@@ -3,7 +3,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import check_scalar, is_concrete
-from .._typing import Matrix, Points, Scalar, Weights
+from .._typing import Matrix, Points, Scalar
 from ..harmonics import AbstractBasis
 from ._auto import choose
 from ._base import AbstractAttention
@@ -27,7 +27,7 @@ class AbstractExponential(AbstractAttention):
         check_query_and_key(self.query, self.key)
 
     def sums(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Weights | None = None
+        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
     ) -> Sums:
         """The mass and the moment at each query, as the engine returns them."""
         problem = exponential_sum(self.beta, self.query, self.key, self.value, self.mask, x, y, w)
@@ -36,7 +36,7 @@ class AbstractExponential(AbstractAttention):
         return engine.sums(problem)
 
     def log_mass(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Weights | None = None
+        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
     ) -> Float[Array, " n"]:
         """log sum_j w_j e^{l_ij}: the logarithm of the normalizer Z at each query."""
         sums = self.sums(x, y, w)

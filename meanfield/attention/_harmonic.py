@@ -35,7 +35,8 @@ class Harmonic(AbstractEngine):
         if d not in (2, 3):
             raise ValueError(f"expected d = 2 or 3 for harmonics, got {d}; use Blockwise().")
         degree = degree_for(float(beta), d, accuracy)
-        return Harmonic(Fourier(degree) if d == 2 else SphericalHarmonics(degree))
+        kind = Fourier if d == 2 else SphericalHarmonics
+        return Harmonic(kind(degree))  # pyright: ignore[reportCallIssue]
 
     def sums(self, problem: ExponentialSum) -> Sums:
         self._check(problem)

@@ -1,7 +1,7 @@
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from .._typing import Points, Weights
+from .._typing import Points
 from ..harmonics import AbstractBasis
 from ._base import AbstractAttention
 
@@ -24,11 +24,17 @@ class MultiHead(AbstractAttention):
             )
 
     def __call__(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Weights | None = None
+        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
     ) -> Float[Array, "n e"]:
         first, *rest = (head(x, y, w) for head in self.heads)
         return sum(rest, start=first)
 
     def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:
         first, *rest = (head.mean_field(basis, coeffs) for head in self.heads)
+        return sum(rest, start=first)
+
+    def attraction(
+        self, basis: AbstractBasis, coeffs: Float[Array, " k"], x: Float[Array, "m ..."]
+    ) -> Float[Array, " m"]:
+        first, *rest = (head.attraction(basis, coeffs, x) for head in self.heads)
         return sum(rest, start=first)

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import check_finite
-from .._typing import Matrix, Points, Scalar, Weights
+from .._typing import Matrix, Points, Scalar
 from ._masks import AbstractMask
 
 
@@ -48,13 +48,13 @@ class ExponentialSum(eqx.Module):
 
 def exponential_sum(
     beta: Scalar,
-    query: Matrix | None,
-    key: Matrix | None,
-    value: Matrix | None,
+    query: Float[Array, "p c"] | None,
+    key: Float[Array, "p c"] | None,
+    value: Float[Array, "e c"] | None,
     mask: AbstractMask | None,
     x: Points,
     y: Float[Array, "m d"] | None,
-    w: Weights | None,
+    w: Float[Array, " masses"] | None,
 ) -> ExponentialSum:
     """The problem that an attention poses to its engine, checked and in the dtype of x."""
     y = x if y is None else y
@@ -79,7 +79,7 @@ def exponential_sum(
     )
 
 
-def _apply(matrix: Matrix | None, x: Points, name: str) -> Float[Array, "n p"]:
+def _apply(matrix: Float[Array, "p c"] | None, x: Points, name: str) -> Float[Array, "n e"]:
     if matrix is None:
         return x
     if matrix.shape[1] != x.shape[1]:
@@ -103,7 +103,9 @@ def check_matrix(matrix, name: str) -> Matrix | None:
     return matrix
 
 
-def check_query_and_key(query: Matrix | None, key: Matrix | None) -> None:
+def check_query_and_key(
+    query: Float[Array, "p d"] | None, key: Float[Array, "r d"] | None
+) -> None:
     """Queries and keys must have the same number of rows, so that their product exists."""
     if query is not None and key is not None and query.shape[0] != key.shape[0]:
         raise ValueError(

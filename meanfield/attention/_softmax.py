@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._typing import Points, Weights
+from .._typing import Points
 from ..harmonics import AbstractBasis
 from ._exponential import AbstractExponential
 
@@ -22,7 +22,7 @@ class Softmax(AbstractExponential):
     """
 
     def __call__(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Weights | None = None
+        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
     ) -> Float[Array, "n e"]:
         sums = self.sums(x, y, w)
         return sums.moment / sums.mass[:, None]
@@ -31,3 +31,12 @@ class Softmax(AbstractExponential):
         scale = self.isotropic_value().astype(coeffs.dtype)
         mass, pull = self.smoothed(basis, coeffs)
         return scale * jax.vmap(jnp.divide)(basis.node_gradient(pull), basis.synthesize(mass))
+
+    def attraction(
+        self, basis: AbstractBasis, coeffs: Float[Array, " k"], x: Float[Array, "m ..."]
+    ) -> Float[Array, " m"]:
+        beta = self.beta.astype(coeffs.dtype)
+        mass, pull = (basis.evaluate(part, x) for part in self.smoothed(basis, coeffs))
+        # (1/beta) log Z; at beta = 0, where Z = 1, its limit.
+        potential = jnp.where(beta == 0, pull, jnp.log(mass) / jnp.where(beta == 0, 1, beta))
+        return self.isotropic_value().astype(coeffs.dtype) * potential

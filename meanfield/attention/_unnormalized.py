@@ -3,7 +3,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import check_scalar
-from .._typing import Points, Scalar, Weights
+from .._typing import Points, Scalar
 from ..harmonics import AbstractBasis
 from ._exponential import AbstractExponential
 
@@ -25,12 +25,20 @@ class Unnormalized(AbstractExponential):
     offset: Scalar = eqx.field(default=0.0, converter=lambda b: check_scalar(b, "offset"))
 
     def __call__(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Weights | None = None
+        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
     ) -> Float[Array, "n e"]:
         sums = self.sums(x, y, w)
         return sums.moment * jnp.exp(sums.shift - self.offset.astype(x.dtype))[:, None]
 
     def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:
-        scale = self.isotropic_value() * jnp.exp(self.beta - self.offset)
         _, pull = self.smoothed(basis, coeffs)
-        return scale.astype(coeffs.dtype) * basis.node_gradient(pull)
+        return self._scale(coeffs.dtype) * basis.node_gradient(pull)
+
+    def attraction(
+        self, basis: AbstractBasis, coeffs: Float[Array, " k"], x: Float[Array, "m ..."]
+    ) -> Float[Array, " m"]:
+        _, pull = self.smoothed(basis, coeffs)
+        return self._scale(coeffs.dtype) * basis.evaluate(pull, x)
+
+    def _scale(self, dtype) -> Scalar:
+        return (self.isotropic_value() * jnp.exp(self.beta - self.offset)).astype(dtype)

@@ -77,6 +77,14 @@ class FokkerPlanck(AbstractImex):
     def jumps(self) -> None:
         return None
 
+    def dissipation(self, coeffs: Coefficients) -> Scalar:
+        """int rho |A[rho] - grad V - noise grad log rho|^2: for unnormalized attention, and where there
+        is none, the rate at which the free energy falls."""
+        density = self.basis.synthesize(coeffs)
+        score = jax.vmap(jnp.divide)(self.basis.node_gradient(coeffs), density)
+        speed = self.velocity(coeffs) - self.noise.astype(coeffs.dtype) * score
+        return self.basis.inner(speed, jax.vmap(jnp.multiply)(density, speed))
+
     def minimum(self, coeffs: Coefficients) -> Scalar:
         """The least value of the density at the nodes: negative once the degree is too small."""
         return self.basis.synthesize(coeffs).min()

@@ -3,9 +3,11 @@ import abc
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from .._checks import check_scalar
 from .._typing import Points, Scalar, Weights
+from ..harmonics import AbstractBasis
 
 
 class AbstractEnergy(eqx.Module):
@@ -17,6 +19,10 @@ class AbstractEnergy(eqx.Module):
     @abc.abstractmethod
     def __call__(self, x: Points, w: Weights | None = None) -> Scalar:
         """The energy of sum_i w_i delta_{x_i}; w is uniform by default."""
+
+    @abc.abstractmethod
+    def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
+        """The energy of the density on the sphere that has these coefficients in `basis`."""
 
     def wasserstein_gradient(self, x: Points, w: Weights | None = None) -> Points:
         """grad_{x_i} E / w_i: the ambient gradient of the first variation, at each point.
@@ -54,6 +60,10 @@ class Sum(AbstractEnergy):
         first, *rest = (term(x, w) for term in self.terms)
         return sum(rest, start=first)
 
+    def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
+        first, *rest = (term.on_density(basis, coeffs) for term in self.terms)
+        return sum(rest, start=first)
+
 
 class Scaled(AbstractEnergy):
     """A number times an energy."""
@@ -63,3 +73,6 @@ class Scaled(AbstractEnergy):
 
     def __call__(self, x: Points, w: Weights | None = None) -> Scalar:
         return self.factor.astype(x.dtype) * self.energy(x, w)
+
+    def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
+        return self.factor.astype(coeffs.dtype) * self.energy.on_density(basis, coeffs)

@@ -1,9 +1,11 @@
 import equinox as eqx
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from .._checks import check_scalar, guard
 from .._typing import Points, Scalar, Weights
-from ..attention import AbstractEngine, Unnormalized
+from ..attention import AbstractEngine, Unnormalized, exponential
+from ..harmonics import AbstractBasis
 from ._base import AbstractEnergy
 
 
@@ -35,3 +37,9 @@ class Interaction(AbstractEnergy):
         each = jnp.exp(log_mass - self.offset.astype(x.dtype))
         mean = each.mean() if w is None else each @ w.astype(x.dtype)
         return mean / (2 * self.beta.astype(x.dtype))
+
+    def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
+        beta = self.beta.astype(coeffs.dtype)
+        multipliers = basis.multipliers(exponential(beta), dtype=coeffs.dtype)
+        scale = jnp.exp(beta - self.offset.astype(coeffs.dtype))
+        return scale * coeffs @ basis.convolve(coeffs, multipliers) / (2 * beta)

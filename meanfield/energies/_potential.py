@@ -4,6 +4,7 @@ import jax
 from jaxtyping import Array, Float
 
 from .._typing import Points, Scalar, Weights
+from ..harmonics import AbstractBasis
 from ._base import AbstractEnergy
 
 
@@ -19,3 +20,7 @@ class Potential(AbstractEnergy):
     def __call__(self, x: Points, w: Weights | None = None) -> Scalar:
         values = jax.vmap(self.function)(x)
         return values.mean() if w is None else values @ w.astype(x.dtype)
+
+    def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
+        values = jax.vmap(self.function)(basis.points.astype(coeffs.dtype))
+        return basis.analyze(values) @ coeffs

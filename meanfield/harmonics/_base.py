@@ -1,6 +1,7 @@
 import abc
 import functools
 from collections.abc import Callable
+from typing import Any
 from typing import cast
 
 import equinox as eqx
@@ -104,7 +105,7 @@ class AbstractBasis(eqx.Module):
         self,
         profile: Callable[[Float[Array, " m"]], Float[Array, " m"]],
         *,
-        dtype=float,
+        dtype: Any = float,
         resolution: int = 512,
     ) -> Float[Array, " k"]:
         """The multipliers of the convolution with f(<x, y>) (the Funk-Hecke formula).
@@ -142,6 +143,11 @@ class AbstractBasis(eqx.Module):
         return self.analyze(self.synthesize(a) * self.synthesize(b))
 
     @compiled
+    def inner(self, a: Float[Array, "q ..."], b: Float[Array, "q ..."]) -> Float[Array, ""]:
+        """int <A, B> of two fields like `node_gradient`."""
+        products = jax.vmap(lambda u, v: jnp.sum(u * v))(a, b)
+        return self._metric.astype(products.dtype) @ products
+
     def node_divergence(self, field: Float[Array, "q ..."]) -> Float[Array, " k"]:
         """The coefficients -int <F, grad Y_i> of div F, for a field F like `node_gradient`.
 

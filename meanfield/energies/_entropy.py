@@ -1,0 +1,61 @@
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._typing import Points, Scalar, Weights
+from ..harmonics import AbstractBasis
+from ._base import AbstractEnergy
+from ._interaction import Interaction
+
+
+class Entropy(AbstractEnergy):
+    """The negative of Boltzmann's entropy, as an energy: int rho log rho.
+
+    rho is the density with respect to the uniform law, so the value is 0 for the uniform law and
+    positive for any other. Its gradient flow in Wasserstein space is the heat equation
+    (Jordan, Kinderlehrer, Otto, SIAM J. Math. Anal. 29 (1998)).
+
+    A cloud of points has no entropy: calling it on one raises ValueError.
+    """
+
+    def __call__(self, x: Points, w: Weights | None = None) -> Scalar:
+        raise ValueError(
+            "expected a density, got points, whose entropy is infinite; use Entropy().on_density, "
+            "noise in the dynamics, or observables.entropy_knn to estimate it."
+        )
+
+    def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
+        rho = basis.synthesize(coeffs)
+        return basis.weights.astype(rho.dtype) @ jax.scipy.special.xlogy(rho, rho)
+
+
+def free_energy(beta, noise) -> AbstractEnergy:
+    """The free energy that unnormalized attention with noise dissipates.
+
+    F(rho) = noise int rho log rho - 1/(2 beta) iint e^{beta <x, y>} rho rho
+
+    Along `FokkerPlanck(basis, Unnormalized(beta), noise)`, dF/dt = -fp.dissipation(c). Softmax with
+    noise does not descend it. Add `Potential(V)` where the flow has one.
+    """
+    return noise * Entropy() - Interaction(beta)
+
+
+def relative_entropy(
+    basis: AbstractBasis, coeffs: Float[Array, " k"], reference: Float[Array, " k"]
+) -> Scalar:
+    """int rho log(rho/pi): the Kullback-Leibler divergence of two positive densities; 0 if equal."""
+    rho, pi = basis.synthesize(coeffs), basis.synthesize(reference)
+    return basis.weights.astype(rho.dtype) @ (jax.scipy.special.xlogy(rho, rho) - rho * jnp.log(pi))
+
+
+def fisher_information(
+    basis: AbstractBasis, coeffs: Float[Array, " k"], reference: Float[Array, " k"] | None = None
+) -> Scalar:
+    """int |grad log(rho/pi)|^2 rho, with pi uniform by default: the rate at which diffusion that
+    leaves pi stationary lowers the relative entropy."""
+    rho = basis.synthesize(coeffs)
+    score = jax.vmap(jnp.divide)(basis.node_gradient(coeffs), rho)
+    if reference is not None:
+        pi = basis.synthesize(reference)
+        score = score - jax.vmap(jnp.divide)(basis.node_gradient(reference), pi)
+    return basis.inner(score, jax.vmap(jnp.multiply)(rho, score))
