@@ -47,9 +47,12 @@ class Sphere(AbstractGeometry):
     def log(
         self, x: Float[Array, "*batch d"], y: Float[Array, "*batch d"]
     ) -> Float[Array, "*batch d"]:
-        across = self.to_tangent(x, y - x)
+        # P_x y, from the difference to the nearer of x and -x: no digits are lost at either end.
+        far = jnp.sum(x * y, axis=-1, keepdims=True) < 0
+        across = self.to_tangent(x, jnp.where(far, y + x, y - x))
         sine = _norm(across)
-        return across * (self.distance(x, y)[..., None] / jnp.where(sine > 0, sine, 1))
+        safe = jnp.where(sine > 0, sine, 1)
+        return across * jnp.where(sine > 0, self.distance(x, y)[..., None] / safe, 1)
 
     def distance(
         self, x: Float[Array, "*batch d"], y: Float[Array, "*batch d"]

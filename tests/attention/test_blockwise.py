@@ -1,0 +1,120 @@
+"""Blocks against the whole matrix: values and gradients, at the border of underflow, in O(n) memory."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from meanfield.attention import Blockwise, Dense, Softmax, Unnormalized, alibi, causal
+from meanfield.attention._blockwise import underflow_limit
+from meanfield.geometry import Sphere
+
+RNG = np.random.default_rng(0)
+QUERY, KEY = jnp.asarray(RNG.normal(size=(2, 3))), jnp.asarray(RNG.normal(size=(2, 3)))
+VALUE = jnp.asarray(RNG.normal(size=(4, 3)))
+
+
+@eqx.filter_jit
+def value_and_gradient(attention, x, y, w):
+    """The field, and the gradient of a fixed combination of it in everything that it depends on."""
+
+    def combination(arguments):
+        attention, x, y, w = arguments
+        field = attention(x, y, w)
+        pattern = jnp.cos(jnp.arange(field.size, dtype=field.dtype)).reshape(field.shape)
+        return jnp.sum(pattern * field), field
+
+    gradient, field = eqx.filter_grad(combination, has_aux=True)((attention, x, y, w))
+    return field, jax.tree.leaves(gradient)
+
+
+def check_engines(make, block, x, y=None, w=None, largest_logit=8.0):
+    """Field and gradient by blocks equal those of the whole matrix."""
+    dense, whole = value_and_gradient(make(Dense()), x, y, w)
+    blocks, parts = value_and_gradient(make(Blockwise(block)), x, y, w)
+    # An exponent of size 2 l, rounded, is off by 2 l eps; a sum of m terms by m eps at most; the
+    # gradient is a product of a few such factors.
+    eps = float(jnp.finfo(x.dtype).eps)
+    relative = 4 * eps * (2 * largest_logit + 16)
+    np.testing.assert_allclose(blocks, dense, atol=relative * float(jnp.abs(dense).max()), rtol=0)
+    for part, exact in zip(parts, whole, strict=True):
+        # d/d(logit) multiplies each by logits and their scale.
+        scale = (1 + largest_logit) * float(np.abs(exact).max() + np.abs(dense).max())
+        np.testing.assert_allclose(part, exact, atol=relative * scale, rtol=0)
+
+
+@pytest.mark.parametrize(("n", "m", "block"), [(7, 5, 3), (6, 6, 3), (5, 4, 1024)])
+def test_blocks_equal_the_whole_matrix(n, m, block, getkey):
+    x, y = Sphere(3).sample(getkey(), n), Sphere(3).sample(getkey(), m)
+    w = jnp.arange(m) / jnp.arange(m).sum()  # the first token has no mass
+    check_engines(
+        lambda engine: Unnormalized(2.0, QUERY, KEY, VALUE, engine=engine), block, x, y, w
+    )
+
+
+@pytest.mark.parametrize("mask", ["causal", "alibi", "additive"])
+def test_blocks_with_masks_equal_the_whole_matrix(mask, getkey):
+    x = Sphere(3).sample(getkey(), 7)
+    allowed = np.tri(7, dtype=bool) | (RNG.random((7, 7)) < 0.3)
+    mask = {"causal": causal(7), "alibi": alibi(7, 0.5), "additive": allowed}[mask]
+    check_engines(lambda engine: Softmax(2.0, mask=mask, engine=engine), 3, x)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float64, jnp.float32])
+def test_blocks_agree_on_both_sides_of_the_choice_of_method(dtype, getkey):
+    # Tokens and their antipodes: logits from -beta to beta, the widest there are.
+    x = Sphere(3).sample(getkey(), 3)
+    x = jnp.concatenate([x, -x, x[:1]]).astype(dtype)
+    far = -x[:1]  # the only key: a row whose greatest term is e^{-2 beta} below the bound
+    limit = underflow_limit(dtype) / 2
+    for beta in (0.999 * limit, 1.001 * limit):
+        check_engines(
+            lambda engine, beta=beta: Softmax(beta, engine=engine), 3, x, None, None, beta
+        )
+        field = Softmax(beta, engine=Blockwise(3))(x[:1], far)
+        np.testing.assert_allclose(field, far, rtol=4 * float(jnp.finfo(dtype).eps))
+
+
+def test_huge_beta_is_finite_and_finds_the_nearest_token(getkey):
+    x, y = Sphere(3).sample(getkey(), 7), Sphere(3).sample(getkey(), 5)
+    field, gradient = value_and_gradient(Softmax(1e4, engine=Blockwise(3)), x, y, None)
+    np.testing.assert_allclose(field, y[(x @ y.T).argmax(axis=1)], atol=1e-12)
+    assert all(np.isfinite(part).all() for part in gradient)
+    log_mass = Softmax(1e4, engine=Blockwise(3)).log_mass(x, y)
+    np.testing.assert_allclose(log_mass, 1e4 * (x @ y.T).max(axis=1) - np.log(5), rtol=1e-14)
+
+
+def test_blocks_can_be_vmapped_and_pushed_forward(getkey):
+    clouds = jnp.stack([Sphere(3).sample(getkey(), 7) for _ in range(2)])
+    betas = jnp.array([2.0, 1e4])  # one cloud on each side of the choice of method
+
+    def both(engine):
+        def field(x, beta):
+            return Softmax(beta, engine=engine)(x)
+
+        along = (jnp.cos(clouds), jnp.ones(2))
+        return jax.jit(lambda: jax.jvp(jax.vmap(field), (clouds, betas), along))()
+
+    for blocks, dense in zip(both(Blockwise(3)), both(Dense()), strict=True):
+        # At beta = 1e4 logits are rounded to 1e4 eps = 2e-12.
+        np.testing.assert_allclose(blocks, dense, atol=1e-10)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_memory_grows_like_n_forward_and_backward(masked):
+    n, d, block = 8192, 3, 256
+    x = jax.ShapeDtypeStruct((n, d), jnp.float64)
+    mask = causal(n) if masked else None
+    attention = Softmax(2.0, mask=mask, engine=Blockwise(block))
+
+    def value(x):
+        return jnp.sum(attention(x) ** 2)
+
+    for function in (lambda x: attention(x), jax.grad(value)):
+        used = jax.jit(function).lower(x).compile().memory_analysis().temp_size_in_bytes
+        # A few tiles of block^2, a few arrays [n, d + 1], and, backward, the partial sums
+        # [block, d + 1] after each of n/block blocks: [n, d + 1] once more. Ten of each at most.
+        tiles, arrays = 8 * block**2, 8 * n * (d + 1)
+        assert used <= 10 * (tiles + arrays)
+        assert used < 8 * n * n / 40  # far below a single n x n matrix

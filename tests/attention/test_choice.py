@@ -1,0 +1,46 @@
+"""Which engine sums: Dense while the matrix is small, Blockwise beyond, never more than there is memory."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+from jax.extend.core import jaxprs_in_params
+
+from meanfield.attention import Blockwise, Dense, Softmax, _dense
+
+
+def largest_matrix(attention, n: int) -> int:
+    """The most numbers in any array of the traced program."""
+
+    def sizes(jaxpr):
+        for equation in jaxpr.eqns:
+            yield from (var.aval.size for var in equation.outvars)
+            for inner in jaxprs_in_params(equation.params):
+                yield from sizes(inner)
+
+    traced = jax.make_jaxpr(attention)(jax.ShapeDtypeStruct((n, 3), jnp.float64))
+    return max(sizes(traced.jaxpr))
+
+
+def test_size_decides_and_engine_for_says_which():
+    attention = Softmax(2.0)
+    assert isinstance(attention.engine_for(2048), Dense)  # 2048^2 doubles are 32 MiB
+    assert isinstance(attention.engine_for(2049), Blockwise)
+    assert isinstance(attention.engine_for(10, 10**6), Blockwise)
+    assert isinstance(Softmax(2.0, engine=Blockwise(7)).engine_for(10), Blockwise)
+    assert largest_matrix(attention, 2048) == 2048**2
+    assert largest_matrix(attention, 8192) < 8192**2 / 40
+
+
+def test_dense_beyond_memory_is_refused_before_anything_is_allocated(monkeypatch):
+    huge = jax.ShapeDtypeStruct((10**7, 3), jnp.float64)
+    with pytest.raises(ValueError, match="use engine=Blockwise"):
+        jax.eval_shape(Softmax(2.0, engine=Dense()), huge)
+    monkeypatch.setattr(_dense, "available_memory", lambda: 3 * 8 * 100.0)
+    assert Softmax(2.0, engine=Dense())(jnp.eye(10)).shape == (10, 10)
+    with pytest.raises(ValueError, match="n = 11 by m = 11"):
+        Softmax(2.0, engine=Dense())(jnp.eye(11))
+
+
+def test_blocks_have_a_positive_integer_side():
+    with pytest.raises(ValueError, match=">= 1"):
+        Blockwise(0)

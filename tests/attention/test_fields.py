@@ -1,0 +1,157 @@
+"""Softmax, unnormalized and multi-head attention against loops over pairs, and their limits."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import loops
+import numpy as np
+import pytest
+
+from meanfield.attention import MultiHead, Softmax, Unnormalized, alibi, causal
+from meanfield.geometry import Sphere
+
+N, D = 6, 3
+RNG = np.random.default_rng(0)
+X = Sphere(D).sample(jax.random.key(1), N)
+Y = jnp.asarray(RNG.normal(size=(4, D)))
+W = jnp.array([0.4, 0.0, 0.1, 0.5])
+QUERY, KEY = jnp.asarray(RNG.normal(size=(2, D))), jnp.asarray(RNG.normal(size=(2, D)))
+VALUE = jnp.asarray(RNG.normal(size=(5, D)))
+BOOLEAN = np.tri(N, dtype=bool) | (RNG.random((N, N)) < 0.3)
+ADDITIVE = np.where(BOOLEAN, RNG.normal(size=(N, N)), -np.inf)
+PATTERN = jnp.cos(jnp.arange(N * 5.0)).reshape(N, 5)
+MASKS = {
+    "none": None,
+    "causal": causal(N),
+    "alibi": alibi(N, 0.5),
+    "boolean": BOOLEAN,
+    "additive": ADDITIVE,
+}
+KINDS = [(Softmax, loops.softmax), (Unnormalized, loops.unnormalized)]
+# About 30 operations on numbers of order one, in which logits up to about 8 are exponentiated.
+RTOL = 1e-13
+
+
+def check(attention, loop, x, y=None, w=None):
+    expected = loop(attention, x, x if y is None else y, w)
+    np.testing.assert_allclose(attention(x, y, w), expected, atol=RTOL * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize(("kind", "loop"), KINDS, ids=["softmax", "unnormalized"])
+def test_self_attention_is_the_loop(kind, loop, mask):
+    check(kind(2.0, QUERY, KEY, VALUE, mask=MASKS[mask]), loop, X)
+
+
+@pytest.mark.parametrize(("kind", "loop"), KINDS, ids=["softmax", "unnormalized"])
+def test_weighted_and_cross_attention_is_the_loop(kind, loop):
+    check(kind(2.0), loop, X)
+    check(kind(-1.5, None, None, VALUE), loop, X, Y)
+    check(kind(2.0, QUERY, KEY, VALUE), loop, X, Y, W)
+    check(kind(2.0, mask=jnp.asarray(BOOLEAN[:, :4])), loop, X, Y, jnp.full(4, 0.25))
+
+
+def test_offset_scales_the_unnormalized_field_and_log_mass_is_the_normalizer():
+    attention = Unnormalized(2.0, offset=2.0)
+    check(attention, loops.unnormalized, X)
+    np.testing.assert_allclose(attention(X), np.exp(-2) * Unnormalized(2.0)(X), rtol=1e-14)
+    for kind in (Softmax, Unnormalized):
+        mass, _ = loops.moments(kind(2.0), X, Y, W)
+        np.testing.assert_allclose(kind(2.0).log_mass(X, Y, W), np.log(mass), atol=RTOL)
+    # Softmax is the unnormalized field over that normalizer.
+    mass = jnp.exp(Softmax(2.0).log_mass(X))
+    np.testing.assert_allclose(Softmax(2.0)(X), Unnormalized(2.0)(X) / mass[:, None], atol=RTOL)
+
+
+def test_heads_add_up():
+    heads = [Softmax(1.0, QUERY, KEY, VALUE), Unnormalized(0.5, None, None, VALUE)]
+    expected = loops.softmax(heads[0], X, Y, W) + loops.unnormalized(heads[1], X, Y, W)
+    np.testing.assert_allclose(MultiHead(heads)(X, Y, W), expected, atol=RTOL * 10)
+
+
+def test_beta_zero_is_the_weighted_mean_and_beta_infinity_the_nearest_token():
+    np.testing.assert_allclose(Softmax(0.0)(X, Y, W), jnp.tile(W @ Y, (N, 1)), atol=RTOL)
+    tokens = Sphere(D).sample(jax.random.key(2), 4)
+    nearest = (X @ tokens.T).argmax(axis=1)
+    ordered = np.sort(X @ tokens.T, axis=1)
+    gap = float((ordered[:, -1] - ordered[:, -2]).min())
+    # Three other tokens at a distance of at most 2, each of relative weight e^{-beta gap}.
+    error = np.abs(Softmax(60 / gap)(X, tokens) - tokens[nearest]).max()
+    assert error <= 6 * np.exp(-60) + 1e-15
+    np.testing.assert_allclose(Softmax(1e300)(X, tokens), tokens[nearest], rtol=0)
+
+
+def test_tokens_without_mass_are_as_if_they_were_not_there():
+    # Each massless token is the nearest of its own query, by far: e^{-1e4} has no digits left.
+    for beta in (2.0, 1e4):
+        attention = Softmax(beta)
+        half = jnp.array([0.5, 0.5, 0.0, 0.0, 0.0, 0.0])
+        field = attention(X, X, half)
+        np.testing.assert_allclose(field, attention(X, X[:2]), atol=RTOL)
+        gradient = jax.grad(lambda w: (attention(X, X, w) ** 2).sum())(half)
+        assert np.isfinite(gradient).all()
+    # All that row 0 may attend to has no mass: nothing pulls it.
+    masked = Unnormalized(2.0, mask=causal(2))
+    np.testing.assert_array_equal(masked(X[:2], None, jnp.array([0.0, 1.0]))[0], 0)
+
+
+def test_the_first_variation_counts_tokens_that_have_no_mass_yet():
+    # d/dw_j sum_j w_j e^{l_ij} = e^{l_ij}, also where w_j = 0: what a new token would add.
+    at = jax.jacobian(lambda w: jnp.exp(Unnormalized(2.0).log_mass(X, Y, w)))(W)
+    np.testing.assert_allclose(at, np.exp(loops.logits(Unnormalized(2.0), X, Y)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [Softmax, Unnormalized])
+def test_gradients_are_finite_differences(kind):
+    attention = kind(0.5, QUERY, KEY, VALUE, mask=causal(N))
+    w = jnp.full(N, 1 / N)
+    arguments, static = eqx.partition((attention, X, w), eqx.is_inexact_array)
+
+    @jax.jit
+    def value(arguments):
+        attention, x, w = eqx.combine(arguments, static)
+        return jnp.vdot(PATTERN, attention(x, None, w))
+
+    leaves, tree = jax.tree.flatten(arguments)
+    keys = jax.random.split(jax.random.key(3), len(leaves))
+    along = [jax.random.normal(k, leaf.shape) for k, leaf in zip(keys, leaves, strict=True)]
+    along = jax.tree.unflatten(tree, along)
+
+    def moved(h):
+        return value(jax.tree.map(lambda a, b: a + h * b, arguments, along))
+
+    slope = sum(
+        jnp.vdot(g, v)
+        for g, v in zip(*map(jax.tree.leaves, (jax.grad(value)(arguments), along)), strict=True)
+    )
+    h = 1e-3
+    # Logits move by up to about 10 h, so this fourth-order difference is off by (10 h)^4 and eps/h.
+    difference = (8 * (moved(h) - moved(-h)) - (moved(2 * h) - moved(-2 * h))) / (12 * h)
+    np.testing.assert_allclose(slope, difference, rtol=1e-8, atol=1e-8)
+
+
+def test_float32_stays_float32_whatever_the_dtype_of_the_matrices():
+    x = X.astype(jnp.float32)
+    for attention in (
+        Softmax(2.0, QUERY, KEY, VALUE, mask=alibi(N, 0.5)),
+        Unnormalized(2.0, mask=jnp.asarray(ADDITIVE), offset=1.0),
+        MultiHead([Softmax(1.0), Softmax(2.0, mask=causal(N))]),
+    ):
+        out = attention(x, None, jnp.full(N, 1 / N))
+        assert out.dtype == jnp.float32
+        np.testing.assert_allclose(out, attention(X), atol=1e-4)
+
+
+def test_attention_refuses_what_does_not_fit():
+    with pytest.raises(ValueError, match="same number of rows"):
+        Softmax(1.0, query=jnp.ones((2, 3)), key=jnp.ones((4, 3)))
+    with pytest.raises(ValueError, match="use MultiHead"):
+        Softmax(1.0, query=jnp.ones((2, 2, 3)))
+    with pytest.raises(ValueError, match="key matrix with 3 columns"):
+        Softmax(1.0, key=jnp.ones((3, 4)))(X)
+    with pytest.raises(ValueError, match=r"mask of shape \[6, 6\]"):
+        Softmax(1.0, mask=causal(5))(X)
+    with pytest.raises(ValueError, match="one number for beta"):
+        Softmax(jnp.ones(2))
+    with pytest.raises(ValueError, match="at least one head"):
+        MultiHead([])
