@@ -1,0 +1,80 @@
+"""Tokens on S^2 gather in clusters (Geshkovski et al., arXiv 2312.10794): SA and USA from one cloud."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+from matplotlib.animation import FuncAnimation
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from meanfield import viz
+from meanfield.studies import Trajectories
+
+STUDIES = {"tokens": Trajectories()}
+DEMO = STUDIES
+VIEW = (100.0, 25.0)
+"""Longitude and latitude from which the largest clusters show."""
+TAIL = 1 / 15
+"""Share of the run that a track goes back in the film."""
+
+
+def draw(results: dict[str, xr.Dataset]) -> Figure:
+    """Clouds at four times with the tracks so far, a row a kind of attention, over the energy."""
+    tokens = results["tokens"]
+    kinds = tokens.attention.values.tolist()
+    marks = [tokens.time.values[i] for i in _moments(tokens)]
+    fig = plt.figure(figsize=(6.75, 1.8 * len(kinds) + 1.8))
+    above, below = fig.subfigures(2, 1, height_ratios=[len(kinds), 1])
+    globes = above.subplots(len(kinds), 4, squeeze=False)
+    for kind, row in zip(kinds, globes, strict=True):
+        for ax, i in zip(row, _moments(tokens), strict=True):
+            _cloud(ax, tokens.sel(attention=kind), i, 0)
+            ax.set_title(f"{kind}, t = {tokens.time.values[i]:.3g}")
+    left, right = below.subplots(1, 2)
+    _lines(left, tokens, "energy", marks)
+    left.set_ylabel("energy (1: one cluster)")
+    _lines(right, tokens, "clusters", marks)
+    right.set(ylabel="number of clusters", ylim=(0, None))
+    return fig
+
+
+def animate(results: dict[str, xr.Dataset]) -> FuncAnimation:
+    """The clouds side by side, tracks fading after a while; time runs quadratically."""
+    tokens = results["tokens"]
+    kinds = tokens.attention.values.tolist()
+    fig, axes = plt.subplots(1, len(kinds), figsize=(2 * len(kinds), 2.2), dpi=110, squeeze=False)
+    last = tokens.time.size - 1
+    frames = np.unique((last * np.linspace(0, 1, 48) ** 2).round().astype(int)).tolist()
+
+    def update(i: int) -> None:
+        for ax, kind in zip(axes[0], kinds, strict=True):
+            ax.clear()
+            _cloud(ax, tokens.sel(attention=kind), i, max(0, i - round(TAIL * last)))
+            ax.set_title(f"{kind}, t = {tokens.time.values[i]:4.1f}")
+
+    return viz.film(fig, update, frames)
+
+
+def _moments(tokens: xr.Dataset) -> list[int]:
+    """The start, a twelfth, a fifth and the end of the run."""
+    last = tokens.time.size - 1
+    return [0, last // 12, last // 5, last]
+
+
+def _cloud(ax: Axes, one: xr.Dataset, i: int, start: int) -> None:
+    """The tokens at save i, coloured by the cluster they end in, with their tracks from `start`."""
+    history, labels = one.x.values[start : i + 1], one.label.values
+    if len(history) > 1:
+        viz.sphere_tracks(ax, history, labels, view=VIEW)
+    viz.sphere_points(ax, history[-1], labels=labels, view=VIEW, area=14)
+
+
+def _lines(ax: Axes, tokens: xr.Dataset, name: str, marks: list[float]) -> None:
+    """A quantity over time, a line a kind of attention; the times of the panels are marked."""
+    for kind in tokens.attention.values.tolist():
+        ax.plot(tokens.time, tokens[name].sel(attention=kind), label=kind)
+    for mark in marks:
+        ax.axvline(mark, color="0.8", linewidth=0.6, linestyle="-", zorder=0)
+    ax.set_xlabel("time")
+    ax.margins(x=0.01)
+    ax.legend()
