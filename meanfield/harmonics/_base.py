@@ -1,8 +1,7 @@
 import abc
 import functools
 from collections.abc import Callable
-from typing import Any
-from typing import cast
+from typing import Any, cast
 
 import equinox as eqx
 import jax
@@ -146,8 +145,9 @@ class AbstractBasis(eqx.Module):
     def inner(self, a: Float[Array, "q ..."], b: Float[Array, "q ..."]) -> Float[Array, ""]:
         """int <A, B> of two fields like `node_gradient`."""
         products = jax.vmap(lambda u, v: jnp.sum(u * v))(a, b)
-        return self._metric.astype(products.dtype) @ products
+        return jnp.sum(self._metric.astype(products.dtype) * products)
 
+    @compiled
     def node_divergence(self, field: Float[Array, "q ..."]) -> Float[Array, " k"]:
         """The coefficients -int <F, grad Y_i> of div F, for a field F like `node_gradient`.
 

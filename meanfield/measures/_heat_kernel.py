@@ -136,6 +136,7 @@ class _Table(NamedTuple):
     slopes: np.ndarray
 
 
+@jax.jit
 def _interpolate(table: _Table, x: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
     """The cubic with these values and slopes at both ends of the cell; constant past the end."""
     values, slopes = (jnp.asarray(a, dtype=x.dtype) for a in (table.values, table.slopes))

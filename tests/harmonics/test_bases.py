@@ -127,6 +127,19 @@ def test_divergence_of_a_gradient_is_the_laplacian(basis, getkey):
 
 
 @each_basis
+def test_integration_by_parts_at_the_unit_vectors_of_the_nodes(basis, getkey):
+    c, f = decaying(basis, getkey()), decaying(basis, getkey())
+    field = basis.node_gradient(f)
+    by_parts = -jnp.sum(c * basis.node_divergence(field))
+    scale = float(jnp.abs(basis.eigenvalues * c * f).sum())
+    np.testing.assert_allclose(
+        basis.inner(basis.node_gradient(c), field), by_parts, atol=1e-13 * scale
+    )
+    np.testing.assert_allclose(jnp.linalg.norm(basis.points, axis=1), 1, rtol=1e-15)
+    np.testing.assert_array_equal(basis.coordinates(basis.points), positions(basis))
+
+
+@each_basis
 def test_heat_solves_the_heat_equation(basis, getkey):
     c = decaying(basis, getkey())
     _, rate = jax.jvp(lambda t: basis.heat(c, t), (jnp.asarray(0.1),), (jnp.asarray(1.0),))
