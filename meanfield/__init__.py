@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         energies as energies,
         geometry as geometry,
         harmonics as harmonics,
+        landscape as landscape,
         measures as measures,
         observables as observables,
         schemes as schemes,

@@ -1,0 +1,60 @@
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from .._checks import tolerance
+from .._typing import Points, Weights
+from ..energies import AbstractEnergy
+from ..geometry import Sphere
+
+_AT_ONCE = 32
+"""Columns of the Hessian that are computed together, to bound memory."""
+
+
+def hessian(energy: AbstractEnergy, x: Points, w: Weights | None = None) -> Float[Array, "m m"]:
+    """The Riemannian Hessian of an energy of n points on the sphere, [n(d-1), n(d-1)].
+
+    The second derivative at v = 0 of v -> E(normalize(x_i + U_i v_i)), with U_i an orthonormal basis
+    of the tangent space at x_i. Dense: n(d-1) up to about 3000. Its eigenvalues do not depend on U.
+    """
+    x = Sphere(x.shape[1]).check(x)  # pyright: ignore[reportCallIssue]
+    return _hessian(energy, x, w)
+
+
+def escape_rates(energy: AbstractEnergy, x: Points, w: Weights | None = None) -> Float[Array, " m"]:
+    """The growth rates of perturbations of a stationary cloud x under `GradientFlow`, descending.
+
+    The eigenvalues of -Hessian in the metric of weights, sum_i w_i |v_i|^2. Of an antipodal pair of
+    equal clusters under `-Interaction(beta)`, which is unnormalized attention, d - 1 are e^-beta.
+    """
+    w = jnp.full(x.shape[0], 1 / x.shape[0], x.dtype) if w is None else w
+    root = jnp.repeat(jnp.sqrt(w.astype(x.dtype)), x.shape[1] - 1)
+    return -jnp.linalg.eigvalsh(hessian(energy, x, w) / (root[:, None] * root))
+
+
+def hessian_index(energy: AbstractEnergy, x: Points, w: Weights | None = None) -> Int[Array, ""]:
+    """The Morse index of a stationary cloud: the number of directions in which the energy falls.
+
+    0 at a minimum. Attention ascends its interaction energy: pass `-Interaction(beta)`. There it is
+    d - 1 for an antipodal pair of equal clusters, and k(d-1) - (dim SO(d) - dim SO(d-k+1)) for k
+    tokens at the corners of a regular simplex, which can only be rotated without falling.
+    Curvatures below 1e-12 of the largest count as 0: with clusters that limits beta to about 13.
+    """
+    rates = escape_rates(energy, x, w)
+    return jnp.sum(rates > tolerance(rates.dtype) * jnp.abs(rates).max())
+
+
+@eqx.filter_jit
+def _hessian(energy: AbstractEnergy, x: Points, w: Weights | None) -> Float[Array, "m m"]:
+    sphere = Sphere(x.shape[1])  # pyright: ignore[reportCallIssue]
+    frames = jnp.linalg.qr(x[:, :, None], mode="complete")[0][:, :, 1:]
+    start = jnp.zeros(x.shape[0] * (x.shape[1] - 1), x.dtype)
+
+    def value(v):
+        shift = jnp.einsum("ndm,nm->nd", frames, v.reshape(x.shape[0], -1), precision="highest")
+        return energy(sphere.project(x + shift), w)
+
+    column = lambda v: jax.jvp(jax.grad(value), (start,), (v,))[1]  # noqa: E731
+    rows = jax.lax.map(column, jnp.eye(start.size, dtype=x.dtype), batch_size=_AT_ONCE)
+    return (rows + rows.T) / 2

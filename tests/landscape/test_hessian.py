@@ -1,0 +1,46 @@
+"""Saddles of the interaction energy, against closed forms."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from meanfield.energies import Interaction
+from meanfield.landscape import escape_rates, hessian, hessian_index
+
+
+def test_two_antipodal_clusters_escape_at_e_to_the_minus_beta():
+    beta, d = 4.0, 3
+    x = jnp.array([[0.0, 0.6, 0.8]] * 2 + [[0.0, -0.6, -0.8]] * 2)
+    w = jnp.array([0.1, 0.4, 0.2, 0.3])
+    rates = escape_rates(-Interaction(beta), x, w)
+    # Clusters of mass 1/2: d - 1 unstable directions, d - 1 rotations; the others hold them together.
+    np.testing.assert_allclose(rates[: d - 1], np.exp(-beta), rtol=1e-12)
+    np.testing.assert_allclose(rates[d - 1 : 2 * (d - 1)], 0, atol=1e-13)
+    assert (rates[2 * (d - 1) :] < -10).all()
+    assert hessian_index(-Interaction(beta), x, w) == d - 1
+
+
+@pytest.mark.parametrize(("k", "d"), [(4, 3), (3, 5)])
+def test_simplex_can_only_be_rotated(k, d):
+    u, s, _ = np.linalg.svd(np.eye(k) - 1 / k)
+    corners = (u * s)[:, : k - 1]
+    corners /= np.linalg.norm(corners, axis=1, keepdims=True)
+    x = jnp.asarray(np.pad(corners, ((0, 0), (0, d - k + 1))))
+    rotations = (d * (d - 1) - (d - k + 1) * (d - k)) // 2
+    assert hessian_index(-Interaction(1.5), x) == k * (d - 1) - rotations
+
+
+def test_hessian_of_two_points_on_the_circle():
+    """E(angle) = e^{beta cos(angle)}/(4 beta) + const, whose Hessian is E'' [[1, -1], [-1, 1]]."""
+    beta, angle = 2.0, 1.1
+    x = jnp.array([[1.0, 0.0], [np.cos(angle), np.sin(angle)]])
+    second = np.exp(beta * np.cos(angle)) * (beta * np.sin(angle) ** 2 - np.cos(angle)) / 4
+    found = hessian(Interaction(beta), x)
+    np.testing.assert_allclose(np.diag(found), second, rtol=1e-13)
+    # The sign of the other entries depends on the orientation of the two tangents.
+    np.testing.assert_allclose(abs(found[0, 1]), abs(second), rtol=1e-13)
+
+
+def test_points_off_the_sphere_are_refused():
+    with pytest.raises(ValueError, match="unit vectors"):
+        hessian(Interaction(1.0), jnp.ones((2, 3)))
