@@ -30,6 +30,9 @@ class ArcLength(AbstractParticles):
     def __check_init__(self):
         if self.flow.noise is not None:
             raise ValueError("expected a flow without noise, got noise > 0; use noise=0.")
+        normalization = getattr(self.flow, "normalization", None)
+        if normalization is not None and normalization.radial:
+            raise ValueError("expected a flow without radii; use PostNorm() inside ArcLength.")
 
     @property
     def geometry(self) -> AbstractGeometry:
@@ -57,11 +60,9 @@ class ArcLength(AbstractParticles):
     def project(self, state: State) -> State:
         return self.flow.project(state[0]), state[1]
 
-    def check(self, state: State) -> State:
+    def check(self, state: Any) -> State:
         x, clock = state if isinstance(state, tuple) else (state, None)
         x = self.flow.check(x)
-        if isinstance(x, tuple):
-            raise ValueError("expected a flow without radii; use PostNorm() inside ArcLength.")
         return x, jnp.zeros((), x.dtype) if clock is None else clock
 
     def jumps(self) -> Float[Array, " jumps"] | None:

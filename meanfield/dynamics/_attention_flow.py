@@ -29,7 +29,8 @@ class AttentionFlow(AbstractParticles):
     - `noise`: nu >= 0, with generator nu * Laplacian; `simulate` then needs `key` and `dt`.
     - `weights`: masses of the tokens, uniform by default.
 
-    Raises ValueError for a normalization without a sphere, or noise on radii.
+    Raises ValueError for a normalization without a sphere, a value matrix that leaves R^d, or noise on
+    radii.
     Source: Geshkovski, Letrouit, Polyanskiy, Rigollet, arXiv 2312.10794, section 2.
     """
 
@@ -45,6 +46,12 @@ class AttentionFlow(AbstractParticles):
             raise ValueError(
                 "expected a Sphere for a normalization, got another geometry; "
                 "use Sphere(d) or leave the normalization out."
+            )
+        value = getattr(self.attention, "value", None)
+        if value is not None and value.shape[0] != self.geometry.d:
+            raise ValueError(
+                f"expected a square value matrix for tokens that move in R^{self.geometry.d}, "
+                f"got shape {list(value.shape)}; multiply it by the output matrix."
             )
         if self._radial and self.noise is not None:
             raise ValueError("expected no noise for tokens with radii; use noise=0 or PostNorm().")
@@ -75,7 +82,7 @@ class AttentionFlow(AbstractParticles):
             return self.geometry.project(state[0]), state[1]
         return self.geometry.project(state)
 
-    def check(self, state: State) -> State:
+    def check(self, state: Any) -> State:
         if not self._radial:
             if isinstance(state, tuple | list):
                 raise ValueError(
@@ -90,7 +97,9 @@ class AttentionFlow(AbstractParticles):
         theta = check_cloud(self.geometry, self.weights, state[0])
         r = check_finite(state[1], "radii")
         if r.shape != theta.shape[:1]:
-            raise ValueError(f"expected radii of shape [{theta.shape[0]}], got {list(r.shape)}.")
+            raise ValueError(
+                f"expected radii of shape [{theta.shape[0]}], got {list(r.shape)}; pass one a token."
+            )
         return theta, guard(r, (r > 0).all(), "expected positive radii; pass jax.numpy.ones(n).")
 
     def jumps(self) -> Float[Array, " jumps"] | None:

@@ -25,7 +25,7 @@ class AbstractDynamics(eqx.Module):
         """The nearest admissible state, applied to whatever is saved or observed."""
 
     @abc.abstractmethod
-    def check(self, state: State) -> State:
+    def check(self, state: Any) -> State:
         """A start that fits this dynamics; ValueError, with the remedy, if it does not."""
 
     @abc.abstractmethod
@@ -82,7 +82,7 @@ class AbstractReduction(AbstractDynamics):
     def project(self, state: State) -> State:
         return state
 
-    def check(self, state: State) -> State:
+    def check(self, state: Any) -> State:
         state = jnp.asarray(state, float) if isinstance(state, int | float) else jnp.asarray(state)
         if state.ndim:
             raise ValueError(

@@ -44,7 +44,7 @@ class Sum(AbstractParticles):
     def project(self, state: State) -> State:
         return self.terms[0].project(state)
 
-    def check(self, state: State) -> State:
+    def check(self, state: Any) -> State:
         for term in self.terms:
             state = term.check(state)
         return state

@@ -19,5 +19,5 @@ class AbstractScheme(eqx.Module):
         """The admissible state that is observed and returned."""
 
     @abc.abstractmethod
-    def check(self, state: State) -> State:
+    def check(self, state: Any) -> State:
         """A start that fits this scheme; ValueError, with the remedy, if it does not."""

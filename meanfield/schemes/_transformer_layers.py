@@ -36,8 +36,9 @@ class TransformerLayers(AbstractScheme):
 
     first with f = attention, then with f = `mlp` on each token, where N(x) = x/|x| is layer
     normalization without gains (RMS normalization up to a factor sqrt(d)). With h -> 0 the
-    directions N(x) follow the flow of the same normalization, plus `Drift(sphere, mlp)`, up to an
-    error of order h.
+    directions N(x) follow the flow of the same normalization up to an error of order h. With an
+    `mlp` the limit of Post is `AttentionFlow(...) + Drift(sphere, mlp)`, and those of Pre and Peri are
+    x' = f(N(x)) + mlp(N(x)) and x' = N(f(N(x))) + N(mlp(N(x))).
 
     - `attention`: any; `normalization`: `PostNorm()`, `PreNorm()` or `PeriNorm()` of `dynamics`.
     - `step_size`: h > 0, 1 in a plain transformer; `mlp`: None or a map from one point [d] to [d].

@@ -10,7 +10,11 @@ REMEDIES = (
         diffrax.RESULTS.max_steps_reached,
         "the solver used up its steps; raise max_steps, loosen tol, or pass merge=1e-6 if tokens cluster",
     ),
-    (diffrax.RESULTS.dt_min_reached, "the step fell below its minimum; loosen tol or shorten ts"),
+    (
+        diffrax.RESULTS.dt_min_reached,
+        "the steps became too small to move the time, for the drift blows up or is NaN; "
+        "use a smaller beta or shorten ts",
+    ),
 )
 
 
@@ -23,8 +27,11 @@ def finite(state) -> jax.Array:
     return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state)]).all()
 
 
-def raise_if_failed(state, result: diffrax.RESULTS, ok) -> object:
-    """`state`, or a SolveError (an error at run time under jit and vmap) if the run failed."""
+def raise_if_failed(state, result: diffrax.RESULTS, ok):
+    """`state`, whatever a run returns, or a SolveError if the run failed.
+
+    Under jit and vmap it is an error at run time instead.
+    """
     if not is_concrete(ok):
         return eqx.error_if(
             state, jnp.logical_not(ok), "the run failed; use throw=False to see how."

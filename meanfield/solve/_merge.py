@@ -15,7 +15,7 @@ from .._typing import Scalar
 from ..dynamics import AbstractDynamics, AbstractParticles
 from ._cloud import Cloud, rows, with_rows
 from ._errors import SolveError, describe, finite
-from ._plan import Plan, stages, strength
+from ._plan import Plan, reuses_stage, stages, strength
 from ._trajectory import Merges, Trajectory
 
 
@@ -26,7 +26,7 @@ def simulate_with_merging(
     observe: dict[str, Callable],
     plan: Plan,
     args: Any,
-    merge: float,
+    merge: Scalar | float,
     throw: bool,
 ) -> Trajectory:
     """`simulate(..., merge=distance)`: a loop on the host over saves and merges.
@@ -60,7 +60,7 @@ def check_merging(dynamics, x0, ts, merge) -> tuple[AbstractParticles, float]:
             "expected values known now, for merge is a loop on the host; run it outside jit."
         )
     distance = check_scalar(merge, "merge")
-    least = 8 * jnp.finfo(ts.dtype).eps
+    least = 8 * float(jnp.finfo(ts.dtype).eps)
     guard(distance, distance >= least, f"expected merge >= {least:.0e}; pass merge=1e-6.")
     return dynamics, float(distance)
 
@@ -100,7 +100,9 @@ class _Run:
         stats = {"steps": steps, "accepted": accepted, "rejected": rejected}
         per_step = stages(self.plan.solver)
         if per_step is not None:
-            stats["rhs"] = per_step * steps + self.segments + (self.plan.dt is None)
+            anew = self.segments * reuses_stage(self.plan.solver)
+            # Adaptive steps need one more, to guess the first.
+            stats["rhs"] = per_step * steps + anew + (self.plan.dt is None)
         return stats
 
 

@@ -9,8 +9,12 @@ from jaxtyping import Array, Float
 
 from .._checks import check_scalar, guard
 from .._typing import Key, Scalar
-from ..dynamics import AbstractDynamics, AbstractParticles
+from ..dynamics import AbstractDynamics, AbstractImex, AbstractParticles
+from ._advancing import Advancing
+from ._diagonal_newton import DiagonalNewton
 from ._geodesic_euler import GeodesicEuler
+
+IMEX = diffrax.KenCarp3 | diffrax.KenCarp4 | diffrax.KenCarp5 | diffrax.Sil3
 
 
 class Plan(eqx.Module):
@@ -29,14 +33,16 @@ class Plan(eqx.Module):
         """Adaptive steps unless dt is given; adaptive ones land on the jumps of the drift."""
         if self.dt is not None:
             return diffrax.ConstantStepSize()
-        adaptive = diffrax.PIDController(rtol=self.tol, atol=self.tol)
+        adaptive = Advancing(diffrax.PIDController(rtol=self.tol, atol=self.tol))
         if self.jumps is None:
             return adaptive
         return diffrax.ClipStepSizeController(adaptive, jump_ts=self.jumps)
 
     def terms(self, dynamics: AbstractDynamics, x0, t0: Scalar, t1: Scalar):
-        """The drift, and the noise where there is any."""
-        drift = diffrax.ODETerm(dynamics.drift)  # pyright: ignore[reportArgumentType]
+        """The drift, split where its stiff part is taken implicitly, and the noise where there is any."""
+        if isinstance(dynamics, AbstractImex) and isinstance(self.solver, IMEX):
+            return diffrax.MultiTerm(_term(dynamics.explicit), _term(dynamics.decay))
+        drift = _term(dynamics.drift)
         noise = strength(dynamics)
         if noise is None or self.key is None or self.dt is None:
             return drift
@@ -70,7 +76,7 @@ class Plan(eqx.Module):
             else diffrax.NoProgressMeter(),
         )
 
-    def stats(self, counts: dict) -> dict:
+    def stats(self, counts: dict, ts: Float[Array, " T"]) -> dict:
         """The counts of a run: steps tried, accepted, rejected, and right-hand sides where known."""
         stats = {
             "steps": counts["num_steps"],
@@ -79,17 +85,41 @@ class Plan(eqx.Module):
         }
         per_step = stages(self.solver)
         if per_step is not None:
-            # An adaptive run starts with two more to guess its first step, and FSAL with one.
-            stats["rhs"] = per_step * counts["num_steps"] + (0 if self.dt is not None else 2) + 1
+            stats["rhs"] = per_step * counts["num_steps"] + self._first_stages(ts)
         return stats
+
+    def _first_stages(self, ts: Float[Array, " T"]):
+        """Right-hand sides that a method takes anew, at the start and after each jump, where
+        otherwise it uses the last stage of the step before."""
+        if not reuses_stage(self.solver):
+            return 0
+        if self.jumps is None or self.dt is not None:
+            return 1
+        return 1 + jnp.sum((self.jumps > ts[0]) & (self.jumps < ts[-1]))
+
+
+def _term(field: Callable) -> diffrax.ODETerm:
+    return diffrax.ODETerm(field)
 
 
 def stages(solver: diffrax.AbstractSolver) -> int | None:
     """Right-hand sides in a step of an explicit method; None where they depend on the state."""
+    if isinstance(solver, diffrax.Euler | GeodesicEuler):
+        return 1
+    tableau = _tableau(solver)
+    return None if tableau is None else tableau.num_stages - bool(tableau.fsal)
+
+
+def reuses_stage(solver: diffrax.AbstractSolver) -> bool:
+    """Whether the last stage of a step is the first of the next."""
+    tableau = _tableau(solver)
+    return tableau is not None and bool(tableau.fsal)
+
+
+def _tableau(solver: diffrax.AbstractSolver) -> diffrax.ButcherTableau | None:
     tableau = getattr(solver, "tableau", None)
-    if isinstance(solver, diffrax.AbstractERK) and isinstance(tableau, diffrax.ButcherTableau):
-        return tableau.num_stages - bool(tableau.fsal)
-    return 1 if isinstance(solver, diffrax.Euler | GeodesicEuler) else None
+    explicit = isinstance(solver, diffrax.AbstractERK)
+    return tableau if explicit and isinstance(tableau, diffrax.ButcherTableau) else None
 
 
 def strength(dynamics: AbstractDynamics) -> Scalar | None:
@@ -118,9 +148,11 @@ def plan_run(dynamics, solver, tol, dt, key, adjoint, max_steps, ts, progress) -
         raise ValueError(
             f"expected max_steps >= 1, got {max_steps!r}; leave it out for the default."
         )
+    if isinstance(solver, GeodesicEuler):
+        check_angle(solver, strength(dynamics), dt)
     jumps = dynamics.jumps()
     return Plan(
-        solver=solver or (GeodesicEuler(dynamics.geometry) if noisy else diffrax.Tsit5()),
+        solver=solver or default_solver(dynamics),
         adjoint=adjoint
         or (diffrax.ForwardMode() if noisy else diffrax.RecursiveCheckpointAdjoint()),
         max_steps=max_steps,
@@ -130,6 +162,24 @@ def plan_run(dynamics, solver, tol, dt, key, adjoint, max_steps, ts, progress) -
         jumps=None if jumps is None else jumps.astype(ts.dtype),
         key=key if noisy else None,
     )
+
+
+def check_angle(solver: GeodesicEuler, noise: Scalar | None, dt: Scalar | None) -> None:
+    """Exact Brownian increments are tabulated for one strength of noise and one step."""
+    if solver.angle is None or noise is None or dt is None:
+        return
+    share = noise.astype(dt.dtype) * dt / solver.angle.s
+    message = "expected brownian_angle(d, noise * dt) of this noise and dt; make it anew for them."
+    guard(share, jnp.abs(share - 1) < 1e-5, message)
+
+
+def default_solver(dynamics: AbstractDynamics) -> diffrax.AbstractSolver:
+    """Geodesic steps with noise, implicit damping for stiff equations, else Tsitouras' method."""
+    if isinstance(dynamics, AbstractParticles) and dynamics.noise is not None:
+        return GeodesicEuler(dynamics.geometry)
+    if isinstance(dynamics, AbstractImex):
+        return diffrax.KenCarp5(root_finder=DiagonalNewton())
+    return diffrax.Tsit5()
 
 
 def check_observe(observe) -> dict[str, Callable]:

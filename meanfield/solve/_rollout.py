@@ -35,7 +35,7 @@ def rollout(
     values, final, info = _scan(scheme, x0, steps, check_observe(observe), args)
     ok = finite(final)
     if throw:
-        final = raise_if_failed(final, diffrax.RESULTS.successful, ok)
+        values, final = raise_if_failed((values, final), diffrax.RESULTS.successful, ok)
     ts = jnp.arange(steps + 1, dtype=jnp.result_type(*jax.tree.leaves(x0)))
     return Trajectory(ts, values, final, {"steps": steps, **info}, diffrax.RESULTS.successful, ok)
 

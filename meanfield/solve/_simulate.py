@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from .._checks import check_finite, guard, guard_at_run_time
-from .._typing import Key
+from .._typing import Key, Scalar
 from ..dynamics import AbstractDynamics
 from ._errors import finite, raise_if_failed
 from ._merge import simulate_with_merging
@@ -22,13 +22,13 @@ def simulate(
     *,
     observe: dict[str, Callable] | None = None,
     solver: diffrax.AbstractSolver | None = None,
-    tol: float = 1e-6,
-    dt: float | None = None,
+    tol: Scalar | float = 1e-6,
+    dt: Scalar | float | None = None,
     key: Key | None = None,
     args: Any = None,
     progress: bool = False,
     throw: bool = True,
-    merge: float | None = None,
+    merge: Scalar | float | None = None,
     adjoint: diffrax.AbstractAdjoint | None = None,
     max_steps: int = 2**20,
 ) -> Trajectory:
@@ -43,7 +43,8 @@ def simulate(
       run: a new lambda is a new compilation.
     - `solver`, `tol`, `dt`: adaptive steps of `diffrax.Tsit5` with a PID controller at relative and
       absolute tolerance `tol` (not below 50 roundings of the dtype); fixed steps if `dt` is given.
-      `solver=diffrax.Euler(), dt=0.1` is "Euler and renormalize", as in published codes.
+      `solver=diffrax.Euler(), dt=0.1` is "Euler and renormalize", x <- N(x + dt P_x f(x)). Published
+      codes that leave out P_x are `rollout(TransformerLayers(d, attention, PostNorm(), dt), ...)`.
     - `key`: needed, with `dt`, by a dynamics with noise: then `GeodesicEuler` is the solver.
     - `args`: handed to the drift: controls and parameters to differentiate by.
     - `merge`: tokens that come within this distance become one heavier token: `Trajectory.merges`.
@@ -64,8 +65,8 @@ def simulate(
     values, final, solution = _integrate(dynamics, x0, ts, observe, plan, args)
     ok = diffrax.is_successful(solution.result) & finite(final)
     if throw:
-        final = raise_if_failed(final, solution.result, ok)
-    stats = plan.stats(solution.stats)
+        values, final = raise_if_failed((values, final), solution.result, ok)
+    stats = plan.stats(solution.stats, ts)
     return Trajectory(ts, values, final, stats, solution.result, ok)
 
 

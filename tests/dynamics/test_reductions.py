@@ -1,0 +1,106 @@
+"""Closed equations for symmetric clouds, held against quadrature, published values and particles."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import meanfield as mf
+from meanfield.attention import Softmax, Unnormalized
+from meanfield.dynamics import AttentionFlow, Equiangular, TwoCluster
+from meanfield.geometry import Sphere
+
+N, DELTA = 32, 1e-3
+BETAS = jnp.array([1.0, 3.0, 5.0, 7.0, 9.0])
+HITTING = np.array([5.270, 5.898, 9.544, 32.233, 178.731])
+TWO = Sphere(2)
+
+
+def pair(x):
+    """1 - <x_1, x_2>, without cancellation."""
+    return jnp.sum((x[0] - x[1]) ** 2) / 2
+
+
+PAIR = {"gap": pair}
+GAP = {"gap": lambda g: 1 - g}
+
+
+def hitting_time(beta):
+    return Equiangular(Softmax(beta), N).hitting_time(DELTA)
+
+
+def late(beta, gap):
+    """How late a run is that has this gap at the predicted time: the error in g over its slope."""
+    slope = Equiangular(Softmax(beta), N).drift(jnp.array(0.0), 1 - jnp.array(DELTA), None)
+    return (gap - DELTA) / slope
+
+
+def test_equiangular_hitting_times_have_their_known_values():
+    # The values are known to three decimals.
+    np.testing.assert_allclose(jax.vmap(hitting_time)(BETAS), HITTING, atol=6e-4)
+
+
+@pytest.mark.parametrize("particles", [False, True], ids=["reduction", "particles"])
+def test_equiangular_hitting_times_agree_with_runs(particles):
+    # An error of size tol in g is one of tol / g' in time: at most 4e3 tol, at the start for beta = 9,
+    # where g' = 2/(e^9 + 31). At tol = 1e-10, 1e-4 leaves room for the errors of 250 steps there.
+    @jax.jit
+    @jax.vmap
+    def run(beta):
+        ts = jnp.stack([jnp.array(0.0), hitting_time(beta)])
+        if particles:
+            flow = AttentionFlow(Sphere(N), Softmax(beta))
+            out = mf.simulate(flow, jnp.eye(N), ts, observe=PAIR, tol=1e-10)
+        else:
+            flow = Equiangular(Softmax(beta), N)
+            out = mf.simulate(flow, jnp.array(0.0), ts, observe=GAP, tol=1e-10)
+        return late(beta, out.values["gap"][-1])
+
+    np.testing.assert_allclose(run(BETAS), 0, atol=1e-4)
+
+
+def test_unnormalized_equiangular_slope_is_that_of_the_particles():
+    flow = AttentionFlow(Sphere(4), Unnormalized(2.0, offset=0.5))
+    v = flow.drift(jnp.array(0.0), jnp.eye(4), None)
+    slope = Equiangular(Unnormalized(2.0, offset=0.5), 4).drift(
+        jnp.array(0.0), jnp.array(0.0), None
+    )
+    np.testing.assert_allclose(2 * v[0, 1], slope, rtol=1e-14)
+
+
+@pytest.mark.parametrize(("beta", "time"), [(5.0, 18.2607), (10.0, 1128.977)])
+def test_two_cluster_passage_times_have_their_known_values(beta, time):
+    flow = TwoCluster(Softmax(beta), jnp.array([0.5, 0.5]))
+    # Both values are printed with errors of half a unit of their last digit.
+    np.testing.assert_allclose(flow.passage_time(0.0, 0.99), time, atol=6e-4)
+
+
+@pytest.mark.parametrize("kind", [Softmax, Unnormalized])
+def test_two_clusters_are_two_weighted_tokens_and_join_at_the_known_rate(kind):
+    beta = 4.0
+    rate = 2.0 if kind is Softmax else 2 * np.exp(beta)
+
+    @jax.jit
+    @jax.vmap
+    def run(masses):
+        reduction = TwoCluster(kind(beta), masses)
+        gaps = jnp.array([1e-2, 1e-4, 1e-6])
+        times = jax.vmap(functools.partial(reduction.passage_time, 0.0))(1 - gaps)
+        flow = AttentionFlow(TWO, kind(beta), weights=masses)
+        ts = jnp.concatenate([jnp.zeros(1), times])
+        seen = mf.simulate(flow, jnp.eye(2), ts, observe=PAIR, tol=1e-11).values["gap"][1:]
+        return seen / gaps, jnp.log(seen[1] / seen[2]) / (times[2] - times[1])
+
+    ratio, tail = run(jnp.array([[0.5, 0.5], [0.3, 0.7]]))
+    # An angle of 1e-3, with a gap of 1e-6, is off by the tolerance times a few: 1e-7 relative.
+    np.testing.assert_allclose(ratio, 1, rtol=1e-6)
+    # The rate differs from its limit by a share (1 + beta) gap / 2 at most, 2.5e-4 here.
+    np.testing.assert_allclose(tail, rate, rtol=3e-4)
+
+
+def test_a_reduction_refuses_what_it_does_not_describe():
+    for attention in (Softmax(1.0, value=jnp.eye(3)), mf.attention.MultiHead([Softmax(1.0)])):
+        with pytest.raises((ValueError, TypeError)):
+            Equiangular(attention, 4)

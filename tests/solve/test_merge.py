@@ -1,0 +1,125 @@
+"""Merging: the tree, the state, the course of the run, and what is compiled for it."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import meanfield as mf
+from meanfield.attention import Softmax
+from meanfield.dynamics import ArcLength, AttentionFlow, Control, Drift
+from meanfield.geometry import Sphere
+
+SPHERE = Sphere(3)
+TS = jnp.array([0.0, 1.0, 5.0, 40.0])
+DISTANCE = 1e-5
+
+
+def identity(x):
+    return x
+
+
+OBSERVE = {"x": identity}
+KEY = jax.random.key(6)
+START = SPHERE.project(jnp.repeat(jnp.eye(3)[:2], 4, axis=0) + 0.1 * SPHERE.sample(KEY, 8))
+FLOW = AttentionFlow(SPHERE, Softmax(4.0))
+
+
+def run(x0, flow=FLOW, ts=TS, **options):
+    return mf.simulate(flow, x0, ts, merge=DISTANCE, observe=OBSERVE, **options)
+
+
+@pytest.fixture(scope="module")
+def merged():
+    return run(START)
+
+
+def test_the_tree_accounts_for_every_token(merged):
+    tree = merged.merges
+    assert (np.diff(tree.time) >= 0).all()
+    assert TS[0] < tree.time[0] and tree.time[-1] <= TS[-1]
+    assert sorted(tree.absorbed.tolist()) == list(range(1, 8))
+    masses = dict.fromkeys(range(8), 1 / 8)
+    for kept, absorbed, mass in zip(tree.kept, tree.absorbed, tree.mass, strict=True):
+        masses[kept] += masses.pop(absorbed)
+        np.testing.assert_allclose(mass, masses[kept], rtol=1e-14)
+    assert list(masses) == [0]
+    np.testing.assert_allclose(masses[0], 1, rtol=1e-14)
+
+
+def test_blobs_merge_first_and_keep_their_places(merged):
+    x = merged.values["x"]
+    assert x.shape == (4, 8, 3) and merged.final.shape == (8, 3)
+    np.testing.assert_allclose(x[0], START, atol=1e-15)
+    np.testing.assert_array_equal(x[-1], jnp.broadcast_to(x[-1, 0], (8, 3)))
+    # The last merge is that of the blobs, into their first tokens.
+    assert (merged.merges.kept[-1], merged.merges.absorbed[-1]) == (0, 4)
+    assert set(merged.merges.kept[:-1].tolist()) <= set(range(8))
+    assert (
+        merged.ok and merged.stats["accepted"] + merged.stats["rejected"] == merged.stats["steps"]
+    )
+
+
+def test_before_the_blobs_meet_the_run_is_the_plain_one(merged):
+    plain = mf.simulate(FLOW, START, TS, observe=OBSERVE).values["x"]
+    # A merge moves tokens by its distance at most, and solver errors are a few 1e-6.
+    np.testing.assert_allclose(merged.values["x"][:3], plain[:3], atol=2 * DISTANCE)
+
+
+def test_order_of_tokens_does_not_matter(merged):
+    order = jnp.array([3, 7, 0, 5, 1, 2, 6, 4])
+    again = run(START[order])
+    np.testing.assert_allclose(again.values["x"], merged.values["x"][:, order], atol=1e-9)
+    np.testing.assert_allclose(again.merges.time, merged.merges.time, rtol=1e-6)
+    np.testing.assert_allclose(np.sort(again.merges.mass), np.sort(merged.merges.mass))
+
+
+def test_tokens_that_coincide_at_the_start_are_one():
+    doubled = START[jnp.array([0, 1, 2, 3, 4, 5, 5, 5])]
+    tree = run(doubled).merges
+    np.testing.assert_array_equal(tree.time[:2], 0)
+    np.testing.assert_array_equal(tree.kept[:2], 5)
+    np.testing.assert_array_equal(tree.absorbed[:2], [6, 7])
+    np.testing.assert_allclose(tree.mass[:2], [2 / 8, 3 / 8])
+
+
+def test_arc_length_goes_on_through_merges(merged):
+    # Between the merges the path is the same, so it ends on the same point at the clock of the last.
+    out = mf.simulate(ArcLength(FLOW), START, jnp.array([0.0, 2.0]), merge=DISTANCE)
+    x, clock = out.final
+    np.testing.assert_allclose(out.merges.mass[-1], 1, rtol=1e-14)
+    np.testing.assert_allclose(x, merged.final, atol=2 * DISTANCE)
+    # A step takes the clock past the contact by at most the time that closes the last gap.
+    assert merged.merges.time[-1] - 3 < clock < merged.merges.time[-1] + 3
+
+
+def test_single_precision_stays_single():
+    out = mf.simulate(FLOW, START.astype(jnp.float32), TS, merge=1e-4, observe=OBSERVE)
+    assert out.final.dtype == out.values["x"].dtype == out.ts.dtype == jnp.float32
+    np.testing.assert_allclose(out.merges.mass[-1], 1, rtol=1e-6)
+
+
+def test_what_cannot_merge_is_refused():
+    noisy = Drift(SPHERE, identity, noise=0.1)
+    with pytest.raises(ValueError, match="without noise"):
+        mf.simulate(noisy, START, TS, merge=1e-6, key=KEY, dt=0.1)
+    with pytest.raises(ValueError, match="outside jit"):
+        jax.jit(lambda x: mf.simulate(FLOW, x, TS, merge=1e-6).final)(START)
+    with pytest.raises(ValueError, match="expected merge >="):
+        mf.simulate(FLOW, START, TS, merge=1e-30)
+
+
+def test_programs_are_as_few_as_size_classes():
+    traced = []
+
+    def nothing(t, x, args):
+        traced.append(x.shape[0])
+        return 0 * x
+
+    flow = FLOW + Control(SPHERE, nothing)
+    start = jnp.concatenate([START, START[:4] + 0.05])
+    run(SPHERE.project(start), flow)
+    assert set(traced) == {12, 8}
+    before = len(traced)
+    run(SPHERE.project(start[::-1]), flow)
+    assert len(traced) == before

@@ -1,0 +1,227 @@
+"""Bad input is refused at the door by a ValueError of one sentence, which names the remedy."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import pytest
+
+import meanfield as mf
+from meanfield.attention import (
+    Blockwise,
+    Dense,
+    Layers,
+    MultiHead,
+    Softmax,
+    Unnormalized,
+    alibi,
+    causal,
+)
+from meanfield.dynamics import (
+    NGPT,
+    ArcLength,
+    AttentionFlow,
+    Drift,
+    Equiangular,
+    MixNorm,
+    PeriNorm,
+    PostNorm,
+    PreNorm,
+    SqrtNorm,
+    TwoCluster,
+)
+from meanfield.energies import Interaction
+from meanfield.geometry import Euclidean, Sphere
+from meanfield.measures import (
+    Gaussian,
+    HeatKernel,
+    Mixture,
+    Uniform,
+    VonMisesFisher,
+    brownian_angle,
+)
+from meanfield.schemes import TransformerLayers
+from meanfield.solve import GeodesicEuler
+
+SPHERE = Sphere(3)
+X = jnp.eye(3)
+TS = jnp.array([0.0, 1.0])
+KEY = jax.random.key(0)
+NAN, INF = float("nan"), float("inf")
+FLOW = AttentionFlow(SPHERE, Softmax(1.0))
+RADIAL = AttentionFlow(SPHERE, Softmax(1.0), PreNorm())
+NOISY = AttentionFlow(SPHERE, Softmax(1.0), noise=0.1)
+HALVES = jnp.array([0.5, 0.5])
+
+
+def still(x):
+    return 0 * x
+
+
+def run(x0=X, ts=TS, flow=FLOW, **options):
+    return mf.simulate(flow, x0, ts, **options)
+
+
+def masked(mask, x=X):
+    return Softmax(1.0, mask=mask)(x)
+
+
+def layers(norm, **options):
+    return TransformerLayers(3, Softmax(1.0), norm, **options)
+
+
+# What is wrong, the call, and words of the remedy.
+TABLE = [
+    ("sphere in R^1", lambda: Sphere(1), "pass d=2"),
+    ("dimension not whole", lambda: Sphere(2.5), "integer dimension"),
+    ("no dimension", lambda: Euclidean(0), "pass d=1"),
+    ("one token as a vector", lambda: run(X[0]), "one point a row"),
+    ("tokens of another dimension", lambda: run(jnp.eye(4)), "d = 3 columns"),
+    ("a batch of clouds", lambda: run(X[None]), "one point a row"),
+    ("empty cloud", lambda: run(X[:0]), "pass n >= 1"),
+    ("tokens off the sphere", lambda: run(2 * X), "Sphere(d).project(x)"),
+    ("zero token", lambda: run(0 * X), "Sphere(d).project(x)"),
+    ("NaN token", lambda: run(X.at[0, 0].set(NAN)), "drop or mend"),
+    ("infinite token", lambda: run(X.at[0, 0].set(INF)), "drop or mend"),
+    ("whole-number tokens", lambda: run(jnp.eye(3, dtype=int)), ".astype(float)"),
+    ("radii with Post", lambda: run((X, jnp.ones(3))), "drop the radii"),
+    ("Pre without radii", lambda: run(X, flow=RADIAL), "pass (x0, jax.numpy.ones(n))"),
+    ("radii of another length", lambda: run((X, jnp.ones(4)), flow=RADIAL), "one a token"),
+    ("radius zero", lambda: run((X, jnp.zeros(3)), flow=RADIAL), "jax.numpy.ones(n)"),
+    ("start of a reduction", lambda: run(X, flow=Equiangular(Softmax(1.0), 3)), "use vmap"),
+    ("times out of order", lambda: run(ts=TS[::-1]), "sort ts"),
+    ("a time twice", lambda: run(ts=jnp.zeros(3)), "drop repeats"),
+    ("one time", lambda: run(ts=TS[:1]), "jax.numpy.linspace"),
+    ("a time alone", lambda: run(ts=1.0), "jax.numpy.linspace"),
+    ("NaN time", lambda: run(ts=jnp.array([0.0, NAN])), "drop or mend"),
+    ("negative tolerance", lambda: run(tol=-1e-6), "pass tol=1e-6"),
+    ("zero tolerance", lambda: run(tol=0.0), "pass tol=1e-6"),
+    ("negative step", lambda: run(dt=-0.1), "adaptive steps"),
+    ("no steps", lambda: run(max_steps=0), "leave it out"),
+    ("merge below rounding", lambda: run(merge=0.0), "pass merge=1e-6"),
+    ("merge with noise", lambda: run(flow=NOISY, merge=1e-6, key=KEY, dt=0.1), "leave out merge"),
+    (
+        "merge of a reduction",
+        lambda: run(0.5, flow=TwoCluster(Softmax(1.0), HALVES), merge=1e-6),
+        "leave out merge",
+    ),
+    ("noise without key", lambda: run(flow=NOISY, dt=0.1), "jax.random.key(0)"),
+    ("noise without step", lambda: run(flow=NOISY, key=KEY), "dt=0.01"),
+    (
+        "increments of another noise",
+        lambda: run(
+            flow=NOISY, key=KEY, dt=0.1, solver=GeodesicEuler(SPHERE, brownian_angle(3, 0.5))
+        ),
+        "make it anew",
+    ),
+    (
+        "increments of another sphere",
+        lambda: GeodesicEuler(Sphere(4), brownian_angle(3, 0.5)),
+        "of the same d",
+    ),
+    ("negative noise", lambda: AttentionFlow(SPHERE, Softmax(1.0), noise=-1.0), "pass noise=0"),
+    (
+        "noise on radii",
+        lambda: AttentionFlow(SPHERE, Softmax(1.0), PreNorm(), noise=0.1),
+        "use noise=0",
+    ),
+    (
+        "normalization of flat space",
+        lambda: AttentionFlow(Euclidean(3), Softmax(1.0), PostNorm()),
+        "use Sphere(d)",
+    ),
+    ("negative weight", lambda: Drift(SPHERE, still, weights=jnp.array([2.0, -1.0])), "clip at 0"),
+    ("weights of sum 2", lambda: Drift(SPHERE, still, weights=jnp.ones(2)), "divide by"),
+    ("NaN weight", lambda: Drift(SPHERE, still, weights=jnp.array([NAN, 1.0])), "drop or mend"),
+    (
+        "two weights, three tokens",
+        lambda: run(flow=Drift(SPHERE, still, weights=HALVES)),
+        "weight a",
+    ),
+    ("spheres added", lambda: FLOW + Drift(Sphere(4), still), "make them with the same"),
+    ("radii added to none", lambda: run((X, jnp.ones(3)), flow=RADIAL + FLOW), "drop the radii"),
+    ("arc length with noise", lambda: ArcLength(NOISY), "use noise=0"),
+    (
+        "arc length with radii",
+        lambda: run((X, jnp.ones(3)), flow=ArcLength(RADIAL)),
+        "use PostNorm",
+    ),
+    ("negative speed", lambda: ArcLength(FLOW, speed=-1.0), "pass speed=0"),
+    ("learning rate zero", lambda: NGPT(0.0), "pass a learning rate"),
+    ("negative tau", lambda: MixNorm(-1.0), "pass tau=0"),
+    ("reduction of one token", lambda: Equiangular(Softmax(1.0), 1), "pass d=2"),
+    ("reduction with a matrix", lambda: Equiangular(Softmax(1.0, value=X), 3), "AttentionFlow"),
+    (
+        "hitting the end",
+        lambda: Equiangular(Softmax(1.0), 3).hitting_time(0.0),
+        "delta in (0, 1)",
+    ),
+    ("three masses for two", lambda: TwoCluster(Softmax(1.0), jnp.ones(3) / 3), "pass one a point"),
+    (
+        "clusters that part",
+        lambda: TwoCluster(Softmax(1.0), HALVES).passage_time(0.5, 0.1),
+        "only approach",
+    ),
+    ("NaN temperature", lambda: Softmax(NAN), "drop or mend"),
+    ("several temperatures", lambda: Unnormalized(jnp.ones(2)), "use vmap"),
+    ("mask of another size", lambda: masked(causal(4)), "for this number of tokens"),
+    ("mask with an empty row", lambda: masked(jnp.eye(3, dtype=bool).at[0].set(False)), "itself"),
+    ("mask with NaN", lambda: masked(jnp.full((3, 3), NAN)), "forbid with -inf"),
+    ("mask of a row", lambda: masked(jnp.ones(3, bool)), "use causal(n)"),
+    ("mask of whole numbers", lambda: masked(jnp.ones((3, 3), int)), ".astype(bool)"),
+    ("empty causal mask", lambda: causal(0), "pass d=1"),
+    ("negative slope", lambda: alibi(3, -1.0), "penalizes distance"),
+    ("query of another width", lambda: Softmax(1.0, query=jnp.eye(4))(X), "its columns are d"),
+    (
+        "query and key that do not meet",
+        lambda: Softmax(1.0, query=jnp.ones((2, 3)), key=jnp.ones((4, 3))),
+        "same number of rows",
+    ),
+    ("a value for each head", lambda: Softmax(1.0, value=jnp.ones((2, 3, 3))), "use MultiHead"),
+    (
+        "value into another space",
+        lambda: run(flow=AttentionFlow(SPHERE, Softmax(1.0, value=X[:2]))),
+        "square",
+    ),
+    ("no heads", lambda: MultiHead([]), "MultiHead([Softmax(1.0)])"),
+    ("block of nothing", lambda: Blockwise(0), "pass d=1"),
+    (
+        "dense matrix beyond memory",
+        lambda: jax.eval_shape(
+            Softmax(1.0, engine=Dense()), jax.ShapeDtypeStruct((10_000_000, 3), jnp.float64)
+        ),
+        "use engine=Blockwise()",
+    ),
+    ("layers out of order", lambda: Layers([Softmax(1.0)] * 2, TS[::-1]), "sort the layers"),
+    ("layers without times", lambda: Layers([Softmax(1.0)] * 3, TS), "each layer begins"),
+    (
+        "layers of two kinds",
+        lambda: Layers([Softmax(1.0), Softmax(1.0, value=X)], TS),
+        "the identity where one has none",
+    ),
+    ("energy at beta 0", lambda: Interaction(0.0), "use a small one"),
+    ("nGPT as layers", lambda: layers(NGPT()), "use AttentionFlow"),
+    ("square root as layers", lambda: layers(SqrtNorm()), "use AttentionFlow"),
+    ("layer of no step", lambda: layers(PeriNorm(), step_size=0.0), "pass 1 for a plain layer"),
+    ("zero token into layers", lambda: mf.rollout(layers(PreNorm()), 0 * X, 2), "drop it"),
+    ("no layers", lambda: mf.rollout(layers(PreNorm()), X, 0), "pass d=1"),
+    ("mean off the sphere", lambda: VonMisesFisher(2 * X[0], 1.0), "divide it by its norm"),
+    ("negative concentration", lambda: VonMisesFisher(X[0], -1.0), "pass kappa=0"),
+    ("heat of no time", lambda: HeatKernel(3, 0.0), "use the limit law"),
+    ("covariance not positive", lambda: Gaussian(jnp.zeros(2), -jnp.eye(2)), "multiple of the ide"),
+    ("no laws", lambda: Mixture([], jnp.ones(0)), "laws=[...]"),
+    ("laws apart", lambda: Mixture([Uniform(2), Uniform(3)], HALVES), "the same kind"),
+]
+
+
+@pytest.mark.parametrize(("call", "remedy"), [row[1:] for row in TABLE], ids=[r[0] for r in TABLE])
+def test_bad_input_is_refused_with_a_remedy(call, remedy):
+    with pytest.raises(ValueError) as caught:
+        call()
+    message = str(caught.value)
+    assert message.startswith("expected ") and remedy in message, message
+    assert "\n" not in message and len(message) < 300
+
+
+def test_a_start_that_is_known_only_at_run_time_is_checked_then():
+    with pytest.raises(eqx.EquinoxRuntimeError, match="drop or mend"):
+        eqx.filter_jit(lambda x: run(x).final)(X.at[0, 0].set(NAN))
