@@ -2,10 +2,16 @@
 
 from ._base import Study as Study, available as available
 from ._claim import Claim as Claim
-from ._clustering_rates import ClusteringRates as ClusteringRates
 from ._clustering import Clustering as Clustering
+from ._clustering_rates import ClusteringRates as ClusteringRates
 from ._depth import Depth as Depth
 from ._mean_field_limit import MeanFieldLimit as MeanFieldLimit
+from ._metastability import Metastability as Metastability
+from ._normalization import Normalization as Normalization
 from ._phase_diagram import PhaseDiagram as PhaseDiagram
+from ._random_matrices import RandomMatrices as RandomMatrices
+from ._random_transformer import RandomTransformer as RandomTransformer
 from ._repeat import repeat as repeat
+from ._slow_merging import SlowMerging as SlowMerging
+from ._staircase import Staircase as Staircase
 from ._trajectories import Trajectories as Trajectories

@@ -1,0 +1,80 @@
+"""Cosine similarity for six normalizations: slopes, tails, random transformers (arXiv 2510.22026)."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from meanfield.studies import Normalization, RandomTransformer
+from meanfield.viz import band
+
+STUDIES = {"flow": Normalization(), "random": RandomTransformer()}
+DEMO = {
+    "flow": Normalization(n=8),
+    "random": RandomTransformer(d=64, n=16, layers=48, draws=20),
+}
+NAMES = ("Post", "Pre", "Peri", "nGPT", "Sqrt", "Mix")
+TAILS = {
+    "Post": r"$e^{-2t}$", "nGPT": r"$e^{-2\alpha t}$", "Sqrt": r"$e^{-4\sqrt{t}}$",
+    "Pre": "$t^{-2}$", "Peri": "$t^{-2}$", "Mix": "$t^{-2}$",
+}  # fmt: skip
+THEORY: dict = {"color": "black", "linestyle": (0, (1, 2)), "linewidth": 0.9, "zorder": 3}
+
+
+def draw(results: dict[str, xr.Dataset]) -> Figure:
+    """The flow early, its two kinds of tails, and layers with random weights."""
+    flow, random = results["flow"], results["random"]
+    fig, ((early, depth), (fast, slow)) = plt.subplots(2, 2, figsize=(6.75, 4.8))
+    _early(early, flow)
+    _tails(fast, flow, ("Post", "nGPT", "Sqrt"))
+    _tails(slow, flow, ("Pre", "Peri", "Mix"))
+    slow.set(xscale="log", xlim=(1, None))
+    _depth(depth, random)
+    return fig
+
+
+def _kept(result: xr.Dataset, names: tuple[str, ...]) -> list[str]:
+    """Those of the names that were run."""
+    return [name for name in names if name in result.normalization.values]
+
+
+def _colour(name: str) -> str:
+    return f"C{NAMES.index(name)}"
+
+
+def _early(ax: Axes, result: xr.Dataset) -> None:
+    for name in _kept(result, NAMES):
+        at = result.sel(normalization=name)
+        time = np.array([0, 0.25 / float(at.slope)])  # where the slope still is one
+        ax.plot(at.time, 1 - at.gap, color=_colour(name), linestyle="-", label=name)
+        ax.plot(time, float(at.slope) * time, **THEORY)
+    ax.set(xlim=(0, 12), ylim=(0, 1), xlabel="time", ylabel="cosine similarity")
+    ax.set_title("flow from orthonormal tokens")
+    handles, labels = ax.get_legend_handles_labels()
+    labels.append("theory")
+    ax.legend([*handles, Line2D([], [], **THEORY)], labels, loc="lower right", ncols=2)
+
+
+def _tails(ax: Axes, result: xr.Dataset, names: tuple[str, ...]) -> None:
+    for name in _kept(result, names):
+        at = result.sel(normalization=name)
+        late = at.where(at.gap < 0.3, drop=True)
+        label = f"{name}: {TAILS[name]}"
+        ax.semilogy(at.time, at.gap, color=_colour(name), linestyle="-", label=label)
+        ax.semilogy(late.time, late.theory, **THEORY)
+    ax.set(
+        xlabel="time", ylabel="1 \N{MINUS SIGN} cosine similarity", xlim=(0, None), ylim=(1e-8, 1.5)
+    )
+    ax.legend(loc="upper right")
+
+
+def _depth(ax: Axes, result: xr.Dataset) -> None:
+    similarity = 1 - result.gap
+    low, middle, high = (similarity.quantile(q, "draw") for q in (0.05, 0.5, 0.95))
+    for name in NAMES:
+        lines = (v.sel(normalization=name) for v in (middle, low, high))
+        band(ax, result.layer, *lines, label=name, color=_colour(name), linestyle="-")
+    ax.set(xlabel="layer", ylabel="cosine similarity", ylim=(0, 1), xlim=(0, result.layer[-1]))
+    ax.set_title("layers with random weights, 90 % of draws")
