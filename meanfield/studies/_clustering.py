@@ -1,0 +1,139 @@
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+from .._typing import Points
+from ..attention import Softmax
+from ..dynamics import AttentionFlow, PostNorm
+from ..geometry import Sphere
+from ..measures import Uniform
+from ..observables import clusters
+from ..schemes import TransformerLayers
+from ..solve import rollout, simulate
+from ._base import Claim, Study
+from ._pairs import Z95
+
+PAPER = "Geshkovski, Letrouit, Polyanskiy, Rigollet, arXiv 2312.10794"
+ON_THE_CIRCLE = {
+    1.0: (1, f"{PAPER}, section 5: beta <= 1 ends in one cluster"),
+    4.0: (2, f"{PAPER}, figure 4"),
+    9.0: (3, f"{PAPER}, figure 4"),
+}
+"""The number of clusters of 32 uniform tokens at t = 30, by beta."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clustering(Study):
+    """How many clusters n uniform tokens form on S^{d-1}, over time and beta.
+
+    Self-attention with Q = K = V = I. Every start ends in one cluster, but two clusters at distance
+    of order 1 stay apart for about e^beta/(2 beta): at moderate times the circle shows several, and
+    the more the larger beta. The number is random: of 64 starts, 56 were in 2 clusters (beta = 4,
+    t = 30), 46 in 3 (beta = 9), the others in one more, and 2 in one fewer.
+
+    `count` holds the single-linkage clusters of angle `linkage`; `mean` comes with its 95 % interval
+    over realizations. `x` holds the first two coordinates of one realization: all of it on the
+    circle.
+
+    Source: Geshkovski, Letrouit, Polyanskiy, Rigollet, arXiv 2312.10794, figure 4.
+    """
+
+    dimensions: tuple[int, ...] = (2, 3, 8, 32)
+    """Ambient dimensions d."""
+    betas: tuple[float, ...] = (1.0, 4.0, 9.0)
+    """Inverse temperatures."""
+    n: int = 32
+    """Tokens."""
+    realizations: int = 128
+    """Random starts."""
+    end: float = 30.0
+    """Final time."""
+    checkpoints: int = 50
+    """Times after the start at which clusters are counted, evenly spaced."""
+    linkage: float = 0.1
+    """Tokens within this angle belong together."""
+    faithful: bool = False
+    """Take the layers x <- N(x + h f(x)) of the published code; by default adaptive Tsit5."""
+    substeps: int = 6
+    """Layers between two checkpoints, where faithful: h = .1 at the published size."""
+    tol: float = 1e-6
+    """Tolerance of the adaptive integrator."""
+
+    def cells(self) -> list[dict[str, Any]]:
+        return [{"d": d, "beta": beta} for d in self.dimensions for beta in self.betas]
+
+    def compute(self, cell: dict[str, Any]) -> xr.Dataset:
+        d, shape = cell["d"], (self.realizations, self.n, cell["d"])
+        key = jax.random.fold_in(jax.random.key(self.seed), d)
+        starts = Uniform(d).sample(key, self.realizations * self.n).reshape(shape)
+        count, tokens, ok = _follow(self, jnp.asarray(cell["beta"]), starts)
+        mean, error = np.mean(count, axis=0), np.std(count, axis=0, ddof=1)
+        error = Z95 * error / np.sqrt(self.realizations)
+        return xr.Dataset(
+            {
+                "count": (("realization", "time"), count),
+                "mean": ("time", mean, {"long_name": "mean number of clusters"}),
+                "low": ("time", mean - error),
+                "high": ("time", mean + error),
+                "x": (("time", "token", "axis"), tokens),
+                "completed": ((), np.mean(ok)),
+            },
+            {"time": self._times()},
+        ).assign_attrs(integrator=self._label())
+
+    def tiny(self) -> "Clustering":
+        return replace(self, dimensions=(2,), realizations=24, checkpoints=10)
+
+    def claims(self, dataset: xr.Dataset) -> list[Claim]:
+        done = dataset.completed.min()
+        claims = [Claim.close("share of runs completed", done, 1, 0, "no failure")]
+        if 2 not in self.dimensions or self.end != 30 or self.n != 32:
+            return claims
+        last = dataset["count"].sel(d=2).isel(time=-1)
+        return claims + [
+            Claim.close(
+                f"circle, beta={beta:g}, t=30: the most common number of clusters",
+                np.bincount(last.sel(beta=beta)).argmax(), number, 0, source,
+            )
+            for beta, (number, source) in ON_THE_CIRCLE.items()
+            if beta in self.betas
+        ]  # fmt: skip
+
+    def _times(self) -> jax.Array:
+        return jnp.linspace(0.0, self.end, self.checkpoints + 1)
+
+    def _step(self) -> float:
+        return self.end / (self.checkpoints * self.substeps)
+
+    def _label(self) -> str:
+        return f"layers, step {self._step():.3g}" if self.faithful else f"Tsit5, tol {self.tol:.0e}"
+
+    def _path(self, beta, x: Points):
+        """The cloud at the checkpoints, and whether the run ended well."""
+        d, observe = x.shape[-1], {"x": _itself}
+        if self.faithful:
+            layers = TransformerLayers(d, Softmax(beta), PostNorm(), self._step())
+            steps = self.checkpoints * self.substeps
+            path = rollout(layers, x, steps, observe=observe, throw=False)
+            return path.values["x"][:: self.substeps], path.ok
+        flow = AttentionFlow(Sphere(d), Softmax(beta))
+        path = simulate(flow, x, self._times(), observe=observe, tol=self.tol, throw=False)
+        return path.values["x"], path.ok
+
+
+@partial(jax.jit, static_argnums=0)
+def _follow(study: Clustering, beta, starts):
+    """Numbers of clusters [realization, time], and the first realization in two coordinates."""
+    history, ok = jax.vmap(partial(study._path, beta))(starts)
+    each = history.reshape(-1, *history.shape[2:])
+    count = jax.lax.map(lambda x: clusters(x, study.linkage).count, each)
+    return count.reshape(history.shape[:2]), history[0, :, :, :2], ok
+
+
+def _itself(x: Points) -> Points:
+    return x

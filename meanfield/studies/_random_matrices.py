@@ -1,0 +1,174 @@
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from jaxtyping import Array, Float
+
+from .._typing import Key, Points, Scalar
+from ..attention import Softmax
+from ..dynamics import AttentionFlow, PostNorm
+from ..geometry import Sphere
+from ..measures import Uniform
+from ..schemes import TransformerLayers
+from ..solve import rollout, simulate
+from ._base import Claim, Study
+from ._pairs import disjoint_products
+
+PAPER = "Geshkovski, Letrouit, Polyanskiy, Rigollet, arXiv 2312.10794"
+FAMILIES = ("gaussian", "wigner_psd", "ginibre_gradient", "wigner_gradient")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomMatrices(Study):
+    """When two tokens have met under random Q, K, V: P(<x_1, x_2> >= 1 - delta) over time and beta.
+
+    Self-attention with logits beta <x, A y> and values V y. Each realization draws its own matrices,
+    from Gaussian matrices G, G', G'' with entries of variance 1 and W = (G + G^T)/sqrt 2:
+
+    - gaussian: A = G G'/sqrt d, V = G''
+    - wigner_psd: A = W, V = G'' G''^T/sqrt d
+    - ginibre_gradient: A = G G'/sqrt d, V = A/sqrt d
+    - wigner_gradient: A = W, V = A/sqrt(d+1)
+
+    In the last one A is symmetric and a multiple of V, so that the energy of a cloud
+    E = (1/2 beta) mean_ij e^{beta <x_i, A x_j>} increases along the flow; `least_gain` is its least
+    change, relative to E, between two checkpoints. Values of norm about 2 sqrt d turn tokens fast: the
+    published step .1 is far from the flow there.
+
+    Source: Geshkovski, Letrouit, Polyanskiy, Rigollet, arXiv 2312.10794, figure 5 and section 3.
+    """
+
+    families: tuple[str, ...] = FAMILIES
+    """Laws of the matrices, one cell each and chunk."""
+    d: int = 128
+    """Ambient dimension."""
+    n: int = 32
+    """Tokens."""
+    realizations: int = 32
+    """Random starts, each with its matrices."""
+    betas: int = 60
+    """Inverse temperatures, evenly spaced."""
+    beta_min: float = 0.1
+    """The smallest of them."""
+    beta_max: float = 9.0
+    """The largest of them."""
+    end: float = 30.0
+    """Final time."""
+    checkpoints: int = 150
+    """Times after the start at which pairs are counted, evenly spaced."""
+    delta: float = 1e-3
+    """Tokens have met when <x_1, x_2> >= 1 - delta."""
+    faithful: bool = False
+    """Take the layers x <- N(x + h f(x)) of the published code; by default adaptive Tsit5."""
+    substeps: int = 2
+    """Layers between two checkpoints, where faithful: h = .1 at the published size."""
+    tol: float = 1e-4
+    """Tolerance of the adaptive integrator."""
+    chunk: int = 10
+    """Inverse temperatures a cell."""
+
+    def cells(self) -> list[dict[str, Any]]:
+        first = range(0, self.betas, self.chunk)
+        return [{"family": name, "first": start} for name in self.families for start in first]
+
+    def compute(self, cell: dict[str, Any]) -> xr.Dataset:
+        family, first = cell["family"], cell["first"]
+        betas = np.linspace(self.beta_min, self.beta_max, self.betas)[first : first + self.chunk]
+        # One key a family: the same starts and matrices serve every beta.
+        key = jax.random.fold_in(jax.random.key(self.seed), FAMILIES.index(family))
+        found = _count(self, family, jnp.asarray(betas), jax.random.split(key, self.realizations))
+        arrays = {k: (("family", "beta", "time")[: v.ndim + 1], v[None]) for k, v in found.items()}
+        coordinates = {"family": [family], "beta": betas, "time": np.asarray(self._times())}
+        return xr.Dataset(arrays, coordinates)
+
+    def assemble(self, parts: list[xr.Dataset]) -> xr.Dataset:
+        whole = xr.combine_by_coords([part.as_numpy() for part in parts])
+        assert isinstance(whole, xr.Dataset)
+        label = (
+            f"layers, step {self._step():.3g}" if self.faithful else f"Tsit5, tol {self.tol:.0e}"
+        )
+        return whole.sel(family=list(self.families)).assign_attrs(integrator=label)
+
+    def tiny(self) -> "RandomMatrices":
+        few = {"d": 16, "n": 8, "realizations": 4, "betas": 3, "chunk": 3, "beta_max": 4.0}
+        return replace(self, **few, families=FAMILIES[3:], end=6.0, checkpoints=30)
+
+    def claims(self, dataset: xr.Dataset) -> list[Claim]:
+        done, start = dataset.completed.min(), dataset.probability.isel(time=0).max()
+        claims = [
+            Claim.close("share of runs completed", done, 1, 0, "no failure"),
+            # A cap of measure below 1e-20 (d >= 16) is never met.
+            Claim.close("P at t=0", start, 0, 0, "measure of a spherical cap"),
+        ]
+        if self.faithful or "wigner_gradient" not in self.families:
+            return claims
+        gain = dataset.least_gain.sel(family="wigner_gradient").min()
+        # The flow climbs; its integrator errs by tol, times beta |A|, in the logarithm of the energy.
+        name, source = "wigner_gradient: least relative gain of the energy", f"{PAPER}, section 3"
+        slack = self.tol * self.beta_max * 2 * self.d**0.5
+        return [*claims, Claim.at_least(name, gain, 0, source, slack)]
+
+    def _times(self) -> jax.Array:
+        return jnp.linspace(0.0, self.end, self.checkpoints + 1)
+
+    def _step(self) -> float:
+        return self.end / (self.checkpoints * self.substeps)
+
+    def _observed(self, beta, logits, value, x: Points):
+        """Products of pairs and log energies at the checkpoints, and whether the run ended well."""
+
+        def log_energy(x: Points) -> Scalar:
+            return jax.nn.logsumexp(beta * (x @ logits.T @ x.T))
+
+        attention = Softmax(beta, query=logits.T, value=value)
+        observe = {"products": disjoint_products, "log_energy": log_energy}
+        if self.faithful:
+            layers = TransformerLayers(self.d, attention, PostNorm(), self._step())
+            steps = self.checkpoints * self.substeps
+            path = rollout(layers, x, steps, observe=observe, throw=False)
+            values = jax.tree.map(lambda each: each[:: self.substeps], path.values)
+        else:
+            flow = AttentionFlow(Sphere(self.d), attention)
+            path = simulate(flow, x, self._times(), observe=observe, tol=self.tol, throw=False)
+            values = path.values
+        return values["products"], values["log_energy"], path.ok
+
+
+def matrices(family: str, key: Key, d: int) -> tuple[Float[Array, "d d"], Float[Array, "d d"]]:
+    """A and V of one of the `FAMILIES`; ValueError for any other name."""
+    first, second, third = jax.random.normal(key, (3, d, d))
+    ginibre, wigner = first @ second / d**0.5, (first + first.T) / 2**0.5
+    laws = {
+        "gaussian": (ginibre, third),
+        "wigner_psd": (wigner, third @ third.T / d**0.5),
+        "ginibre_gradient": (ginibre, ginibre / d**0.5),
+        "wigner_gradient": (wigner, wigner / (d + 1) ** 0.5),
+    }
+    if family not in laws:
+        raise ValueError(f"expected one of {', '.join(FAMILIES)}, got {family}; choose from these.")
+    return laws[family]
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _count(study: RandomMatrices, family: str, betas, keys):
+    """What is counted at each beta."""
+
+    def one(beta, key):
+        first, second = jax.random.split(key)
+        x = Uniform(study.d).sample(first, study.n)
+        return study._observed(beta, *matrices(family, second, study.d), x)
+
+    def at(beta):
+        products, log_energy, ok = jax.vmap(partial(one, beta))(keys)
+        reached = products >= 1 - study.delta
+        return {
+            "probability": reached.mean(axis=(0, 2), dtype=products.dtype),
+            "least_gain": jnp.expm1(jnp.diff(log_energy)).min(),
+            "completed": ok.mean(dtype=products.dtype),
+        }
+
+    return jax.lax.map(at, betas)
