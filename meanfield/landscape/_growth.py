@@ -31,7 +31,7 @@ def growth_rates(
 
 
 def critical_noise(attention: AbstractAttention, d: int, max_degree: int = 64) -> Scalar:
-    """The noise nu_c = max_k s_k at which the uniform law loses stability; 0 if it is stable at all.
+    """The noise nu_c = max_k s_k at which the uniform law loses stability; 0 if it is stable without noise.
 
     a_1/beta for `Unnormalized`, I_{d/2}(beta)/(beta I_{d/2-1}(beta)) for `Softmax`. Papers write
     K = 1/(2 nu_c) or kappa = 1/nu_c. `max_degree` bounds the k that are tried; for beta > 0 and no
