@@ -12,7 +12,7 @@ from meanfield.studies import Trajectories
 
 STUDIES = {"tokens": Trajectories()}
 DEMO = STUDIES
-VIEW = (100.0, 25.0)
+VIEW = (140.0, 4.0)
 """Longitude and latitude from which the largest clusters show."""
 TAIL = 1 / 15
 """Share of the run that a track goes back in the film."""
