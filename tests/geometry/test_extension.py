@@ -22,7 +22,9 @@ def runge_kutta(drift, x, h, tableau):
     rows, weights = tableau
     stages = []
     for row in rows:
-        stages.append(drift(x + h * sum((a * k for a, k in zip(row, stages, strict=True)), 0.0 * x)))
+        stages.append(
+            drift(x + h * sum((a * k for a, k in zip(row, stages, strict=True)), 0.0 * x))
+        )
     return x + h * sum((b * k for b, k in zip(weights, stages, strict=True)), 0.0 * x)
 
 

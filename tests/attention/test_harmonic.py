@@ -1,0 +1,147 @@
+"""The sums of attention by harmonics, against the sums over all pairs."""
+
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from meanfield.attention import Blockwise, Dense, Harmonic, Softmax, Unnormalized, alibi, causal
+from meanfield.geometry import Sphere
+from meanfield.harmonics import Fourier, Gegenbauer
+from meanfield.measures import VonMisesFisher
+
+N = 300
+
+
+def clouds(key, d):
+    """Uniform, clustered, and mixed clouds of N tokens, [3, N, d]."""
+    first, second = jax.random.split(key)
+    uniform = Sphere(d).sample(first, N)
+    tight = VonMisesFisher(jnp.eye(d)[1], 1e4).sample(second, N)
+    return jnp.stack([uniform, tight, jnp.concatenate([uniform[: N // 4], tight[N // 4 :]])])
+
+
+def log_mean(beta, d):
+    """log of the mean of e^{beta <x, y>} over the sphere."""
+    pole = jnp.eye(d)[0]
+    return float(beta - VonMisesFisher(pole, beta).log_density(pole))
+
+
+@pytest.mark.parametrize("d", [2, 3])
+@pytest.mark.parametrize("beta", [1.0, 9.0, 50.0])
+def test_the_accuracy_that_was_asked_for(d, beta, getkey):
+    w = jax.random.uniform(getkey(), (N,))
+    x, w = clouds(getkey(), d), w / w.sum()
+    queries = Sphere(d).sample(getkey(), N)
+    dense, scale = Unnormalized(beta, engine=Dense(), offset=log_mean(beta, d)), 1.0
+    exact = [jax.vmap(lambda y: dense(y, None, w))(x), jax.vmap(lambda y: dense(queries, y))(x)]
+    for accuracy in (1e-4, 1e-8, 1e-12):
+        # In units of the mean of the kernel the peak is e^{beta - log_mean}, whose rounding, with
+        # the Funk-Hecke multipliers good to 2e-14, bounds what can be asked at beta = 50.
+        rounding = 3e-14 * np.exp(beta - log_mean(beta, d))
+        fast = Unnormalized(beta, engine=Harmonic.of(beta, d, accuracy), offset=log_mean(beta, d))
+        own = jax.vmap(lambda y, f=fast: f(y, None, w))(x)
+        cross = jax.vmap(lambda y, f=fast: f(queries, y))(x)
+        for got, expected in zip((own, cross), exact, strict=True):
+            assert float(jnp.abs(got - expected).max()) < scale * accuracy + rounding
+
+
+@pytest.mark.parametrize("d", [2, 3])
+def test_softmax_values_and_single_precision(d, getkey):
+    x, beta = clouds(getkey(), d), 9.0
+    value = jax.random.normal(getkey(), (4, d))
+    exact = jax.vmap(Softmax(beta, value=value, engine=Dense()))(x)
+    fast = Softmax(beta, value=value, engine=Harmonic.of(beta, d))
+    size = float(jnp.abs(exact).max())
+    # Every token sees at least the mean of the kernel here, so that 1e-12 is relative, but for
+    # those of the mixed cloud that are alone: they see themselves, 1/300 of the peak at least.
+    np.testing.assert_allclose(jax.vmap(fast)(x), exact, atol=1e-12 * size)
+    single = jax.vmap(fast)(x.astype(np.float32))
+    assert single.dtype == np.float32
+    # Sums of 2 * 28 terms rounded to 6e-8 each, relative to the peak of the kernel; the mean that a
+    # token sees is a tenth of it on the circle, an eighteenth on S^2, and 1/300 where it is alone.
+    np.testing.assert_allclose(single[:2], exact[:2], atol=2e-6 * size)
+    np.testing.assert_allclose(single[2], exact[2], atol=1e-4 * size)
+
+
+@pytest.mark.parametrize("d", [2, 3])
+def test_gradients(d, getkey):
+    x, beta = clouds(getkey(), d)[0], jnp.asarray(4.0)
+
+    def total(engine, x, beta):
+        return jnp.sum(Softmax(beta, engine=engine)(x) ** 2)
+
+    exact = jax.grad(total, argnums=(1, 2))(Dense(), x, beta)
+    fast = jax.grad(total, argnums=(1, 2))(Harmonic.of(4.0, d), x, beta)
+    # Off the sphere the two extend e^{beta <x, y>} differently: only tangent parts agree. In them a
+    # degree k counts k times more, and the accuracy 1e-12 by as much, 30.
+    tangents = [Sphere(d).to_tangent(x, g[0]) for g in (fast, exact)]
+    np.testing.assert_allclose(*tangents, atol=1e-10)
+    assert float(fast[1]) == pytest.approx(float(exact[1]), rel=1e-10)
+
+
+@pytest.mark.parametrize("d", [2, 3])
+def test_memory_is_linear(d):
+    attention = Softmax(9.0, engine=Harmonic.of(9.0, d, 1e-8))
+
+    def bytes_of(n):
+        shape = jax.ShapeDtypeStruct((n, d), float)
+        return jax.jit(attention).lower(shape).compile().memory_analysis().temp_size_in_bytes
+
+    small, large = bytes_of(2**14), bytes_of(2**16)
+    assert large < 4.5 * small
+    # Some tens of numbers a token: a matrix of all pairs would take 2^16.
+    assert large < 2**16 * 8 * 100
+
+
+def test_what_it_cannot_do_is_refused(getkey):
+    x, turn = clouds(getkey(), 2)[0], jnp.array([[0.0, -1.0], [1.0, 0.0]])
+    engine = Harmonic.of(2.0, 2)
+    masks = {"mask": causal(N)}, {"mask": alibi(N, 0.1)}
+    for part in ({"query": turn}, {"key": turn}, *masks):
+        with pytest.raises(ValueError, match="Blockwise"):
+            Softmax(2.0, engine=engine, **part)(x)
+    with pytest.raises(ValueError, match=r"R\^2"):
+        Softmax(2.0, engine=engine)(Sphere(3).sample(getkey(), 4))
+    with pytest.raises(ValueError, match="basis of the circle or of"):
+        Harmonic(Gegenbauer(3, 8))
+    with pytest.raises(ValueError, match="d = 2 or 3"):
+        Harmonic.of(2.0, 4)
+    with pytest.raises(ValueError, match="accuracy"):
+        Harmonic.of(2.0, 2, 0.0)
+    with pytest.raises(ValueError, match="Blockwise"):
+        Harmonic.of(1e6, 2)
+
+
+def test_a_basis_may_be_given(getkey):
+    x = clouds(getkey(), 2)[0]
+    given = Softmax(9.0, engine=Harmonic(Fourier(40)))(x)
+    np.testing.assert_allclose(given, Softmax(9.0, engine=Dense())(x), atol=1e-13)
+
+
+@pytest.mark.slow
+def test_a_million_tokens(getkey, capsys):
+    n, beta, some = 10**6, 9.0, slice(200)
+    x = Sphere(2).sample(getkey(), n)
+    fast = jax.jit(Softmax(beta, engine=Harmonic.of(beta, 2)))
+    got = fast(x).block_until_ready()
+    exact = Softmax(beta, engine=Dense())(x[some], x)
+    error = jnp.linalg.norm(got[some] - exact, axis=1) / jnp.linalg.norm(exact, axis=1)
+    assert float(error.max()) < 1e-10
+    blocks = jax.jit(Softmax(beta, engine=Blockwise()))
+    seconds = _seconds(fast, x)
+    few = x[: 2**14]  # Blockwise costs n^2: scaled from here
+    whole = _seconds(blocks, few) * (n / len(few)) ** 2
+    with capsys.disabled():
+        print(
+            f"\n10^6 tokens: {seconds:.3f} s, blockwise about {whole / seconds:.0f} times as long"
+        )
+
+
+def _seconds(function, x) -> float:
+    function(x).block_until_ready()
+    start = time.perf_counter()
+    function(x).block_until_ready()
+    return time.perf_counter() - start

@@ -1,0 +1,127 @@
+"""Energies of clouds against sums over pairs, their gradients against attention, and known extremes."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from meanfield.attention import Blockwise, Softmax, Unnormalized
+from meanfield.dynamics import AttentionFlow, GradientFlow
+from meanfield.energies import Interaction, Potential
+from meanfield.geometry import Sphere
+from meanfield.harmonics import SphericalHarmonics
+
+BETA = 2.0
+SPHERE = Sphere(3)
+X = SPHERE.sample(jax.random.key(0), 6)
+W = jnp.array([0.3, 0.1, 0.0, 0.2, 0.15, 0.25])
+ZERO = jnp.zeros(())
+
+
+def potential(x):
+    return jnp.sin(x[0]) + x[1] * x[2]
+
+
+@pytest.mark.parametrize("w", [None, W], ids=["uniform", "weighted"])
+@pytest.mark.parametrize("beta", [BETA, -1.5])
+def test_interaction_is_the_double_loop(beta, w):
+    masses = np.full(6, 1 / 6) if w is None else np.asarray(w)
+    total = 0.0
+    for i in range(6):
+        for j in range(6):
+            total += masses[i] * masses[j] * np.exp(beta * np.asarray(X[i]) @ np.asarray(X[j]))
+    expected = total / (2 * beta)
+    np.testing.assert_allclose(Interaction(beta)(X, w), expected, rtol=1e-14)
+    np.testing.assert_allclose(Interaction(beta, engine=Blockwise(4))(X, w), expected, rtol=1e-14)
+    shifted = Interaction(beta, offset=beta)(X, w)
+    np.testing.assert_allclose(shifted, expected * np.exp(-beta), rtol=1e-14)
+
+
+def test_potential_is_the_weighted_mean():
+    values = [float(potential(x)) for x in X]
+    np.testing.assert_allclose(Potential(potential)(X), np.mean(values), rtol=1e-14)
+    np.testing.assert_allclose(Potential(potential)(X, W), np.dot(W, values), rtol=1e-14)
+    gradient = Potential(potential).wasserstein_gradient(X, W)
+    expected = np.stack([np.cos(X[:, 0]), X[:, 2], X[:, 1]], axis=1)
+    # Tokens without mass do not change the energy: their gradient is reported as 0.
+    np.testing.assert_allclose(gradient, np.where(W[:, None] > 0, expected, 0), rtol=1e-13)
+
+
+@pytest.mark.parametrize("w", [None, W], ids=["uniform", "weighted"])
+def test_gradients_are_finite_differences(w):
+    energy = Interaction(BETA) + 0.5 * Potential(potential)
+    along, h = jax.random.normal(jax.random.key(1), X.shape), 1e-3
+    value = eqx.filter_jit(lambda x: energy(x, w))
+    masses = jnp.full(6, 1 / 6) if w is None else w
+    slope = jnp.sum(masses[:, None] * along * energy.wasserstein_gradient(X, w))
+    steps = [value(X + k * h * along) for k in (-2, -1, 1, 2)]
+    # A fourth-order difference: off by h^4 times a fifth derivative of order 1e3, and eps/h.
+    difference = (steps[0] - 8 * steps[1] + 8 * steps[2] - steps[3]) / (12 * h)
+    np.testing.assert_allclose(slope, difference, rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize("w", [None, W], ids=["uniform", "weighted"])
+def test_unnormalized_attention_is_the_gradient_ascent_of_the_interaction(w):
+    gradient = Interaction(BETA).wasserstein_gradient(X, w)
+    mass = jnp.ones(6) if w is None else w
+    field = jnp.where(mass[:, None] > 0, Unnormalized(BETA)(X, None, w), 0)
+    np.testing.assert_allclose(gradient, field, rtol=1e-13, atol=1e-14)
+    ascent = GradientFlow(SPHERE, -Interaction(BETA), weights=w).drift(ZERO, X, None)
+    usa = AttentionFlow(SPHERE, Unnormalized(BETA), weights=w).drift(ZERO, X, None)
+    np.testing.assert_allclose(ascent, jnp.where(mass[:, None] > 0, usa, 0), atol=1e-13)
+
+
+@pytest.mark.parametrize("w", [None, W], ids=["uniform", "weighted"])
+def test_softmax_attention_raises_the_energy_at_the_rate_that_theory_gives(w):
+    # dE/dt = sum_i w_i |v_i|^2 Z_i, with Z_i = sum_j w_j e^{beta <x_i, x_j>} (arXiv 2312.10794).
+    v = AttentionFlow(SPHERE, Softmax(BETA), weights=w).drift(ZERO, X, None)
+    _, rate = jax.jvp(lambda x: Interaction(BETA)(x, w), (X,), (v,))
+    masses = jnp.full(6, 1 / 6) if w is None else w
+    z = jnp.exp(Softmax(BETA).log_mass(X, None, w))
+    np.testing.assert_allclose(rate, masses @ (jnp.sum(v**2, axis=1) * z), rtol=1e-13)
+    assert rate > 0
+
+
+def test_energies_are_a_vector_space():
+    a, b = Interaction(BETA), Potential(potential)
+    for energy, expected in (
+        (a + b, a(X) + b(X)),
+        (a - b, a(X) - b(X)),
+        (-a, -a(X)),
+        (3 * a, 3 * a(X)),
+        (a * 0.5 - 2.0 * (b + a), 0.5 * a(X) - 2 * b(X) - 2 * a(X)),
+        (jnp.asarray(2.0) * a, 2 * a(X)),
+        (np.float64(2.0) * a, 2 * a(X)),
+    ):
+        np.testing.assert_allclose(energy(X), expected, rtol=1e-14)
+    mixed = (2 * a - b).wasserstein_gradient(X, W)
+    parts = 2 * a.wasserstein_gradient(X, W) - b.wasserstein_gradient(X, W)
+    np.testing.assert_allclose(mixed, parts, atol=1e-14)
+
+
+def test_uniform_law_has_the_least_energy_and_a_point_the_most():
+    energy = Interaction(BETA)
+    # On S^2: int e^{beta <x, y>} dy = sinh(beta)/beta; a rule of degree 20 sums it to 2^20/20!.
+    least = np.sinh(BETA) / (2 * BETA**2)
+    basis = SphericalHarmonics(12)
+    np.testing.assert_allclose(energy(basis.nodes, basis.weights), least, rtol=1e-12)
+    most = np.exp(BETA) / (2 * BETA)
+    np.testing.assert_allclose(energy(jnp.tile(X[:1], (6, 1))), most, rtol=1e-14)
+    assert least < energy(X) < most and least < energy(X, W) < most
+    # The tetrahedron has the inner products 1 and -1/3.
+    corners = jnp.array([[1.0, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) / np.sqrt(3)
+    expected = (np.exp(BETA) + 3 * np.exp(-BETA / 3)) / (8 * BETA)
+    np.testing.assert_allclose(energy(corners), expected, rtol=1e-14)
+
+
+def test_float32_stays_float32():
+    x = X.astype(jnp.float32)
+    energy = Interaction(BETA, offset=BETA) + 0.5 * Potential(potential)
+    assert energy(x).dtype == energy.wasserstein_gradient(x).dtype == jnp.float32
+    assert energy(x, W).dtype == jnp.float32
+
+
+def test_energies_refuse_what_does_not_fit():
+    with pytest.raises(ValueError, match="beta != 0"):
+        Interaction(0.0)
