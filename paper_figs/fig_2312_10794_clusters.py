@@ -21,7 +21,7 @@ TIMES = (0, 18, 30)
 
 
 def draw(results: dict[str, xr.Dataset]) -> Figure:
-    """A row a beta: one start at three times, and the final numbers of clusters over all starts."""
+    """A row a beta: a typical start at three times, and the final numbers of clusters over all starts."""
     flow = results["flow"].sel(d=2)
     betas = flow.beta.values[-2:]
     fig, axes = plt.subplots(
@@ -33,7 +33,7 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
             circle_points(ax, at.x.sel(time=t, method="nearest").values, area=16)
             ax.set_title(rf"$\beta = {beta:g}$,  $t = {t}$")
         _numbers(row[-1], {name: one.sel(d=2, beta=beta) for name, one in results.items()})
-    axes[0, -1].legend()
+    axes[-1, -1].legend(loc="upper left", frameon=False)
     axes[-1, -1].set_xlabel("clusters at the end")
     return fig
 
@@ -46,4 +46,4 @@ def _numbers(ax: Axes, results: dict[str, xr.Dataset]) -> None:
         share = np.bincount(last, minlength=highest + 1)[1:] / last.size
         where = np.arange(1, highest + 1) + shift
         ax.bar(where, share, 0.38, color=f"C{k}", label=at.integrator)
-    ax.set(ylabel="share of starts", ylim=(0, 1), xticks=range(1, highest + 1))
+    ax.set(ylabel="share of starts", ylim=(0, 1.1), xticks=range(1, highest + 1))

@@ -13,7 +13,7 @@ STUDIES = {
 }
 NAMES = {
     "gaussian": "$A = GG'/\\sqrt{d}$, $V = G''$",
-    "wigner_psd": "$A = W$, $V = GG^T/\\sqrt{d}$",
+    "wigner_psd": "$A = W$, $V = G''G''^T/\\sqrt{d}$",
     "ginibre_gradient": "$A = GG'/\\sqrt{d}$, $V = A/\\sqrt{d}$",
     "wigner_gradient": "$A = W$, $V = A/\\sqrt{d+1}$",
 }

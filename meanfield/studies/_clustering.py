@@ -37,8 +37,8 @@ class Clustering(Study):
     t = 30), 46 in 3 (beta = 9), the others in one more, and 2 in one fewer.
 
     `count` holds the single-linkage clusters of angle `linkage`; `mean` comes with its 95 % interval
-    over realizations. `x` holds the first two coordinates of one realization: all of it on the
-    circle.
+    over realizations. `x` holds the first two coordinates, on the circle all there are, of the first
+    realization that ends in the most common number of clusters.
 
     Source: Geshkovski, Letrouit, Polyanskiy, Rigollet, arXiv 2312.10794, figure 4.
     """
@@ -117,7 +117,7 @@ class Clustering(Study):
         """The cloud at the checkpoints, and whether the run ended well."""
         d, observe = x.shape[-1], {"x": _itself}
         if self.faithful:
-            layers = TransformerLayers(d, Softmax(beta), PostNorm(), self._step())
+            layers = TransformerLayers(d, Softmax(beta), PostNorm(), self._step())  # pyright: ignore[reportCallIssue]
             steps = self.checkpoints * self.substeps
             path = rollout(layers, x, steps, observe=observe, throw=False)
             return path.values["x"][:: self.substeps], path.ok
@@ -128,11 +128,13 @@ class Clustering(Study):
 
 @partial(jax.jit, static_argnums=0)
 def _follow(study: Clustering, beta, starts):
-    """Numbers of clusters [realization, time], and the first realization in two coordinates."""
+    """Numbers of clusters [realization, time], and a typical realization in two coordinates."""
     history, ok = jax.vmap(partial(study._path, beta))(starts)
     each = history.reshape(-1, *history.shape[2:])
     count = jax.lax.map(lambda x: clusters(x, study.linkage).count, each)
-    return count.reshape(history.shape[:2]), history[0, :, :, :2], ok
+    count = count.reshape(history.shape[:2])
+    typical = count[:, -1] == jnp.bincount(count[:, -1], length=study.n + 1).argmax()
+    return count, history[typical.argmax(), :, :, :2], ok
 
 
 def _itself(x: Points) -> Points:

@@ -29,8 +29,8 @@ def within_span(x: Float[Array, "r n d"]) -> Float[Array, "r n k"]:
     """
     if x.shape[2] <= x.shape[1]:
         return x
-    x = np.asarray(x)
-    return jnp.asarray(np.linalg.cholesky(x @ x.swapaxes(1, 2)))
+    tokens = np.asarray(x)
+    return jnp.asarray(np.linalg.cholesky(tokens @ tokens.swapaxes(1, 2)))
 
 
 def uniform_starts(key: Key, realizations: int, n: int, d: int) -> Float[Array, "r n k"]:
