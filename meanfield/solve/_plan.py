@@ -33,7 +33,8 @@ class Plan(eqx.Module):
         """Adaptive steps unless dt is given; adaptive ones land on the jumps of the drift."""
         if self.dt is not None:
             return diffrax.ConstantStepSize()
-        adaptive = Advancing(diffrax.PIDController(rtol=self.tol, atol=self.tol))
+        pid = diffrax.PIDController(rtol=self.tol, atol=self.tol)
+        adaptive = Advancing(pid)  # pyright: ignore[reportCallIssue]
         if self.jumps is None:
             return adaptive
         return diffrax.ClipStepSizeController(adaptive, jump_ts=self.jumps)
