@@ -117,7 +117,7 @@ class Clustering(Study):
         """The cloud at the checkpoints, and whether the run ended well."""
         d, observe = x.shape[-1], {"x": _itself}
         if self.faithful:
-            layers = TransformerLayers(d, Softmax(beta), PostNorm(), self._step())  # pyright: ignore[reportCallIssue]
+            layers = TransformerLayers(d, Softmax(beta), PostNorm(), self._step())
             steps = self.checkpoints * self.substeps
             path = rollout(layers, x, steps, observe=observe, throw=False)
             return path.values["x"][:: self.substeps], path.ok

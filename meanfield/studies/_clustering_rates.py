@@ -135,7 +135,7 @@ def _meet(study: ClusteringRates, beta, expected, layers_enough: int):
     ts = jnp.concatenate([jnp.zeros(1), expected + WINDOW.astype(expected.dtype)])
     flow = AttentionFlow(Sphere(n), Softmax(beta))
     path = simulate(flow, jnp.eye(n), ts, observe=observe, tol=study.tol, throw=False)
-    layers = TransformerLayers(n, Softmax(beta), PostNorm(), study.step)  # pyright: ignore[reportCallIssue]
+    layers = TransformerLayers(n, Softmax(beta), PostNorm(), study.step)
     steps = rollout(layers, jnp.eye(n), layers_enough, observe=observe, throw=False)
     times = study.step * steps.ts
     return (
@@ -158,7 +158,7 @@ def _contract(study: ClusteringRates, beta, clouds):
         return -jax.jvp(log_gap, (x,), (flow.drift(jnp.zeros(()), x, None),))[1]
 
     def of_layers(x: Points) -> Scalar:
-        layers = TransformerLayers(study.d, Softmax(beta), PostNorm(), study.step)  # pyright: ignore[reportCallIssue]
+        layers = TransformerLayers(study.d, Softmax(beta), PostNorm(), study.step)
         return (log_gap(x) - log_gap(layers.step(x, None)[0])) / study.step
 
     return {

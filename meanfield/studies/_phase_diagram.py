@@ -181,7 +181,7 @@ class PhaseDiagram(Study):
         """<x_1, x_2>, <x_3, x_4>, ... at the checkpoints, and whether the run ended well."""
         d, observe = x.shape[-1], {"products": disjoint_products}
         if self.faithful:
-            layers = TransformerLayers(d, Softmax(beta), PostNorm(), self._step())  # pyright: ignore[reportCallIssue]
+            layers = TransformerLayers(d, Softmax(beta), PostNorm(), self._step())
             steps = self.checkpoints * self.substeps
             path = rollout(layers, x, steps, observe=observe, throw=False)
             return path.values["products"][:: self.substeps], path.ok

@@ -127,7 +127,7 @@ class RandomMatrices(Study):
         attention = Softmax(beta, query=logits.T, value=value)
         observe = {"products": disjoint_products, "log_energy": log_energy}
         if self.faithful:
-            layers = TransformerLayers(self.d, attention, PostNorm(), self._step())  # pyright: ignore[reportCallIssue]
+            layers = TransformerLayers(self.d, attention, PostNorm(), self._step())
             steps = self.checkpoints * self.substeps
             path = rollout(layers, x, steps, observe=observe, throw=False)
             values = jax.tree.map(lambda each: each[:: self.substeps], path.values)
