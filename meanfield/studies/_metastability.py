@@ -44,8 +44,8 @@ class Metastability(Study):
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         flow = AttentionFlow(Sphere(2), Softmax(cell["beta"]))
         settled = simulate(flow, _blobs(self.n), jnp.array([0.0, SETTLED]), merge=1e-6)
-        run = _follow(flow, settled.final)
-        rhs = settled.stats["rhs"] + run.stats["rhs"]
+        run = _follow(flow, settled.final[jnp.array([0, -1])])
+        rhs = int(settled.stats["rhs"]) + int(run.stats["rhs"])
         r, time = run.values["r"][1:], run.values["clock"][1:]
         exact = jax.vmap(TwoCluster(Softmax(cell["beta"]), jnp.full(2, 0.5)).passage_time)
         return xr.Dataset(
@@ -91,11 +91,11 @@ def _blobs(n: int) -> Points:
 
 
 def _follow(flow: AttentionFlow, x: Points) -> Trajectory:
-    """Two clusters by arc length up to <x, y> = .99: each turns at speed 1, towards the other."""
+    """Two heavy tokens by arc length up to <x, y> = .99: each turns at speed 1, to the other."""
     turned = (jnp.arccos(x[0] @ x[-1]) - jnp.arccos(jnp.asarray(PRODUCTS))) / 2
     lengths = jnp.concatenate([jnp.zeros(1), turned])
     observe = {"r": _product, "clock": _clock}
-    return simulate(ArcLength(flow), x, lengths, observe=observe, merge=1e-6)
+    return simulate(ArcLength(flow), x, lengths, observe=observe)
 
 
 def _product(state: tuple[Points, Scalar]) -> Float[Array, ""]:

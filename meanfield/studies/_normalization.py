@@ -108,7 +108,7 @@ class Normalization(Study):
         return t, 2.0 * (self.alpha if name == "nGPT" else 1)
 
     def tiny(self) -> "Normalization":
-        return replace(self, normalizations=("Post", "Pre"), n=8)
+        return replace(self, normalizations=("Pre",), n=8)
 
     def claims(self, dataset: xr.Dataset) -> list[Claim]:
         claims = []

@@ -90,7 +90,7 @@ class Staircase(Study):
         # A loose tolerance lets pairs step to and fro about their collision without merging.
         run = simulate(
             flow, jnp.asarray(START)[:, None], s, merge=1e-6, tol=1e-8,
-            observe={"energy": partial(_energy_of, energy), "clock": _clock},
+            observe={"energy": jax.tree_util.Partial(_energy_of, energy), "clock": _clock},
         )  # fmt: skip
         assert run.merges is not None
         levels = np.asarray(run.values["energy"])
