@@ -103,9 +103,7 @@ def check_matrix(matrix, name: str) -> Matrix | None:
     return matrix
 
 
-def check_query_and_key(
-    query: Float[Array, "p d"] | None, key: Float[Array, "r d"] | None
-) -> None:
+def check_query_and_key(query: Float[Array, "p d"] | None, key: Float[Array, "r d"] | None) -> None:
     """Queries and keys must have the same number of rows, so that their product exists."""
     if query is not None and key is not None and query.shape[0] != key.shape[0]:
         raise ValueError(
