@@ -1,15 +1,15 @@
 """Checks at the door: bad input is refused in one sentence that names the remedy."""
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, PyTree
 
 
 def is_concrete(x) -> bool:
     """Whether the value of `x` is known now, and not only once a traced program runs."""
-    return not isinstance(x, jax.core.Tracer)
+    return not isinstance(x, Tracer)
 
 
 def tolerance(dtype) -> float:

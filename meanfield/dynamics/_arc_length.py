@@ -74,4 +74,4 @@ class ArcLength(AbstractParticles):
 
     def reweight(self, weights: Weights) -> "ArcLength":
         flow = self.flow.reweight(weights)
-        return ArcLength(flow, self.speed)  # pyright: ignore[reportCallIssue]
+        return ArcLength(flow, self.speed)

@@ -1,5 +1,5 @@
 import abc
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -39,9 +39,21 @@ class AbstractParticles(AbstractDynamics):
     Noise of strength nu adds the generator nu * Laplacian to each token: dX = drift dt + sqrt(2 nu) dB.
     """
 
-    geometry: eqx.AbstractVar[AbstractGeometry]
-    noise: eqx.AbstractVar[Scalar | None]
-    weights: eqx.AbstractVar[Weights | None]
+    if TYPE_CHECKING:  # a type checker would take abstract variables for arguments of __init__
+
+        @property
+        def geometry(self) -> AbstractGeometry: ...
+
+        @property
+        def noise(self) -> Scalar | None: ...
+
+        @property
+        def weights(self) -> Weights | None: ...
+
+    else:
+        geometry: eqx.AbstractVar[AbstractGeometry]
+        noise: eqx.AbstractVar[Scalar | None]
+        weights: eqx.AbstractVar[Weights | None]
 
     @abc.abstractmethod
     def reweight(self, weights: Weights) -> "AbstractParticles":
@@ -50,7 +62,7 @@ class AbstractParticles(AbstractDynamics):
     def __add__(self, other: "AbstractParticles") -> "AbstractParticles":
         from ._sum import Sum
 
-        return Sum((self, other))  # pyright: ignore[reportCallIssue]
+        return Sum((self, other))
 
 
 class AbstractCloud(AbstractParticles):

@@ -146,7 +146,7 @@ class NGPT(AbstractNormalization):
 
     def scale(self, t: Scalar, r: Radii, theta: Points, field: Points) -> Radii:
         alpha = self.alpha(t) if callable(self.alpha) else self.alpha
-        return _length(field) / alpha.astype(field.dtype)
+        return _length(field) / jnp.asarray(alpha).astype(field.dtype)
 
     def growth(self, t: Scalar, r: Radii, theta: Points, field: Points) -> Radii:
         return jnp.zeros_like(r)

@@ -55,4 +55,4 @@ class Sum(AbstractParticles):
 
     def reweight(self, weights: Weights) -> "Sum":
         terms = tuple(term.reweight(weights) for term in self.terms)
-        return Sum(terms)  # pyright: ignore[reportCallIssue]
+        return Sum(terms)

@@ -1,7 +1,7 @@
 import abc
 import functools
 from collections.abc import Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import equinox as eqx
 import jax
@@ -32,8 +32,17 @@ class AbstractBasis(eqx.Module):
     Methods raise ValueError for a wrong number of coefficients, of node values or of columns.
     """
 
-    d: eqx.AbstractVar[int]
-    degree: eqx.AbstractVar[int]
+    if TYPE_CHECKING:  # a type checker would take abstract variables for arguments of __init__
+
+        @property
+        def d(self) -> int: ...
+
+        @property
+        def degree(self) -> int: ...
+
+    else:
+        d: eqx.AbstractVar[int]
+        degree: eqx.AbstractVar[int]
 
     @property
     @abc.abstractmethod

@@ -84,7 +84,7 @@ def branch(
             "expected an attention that attracts, got one whose uniform law is always stable; "
             "use a positive value."
         )
-    basis = Gegenbauer(d, degree)  # pyright: ignore[reportCallIssue]
+    basis = Gegenbauer(d, degree)
     curve = Curve(attention, basis, strength)
     path, complete = _follow(curve, mode, until, points)
     # One point at a time, so that branches of any length share one compilation.

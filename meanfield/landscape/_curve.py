@@ -46,7 +46,7 @@ class Curve(eqx.Module):
 
     def drift(self, moments: Float[Array, " modes"], noise: Scalar) -> Float[Array, " modes"]:
         """d/dt of m_1 .. m_K."""
-        equation = FokkerPlanck(self.basis, self.attention, noise)  # pyright: ignore[reportCallIssue]
+        equation = FokkerPlanck(self.basis, self.attention, noise)
         coeffs = self.scale * jnp.append(1.0, moments)
         return (equation.drift(jnp.zeros(()), coeffs, None) / self.scale)[1:]
 

@@ -26,7 +26,7 @@ def growth_rates(
     Raises ValueError for an attention that is not symmetric under rotations, and negative noise.
     Source: Geshkovski, Letrouit, Polyanskiy, Rigollet, arXiv 2312.10794, for the equation.
     """
-    basis = Gegenbauer(d, max_degree)  # pyright: ignore[reportCallIssue]
+    basis = Gegenbauer(d, max_degree)
     return _rates(attention, basis, check_nonnegative(noise, "noise"))
 
 
@@ -62,7 +62,7 @@ def fastest_mode(
 
 def strengths(attention: AbstractAttention, d: int, max_degree: int) -> Float[Array, " degrees"]:
     """s_k for k = 1 .. max_degree: the growth rates without noise, over lambda_k."""
-    eigenvalues = Gegenbauer(d, max_degree).eigenvalues[1:]  # pyright: ignore[reportCallIssue]
+    eigenvalues = Gegenbauer(d, max_degree).eigenvalues[1:]
     return growth_rates(attention, d, 0.0, max_degree)[1:] / eigenvalues
 
 
@@ -70,7 +70,7 @@ def strengths(attention: AbstractAttention, d: int, max_degree: int) -> Float[Ar
 def _rates(
     attention: AbstractAttention, basis: Gegenbauer, noise: Scalar
 ) -> Float[Array, " degrees"]:
-    equation = FokkerPlanck(basis, attention, noise)  # pyright: ignore[reportCallIssue]
+    equation = FokkerPlanck(basis, attention, noise)
     uniform = jnp.zeros(basis.size).at[0].set(1.0)
     # By Schur's lemma the linearization is diagonal, so that one direction shows all of it.
     direction = jnp.ones(basis.size).at[0].set(0.0)

@@ -18,7 +18,7 @@ def hessian(energy: AbstractEnergy, x: Points, w: Weights | None = None) -> Floa
     The second derivative at v = 0 of v -> E(normalize(x_i + U_i v_i)), with U_i an orthonormal basis
     of the tangent space at x_i. Dense: n(d-1) up to about 3000. Its eigenvalues do not depend on U.
     """
-    x = Sphere(x.shape[1]).check(x)  # pyright: ignore[reportCallIssue]
+    x = Sphere(x.shape[1]).check(x)
     return _hessian(energy, x, w)
 
 
@@ -47,7 +47,7 @@ def hessian_index(energy: AbstractEnergy, x: Points, w: Weights | None = None) -
 
 @eqx.filter_jit
 def _hessian(energy: AbstractEnergy, x: Points, w: Weights | None) -> Float[Array, "m m"]:
-    sphere = Sphere(x.shape[1])  # pyright: ignore[reportCallIssue]
+    sphere = Sphere(x.shape[1])
     frames = jnp.linalg.qr(x[:, :, None], mode="complete")[0][:, :, 1:]
     start = jnp.zeros(x.shape[0] * (x.shape[1] - 1), x.dtype)
 

@@ -145,4 +145,4 @@ def _fit(log_h: xr.DataArray, log_error: xr.DataArray) -> tuple[xr.DataArray, ..
     slope = (h * log_error).sum("layers") / (h**2).sum()
     constant = log_error.mean("layers") - slope * log_h.mean()
     left = ((log_error - slope * log_h - constant) ** 2).sum("layers") / (h.size - 2)
-    return slope, constant, np.sqrt(left / (h**2).sum())
+    return slope, constant, (left / (h**2).sum()) ** 0.5
