@@ -42,7 +42,11 @@ def test_equiangular_hitting_times_have_their_known_values():
     np.testing.assert_allclose(jax.vmap(hitting_time)(BETAS), HITTING, atol=6e-4)
 
 
-@pytest.mark.parametrize("particles", [False, True], ids=["reduction", "particles"])
+@pytest.mark.parametrize(
+    "particles",
+    [pytest.param(False, marks=pytest.mark.slow), True],
+    ids=["reduction", "particles"],
+)
 def test_equiangular_hitting_times_agree_with_runs(particles):
     # An error of size tol in g is one of tol / g' in time: at most 4e3 tol, at the start for beta = 9,
     # where g' = 2/(e^9 + 31). At tol = 1e-10, 1e-4 leaves room for the errors of 250 steps there.
@@ -77,7 +81,7 @@ def test_two_cluster_passage_times_have_their_known_values(beta, time):
     np.testing.assert_allclose(flow.passage_time(0.0, 0.99), time, atol=6e-4)
 
 
-@pytest.mark.parametrize("kind", [Softmax, Unnormalized])
+@pytest.mark.parametrize("kind", [Softmax, pytest.param(Unnormalized, marks=pytest.mark.slow)])
 def test_two_clusters_are_two_weighted_tokens_and_join_at_the_known_rate(kind):
     beta = 4.0
     rate = 2.0 if kind is Softmax else 2 * np.exp(beta)

@@ -16,7 +16,7 @@ SPHERE = Sphere(3)
 IDENTITY = {"x": lambda x: x}
 
 
-@pytest.mark.parametrize("kind", [Softmax, Unnormalized])
+@pytest.mark.parametrize("kind", [Softmax, pytest.param(Unnormalized, marks=pytest.mark.slow)])
 def test_energy_never_falls(kind):
     # Attention keeps tokens in the span of the cloud, so a cloud of R^d, padded with zeros, moves in
     # R^64 as it does in R^d: one program serves every d.
@@ -76,6 +76,7 @@ def test_a_solver_lands_on_declared_jumps():
     assert errors[0] < errors[1]
 
 
+@pytest.mark.slow
 def test_mixed_normalization_changes_at_tau():
     # Post until tau, Pre with radii 1 after it: two runs, one of each, must make the same path.
     x0, one = SPHERE.sample(jax.random.key(4), 4), jnp.ones(4)

@@ -83,6 +83,7 @@ def test_tokens_that_coincide_at_the_start_are_one():
     np.testing.assert_allclose(tree.mass[:2], [2 / 8, 3 / 8])
 
 
+@pytest.mark.slow
 def test_arc_length_goes_on_through_merges(merged):
     # Between the merges the path is the same, so it ends on the same point at the clock of the last.
     out = mf.simulate(ArcLength(FLOW), START, jnp.array([0.0, 2.0]), merge=DISTANCE)
@@ -109,6 +110,7 @@ def test_what_cannot_merge_is_refused():
         mf.simulate(FLOW, START, TS, merge=1e-30)
 
 
+@pytest.mark.slow
 def test_programs_are_as_few_as_size_classes():
     traced = []
 

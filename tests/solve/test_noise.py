@@ -30,7 +30,7 @@ def moments(d, nu, t, dt, **options):
     return both.mean(axis=1), both.std(axis=1) / np.sqrt(N), exact
 
 
-@pytest.mark.parametrize("d", [2, 3, 16])
+@pytest.mark.parametrize("d", [3, *(pytest.param(d, marks=pytest.mark.slow) for d in (2, 16))])
 def test_brownian_motion_loses_its_moments_at_the_exact_rate(d):
     # A step shrinks degree 1 by E cos|xi| = 1 - h m + h^2 m (m + 2) / 6, with h = nu dt, m = d - 1,
     # instead of e^{-hm}: a bias of -h^2 m (m - 1) / 3 a step, here at most 7e-4 e^{-.2} in all,
@@ -72,6 +72,7 @@ def test_ornstein_uhlenbeck_has_its_variance():
     np.testing.assert_allclose(variance, nu * (1 - np.exp(-2 * steps * h)), rtol=h)
 
 
+@pytest.mark.slow
 def test_gradients_pass_through_a_noisy_run():
     push = Control(Sphere(3), lambda t, x, args: args * jnp.roll(x, 1, axis=1), noise=0.1)
 
