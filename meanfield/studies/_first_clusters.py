@@ -1,0 +1,138 @@
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from jaxtyping import Array, Complex, Float
+
+from .._typing import Key, Points
+from ..attention import Harmonic, Unnormalized
+from ..dynamics import AttentionFlow
+from ..geometry import Sphere
+from ..harmonics import Fourier
+from ..landscape import fastest_mode, growth_rates
+from ..measures import Uniform
+from ..solve import simulate
+from ._base import Claim, Study
+
+SOURCE = "k* = argmax k^2 I_k(beta)/beta: linearization about the uniform law"
+NUMBERS = {1: 1, 2: 2, 4: 3, 5: 3, 7: 4, 10: 4, 20: 6, 50: 10, 100: 14}
+"""The first numbers of clusters k* by beta."""
+DEGREES = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirstClusters(Study):
+    """The number of first clusters of USA on the circle: the degree k* that grows fastest.
+
+    `theory` is the rate k^2 a_k/beta and `fastest` its k*. For beta up to `largest_simulated` clouds
+    of n independent uniform tokens are run: rho_k starts at random with size n^{-1/2} and grows, and
+    `rate` is log sum |conj rho_k(0) rho_k(t)| / sum |rho_k(0)|^2 over t, the sums over clouds, up to the
+    time t of a growth by e^2. `rate_error` is its jackknife error.
+
+    Which mode is largest when clusters form, `dominant`, is chance where rates are close: modes
+    start with random sizes, and grow by factors of about e^4 in all. No claim is made of it.
+    """
+
+    beta: tuple[float, ...] = (1.0, 2.0, 4.0, 5.0, 7.0, 10.0, 20.0, 50.0, 100.0)
+    """Inverse temperatures."""
+    largest_simulated: float = 20.0
+    """The largest beta at which tokens are run."""
+    n: int = 20_000
+    """Tokens of a cloud."""
+    clouds: int = 12
+    """Independent clouds."""
+
+    def cells(self) -> list[dict[str, Any]]:
+        return [{"beta": beta} for beta in self.beta]
+
+    def compute(self, cell: dict[str, Any]) -> xr.Dataset:
+        beta = cell["beta"]
+        attention = Unnormalized(beta, engine=Harmonic.of(beta, 2, 1e-8))
+        theory = np.asarray(growth_rates(attention, 2, 0.0, DEGREES))[1:]
+        rate = error = share = np.full(DEGREES, np.nan)
+        if beta <= self.largest_simulated:
+            flow = AttentionFlow(Sphere(2), attention)
+            keys = jax.random.split(self.key(cell), self.clouds)
+            ts = jnp.asarray([0.0, 2.0, 4.0]) / theory.max()
+            rho = np.asarray(_clouds(flow, keys, ts, self.n))  # [cloud, time, degree]
+            rate, error = _rate(rho[:, 0], rho[:, 1], float(ts[1]))
+            winners = 1 + np.abs(rho[:, 2]).argmax(axis=1)
+            share = np.bincount(winners, minlength=DEGREES + 1)[1:] / self.clouds
+        return xr.Dataset(
+            {
+                "theory": ("degree", theory, {"long_name": "growth rate"}),
+                "rate": ("degree", rate, {"long_name": "growth rate of clouds"}),
+                "rate_error": ("degree", error),
+                "dominant": ("degree", share, {"long_name": "share of clouds"}),
+                "fastest": ((), int(fastest_mode(attention, 2))),
+            },
+            {"degree": np.arange(1, DEGREES + 1)},
+        )
+
+    def tiny(self) -> "FirstClusters":
+        return replace(self, beta=(5.0, 100.0), n=2_000, clouds=4)
+
+    def claims(self, dataset: xr.Dataset) -> list[Claim]:
+        return [claim for beta in self.beta for claim in self._claims(dataset.sel(beta=beta))]
+
+    def _claims(self, one: xr.Dataset) -> list[Claim]:
+        beta, made = float(one.beta), []
+        if (number := NUMBERS.get(beta)) is not None:  # pyright: ignore[reportArgumentType]
+            name = f"first clusters, beta={beta:g}"
+            made.append(Claim.close(name, one.fastest, number, 0, SOURCE))
+        if beta > self.largest_simulated:
+            return made
+        best = one.sel(degree=int(one.fastest))
+        seen = one.sel(degree=int(one.degree[int(one.rate.argmax())]))
+        # Products of two modes of size n^{-1/2} e^2 shift the amplification by shares of n^{-1/2} e^2
+        # at random, which the clouds' spread shows, and n^{-1} e^4 on average.
+        blur = 3 * best.rate_error / best.theory + np.exp(4) / (2 * self.n)
+        return [
+            *made,
+            Claim.close(
+                f"growth of degree {int(best.degree)} in clouds over theory, beta={beta:g}",
+                best.rate / best.theory, 1, blur, SOURCE,
+            ),
+            Claim.at_least(
+                f"growth of k={int(seen.degree)}, fastest in clouds, over the largest, beta={beta:g}",
+                seen.theory / best.theory, 1, SOURCE, blur + 3 * seen.rate_error / best.theory,
+            ),
+        ]  # fmt: skip
+
+
+def _rate(
+    start: Complex[np.ndarray, "s k"], end: Complex[np.ndarray, "s k"], time: float
+) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
+    """The growth rates of modes, and their jackknife errors."""
+    product, power = start.conj() * end, np.abs(start) ** 2
+    rate = lambda p, q: np.log(np.abs(p) / q) / time  # noqa: E731
+    without = rate(product.sum(0) - product, power.sum(0) - power)
+    share = (len(start) - 1) / len(start)
+    error = np.sqrt(share * ((without - without.mean(0)) ** 2).sum(0))
+    return rate(product.sum(0), power.sum(0)), error
+
+
+@eqx.filter_jit
+def _clouds(
+    flow: AttentionFlow, keys, ts: Float[Array, " T"], n: int
+) -> Complex[Array, "clouds T k"]:
+    observe = {"rho": partial(modes, DEGREES)}
+
+    def one(key: Key):
+        return simulate(flow, Uniform(2).sample(key, n), ts, tol=1e-5, observe=observe).values[
+            "rho"
+        ]
+
+    return jax.lax.map(one, keys)
+
+
+def modes(degree: int, x: Points) -> Complex[Array, " k"]:
+    """rho_k = 1/n sum_j e^{-i k theta_j}, k = 1 .. degree, of a cloud on the circle."""
+    basis = Fourier(degree)
+    pairs = basis.moments(x)[1:].reshape(-1, 2) / 2**0.5
+    return jax.lax.complex(pairs[:, 0], -pairs[:, 1])

@@ -1,0 +1,166 @@
+from dataclasses import dataclass, replace
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from jaxtyping import Array, Float
+from scipy.special import gamma, iv
+
+from .._typing import Points, Scalar
+from ..attention import AbstractAttention, Harmonic, MultiHead, Softmax, Unnormalized
+from ..dynamics import AttentionFlow, FokkerPlanck
+from ..geometry import Sphere
+from ..harmonics import AbstractBasis, Fourier, Gegenbauer
+from ..landscape import growth_rates
+from ..solve import simulate
+from ._base import Claim, Study
+
+SOURCE = "Funk-Hecke and linearization: rate_k = k (k + d - 2) (s_k - noise)"
+HEADS = {
+    "SA": ((Softmax, 1),),
+    "USA": ((Unnormalized, 1),),
+    "two heads": ((Softmax, 1), (Softmax, 2)),
+    "noisy USA": ((Unnormalized, 1),),
+}
+"""The heads of each interaction: their kinds, and their beta over that of the study."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrowthRates(Study):
+    """Growth of each degree about the uniform law: closed form, linearization, PDE and particles.
+
+        rate_k = k (k + d - 2) (s_k - noise),    s_k = a_k/beta (USA),  a_k/(a_0 beta) (SA)
+
+    a_k are the multipliers of e^{beta <x, y>}; several heads add their s_k. `closed` evaluates this
+    by Bessel functions and `linearized` is `landscape.growth_rates`. `pde` starts `FokkerPlanck` from
+    1 + size p_k and `particles`, on the circle without noise, a perturbed lattice of tokens, summed
+    by harmonics; each is log of the amplification over the time in which it happened.
+    """
+
+    attentions: tuple[str, ...] = ("SA", "USA", "two heads", "noisy USA")
+    """Interactions: SA, USA, softmax heads at beta and 2 beta, and USA with noise."""
+    dimensions: tuple[int, ...] = (2, 3, 8)
+    """Ambient dimensions d."""
+    beta: float = 3.0
+    """Inverse temperature."""
+    noise: float = 0.05
+    """Noise of the noisy interaction."""
+    max_degree: int = 6
+    """Largest degree that is measured."""
+    size: float = 1e-4
+    """Coefficient of the perturbation."""
+    n: int = 512
+    """Tokens on the circle."""
+
+    def cells(self) -> list[dict[str, Any]]:
+        return [{"attention": a, "d": d} for a in self.attentions for d in self.dimensions]
+
+    def compute(self, cell: dict[str, Any]) -> xr.Dataset:
+        name, d = cell["attention"], cell["d"]
+        noise = self.noise if name.startswith("noisy") else 0.0
+        attention, closed = self._attention(name), self._closed(name, d, noise)
+        ends = self._ends(closed)
+        basis = Gegenbauer(d, 2 * self.max_degree + 4)
+        equation = FokkerPlanck(basis, attention, noise)
+        rates = {
+            "closed": closed,
+            "linearized": growth_rates(attention, d, noise, self.max_degree)[1:],
+            "pde": _by_density(equation, jnp.asarray(self.size), ends),
+            "particles": np.full_like(closed, np.nan),
+        }
+        if d == 2 and not noise:
+            flow = AttentionFlow(Sphere(2), attention)
+            rates["particles"] = _by_particles(flow, self._lattices(), ends)
+        degrees = {"degree": np.arange(1, self.max_degree + 1)}
+        return xr.Dataset({k: ("degree", np.asarray(v)) for k, v in rates.items()}, degrees)
+
+    def tiny(self) -> "GrowthRates":
+        return replace(self, attentions=("SA",), dimensions=(2,), max_degree=4)
+
+    def claims(self, dataset: xr.Dataset) -> list[Claim]:
+        return [claim for cell in self.cells() for claim in self._claims(cell, dataset.sel(cell))]
+
+    def _claims(self, cell: dict[str, Any], one: xr.Dataset) -> list[Claim]:
+        name = f"{cell['attention']}, d={cell['d']}"
+        largest = abs(one.closed).max()
+        relative = lambda way: float(abs(one[way] / one.closed - 1).max())  # noqa: E731
+        # The linearization is accurate relative to its largest entry. The PDE errs by size^2 through
+        # the second order of the nonlinearity, and by the tolerance over the size.
+        made = [
+            Claim.at_most(
+                f"{name}: linearized against closed form",
+                abs(one.linearized - one.closed).max() / largest, 1e-12, SOURCE,
+            ),
+            Claim.at_most(f"{name}: PDE, relative error", relative("pde"), 1e-6, SOURCE),
+        ]  # fmt: skip
+        if not np.isnan(one.particles).any():
+            error = relative("particles")
+            made.append(Claim.at_most(f"{name}: particles, relative error", error, 1e-3, SOURCE))
+        return made
+
+    def _attention(self, name: str) -> AbstractAttention:
+        heads = []
+        for kind, factor in HEADS[name]:
+            beta = factor * self.beta
+            heads.append(kind(beta, engine=Harmonic.of(beta, 2)))
+        return heads[0] if len(heads) == 1 else MultiHead(heads)
+
+    def _closed(self, name: str, d: int, noise: float) -> Float[np.ndarray, " degrees"]:
+        k = np.arange(1, self.max_degree + 1)
+        strength = np.zeros(k.shape)
+        for kind, factor in HEADS[name]:
+            beta = factor * self.beta
+            mean = multiplier(0, beta, d) if kind is Softmax else 1.0
+            strength += multiplier(k, beta, d) / (mean * beta)
+        return k * (k + d - 2) * (strength - noise)
+
+    def _ends(self, closed: Float[np.ndarray, " k"]) -> Float[Array, " k"]:
+        """A time for each degree: to grow by e, unless rounding would first grow by e^4 elsewhere."""
+        return jnp.asarray(np.minimum(1 / abs(closed), 4 / closed.max()))
+
+    def _lattices(self) -> Float[Array, "k n 2"]:
+        """Equispaced tokens, moved so that the density is 1 + 2 size cos(k theta) to first order."""
+        k = np.arange(1, self.max_degree + 1)[:, None]
+        even = 2 * np.pi * (np.arange(self.n) + 0.5) / self.n
+        angle = even - 2 * self.size / k * np.sin(k * even)
+        return jnp.asarray(np.stack([np.cos(angle), np.sin(angle)], axis=-1))
+
+
+def multiplier(k, beta: float, d: int):
+    """a_k = Gamma(d/2) (2/beta)^{d/2-1} I_{k+d/2-1}(beta), the multiplier of e^{beta <x, y>}."""
+    return gamma(d / 2) * (2 / beta) ** (d / 2 - 1) * iv(k + d / 2 - 1, beta)
+
+
+@eqx.filter_jit
+def _by_density(
+    equation: FokkerPlanck, size: Scalar, ends: Float[Array, " k"]
+) -> Float[Array, " k"]:
+    unit = jnp.eye(equation.basis.size)
+
+    def one(direction, end):
+        ts = jnp.stack([jnp.zeros_like(end), end])
+        final = simulate(equation, unit[0] + size * direction, ts, tol=1e-13).final
+        return jnp.log(final @ direction / size) / end
+
+    return jax.vmap(one)(unit[1 : 1 + len(ends)], ends)
+
+
+@eqx.filter_jit
+def _by_particles(
+    flow: AttentionFlow, starts: Float[Array, "k n 2"], ends: Float[Array, " k"]
+) -> Float[Array, " k"]:
+    basis = Fourier(len(ends))
+
+    def one(start, end, index):
+        ts = jnp.stack([jnp.zeros_like(end), end])
+        final = simulate(flow, start, ts, tol=1e-11).final
+        return jnp.log(_cosine(basis, final, index) / _cosine(basis, start, index)) / end
+
+    return jax.vmap(one)(starts, ends, 2 * jnp.arange(len(ends)) + 1)
+
+
+def _cosine(basis: AbstractBasis, x: Points, index) -> Scalar:
+    return basis.moments(x)[index]
