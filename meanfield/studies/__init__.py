@@ -4,11 +4,17 @@ from ._base import Study as Study, available as available
 from ._claim import Claim as Claim
 from ._clustering import Clustering as Clustering
 from ._clustering_rates import ClusteringRates as ClusteringRates
+from ._density_clusters import DensityClusters as DensityClusters
 from ._depth import Depth as Depth
+from ._first_clusters import FirstClusters as FirstClusters
+from ._fluctuations import Fluctuations as Fluctuations
+from ._growth_rates import GrowthRates as GrowthRates
 from ._mean_field_limit import MeanFieldLimit as MeanFieldLimit
 from ._metastability import Metastability as Metastability
 from ._normalization import Normalization as Normalization
+from ._particles_vs_pde import ParticlesVsPde as ParticlesVsPde
 from ._phase_diagram import PhaseDiagram as PhaseDiagram
+from ._published_clusters import PublishedClusters as PublishedClusters
 from ._random_matrices import RandomMatrices as RandomMatrices
 from ._random_transformer import RandomTransformer as RandomTransformer
 from ._repeat import repeat as repeat
