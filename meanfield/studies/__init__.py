@@ -5,6 +5,7 @@ from ._claim import Claim as Claim
 from ._clustering import Clustering as Clustering
 from ._clustering_rates import ClusteringRates as ClusteringRates
 from ._density_clusters import DensityClusters as DensityClusters
+from ._density_film import DensityFilm as DensityFilm
 from ._depth import Depth as Depth
 from ._first_clusters import FirstClusters as FirstClusters
 from ._fluctuations import Fluctuations as Fluctuations
@@ -14,6 +15,7 @@ from ._metastability import Metastability as Metastability
 from ._normalization import Normalization as Normalization
 from ._particles_vs_pde import ParticlesVsPde as ParticlesVsPde
 from ._phase_diagram import PhaseDiagram as PhaseDiagram
+from ._phase_transition import PhaseTransition as PhaseTransition
 from ._published_clusters import PublishedClusters as PublishedClusters
 from ._random_matrices import RandomMatrices as RandomMatrices
 from ._random_transformer import RandomTransformer as RandomTransformer
