@@ -1,4 +1,5 @@
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -79,3 +80,17 @@ class AbstractExponential(AbstractAttention):
                 "simulate particles with AttentionFlow."
             )
         return scale
+
+
+def check_isotropic(attention: AbstractAttention | None, d: int) -> None:
+    """ValueError if a head has a query, a key, a mask, or a value that is no multiple of the identity
+    of R^d: what no density in harmonics can feel."""
+    leaves = jax.tree.leaves(attention, is_leaf=lambda a: isinstance(a, AbstractExponential))
+    for head in leaves:
+        if isinstance(head, AbstractExponential):
+            head.isotropic_value()
+            if head.value is not None and head.value.shape[0] != d:
+                raise ValueError(
+                    f"expected a value matrix of shape {[d, d]} for this basis, got "
+                    f"{list(head.value.shape)}; use value=s * jax.numpy.eye({d})."
+                )

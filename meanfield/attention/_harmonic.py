@@ -36,7 +36,7 @@ class Harmonic(AbstractEngine):
             raise ValueError(f"expected d = 2 or 3 for harmonics, got {d}; use Blockwise().")
         degree = degree_for(float(beta), d, accuracy)
         kind = Fourier if d == 2 else SphericalHarmonics
-        return Harmonic(kind(degree))  # pyright: ignore[reportCallIssue]
+        return Harmonic(kind(degree))
 
     def sums(self, problem: ExponentialSum) -> Sums:
         self._check(problem)
@@ -79,4 +79,6 @@ def degree_for(beta: float, d: int, accuracy: float) -> int:
     decay = ive(k + order, size) / ive(order, size)
     terms = k * (2 if d == 2 else 2 * k + 1) * decay
     tail = np.cumsum(terms[::-1])[::-1]
+    if tail[-1] > accuracy:
+        raise ValueError(f"expected beta up to about 2e5, got {beta}; use Blockwise().")
     return int(k[np.argmax(tail <= accuracy)])

@@ -7,9 +7,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import check_finite, check_nonnegative, guard
-from .._typing import Points, Scalar, Weights
+from .._typing import Key, Points, Scalar, Weights
 from ..attention import AbstractAttention
-from ..harmonics import AbstractBasis
+from ..attention._exponential import check_isotropic
+from ..geometry import Sphere
+from ..harmonics import AbstractBasis, Gegenbauer
+from ._density_sampling import sample_density
 from ._imex import AbstractImex, Coefficients
 
 
@@ -40,15 +43,27 @@ class FokkerPlanck(AbstractImex):
     noise: Scalar = eqx.field(default=0.0, converter=lambda a: check_nonnegative(a, "noise"))
     potential: Callable[[Float[Array, " d"]], Scalar] | None = None
 
+    def __check_init__(self):
+        check_isotropic(self.attention, self.basis.d)
+
     def velocity(self, coeffs: Coefficients) -> Float[Array, "q ..."]:
         """A[rho] - grad V at the nodes: in the form of `basis.node_gradient`."""
         velocity = jnp.zeros_like(self.basis.node_gradient(coeffs))
         if self.attention is not None:
             velocity = velocity + self.attention.mean_field(self.basis, coeffs)
         if self.potential is not None:
-            values = jax.vmap(self.potential)(self.basis.points.astype(coeffs.dtype))
-            velocity = velocity - self.basis.node_gradient(self.basis.analyze(values))
+            velocity = velocity - self._slopes(self.potential, coeffs.dtype)
         return velocity
+
+    def _slopes(self, potential: Callable, dtype) -> Float[Array, "q ..."]:
+        """grad V at the nodes, from V itself: its rounded expansion would be all noise near the poles
+        of large d."""
+        x = self.basis.points.astype(dtype)
+        gradient = Sphere(self.basis.d).to_tangent(x, jax.vmap(jax.grad(potential))(x))
+        if isinstance(self.basis, Gegenbauer):
+            # V'(t) (e_1 - t x) is the gradient, of first component V'(t) (1 - t^2).
+            return gradient[:, 0] / ((1 - x[:, 0]) * (1 + x[:, 0]))
+        return gradient
 
     def explicit(self, t: Scalar, state: Coefficients, args: Any) -> Coefficients:
         density = self.basis.synthesize(state)
@@ -92,3 +107,9 @@ class FokkerPlanck(AbstractImex):
     def from_particles(self, x: Points, w: Weights | None = None, smoothing=0.0) -> Coefficients:
         """The density of a cloud [n, d]: its moments, smoothed by the heat kernel of time `smoothing`."""
         return self.basis.heat(self.basis.moments(self.basis.coordinates(x), w), smoothing)
+
+    def sample(self, key: Key, coeffs: Coefficients, n: int) -> Points:
+        """n independent particles [n, d] of a density, where it is positive: negative values count
+        as 0, so see that `minimum` is not far below. By the inverse distribution function on a fine
+        grid of angles; the axis of a `Gegenbauer` density is e_1."""
+        return sample_density(key, self.basis, coeffs, n)

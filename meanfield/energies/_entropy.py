@@ -15,7 +15,8 @@ class Entropy(AbstractEnergy):
     positive for any other. Its gradient flow in Wasserstein space is the heat equation
     (Jordan, Kinderlehrer, Otto, SIAM J. Math. Anal. 29 (1998)).
 
-    A cloud of points has no entropy: calling it on one raises ValueError.
+    A cloud of points has no entropy: calling it on one raises ValueError. A density that is negative
+    at a node, because the degree of its basis is too small, has the entropy NaN.
     """
 
     def __call__(self, x: Points, w: Weights | None = None) -> Scalar:

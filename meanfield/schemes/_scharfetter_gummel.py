@@ -10,7 +10,8 @@ from jaxtyping import Array, Float
 from .._checks import check_dimension, check_finite, check_scalar, guard
 from .._typing import Scalar
 from ..attention import AbstractAttention
-from ..harmonics import Fourier, Gegenbauer
+from ..attention._exponential import check_isotropic
+from ..harmonics import AbstractBasis, Fourier, Gegenbauer
 from ._base import AbstractScheme
 from ._tridiagonal import solve_cyclic, solve_tridiagonal
 
@@ -25,8 +26,9 @@ class ScharfetterGummel(AbstractScheme):
 
     with delta = (psi_i - psi_{i+1})/noise and psi = V - attraction[rho] taken at the old density. The
     new density is implicit: one tridiagonal system a step. Mass is kept exactly; for unnormalized
-    attention, whose kernel is positive definite, the free energy falls at *any* tau. Stationary states
-    e^{-psi/noise} are kept to rounding. Order 2 in the cell width, 1 in tau.
+    attention with beta > 0 and no value matrix, whose kernel is positive definite, the free energy
+    falls at *any* tau. Stationary states e^{-psi/noise} are kept to rounding. Order 2 in the cell
+    width, 1 in tau.
 
     - `basis`: `Gegenbauer(d, K)` for densities of the polar angle from e_1, in any d, or `Fourier(K)`
       for the whole circle; it carries the convolution, so K need only resolve the kernel.
@@ -36,11 +38,11 @@ class ScharfetterGummel(AbstractScheme):
     The state is the density at the cell centres, [cells], relative to the uniform law; `points` are
     those centres and `weights` their masses m_i.
 
-    Raises ValueError for noise 0, another basis, or a start with negative values.
+    Raises ValueError for noise 0, another basis, or a start with negative values or another mass.
     Source: Schlichting, Seis, arXiv 2004.13981, equation (SG).
     """
 
-    basis: Gegenbauer | Fourier
+    basis: AbstractBasis
     attention: AbstractAttention | None
     noise: Scalar = eqx.field(converter=lambda a: check_scalar(a, "noise"))
     tau: Scalar = eqx.field(converter=lambda a: check_scalar(a, "tau"))
@@ -50,6 +52,7 @@ class ScharfetterGummel(AbstractScheme):
     def __check_init__(self):
         if not isinstance(self.basis, Gegenbauer | Fourier):
             raise ValueError("expected Gegenbauer or Fourier, got another basis; use FokkerPlanck.")
+        check_isotropic(self.attention, self.basis.d)
         guard(self.noise, self.noise > 0, "expected noise > 0; use FokkerPlanck without noise.")
         guard(self.tau, self.tau > 0, "expected tau > 0, got a step that is not; pass 0.01.")
 
@@ -91,7 +94,7 @@ class ScharfetterGummel(AbstractScheme):
 
     def free_energy(self, state: Values) -> Scalar:
         """noise sum m rho log rho + sum m V rho - (1/2) sum m attraction rho, which each step lowers
-        for unnormalized attention."""
+        for unnormalized attention: that of `energies.free_energy` plus e^beta/(2 beta)."""
         local = self.noise.astype(state.dtype) * jax.scipy.special.xlogy(state, state)
         local = local + state * (self._psi(state) + self._external(state.dtype)) / 2
         return self.weights.astype(state.dtype) @ local
@@ -106,6 +109,10 @@ class ScharfetterGummel(AbstractScheme):
                 f"expected the density in {self.cells} cells, got shape {list(state.shape)}; "
                 "evaluate it at scheme.points."
             )
+        off = jnp.abs(self.weights.astype(state.dtype) @ state - 1)
+        guard(
+            state, off <= 1e-2, "expected mass 1; divide the density by scheme.weights @ density."
+        )
         return guard(
             state, (state >= 0).all(), "expected a density >= 0, got a negative one; clip it."
         )
@@ -142,15 +149,19 @@ class ScharfetterGummel(AbstractScheme):
             return np.full(self.cells, 1 / self.cells), np.full(self.cells, 1 / (2 * np.pi))
         nodes, weights = np.polynomial.legendre.leggauss(12)
         inside = (np.arange(self.cells)[:, None] + (1 + nodes) / 2) * self._width
-        power = self.basis.d - 2
-        mass = np.sin(inside) ** power @ weights * self._width / 2
-        faces = np.sin(np.arange(1, self.cells + 1) * self._width) ** power / mass.sum()
+        right = np.arange(1, self.cells + 1) * self._width
+        mass = self._polar_law(inside) @ weights * self._width / 2
+        faces = self._polar_law(right) / mass.sum()
         faces[-1] = 0
         return mass / mass.sum(), faces
 
+    def _polar_law(self, angle: np.ndarray) -> np.ndarray:
+        """sin^{d-2}, but never so small that the poles of large d are lost to underflow."""
+        return np.maximum(np.sin(angle) ** (self.basis.d - 2), 1e-24)
+
 
 def _bernoulli(z: Values) -> Values:
-    """B(z) = z/(e^z - 1), by its series near 0 and without overflow."""
+    """B(z) = z/(e^z - 1), by its series near 0 and without overflow of it or of its derivative."""
     small = jnp.abs(z) < 1e-3
-    safe = jnp.where(small, 1.0, z)
+    safe = jnp.where(small, 1.0, jnp.minimum(z, jnp.log(jnp.finfo(z.dtype).max) / 2))
     return jnp.where(small, 1 - z / 2 + z * z / 12, safe / jnp.expm1(safe))

@@ -11,8 +11,8 @@ from .._checks import check_scalar, guard
 from .._typing import Key, Scalar
 from ..dynamics import AbstractDynamics, AbstractImex, AbstractParticles
 from ._advancing import Advancing
-from ._diagonal_newton import DiagonalNewton
 from ._geodesic_euler import GeodesicEuler
+from ._implicit_explicit import implicit_explicit
 
 IMEX = diffrax.KenCarp3 | diffrax.KenCarp4 | diffrax.KenCarp5 | diffrax.Sil3
 
@@ -27,17 +27,18 @@ class Plan(eqx.Module):
     tol: Scalar
     dt: Scalar | None
     jumps: Float[Array, " jumps"] | None
+    stops: Float[Array, " stops"] | None
     key: Key | None
 
     def controller(self) -> diffrax.AbstractStepSizeController:
-        """Adaptive steps unless dt is given; adaptive ones land on the jumps of the drift."""
+        """Adaptive steps unless dt is given; adaptive ones land on the stops, and the jumps of the drift."""
         if self.dt is not None:
             return diffrax.ConstantStepSize()
         pid = diffrax.PIDController(rtol=self.tol, atol=self.tol)
         adaptive = Advancing(pid)  # pyright: ignore[reportCallIssue]
-        if self.jumps is None:
+        if self.jumps is None and self.stops is None:
             return adaptive
-        return diffrax.ClipStepSizeController(adaptive, jump_ts=self.jumps)
+        return diffrax.ClipStepSizeController(adaptive, step_ts=self.stops, jump_ts=self.jumps)
 
     def terms(self, dynamics: AbstractDynamics, x0, t0: Scalar, t1: Scalar):
         """The drift, split where its stiff part is taken implicitly, and the noise where there is any."""
@@ -161,6 +162,8 @@ def plan_run(dynamics, solver, tol, dt, key, adjoint, max_steps, ts, progress) -
         tol=jnp.maximum(tol, 50 * jnp.finfo(ts.dtype).eps),
         dt=dt,
         jumps=None if jumps is None else jumps.astype(ts.dtype),
+        # The interpolants of implicit-explicit methods are of a lower order than their steps.
+        stops=ts[1:] if isinstance(dynamics, AbstractImex) else None,
         key=key if noisy else None,
     )
 
@@ -179,7 +182,7 @@ def default_solver(dynamics: AbstractDynamics) -> diffrax.AbstractSolver:
     if isinstance(dynamics, AbstractParticles) and dynamics.noise is not None:
         return GeodesicEuler(dynamics.geometry)
     if isinstance(dynamics, AbstractImex):
-        return diffrax.KenCarp5(root_finder=DiagonalNewton())
+        return implicit_explicit()
     return diffrax.Tsit5()
 
 

@@ -2,10 +2,12 @@
 
 import time
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.tree_util import Partial
 
 from meanfield.attention import Blockwise, Dense, Harmonic, Softmax, Unnormalized, alibi, causal
 from meanfield.geometry import Sphere
@@ -35,30 +37,35 @@ def test_the_accuracy_that_was_asked_for(d, beta, getkey):
     w = jax.random.uniform(getkey(), (N,))
     x, w = clouds(getkey(), d), w / w.sum()
     queries = Sphere(d).sample(getkey(), N)
-    dense, scale = Unnormalized(beta, engine=Dense(), offset=log_mean(beta, d)), 1.0
-    exact = [jax.vmap(lambda y: dense(y, None, w))(x), jax.vmap(lambda y: dense(queries, y))(x)]
+    offset = log_mean(beta, d)  # in units of the mean of the kernel
+    exact = fields(Unnormalized(beta, engine=Dense(), offset=offset), queries, x, w)
+    # The peak is then e^{beta - offset}, whose rounding, with Funk-Hecke multipliers good to 2e-14,
+    # bounds what can be asked at beta = 50.
+    rounding = 3e-14 * np.exp(beta - offset)
     for accuracy in (1e-4, 1e-8, 1e-12):
-        # In units of the mean of the kernel the peak is e^{beta - log_mean}, whose rounding, with
-        # the Funk-Hecke multipliers good to 2e-14, bounds what can be asked at beta = 50.
-        rounding = 3e-14 * np.exp(beta - log_mean(beta, d))
-        fast = Unnormalized(beta, engine=Harmonic.of(beta, d, accuracy), offset=log_mean(beta, d))
-        own = jax.vmap(lambda y, f=fast: f(y, None, w))(x)
-        cross = jax.vmap(lambda y, f=fast: f(queries, y))(x)
-        for got, expected in zip((own, cross), exact, strict=True):
-            assert float(jnp.abs(got - expected).max()) < scale * accuracy + rounding
+        fast = Unnormalized(beta, engine=Harmonic.of(beta, d, accuracy), offset=offset)
+        gap = jnp.abs(fields(fast, queries, x, w) - exact)
+        assert float(gap.max()) < accuracy + rounding
+
+
+@eqx.filter_jit
+def fields(attention, queries, x, w):
+    """The field of weighted clouds on themselves, and of uniform ones on the queries."""
+    own = jax.vmap(lambda y: attention(y, None, w))(x)
+    return jnp.stack([own, jax.vmap(lambda y: attention(queries, y))(x)])
 
 
 @pytest.mark.parametrize("d", [2, 3])
 def test_softmax_values_and_single_precision(d, getkey):
     x, beta = clouds(getkey(), d), 9.0
     value = jax.random.normal(getkey(), (4, d))
-    exact = jax.vmap(Softmax(beta, value=value, engine=Dense()))(x)
-    fast = Softmax(beta, value=value, engine=Harmonic.of(beta, d))
+    exact = jax.jit(jax.vmap(Partial(Softmax(beta, value=value, engine=Dense()))))(x)
+    fast = jax.jit(jax.vmap(Partial(Softmax(beta, value=value, engine=Harmonic.of(beta, d)))))
     size = float(jnp.abs(exact).max())
     # Every token sees at least the mean of the kernel here, so that 1e-12 is relative, but for
     # those of the mixed cloud that are alone: they see themselves, 1/300 of the peak at least.
-    np.testing.assert_allclose(jax.vmap(fast)(x), exact, atol=1e-12 * size)
-    single = jax.vmap(fast)(x.astype(np.float32))
+    np.testing.assert_allclose(fast(x), exact, atol=1e-12 * size)
+    single = fast(x.astype(np.float32))
     assert single.dtype == np.float32
     # Sums of 2 * 28 terms rounded to 6e-8 each, relative to the peak of the kernel; the mean that a
     # token sees is a tenth of it on the circle, an eighteenth on S^2, and 1/300 where it is alone.
@@ -70,11 +77,11 @@ def test_softmax_values_and_single_precision(d, getkey):
 def test_gradients(d, getkey):
     x, beta = clouds(getkey(), d)[0], jnp.asarray(4.0)
 
-    def total(engine, x, beta):
-        return jnp.sum(Softmax(beta, engine=engine)(x) ** 2)
+    def slopes(engine):
+        total = lambda x, beta: jnp.sum(Softmax(beta, engine=engine)(x) ** 2)  # noqa: E731
+        return jax.jit(jax.grad(total, argnums=(0, 1)))(x, beta)
 
-    exact = jax.grad(total, argnums=(1, 2))(Dense(), x, beta)
-    fast = jax.grad(total, argnums=(1, 2))(Harmonic.of(4.0, d), x, beta)
+    exact, fast = slopes(Dense()), slopes(Harmonic.of(4.0, d))
     # Off the sphere the two extend e^{beta <x, y>} differently: only tangent parts agree. In them a
     # degree k counts k times more, and the accuracy 1e-12 by as much, 30.
     tangents = [Sphere(d).to_tangent(x, g[0]) for g in (fast, exact)]
@@ -88,7 +95,13 @@ def test_memory_is_linear(d):
 
     def bytes_of(n):
         shape = jax.ShapeDtypeStruct((n, d), float)
-        return jax.jit(lambda x: attention(x)).lower(shape).compile().memory_analysis().temp_size_in_bytes
+        return (
+            jax.jit(lambda x: attention(x))
+            .lower(shape)
+            .compile()
+            .memory_analysis()
+            .temp_size_in_bytes
+        )
 
     small, large = bytes_of(2**14), bytes_of(2**16)
     assert large < 4.5 * small
@@ -125,12 +138,12 @@ def test_a_basis_may_be_given(getkey):
 def test_a_million_tokens(getkey, capsys):
     n, beta, some = 10**6, 9.0, slice(200)
     x = Sphere(2).sample(getkey(), n)
-    fast = jax.jit(Softmax(beta, engine=Harmonic.of(beta, 2)))
+    fast = jax.jit(Partial(Softmax(beta, engine=Harmonic.of(beta, 2))))
     got = fast(x).block_until_ready()
     exact = Softmax(beta, engine=Dense())(x[some], x)
     error = jnp.linalg.norm(got[some] - exact, axis=1) / jnp.linalg.norm(exact, axis=1)
     assert float(error.max()) < 1e-10
-    blocks = jax.jit(Softmax(beta, engine=Blockwise()))
+    blocks = jax.jit(Partial(Softmax(beta, engine=Blockwise())))
     seconds = _seconds(fast, x)
     few = x[: 2**14]  # Blockwise costs n^2: scaled from here
     whole = _seconds(blocks, few) * (n / len(few)) ** 2

@@ -1,0 +1,207 @@
+"""Finite volumes: exact stationary states, orders, positivity and the free energy at any step."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.tree_util import Partial
+
+from meanfield.attention import Softmax, Unnormalized
+from meanfield.dynamics import FokkerPlanck
+from meanfield.energies import free_energy
+from meanfield.harmonics import Fourier, Gegenbauer, SphericalHarmonics
+from meanfield.schemes import ScharfetterGummel
+from meanfield.schemes._tridiagonal import solve_cyclic, solve_tridiagonal
+from meanfield.solve import rollout, simulate
+
+BASES = [Fourier(32), Gegenbauer(2, 32), Gegenbauer(3, 32), Gegenbauer(8, 32), Gegenbauer(64, 32)]
+each_basis = pytest.mark.parametrize("basis", BASES, ids=str)
+
+
+def linear(kappa, x):
+    return -kappa * x[0]
+
+
+def normalized(scheme, density):
+    return density / (scheme.weights @ density)
+
+
+@each_basis
+def test_von_mises_fisher_laws_are_kept(basis):
+    noise, kappa = 0.2, 3.0
+    potential = Partial(linear, jnp.asarray(noise * kappa))
+    scheme = ScharfetterGummel(basis, None, noise, 0.5, 64, potential)
+    law = normalized(scheme, jnp.exp(kappa * scheme.points[:, 0]))
+    end = rollout(scheme, law, 40).final
+    # At each face B(delta) rho' = B(-delta) rho: an identity of exponentials, rounded.
+    np.testing.assert_allclose(end, law, rtol=1e-12)
+    # From elsewhere it is reached: each step of 50 divides what is missing by 1 + 50 noise lambda_1.
+    long = ScharfetterGummel(basis, None, noise, 50.0, 64, potential)
+    far = rollout(long, jnp.ones(64), 40).final
+    np.testing.assert_allclose(far, law, rtol=1e-11)
+    assert float(scheme.weights @ far) == pytest.approx(1, abs=1e-14)
+
+
+@each_basis
+def test_order_two_in_space_against_the_heat_kernel(basis):
+    # From t to 2t with t the relaxation time 1/(d-1), and tau a multiple of h^2, so that the error in
+    # time is of the second order too.
+    t, errors = 1 / (basis.d - 1), []
+    exact = basis.moments(basis.coordinates(jnp.eye(basis.d)[:1]))
+    for cells in (64, 128):
+        steps = (cells // 64) ** 2 * 32
+        scheme = ScharfetterGummel(basis, None, 1.0, t / steps, cells)
+        at = basis.coordinates(scheme.points)
+        # At d = 64 the far pole has nothing but rounding.
+        start = normalized(scheme, jnp.maximum(basis.evaluate(basis.heat(exact, t), at), 0))
+        end = rollout(scheme, start, steps).final
+        gap = jnp.abs(end - basis.evaluate(basis.heat(exact, 2 * t), at))
+        errors.append(float(scheme.weights @ gap))
+    assert abs(np.log2(errors[0] / errors[1]) - 2) < 0.1
+
+
+@pytest.fixture(scope="module")
+def nonlinear():
+    """The density [cells] at time 1 of a nonlinear run from two bumps, by basis and step."""
+
+    @functools.cache
+    def end(basis, steps):
+        scheme = ScharfetterGummel(basis, Softmax(3.0), 0.1, 1 / steps, 128)
+        return scheme, rollout(scheme, bumps(scheme), steps)
+
+    return end
+
+
+def bumps(scheme):
+    """Two bumps of different heights, one of them off the axis on the full circle."""
+    x, axis = scheme.points, jnp.array([0.6, 0.8])
+    other = x[:, :2] @ axis if isinstance(scheme.basis, Fourier) else -x[:, 0]
+    return normalized(scheme, 1 + jnp.exp(4 * (x[:, 0] - 1)) + jnp.exp(4 * (other - 1)) / 2)
+
+
+@pytest.mark.parametrize("basis", [Fourier(32), Gegenbauer(3, 32)], ids=str)
+def test_order_one_in_time_and_agreement_with_the_spectral_method(basis, nonlinear):
+    runs = [nonlinear(basis, steps) for steps in (16, 32, 64)]
+    scheme, (a, b, c) = runs[0][0], (run.final for _, run in runs)
+    first, second = (float(scheme.weights @ jnp.abs(u - v)) for u, v in ((a, b), (b, c)))
+    assert abs(np.log2(first / second) - 1) < 0.1
+    for _, run in runs:
+        assert float(run.stats["minimum"].min()) > 0
+        assert float(scheme.weights @ run.final) == pytest.approx(1, abs=1e-14)
+    fp = FokkerPlanck(basis, Softmax(3.0), 0.1)
+    start = scheme.moments(bumps(scheme))
+    exact = simulate(fp, start, jnp.array([0.0, 1.0]), tol=1e-8).final
+    # Extrapolated in tau, the second-order term is about the square of the first-order gap, and
+    # space adds h^2 times a curvature of order one.
+    width = (2 if isinstance(basis, Fourier) else 1) * np.pi / 128
+    bound = (2 * second) ** 2 + width**2
+    at = basis.coordinates(scheme.points)
+    gap = scheme.weights @ jnp.abs(2 * c - b - basis.evaluate(exact, at))
+    assert float(gap) < bound
+
+
+def trial(basis, key):
+    """The least value, rise of free energy, drift of mass in ten steps of a random scheme and start."""
+    keys = jax.random.split(key, 4)
+    tau = 10 ** jax.random.uniform(keys[0], minval=-3, maxval=3)
+    noise = 10 ** jax.random.uniform(keys[1], minval=-2, maxval=0)
+    beta = jax.random.uniform(keys[2], minval=0.5, maxval=8)
+    scheme = ScharfetterGummel(basis, Unnormalized(beta, offset=beta), noise, tau, 48)
+    start = normalized(scheme, jnp.exp(3 * jax.random.normal(keys[3], (48,))))
+
+    def body(state, _):
+        new, info = scheme.step(state, None)
+        rise = scheme.free_energy(new) - scheme.free_energy(state)
+        return new, (info["minimum"], rise, scheme.weights @ new - 1)
+
+    _, (least, rise, mass) = jax.lax.scan(body, start, length=10)
+    return least.min(), rise.max(), jnp.abs(mass).max()
+
+
+def check_trials(basis, count):
+    keys = jax.random.split(jax.random.key(7), count)
+    least, rise, mass = jax.jit(jax.vmap(Partial(trial, basis)))(keys)
+    assert float(least.min()) > 0
+    # Free energies are sums of 48 terms below ten in size: each is rounded to 1e-15 or so.
+    assert float(rise.max()) < 2e-14
+    assert float(mass.max()) < 1e-14
+
+
+@pytest.mark.parametrize("basis", BASES[::2], ids=str)
+def test_positive_with_falling_free_energy_at_any_step(basis):
+    check_trials(basis, 100)
+
+
+@pytest.mark.slow
+@each_basis
+def test_positive_with_falling_free_energy_in_a_thousand_starts(basis):
+    check_trials(basis, 1000)
+
+
+def test_the_free_energy_is_that_of_densities():
+    basis, beta, noise = Gegenbauer(3, 32), 2.0, 0.1
+    values = []
+    for cells in (64, 128):
+        scheme = ScharfetterGummel(basis, Unnormalized(beta), noise, 0.1, cells)
+        density = normalized(scheme, jnp.exp(scheme.points[:, 0]))
+        values.append(float(scheme.free_energy(density) - jnp.exp(beta) / (2 * beta)))
+    exact = free_energy(beta, noise).on_density(basis, _vmf_one(basis))
+    # Midpoint values are of order two: extrapolated, of order four, about h^4 = 4e-7.
+    assert (4 * values[1] - values[0]) / 3 == pytest.approx(float(exact), abs=1e-6)
+
+
+def _vmf_one(basis):
+    density = basis.analyze(jnp.exp(basis.points[:, 0]))
+    return density / density[0]
+
+
+def test_tridiagonal_systems(getkey):
+    lower, upper, right = jax.random.normal(getkey(), (3, 6))
+    diagonal = 4 + jax.random.uniform(getkey(), (6,))
+    matrix = np.diag(diagonal) + np.diag(lower[1:], -1) + np.diag(upper[:-1], 1)
+    dense = np.linalg.solve(matrix, right)
+    np.testing.assert_allclose(solve_tridiagonal(lower, diagonal, upper, right), dense, atol=1e-15)
+    matrix[0, -1], matrix[-1, 0] = lower[0], upper[-1]
+    dense = np.linalg.solve(matrix, right)
+    np.testing.assert_allclose(solve_cyclic(lower, diagonal, upper, right), dense, atol=1e-14)
+
+
+def test_single_precision_and_gradients():
+    for basis in (Fourier(16), Gegenbauer(64, 16)):
+        scheme = ScharfetterGummel(basis, Softmax(2.0), 0.01, 0.1, 32)
+        start = bumps(scheme)
+        single, info = scheme.step(start.astype(np.float32), None)
+        assert single.dtype == info["minimum"].dtype == np.float32
+        # psi/noise, up to 100, is rounded to 6e-8 of itself: 4e-6 was measured.
+        np.testing.assert_allclose(single, scheme.step(start, None)[0], rtol=2e-5)
+
+    @jax.jit
+    def height(kappa):
+        scheme = ScharfetterGummel(Fourier(16), None, 1e-3, 0.1, 32, Partial(linear, kappa))
+        return scheme.weights @ (scheme.points[:, 0] * scheme.step(jnp.ones(32), None)[0])
+
+    # B(z) is beyond the range of e^z here, where z is about 2000.
+    kappa, h = jnp.asarray(10.0), 1e-4
+    slope = (height(kappa + h) - height(kappa - h)) / (2 * h)
+    assert float(jax.grad(height)(kappa)) == pytest.approx(float(slope), rel=1e-7)
+
+
+def test_bad_input_is_refused():
+    basis = Gegenbauer(3, 8)
+    with pytest.raises(ValueError, match="FokkerPlanck"):
+        ScharfetterGummel(SphericalHarmonics(4), None, 0.1, 0.1)  # pyright: ignore
+    with pytest.raises(ValueError, match="noise > 0"):
+        ScharfetterGummel(basis, None, 0.0, 0.1)
+    with pytest.raises(ValueError, match="tau > 0"):
+        ScharfetterGummel(basis, None, 0.1, 0.0)
+    scheme = ScharfetterGummel(basis, None, 0.1, 0.1, 16)
+    ripple = 1 + 2 * scheme.points[:, 0]
+    for start, message in (
+        (jnp.ones(8), "16 cells"),
+        (ripple, "expected a density >= 0"),
+        (2 * jnp.ones(16), "mass 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            rollout(scheme, start, 2)
