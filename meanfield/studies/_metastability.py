@@ -42,7 +42,7 @@ class Metastability(Study):
         return [{"beta": beta} for beta in self.beta]
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
-        flow = AttentionFlow(Sphere(2), Softmax(cell["beta"]))  # pyright: ignore[reportCallIssue]
+        flow = AttentionFlow(Sphere(2), Softmax(cell["beta"]))
         settled = simulate(flow, _blobs(self.n), jnp.array([0.0, SETTLED]), merge=1e-6)
         run = _follow(flow, settled.final[jnp.array([0, -1])])
         rhs = int(settled.stats["rhs"]) + int(run.stats["rhs"])
@@ -95,7 +95,7 @@ def _follow(flow: AttentionFlow, x: Points) -> Trajectory:
     turned = (jnp.arccos(x[0] @ x[-1]) - jnp.arccos(jnp.asarray(PRODUCTS))) / 2
     lengths = jnp.concatenate([jnp.zeros(1), turned])
     observe = {"r": _product, "clock": _clock}
-    return simulate(ArcLength(flow), x, lengths, observe=observe)  # pyright: ignore[reportCallIssue]
+    return simulate(ArcLength(flow), x, lengths, observe=observe)
 
 
 def _product(state: tuple[Points, Scalar]) -> Float[Array, ""]:

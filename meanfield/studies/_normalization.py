@@ -66,7 +66,7 @@ class Normalization(Study):
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         name = cell["normalization"]
         normalization = self._make(name)
-        flow = AttentionFlow(Sphere(self.n), Softmax(self.beta), normalization)  # pyright: ignore[reportCallIssue]
+        flow = AttentionFlow(Sphere(self.n), Softmax(self.beta), normalization)
         x = jnp.eye(self.n)
         start = (x, jnp.ones(self.n)) if normalization.radial else x
         ts = np.concatenate([[0, EARLY], np.geomspace(0.03, self._end(name), 150)])

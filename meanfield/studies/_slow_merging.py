@@ -54,7 +54,7 @@ class SlowMerging(Study):
         x0 = jnp.asarray(START / np.linalg.norm(START, axis=1, keepdims=True))
         layers = TransformerLayers(2, Softmax(self.beta), PostNorm(), self.dt)
         steps = rollout(layers, x0, round(self.time / self.dt), observe={"x": _itself})
-        flow = AttentionFlow(Sphere(2), Softmax(self.beta))  # pyright: ignore[reportCallIssue]
+        flow = AttentionFlow(Sphere(2), Softmax(self.beta))
         # Merges are noted at the ends of steps: many early saves keep those short.
         ts = jnp.concatenate([jnp.arange(0.0, 20, 0.5), jnp.arange(20.0, self.time + 1, 2)])
         run = simulate(flow, x0, ts, observe={"x": _itself}, merge=1e-6, tol=1e-8)

@@ -85,7 +85,7 @@ class Staircase(Study):
     def _accurate(self, beta: float) -> xr.Dataset:
         energy = AngularEnergy(beta)
         speed = np.log(beta) / np.sqrt(START.size)  # ArcLength takes the mean over tokens
-        flow = ArcLength(GradientFlow(Euclidean(1), -energy), speed)  # pyright: ignore[reportCallIssue]
+        flow = ArcLength(GradientFlow(Euclidean(1), -energy), speed)
         s = jnp.linspace(0.0, self.rescaled_time, 131)
         # A loose tolerance lets pairs step to and fro about their collision without merging.
         run = simulate(
