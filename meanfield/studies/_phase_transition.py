@@ -73,6 +73,11 @@ class PhaseTransition(Study):
             found = found.assign_coords(token_share=list(self.token_share))
         return found.assign_coords(direction=list(DIRECTIONS))
 
+    def assemble(self, parts: list[xr.Dataset]) -> xr.Dataset:
+        """One beta after the other; shorter branches and sweeps are filled up with NaN."""
+        whole = xr.concat(parts, dim="beta", join="outer", data_vars="all", coords="minimal")
+        return whole.assign_coords(beta=list(self.beta))
+
     def tiny(self) -> "PhaseTransition":
         return replace(self, beta=(5.0,), degree=40, rungs=2, n=0)
 
@@ -162,7 +167,7 @@ def _diagram(diagram: Branch) -> xr.Dataset:
     arrays = {
         "branch_share": ("point", diagram.noise / diagram.critical),
         "branch_order": ("point", diagram.order),
-        "branch_unstable": ("point", diagram.unstable),
+        "branch_unstable": ("point", diagram.unstable.astype(float)),
         "branch_free_energy": ("point", diagram.free_energy),
         "first_order": ((), diagram.first_order),
         "critical": ((), diagram.critical, {"long_name": "noise nu_c"}),
