@@ -10,10 +10,12 @@ from ._depth import Depth as Depth
 from ._first_clusters import FirstClusters as FirstClusters
 from ._fluctuations import Fluctuations as Fluctuations
 from ._growth_rates import GrowthRates as GrowthRates
+from ._heat import Heat as Heat
 from ._mean_field_limit import MeanFieldLimit as MeanFieldLimit
 from ._metastability import Metastability as Metastability
 from ._normalization import Normalization as Normalization
 from ._particles_vs_pde import ParticlesVsPde as ParticlesVsPde
+from ._pde_orders import PdeOrders as PdeOrders
 from ._phase_diagram import PhaseDiagram as PhaseDiagram
 from ._phase_transition import PhaseTransition as PhaseTransition
 from ._published_clusters import PublishedClusters as PublishedClusters
