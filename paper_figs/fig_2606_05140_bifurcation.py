@@ -21,7 +21,7 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
     """Above the circle, with tokens; below, where they were computed, spheres of higher dimension."""
     rows = [[(name, r.sel(beta=b)) for b in r.beta.values] for name, r in results.items()]
     rows = [row for row in (rows[0], [panel for row in rows[1:] for panel in row]) if row]
-    fig = plt.figure(figsize=(6.75, 2.35 * len(rows)))
+    fig = plt.figure(figsize=(6.75, 2.35 * len(rows) + 0.4))
     for strip, row in zip(fig.subfigures(len(rows), squeeze=False)[:, 0], rows, strict=True):
         axes = np.atleast_1d(strip.subplots(1, len(row), sharey=True))
         for ax, (name, at) in zip(axes, row, strict=True):
@@ -31,7 +31,7 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
             )
             ax.set_xlabel(r"noise $\nu / \nu_c$")
         axes[0].set(ylabel="mean resultant", ylim=(-0.03, 1.0))
-    fig.axes[0].legend(loc="lower left", bbox_to_anchor=(0, 0.06))
+    fig.legend(*fig.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return fig
 
 
