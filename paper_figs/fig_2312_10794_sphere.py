@@ -34,7 +34,9 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
     _lines(left, tokens, "energy", marks)
     left.set_ylabel("energy (1: one cluster)")
     _lines(right, tokens, "clusters", marks)
-    right.set(ylabel="number of clusters", ylim=(0, None))
+    right.set_ylabel("number of clusters")
+    right.set_yscale("log", base=2)
+    right.yaxis.set_major_formatter("{x:g}")
     return fig
 
 
