@@ -129,7 +129,7 @@ def printed_rate(rate):
 
 def _looks(prefix: str, counts, rho: Complex[Array, "T k"], n: int) -> dict[str, tuple]:
     density = np.asarray(counts) * BINS / n
-    parts = np.stack([np.asarray(rho).real, np.asarray(rho).imag])
+    parts = np.stack([np.real(rho), np.imag(rho)])
     label = "density over that of the uniform law"
     return {
         f"{prefix}density": (("save", "angle"), density, {"long_name": label}),
