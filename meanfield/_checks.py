@@ -32,7 +32,7 @@ def guard_at_run_time(x: PyTree[Array], ok, message: str) -> PyTree[Array]:
     """`x`, or an error if `ok` is false: now where values are known, at run time where traced."""
     if is_concrete(ok):
         return guard(x, ok, message)
-    return eqx.error_if(x, jnp.logical_not(ok), message)
+    return eqx.error_if(x, jnp.logical_not(ok), message, on_error="raise")
 
 
 def check_dimension(d, least: int = 1) -> int:

@@ -9,7 +9,6 @@ from meanfield import viz
 from meanfield.studies import Trajectories
 
 STUDIES = {f"β = {beta:g}": Trajectories(d=2, beta=beta) for beta in (4.0, 9.0)}
-DEMO = STUDIES
 
 
 def draw(results: dict[str, xr.Dataset]) -> Figure:

@@ -13,7 +13,6 @@ from meanfield import viz
 from meanfield.studies import DensityFilm
 
 STUDIES = {"film": DensityFilm()}
-DEMO = STUDIES
 SHARES = (0.0, 0.2, 0.35, 1.0)
 """Times of the still panels, over the last time."""
 COLOURS = {"norm": LogNorm(0.03, 30.0), "cmap": "magma"}

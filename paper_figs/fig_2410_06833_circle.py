@@ -11,7 +11,6 @@ from meanfield.studies import SlowMerging
 from meanfield.viz import angle_ticks, circle_points
 
 STUDIES = {"tokens": SlowMerging()}
-DEMO = STUDIES
 SNAPSHOTS = (0.0, 20.0, 320.0)
 PUBLISHED: dict = {"color": "black", "linestyle": (0, (1, 2.5)), "linewidth": 0.9, "zorder": 3}
 

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from meanfield.studies import PublishedClusters
 
 STUDIES = {"clusters": PublishedClusters()}
-DEMO = {"clusters": PublishedClusters(n=4000, stride=10)}
 
 
 def draw(results: dict[str, xr.Dataset]) -> Figure:

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from meanfield.studies import DensityClusters
 
 STUDIES = {"density": DensityClusters()}
-DEMO = {"density": DensityClusters(degree=96, n=1000)}
 
 
 def draw(results: dict[str, xr.Dataset]) -> Figure:

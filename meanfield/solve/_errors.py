@@ -33,9 +33,8 @@ def raise_if_failed(state, result: diffrax.RESULTS, ok):
     Under jit and vmap it is an error at run time instead.
     """
     if not is_concrete(ok):
-        return eqx.error_if(
-            state, jnp.logical_not(ok), "the run failed; use throw=False to see how."
-        )
+        message = "the run failed; use throw=False to see how."
+        return eqx.error_if(state, jnp.logical_not(ok), message, on_error="raise")
     if not bool(ok):
         raise SolveError(describe(result))
     return state

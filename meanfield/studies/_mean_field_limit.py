@@ -1,3 +1,4 @@
+import math
 from dataclasses import dataclass, replace
 
 import equinox as eqx
@@ -93,7 +94,7 @@ class MeanFieldLimit(Study):
             self,
             attentions=("SA",),
             dimensions=(3,),
-            sizes=(16, 64, 256),
+            sizes=(16, 32, 64, 128),
             n_reference=512,
             t_end=1.0,
         )
@@ -154,7 +155,8 @@ def _run(flow: AttentionFlow, law: VonMisesFisher, keys, number, ts, most: int):
         run = simulate(flow.reweight(w), law.sample(key, most), ts, observe=observe, tol=1e-5)
         return run.values["moments"]
 
-    batch = max(1, min(len(keys), PAIRS // most**2))
+    # A batch that divides their number: a remainder would be a second program.
+    batch = math.gcd(len(keys), max(1, 1 << (PAIRS // most**2).bit_length() - 1))
     return jax.lax.map(one, (keys, number), batch_size=batch)
 
 

@@ -140,7 +140,8 @@ def test_a_million_tokens(getkey, capsys):
     x = Sphere(2).sample(getkey(), n)
     fast = jax.jit(Partial(Softmax(beta, engine=Harmonic.of(beta, 2))))
     got = fast(x).block_until_ready()
-    exact = Softmax(beta, engine=Dense())(x[some], x)
+    dense = Softmax(beta, engine=Dense())
+    exact = jax.lax.map(lambda token: dense(token[None], x)[0], x[some])
     error = jnp.linalg.norm(got[some] - exact, axis=1) / jnp.linalg.norm(exact, axis=1)
     assert float(error.max()) < 1e-10
     blocks = jax.jit(Partial(Softmax(beta, engine=Blockwise())))
