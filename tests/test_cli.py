@@ -188,8 +188,7 @@ def test_a_toy_of_the_tests_is_unknown_to_the_command_and_float32_is_a_flag(tmp_
     program = [sys.executable, "-W", "error", "-m", "meanfield"]
     done = subprocess.run([*program, "run", "powers"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert (
-        done.stderr == "meanfield: expected a study that exists, got powers; see meanfield list\n"
-    )
+    assert done.stderr.startswith("meanfield: expected a study that exists, got powers; ")
+    assert done.stderr.count("\n") == 1
     _runtime.prepare(float32=True)
     assert Powers().identity()["precision"] == "float32"

@@ -88,7 +88,7 @@ class FirstClusters(Study):
         if beta > self.largest_simulated:
             return made
         best = one.sel(degree=int(one.fastest))
-        seen = one.sel(degree=int(one.degree[int(one.rate.argmax())]))
+        seen = one.sel(degree=int(one.degree[int(np.argmax(one.rate.values))]))
         # Products of two modes of size n^{-1/2} e^2 shift the amplification by shares of n^{-1/2} e^2
         # at random, which the clouds' spread shows, and n^{-1} e^4 on average.
         blur = 3 * best.rate_error / best.theory + np.exp(4) / (2 * self.n)

@@ -12,7 +12,9 @@ def test_a_sweep_starts_from_a_positive_density_of_known_width(d):
     basis = Gegenbauer(d, 32)
     coeffs = concentrated(basis)
     np.testing.assert_allclose(coeffs[1] / np.sqrt(d), np.exp(-0.3), rtol=1e-14)
-    assert coeffs[0] == 1 and basis.synthesize(coeffs).min() > 0
+    rho = basis.synthesize(coeffs)
+    # Far from the peak the density is below the rounding of the sum: a few hundred eps of the peak.
+    assert coeffs[0] == 1 and rho.min() > -500 * np.finfo(float).eps * rho.max()
 
 
 @pytest.fixture
