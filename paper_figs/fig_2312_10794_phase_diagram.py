@@ -17,8 +17,8 @@ from meanfield.viz import overlay_curve, phase_map
 
 STUDIES = {"layers": PhaseDiagram(faithful=True), "flow": PhaseDiagram(realizations=256)}
 DEMO = {
-    "layers": PhaseDiagram(faithful=True, realizations=32, betas=36, chunk=18),
-    "flow": PhaseDiagram(dimensions=(2, 32, 1024), realizations=8, betas=36, chunk=36),
+    "layers": PhaseDiagram(faithful=True, realizations=32, betas=24, chunk=24),
+    "flow": PhaseDiagram(dimensions=(2, 32, 1024), realizations=8, betas=24, chunk=24),
 }
 
 

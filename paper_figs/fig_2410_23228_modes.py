@@ -10,7 +10,6 @@ from meanfield.studies import PublishedClusters
 from meanfield.viz import density_circle
 
 STUDIES = {"clusters": PublishedClusters()}
-DEMO = {"clusters": PublishedClusters(n=4000, stride=10)}
 
 
 def draw(results: dict[str, xr.Dataset]) -> Figure:
@@ -54,4 +53,4 @@ def _ring(ax: Axes, one: xr.Dataset) -> None:
     for angle in (2 * np.pi * np.arange(k) - phase) / k:
         rim = np.array([np.cos(angle), np.sin(angle)])
         ax.plot(*np.outer(rim, [0, 0.93]), color="C1", lw=0.9, ls="--", zorder=3)
-    ax.set_title(f"t = {float(seen.time):g}; dashed: predicted centres")
+    ax.set_title(f"t = {float(seen.time):g}\ndashed: predicted centres")

@@ -11,10 +11,6 @@ from meanfield.studies import Normalization, RandomTransformer
 from meanfield.viz import band
 
 STUDIES = {"flow": Normalization(), "random": RandomTransformer()}
-DEMO = {
-    "flow": Normalization(n=8),
-    "random": RandomTransformer(d=64, n=16, layers=48, draws=20),
-}
 NAMES = ("Post", "Pre", "Peri", "nGPT", "Sqrt", "Mix")
 TAILS = {
     "Post": r"$e^{-2t}$", "nGPT": r"$e^{-2\alpha t}$", "Sqrt": r"$e^{-4\sqrt{t}}$",

@@ -13,7 +13,6 @@ STUDIES = {
     "$S^2$": PhaseTransition(d=3, beta=(1.6, 3.7), n=0),
     "$S^7$": PhaseTransition(d=8, beta=(1.1, 2.6), n=0),
 }
-DEMO = {"$S^1$": PhaseTransition(beta=(2.2, 5.0), degree=48, n=0)}
 SWEEPS = {"heating": ("^", "C1"), "cooling": ("v", "C2")}
 
 
