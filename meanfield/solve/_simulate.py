@@ -1,3 +1,4 @@
+import warnings
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -96,6 +97,9 @@ def _integrate(dynamics, x0, ts, observe, plan: Plan, args):
         diffrax.SubSaveAt(ts=ts, fn=look),
         diffrax.SubSaveAt(t1=True, fn=lambda t, state, args: dynamics.project(state)),
     )
-    solution = plan.solve(dynamics, x0, ts[0], ts[-1], diffrax.SaveAt(subs=saves), args)
+    with warnings.catch_warnings():
+        # diffrax marks what is not yet saved by infinity, which counts and truth values do not have.
+        warnings.filterwarnings("ignore", "invalid value encountered in cast", RuntimeWarning)
+        solution = plan.solve(dynamics, x0, ts[0], ts[-1], diffrax.SaveAt(subs=saves), args)
     values, final = cast(tuple, solution.ys)
     return values, jax.tree.map(lambda leaf: leaf[0], final), solution
