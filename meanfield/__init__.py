@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         observables as observables,
         schemes as schemes,
         studies as studies,
+        transport as transport,
         viz as viz,
     )
     from .solve import Trajectory as Trajectory, rollout as rollout, simulate as simulate

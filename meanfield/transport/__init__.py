@@ -1,0 +1,1 @@
+"""Optimal transport between clouds and between densities; all Sinkhorn iterations are ott's."""
