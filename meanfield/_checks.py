@@ -95,3 +95,15 @@ def check_scalar(value, name: str) -> Float[Array, ""]:
             f"expected one number for {name}, got shape {list(value.shape)}; use vmap."
         )
     return check_finite(value, name)
+
+
+def check_direction(mean, d: int, name: str = "mean") -> Float[Array, " d"]:
+    """`mean` as a unit vector [d]."""
+    mean = check_finite(mean, name)
+    if mean.shape != (d,):
+        raise ValueError(
+            f"expected {name} of shape [{d}], got {list(mean.shape)}; pass a unit vector."
+        )
+    off = jnp.abs(jnp.linalg.norm(mean) - 1)
+    message = f"expected a unit vector for {name}; divide it by its norm."
+    return guard(mean, off <= tolerance(mean.dtype), message)

@@ -4,7 +4,10 @@ from ._base import AbstractAttention as AbstractAttention
 from ._blockwise import Blockwise as Blockwise
 from ._dense import Dense as Dense
 from ._engine import AbstractEngine as AbstractEngine
-from ._exponential import AbstractExponential as AbstractExponential
+from ._exponential import (
+    AbstractExponential as AbstractExponential,
+    check_isotropic as check_isotropic,
+)
 from ._harmonic import Harmonic as Harmonic
 from ._masks import (
     AbstractMask as AbstractMask,

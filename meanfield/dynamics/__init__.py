@@ -2,7 +2,13 @@
 
 from ._arc_length import ArcLength as ArcLength
 from ._attention_flow import AttentionFlow as AttentionFlow
-from ._base import AbstractDynamics as AbstractDynamics, AbstractParticles as AbstractParticles
+from ._base import (
+    AbstractCloud as AbstractCloud,
+    AbstractDynamics as AbstractDynamics,
+    AbstractParticles as AbstractParticles,
+    AbstractReduction as AbstractReduction,
+    Sum as Sum,
+)
 from ._equiangular import Equiangular as Equiangular
 from ._fields import Control as Control, Drift as Drift
 from ._fokker_planck import FokkerPlanck as FokkerPlanck
@@ -17,5 +23,4 @@ from ._normalizations import (
     PreNorm as PreNorm,
     SqrtNorm as SqrtNorm,
 )
-from ._sum import Sum as Sum
 from ._two_cluster import TwoCluster as TwoCluster

@@ -8,8 +8,7 @@ from jaxtyping import Array, Float
 
 from .._checks import check_finite, check_nonnegative, guard
 from .._typing import Key, Points, Scalar, Weights
-from ..attention import AbstractAttention
-from ..attention._exponential import check_isotropic
+from ..attention import AbstractAttention, check_isotropic
 from ..geometry import Sphere
 from ..harmonics import AbstractBasis, Gegenbauer
 from ._density_sampling import sample_density

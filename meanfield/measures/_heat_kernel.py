@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.interpolate import CubicSpline
 
-from .._checks import check_dimension, check_finite, guard, is_concrete, tolerance
+from .._checks import check_dimension, check_direction, is_concrete
 from .._typing import Key, Points, Scalar
 from ..geometry import Sphere
 from ._base import AbstractMeasure
@@ -55,16 +55,7 @@ class HeatKernel(AbstractMeasure):
     ):
         self.geometry = Sphere(_check_table_dimension(d))
         self.t = _check_time(t, "t")
-        mean = jnp.eye(1, self.d)[0] if mean is None else check_finite(mean, "mean")
-        if mean.shape != (self.d,):
-            raise ValueError(
-                f"expected mean of shape [{self.d}], got {list(mean.shape)}; pass a unit vector."
-            )
-        self.mean = guard(
-            mean,
-            jnp.abs(jnp.linalg.norm(mean) - 1) <= tolerance(mean.dtype),
-            "expected a unit vector for mean; divide it by its norm.",
-        )
+        self.mean = check_direction(jnp.eye(1, self.d)[0] if mean is None else mean, self.d)
 
     def sample(self, key: Key, n: int) -> Points:
         noise = jax.random.normal(key, (n, self.d), self.mean.dtype)

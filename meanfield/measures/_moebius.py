@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import check_finite, check_nonnegative, guard, tolerance
+from .._checks import check_direction, check_nonnegative, guard
 from .._typing import Key, Points, Scalar
 from ..geometry import Sphere
 from ._base import AbstractMeasure
@@ -35,15 +35,8 @@ class MoebiusOrbit(AbstractMeasure):
         self.geometry = Sphere(d)
         r = check_nonnegative(r, "r")
         self.r = guard(r, r < 1, "expected r < 1, got the limit of a Dirac mass; pass r=.99, say.")
-        mean = jnp.eye(1, d, dtype=self.r.dtype)[0] if mean is None else check_finite(mean, "mean")
-        if mean.shape != (self.d,):
-            raise ValueError(
-                f"expected mean of shape [{d}], got {list(mean.shape)}; pass a unit vector."
-            )
-        self.mean = guard(
-            mean,
-            jnp.abs(jnp.linalg.norm(mean) - 1) <= tolerance(mean.dtype),
-            "expected a unit vector for mean; divide it by its norm.",
+        self.mean = check_direction(
+            jnp.eye(1, d, dtype=self.r.dtype)[0] if mean is None else mean, self.d
         )
 
     def sample(self, key: Key, n: int) -> Points:

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from .._checks import check_finite, check_nonnegative, guard, tolerance
+from .._checks import check_direction, check_finite, check_nonnegative
 from .._typing import Key, Points, Scalar
 from ..geometry import Sphere
 from ._base import AbstractMeasure
@@ -39,11 +39,7 @@ class VonMisesFisher(AbstractMeasure):
     def __init__(self, mean: Float[Array, " d"], kappa: Float[Array, ""] | float):
         mean = check_finite(mean, "mean")
         self.geometry = Sphere(mean.shape[0])
-        self.mean = guard(
-            mean,
-            jnp.abs(jnp.linalg.norm(mean) - 1) <= tolerance(mean.dtype),
-            "expected a unit vector for mean; divide it by its norm.",
-        )
+        self.mean = check_direction(mean, self.d)
         self.kappa = check_nonnegative(kappa, "kappa").astype(mean.dtype)
 
     def sample(self, key: Key, n: int) -> Points:

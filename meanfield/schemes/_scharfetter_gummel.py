@@ -9,8 +9,7 @@ from jaxtyping import Array, Float
 
 from .._checks import check_dimension, check_finite, check_scalar, guard
 from .._typing import Scalar
-from ..attention import AbstractAttention
-from ..attention._exponential import check_isotropic
+from ..attention import AbstractAttention, check_isotropic
 from ..harmonics import AbstractBasis, Fourier, Gegenbauer
 from ._base import AbstractScheme
 from ._tridiagonal import solve_cyclic, solve_tridiagonal

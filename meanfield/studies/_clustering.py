@@ -9,13 +9,10 @@ import xarray as xr
 
 from .._typing import Points
 from ..attention import Softmax
-from ..dynamics import AttentionFlow, PostNorm
-from ..geometry import Sphere
 from ..measures import Uniform
 from ..observables import clusters
-from ..schemes import TransformerLayers
-from ..solve import rollout, simulate
-from ._base import Claim, Study
+from ._base import Claim
+from ._checkpoints import AbstractCheckpointStudy
 from ._pairs import Z95
 
 PAPER = "Geshkovski, Letrouit, Polyanskiy, Rigollet, arXiv 2312.10794"
@@ -28,7 +25,7 @@ ON_THE_CIRCLE = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Clustering(Study):
+class Clustering(AbstractCheckpointStudy):
     """How many clusters n uniform tokens form on S^{d-1}, over time and beta.
 
     Self-attention with Q = K = V = I. Every start ends in one cluster, but two clusters at distance
@@ -51,14 +48,10 @@ class Clustering(Study):
     """Tokens."""
     realizations: int = 128
     """Random starts."""
-    end: float = 30.0
-    """Final time."""
     checkpoints: int = 50
     """Times after the start at which clusters are counted, evenly spaced."""
     linkage: float = 0.1
     """Tokens within this angle belong together."""
-    faithful: bool = False
-    """Take the layers x <- N(x + h f(x)) of the published code; by default adaptive Tsit5."""
     substeps: int = 6
     """Layers between two checkpoints, where faithful: h = .1 at the published size."""
     tol: float = 1e-6
@@ -83,8 +76,8 @@ class Clustering(Study):
                 "x": (("time", "token", "axis"), tokens),
                 "completed": ((), np.mean(ok)),
             },
-            {"time": self._times()},
-        ).assign_attrs(integrator=self._label())
+            {"time": self.times()},
+        ).assign_attrs(integrator=self.integrator())
 
     def tiny(self) -> "Clustering":
         return replace(self, dimensions=(2,), realizations=24, checkpoints=10)
@@ -104,32 +97,12 @@ class Clustering(Study):
             if beta in self.betas
         ]  # fmt: skip
 
-    def _times(self) -> jax.Array:
-        return jnp.linspace(0.0, self.end, self.checkpoints + 1)
-
-    def _step(self) -> float:
-        return self.end / (self.checkpoints * self.substeps)
-
-    def _label(self) -> str:
-        return f"layers, step {self._step():.3g}" if self.faithful else f"Tsit5, tol {self.tol:.0e}"
-
-    def _path(self, beta, x: Points):
-        """The cloud at the checkpoints, and whether the run ended well."""
-        d, observe = x.shape[-1], {"x": _itself}
-        if self.faithful:
-            layers = TransformerLayers(d, Softmax(beta), PostNorm(), self._step())
-            steps = self.checkpoints * self.substeps
-            path = rollout(layers, x, steps, observe=observe, throw=False)
-            return path.values["x"][:: self.substeps], path.ok
-        flow = AttentionFlow(Sphere(d), Softmax(beta))
-        path = simulate(flow, x, self._times(), observe=observe, tol=self.tol, throw=False)
-        return path.values["x"], path.ok
-
 
 @partial(jax.jit, static_argnums=0)
 def _follow(study: Clustering, beta, starts):
     """Numbers of clusters [realization, time], and a typical realization in two coordinates."""
-    history, ok = jax.vmap(partial(study._path, beta))(starts)
+    values, ok = jax.vmap(partial(study.follow, Softmax(beta), observe={"x": _itself}))(starts)
+    history = values["x"]
     each = history.reshape(-1, *history.shape[2:])
     count = jax.lax.map(lambda x: clusters(x, study.linkage).count, each)
     count = count.reshape(history.shape[:2])

@@ -9,12 +9,10 @@ import xarray as xr
 from scipy.special import betainc
 
 from ..attention import Softmax
-from ..dynamics import AttentionFlow, Equiangular, PostNorm
-from ..geometry import Sphere
+from ..dynamics import Equiangular
 from ..observables import hitting_time
-from ..schemes import TransformerLayers
-from ..solve import rollout, simulate
-from ._base import Claim, Study
+from ._base import Claim
+from ._checkpoints import AbstractDiagramStudy
 from ._pairs import disjoint_products, uniform_starts, wilson
 
 PAPER = "Geshkovski, Letrouit, Polyanskiy, Rigollet, arXiv 2312.10794"
@@ -23,7 +21,7 @@ LINEAR_BETA = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class PhaseDiagram(Study):
+class PhaseDiagram(AbstractDiagramStudy):
     """When two of n uniform tokens have met: P(<x_1, x_2> >= 1 - delta) over time and beta.
 
     Self-attention with Q = K = V = I. As d grows, random tokens become orthonormal and the boundary
@@ -44,34 +42,12 @@ class PhaseDiagram(Study):
     """Tokens."""
     realizations: int = 1024
     """Random starts."""
-    betas: int = 90
-    """Inverse temperatures, evenly spaced."""
-    beta_min: float = 0.1
-    """The smallest of them."""
-    beta_max: float = 9.0
-    """The largest of them."""
-    end: float = 30.0
-    """Final time."""
-    checkpoints: int = 150
-    """Times after the start at which pairs are counted, evenly spaced."""
-    delta: float = 1e-3
-    """Tokens have met when <x_1, x_2> >= 1 - delta."""
-    faithful: bool = False
-    """Take the layers x <- N(x + h f(x)) of the published code; by default adaptive Tsit5."""
-    substeps: int = 2
-    """Layers between two checkpoints, where faithful: h = .1 at the published size."""
-    tol: float = 1e-4
-    """Tolerance of the adaptive integrator."""
-    chunk: int = 15
-    """Inverse temperatures a cell."""
 
     def cells(self) -> list[dict[str, Any]]:
-        first = range(0, self.betas, self.chunk)
-        return [{"d": d, "first": start} for d in self.dimensions for start in first]
+        return self.sweep("d", self.dimensions)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
-        d, first = cell["d"], cell["first"]
-        betas = self._betas()[first : first + self.chunk]
+        d, betas = cell["d"], self.inverse_temperatures(cell["first"])
         key = jax.random.fold_in(jax.random.key(self.seed), d)
         starts = uniform_starts(key, self.realizations, self.n, d)
         if d >= self.n:
@@ -82,7 +58,7 @@ class PhaseDiagram(Study):
         low, high = wilson(found.pop("hits"), self.realizations)
         arrays = {k: (("d", "beta", "time")[: v.ndim], v) for k, v in found.items()}
         arrays |= {k: (("d", "beta", "time"), v) for k, v in (("low", low), ("high", high))}
-        return xr.Dataset(arrays, {"d": [d], "beta": betas, "time": np.asarray(self._times())})
+        return xr.Dataset(arrays, {"d": [d], "beta": betas, "time": np.asarray(self.times())})
 
     def assemble(self, parts: list[xr.Dataset]) -> xr.Dataset:
         whole = xr.combine_by_coords(parts)
@@ -94,10 +70,7 @@ class PhaseDiagram(Study):
         whole.probability.attrs["long_name"] = "P(<x_1, x_2> >= 1 - delta)"
         whole.half_time.attrs["long_name"] = "time at which the probability reaches 1/2"
         whole.equiangular_time.attrs["long_name"] = "hitting time of the equiangular reduction"
-        label = (
-            f"layers, step {self._step():.3g}" if self.faithful else f"Tsit5, tol {self.tol:.0e}"
-        )
-        return whole.assign_attrs(integrator=label)
+        return whole.assign_attrs(integrator=self.integrator())
 
     def tiny(self) -> "PhaseDiagram":
         few = {"dimensions": (16, 256), "n": 16, "realizations": 32, "betas": 4, "chunk": 4}
@@ -130,7 +103,7 @@ class PhaseDiagram(Study):
         ratio = ratio.where(np.isfinite(ratio))
         if self.faithful:
             # Layers lag by a factor from h/log(1+h) (merging) to 1+h (orthonormal), up to h^2.
-            name, bound, error = "slowest orthonormal layers", 1 + self._step(), self._step() ** 2
+            name, bound, error = "slowest orthonormal layers", 1 + self.step(), self.step() ** 2
             return Claim.at_most(name, ratio.max(), bound, f"{PAPER}, x <- N(x + h f)", error)
         # Between saves s apart the gap is like e^{-2t}: interpolation errs by s^2/4 in time.
         error = (self.end / self.checkpoints) ** 2 / 4 / float(dataset.equiangular_time.min())
@@ -141,7 +114,7 @@ class PhaseDiagram(Study):
     def _claim_artefact(self, high: xr.Dataset) -> Claim:
         """Each layer contracts merging tokens by 1/(1+h), where the flow does by e^{-h}."""
         ratio = (high.orthonormal_time / high.equiangular_time).min()
-        bound = self._step() / np.log1p(self._step())
+        bound = self.step() / np.log1p(self.step())
         source = f"{PAPER}, x <- N(x + h f): tail rate 2 log(1+h)/h"
         return Claim.at_least("quickest orthonormal layers / quadrature", ratio, bound, source)
 
@@ -162,32 +135,11 @@ class PhaseDiagram(Study):
         name = f"d={int(at.d)}: contour 1/2, relative distance (beta <= {LINEAR_BETA:g})"
         return Claim.at_most(name, worst, float(at.d) ** -0.5, f"{PAPER}, Theorem 6.8")
 
-    def _step(self) -> float:
-        return self.end / (self.checkpoints * self.substeps)
-
-    def _betas(self) -> np.ndarray:
-        return np.linspace(self.beta_min, self.beta_max, self.betas)
-
-    def _times(self) -> jax.Array:
-        return jnp.linspace(0.0, self.end, self.checkpoints + 1)
-
     def _theory(self, betas: np.ndarray) -> np.ndarray:
         def time(beta):
             return Equiangular(Softmax(beta), self.n).hitting_time(self.delta)
 
         return np.asarray(jax.jit(jax.vmap(time))(jnp.asarray(betas)))
-
-    def _products(self, beta, x):
-        """<x_1, x_2>, <x_3, x_4>, ... at the checkpoints, and whether the run ended well."""
-        d, observe = x.shape[-1], {"products": disjoint_products}
-        if self.faithful:
-            layers = TransformerLayers(d, Softmax(beta), PostNorm(), self._step())
-            steps = self.checkpoints * self.substeps
-            path = rollout(layers, x, steps, observe=observe, throw=False)
-            return path.values["products"][:: self.substeps], path.ok
-        flow = AttentionFlow(Sphere(d), Softmax(beta))
-        path = simulate(flow, x, self._times(), observe=observe, tol=self.tol, throw=False)
-        return path.values["products"], path.ok
 
 
 @partial(jax.jit, static_argnums=0)
@@ -195,7 +147,9 @@ def _count(study: PhaseDiagram, betas, starts):
     """What is counted at each beta; a start beyond the realizations is the orthonormal one."""
 
     def at(beta):
-        products, ok = jax.vmap(partial(study._products, beta))(starts)
+        watch = partial(study.follow, Softmax(beta), observe={"products": disjoint_products})
+        values, ok = jax.vmap(watch)(starts)
+        products = values["products"]
         random = products[: study.realizations]
         limit = products[-1, :, 0] if len(starts) > study.realizations else jnp.nan
         limit = jnp.broadcast_to(limit, random.shape[1])

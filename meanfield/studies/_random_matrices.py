@@ -10,12 +10,9 @@ from jaxtyping import Array, Float
 
 from .._typing import Key, Points, Scalar
 from ..attention import Softmax
-from ..dynamics import AttentionFlow, PostNorm
-from ..geometry import Sphere
 from ..measures import Uniform
-from ..schemes import TransformerLayers
-from ..solve import rollout, simulate
-from ._base import Claim, Study
+from ._base import Claim
+from ._checkpoints import AbstractDiagramStudy
 from ._pairs import disjoint_products
 
 PAPER = "Geshkovski, Letrouit, Polyanskiy, Rigollet, arXiv 2312.10794"
@@ -23,7 +20,7 @@ FAMILIES = ("gaussian", "wigner_psd", "ginibre_gradient", "wigner_gradient")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RandomMatrices(Study):
+class RandomMatrices(AbstractDiagramStudy):
     """When two tokens have met under random Q, K, V: P(<x_1, x_2> >= 1 - delta) over time and beta.
 
     Self-attention with logits beta <x, A y> and values V y. Each realization draws its own matrices,
@@ -52,46 +49,26 @@ class RandomMatrices(Study):
     """Random starts, each with its matrices."""
     betas: int = 60
     """Inverse temperatures, evenly spaced."""
-    beta_min: float = 0.1
-    """The smallest of them."""
-    beta_max: float = 9.0
-    """The largest of them."""
-    end: float = 30.0
-    """Final time."""
-    checkpoints: int = 150
-    """Times after the start at which pairs are counted, evenly spaced."""
-    delta: float = 1e-3
-    """Tokens have met when <x_1, x_2> >= 1 - delta."""
-    faithful: bool = False
-    """Take the layers x <- N(x + h f(x)) of the published code; by default adaptive Tsit5."""
-    substeps: int = 2
-    """Layers between two checkpoints, where faithful: h = .1 at the published size."""
-    tol: float = 1e-4
-    """Tolerance of the adaptive integrator."""
     chunk: int = 10
     """Inverse temperatures a cell."""
 
     def cells(self) -> list[dict[str, Any]]:
-        first = range(0, self.betas, self.chunk)
-        return [{"family": name, "first": start} for name in self.families for start in first]
+        return self.sweep("family", self.families)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
-        family, first = cell["family"], cell["first"]
-        betas = np.linspace(self.beta_min, self.beta_max, self.betas)[first : first + self.chunk]
+        family, betas = cell["family"], self.inverse_temperatures(cell["first"])
         # One key a family: the same starts and matrices serve every beta.
         key = jax.random.fold_in(jax.random.key(self.seed), FAMILIES.index(family))
         found = _count(self, family, jnp.asarray(betas), jax.random.split(key, self.realizations))
         arrays = {k: (("family", "beta", "time")[: v.ndim + 1], v[None]) for k, v in found.items()}
-        coordinates = {"family": [family], "beta": betas, "time": np.asarray(self._times())}
+        coordinates = {"family": [family], "beta": betas, "time": np.asarray(self.times())}
         return xr.Dataset(arrays, coordinates)
 
     def assemble(self, parts: list[xr.Dataset]) -> xr.Dataset:
         whole = xr.combine_by_coords([part.as_numpy() for part in parts])
         assert isinstance(whole, xr.Dataset)
-        label = (
-            f"layers, step {self._step():.3g}" if self.faithful else f"Tsit5, tol {self.tol:.0e}"
-        )
-        return whole.sel(family=list(self.families)).assign_attrs(integrator=label)
+        whole = whole.sel(family=list(self.families))
+        return whole.assign_attrs(integrator=self.integrator())
 
     def tiny(self) -> "RandomMatrices":
         few = {"d": 16, "n": 8, "realizations": 4, "betas": 3, "chunk": 3, "beta_max": 4.0}
@@ -111,31 +88,6 @@ class RandomMatrices(Study):
         name, source = "wigner_gradient: least relative gain of the energy", f"{PAPER}, section 3"
         slack = self.tol * self.beta_max * 2 * self.d**0.5
         return [*claims, Claim.at_least(name, gain, 0, source, slack)]
-
-    def _times(self) -> jax.Array:
-        return jnp.linspace(0.0, self.end, self.checkpoints + 1)
-
-    def _step(self) -> float:
-        return self.end / (self.checkpoints * self.substeps)
-
-    def _observed(self, beta, logits, value, x: Points):
-        """Products of pairs and log energies at the checkpoints, and whether the run ended well."""
-
-        def log_energy(x: Points) -> Scalar:
-            return jax.nn.logsumexp(beta * (x @ logits.T @ x.T))
-
-        attention = Softmax(beta, query=logits.T, value=value)
-        observe = {"products": disjoint_products, "log_energy": log_energy}
-        if self.faithful:
-            layers = TransformerLayers(self.d, attention, PostNorm(), self._step())
-            steps = self.checkpoints * self.substeps
-            path = rollout(layers, x, steps, observe=observe, throw=False)
-            values = jax.tree.map(lambda each: each[:: self.substeps], path.values)
-        else:
-            flow = AttentionFlow(Sphere(self.d), attention)
-            path = simulate(flow, x, self._times(), observe=observe, tol=self.tol, throw=False)
-            values = path.values
-        return values["products"], values["log_energy"], path.ok
 
 
 def matrices(family: str, key: Key, d: int) -> tuple[Float[Array, "d d"], Float[Array, "d d"]]:
@@ -159,16 +111,22 @@ def _count(study: RandomMatrices, family: str, betas, keys):
 
     def one(beta, key):
         first, second = jax.random.split(key)
-        x = Uniform(study.d).sample(first, study.n)
-        return study._observed(beta, *matrices(family, second, study.d), x)
+        logits, value = matrices(family, second, study.d)
+
+        def log_energy(x: Points) -> Scalar:
+            return jax.nn.logsumexp(beta * (x @ logits.T @ x.T))
+
+        attention = Softmax(beta, query=logits.T, value=value)
+        observe = {"products": disjoint_products, "log_energy": log_energy}
+        return study.follow(attention, Uniform(study.d).sample(first, study.n), observe)
 
     def at(beta):
-        products, log_energy, ok = jax.vmap(partial(one, beta))(keys)
-        reached = products >= 1 - study.delta
+        values, ok = jax.vmap(partial(one, beta))(keys)
+        reached = values["products"] >= 1 - study.delta
         return {
-            "probability": reached.mean(axis=(0, 2), dtype=products.dtype),
-            "least_gain": jnp.expm1(jnp.diff(log_energy)).min(),
-            "completed": ok.mean(dtype=products.dtype),
+            "probability": reached.mean(axis=(0, 2), dtype=betas.dtype),
+            "least_gain": jnp.expm1(jnp.diff(values["log_energy"])).min(),
+            "completed": ok.mean(dtype=betas.dtype),
         }
 
     return jax.lax.map(at, betas)
