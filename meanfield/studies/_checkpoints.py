@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._typing import Points
-from ..attention import AbstractAttention
+from ..attention import AbstractAttention, Unnormalized
 from ..dynamics import AttentionFlow, PostNorm
 from ..geometry import Sphere
-from ..schemes import TransformerLayers
+from ..schemes import AbstractScheme, TransformerLayers
 from ..solve import rollout, simulate
 from ._base import Study
 
@@ -19,8 +19,9 @@ from ._base import Study
 class AbstractCheckpointStudy(Study):
     """A study of tokens on the sphere at evenly spaced times, in one of two modes.
 
-    `faithful` takes the layers x <- N(x + h f(x)) of published codes; otherwise the flow that they
-    approximate is integrated adaptively.
+    `faithful` takes the layers x <- N(x + h f(x)) of published codes, whose step for unnormalized
+    attention is h = .1/max(sqrt(beta) e^{beta - 1/2}, 1), or a little less, so that steps end at the
+    checkpoints; otherwise the flow that they approximate is integrated adaptively.
     """
 
     end: float = 30.0
@@ -46,18 +47,47 @@ class AbstractCheckpointStudy(Study):
         """The mode, as figures name it."""
         return f"layers, step {self.step():.3g}" if self.faithful else f"Tsit5, tol {self.tol:.0e}"
 
+    def layers_between(self, attention: AbstractAttention) -> jax.Array | int:
+        """The number of layers from one checkpoint to the next."""
+        if not isinstance(attention, Unnormalized):
+            return self.substeps
+        stiffness = jnp.sqrt(attention.beta) * jnp.exp(attention.beta - 0.5)
+        published = 0.1 / jnp.maximum(stiffness, 1)
+        return jnp.ceil(self.end / self.checkpoints / published)
+
     def follow(
         self, attention: AbstractAttention, x: Points, observe: dict[str, Callable]
     ) -> tuple[dict[str, Any], jax.Array]:
         """What is observed at `times()`, and whether the run ended well."""
         if self.faithful:
-            layers = TransformerLayers(x.shape[-1], attention, PostNorm(), self.step())
-            steps = self.checkpoints * self.substeps
-            path = rollout(layers, x, steps, observe=observe, throw=False)
-            return jax.tree.map(lambda each: each[:: self.substeps], path.values), path.ok
+            count = self.layers_between(attention)
+            step = self.end / self.checkpoints / count
+            layers = TransformerLayers(x.shape[-1], attention, PostNorm(), step)
+            path = rollout(
+                _Several(layers, count), x, self.checkpoints, observe=observe, throw=False
+            )
+            return path.values, path.ok
         flow = AttentionFlow(Sphere(x.shape[-1]), attention)
         path = simulate(flow, x, self.times(), observe=observe, tol=self.tol, throw=False)
         return path.values, path.ok
+
+
+class _Several(AbstractScheme):
+    """Several steps of a scheme as one: their number need not be known when it is compiled."""
+
+    scheme: AbstractScheme
+    count: jax.Array | int
+
+    def step(self, state: Points, args: Any) -> tuple[Points, dict[str, jax.Array]]:
+        return jax.lax.fori_loop(
+            0, jnp.asarray(self.count, int), lambda _, x: self.scheme.step(x, args)[0], state
+        ), {}
+
+    def project(self, state: Points) -> Points:
+        return self.scheme.project(state)
+
+    def check(self, state: Any) -> Points:
+        return self.scheme.check(state)
 
 
 @dataclass(frozen=True, kw_only=True)

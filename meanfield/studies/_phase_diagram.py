@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from scipy.special import betainc
 
-from ..attention import Softmax
+from ..attention import AbstractExponential, Softmax, Unnormalized
 from ..dynamics import Equiangular
 from ..observables import hitting_time
 from ._base import Claim
@@ -16,6 +16,7 @@ from ._checkpoints import AbstractDiagramStudy
 from ._pairs import disjoint_products, uniform_starts, wilson
 
 PAPER = "Geshkovski, Letrouit, Polyanskiy, Rigollet, arXiv 2312.10794"
+STIFF_LAYERS = r"layers, step 0.1/\max(\sqrt{\beta}e^{\beta-1/2},1)"
 LINEAR_BETA = 4.0
 """Up to here the distance to the equiangular curve is about its first-order term from d = n on."""
 
@@ -32,6 +33,8 @@ class PhaseDiagram(AbstractDiagramStudy):
     one law; `low` and `high` are Wilson's 95 % interval from the first pair alone. The same starts
     serve every beta. `orthonormal` is <x_1, x_2> from n orthonormal tokens under the same
     integrator, the limit of large d; `deviation` is the root mean square distance from it (d >= n).
+    Without `normalized` it is the same diagram for unnormalized attention, which the paper draws up to
+    `end` = 1: there tokens that meet do so at rates up to 2 e^beta.
 
     Source: Geshkovski, Letrouit, Polyanskiy, Rigollet, arXiv 2312.10794, figure 3 and section 6.
     """
@@ -42,6 +45,8 @@ class PhaseDiagram(AbstractDiagramStudy):
     """Tokens."""
     realizations: int = 1024
     """Random starts."""
+    normalized: bool = True
+    """Softmax; otherwise unnormalized attention."""
 
     def cells(self) -> list[dict[str, Any]]:
         return self.sweep("d", self.dimensions)
@@ -70,7 +75,8 @@ class PhaseDiagram(AbstractDiagramStudy):
         whole.probability.attrs["long_name"] = "P(<x_1, x_2> >= 1 - delta)"
         whole.half_time.attrs["long_name"] = "time at which the probability reaches 1/2"
         whole.equiangular_time.attrs["long_name"] = "hitting time of the equiangular reduction"
-        return whole.assign_attrs(integrator=self.integrator())
+        label = self.integrator() if self.normalized or not self.faithful else STIFF_LAYERS
+        return whole.assign_attrs(integrator=label)
 
     def tiny(self) -> "PhaseDiagram":
         few = {"dimensions": (16, 256), "n": 16, "realizations": 32, "betas": 4, "chunk": 4}
@@ -82,6 +88,8 @@ class PhaseDiagram(AbstractDiagramStudy):
             self._claim_start(dataset),
             self._claim_orthonormal(dataset),
         ]
+        if not self.normalized:
+            return claims
         high = dataset.sel(d=dataset.d >= self.n, beta=dataset.beta <= LINEAR_BETA)
         if self.faithful:
             claims.append(self._claim_artefact(high))
@@ -102,11 +110,16 @@ class PhaseDiagram(AbstractDiagramStudy):
         ratio = dataset.orthonormal_time / dataset.equiangular_time
         ratio = ratio.where(np.isfinite(ratio))
         if self.faithful:
-            # Layers lag by a factor from h/log(1+h) (merging) to 1+h (orthonormal), up to h^2.
-            name, bound, error = "slowest orthonormal layers", 1 + self.step(), self.step() ** 2
+            # Layers lag by a factor from h/log(1+h) (merging) to 1+h (orthonormal), up to h^2, where
+            # speeds are at most 1; without softmax the step keeps h times the speed below .1.
+            h = self.step() if self.normalized else 0.1
+            name, bound, error = "slowest orthonormal layers", 1 + h, h**2
             return Claim.at_most(name, ratio.max(), bound, f"{PAPER}, x <- N(x + h f)", error)
-        # Between saves s apart the gap is like e^{-2t}: interpolation errs by s^2/4 in time.
-        error = (self.end / self.checkpoints) ** 2 / 4 / float(dataset.equiangular_time.min())
+        # Between saves s apart the gap is like e^{-2t}: interpolation errs by s^2/4 in time. Without
+        # softmax it is like e^{-2 e^beta t}: by up to s.
+        spacing = self.end / self.checkpoints
+        error = spacing**2 / 4 if self.normalized else spacing
+        error /= float(dataset.equiangular_time.min())
         worst = np.abs(ratio - 1).max()
         name = "orthonormal tokens: time / quadrature - 1"
         return Claim.close(name, worst, 0, error + 10 * self.tol, f"{PAPER}, Theorem 6.8")
@@ -135,9 +148,13 @@ class PhaseDiagram(AbstractDiagramStudy):
         name = f"d={int(at.d)}: contour 1/2, relative distance (beta <= {LINEAR_BETA:g})"
         return Claim.at_most(name, worst, float(at.d) ** -0.5, f"{PAPER}, Theorem 6.8")
 
+    def attention(self, beta) -> AbstractExponential:
+        """Softmax or unnormalized attention, at this inverse temperature."""
+        return Softmax(beta) if self.normalized else Unnormalized(beta)
+
     def _theory(self, betas: np.ndarray) -> np.ndarray:
         def time(beta):
-            return Equiangular(Softmax(beta), self.n).hitting_time(self.delta)
+            return Equiangular(self.attention(beta), self.n).hitting_time(self.delta)
 
         return np.asarray(jax.jit(jax.vmap(time))(jnp.asarray(betas)))
 
@@ -147,7 +164,9 @@ def _count(study: PhaseDiagram, betas, starts):
     """What is counted at each beta; a start beyond the realizations is the orthonormal one."""
 
     def at(beta):
-        watch = partial(study.follow, Softmax(beta), observe={"products": disjoint_products})
+        watch = partial(
+            study.follow, study.attention(beta), observe={"products": disjoint_products}
+        )
         values, ok = jax.vmap(watch)(starts)
         products = values["products"]
         random = products[: study.realizations]

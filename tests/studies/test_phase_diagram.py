@@ -57,6 +57,21 @@ def test_published_layers_lag_and_their_claims_hold():
     assert inside.mean() > 0.9
 
 
+def test_layers_without_softmax_take_small_steps_and_their_claims_hold():
+    few = {
+        "dimensions": (8,),
+        "n": 8,
+        "realizations": 4,
+        "betas": 2,
+        "beta_min": 4.0,
+        "beta_max": 5.0,
+    }
+    study = PhaseDiagram(normalized=False, faithful=True, end=1.0, checkpoints=50, chunk=2, **few)
+    result = study.run()
+    assert np.isfinite(result.orthonormal_time).all()
+    assert [claim for claim in study.claims(result) if not claim.passed] == []
+
+
 def test_random_matrices_are_what_they_say():
     key, d = jax.random.key(0), 200
     a, v = matrices("wigner_gradient", key, d)
