@@ -1,9 +1,0 @@
-import pytest
-
-from meanfield.studies import Depth
-
-
-@pytest.mark.slow
-def test_the_claims_hold_at_full_size():
-    study = Depth()
-    assert [claim for claim in study.claims(study.run()) if not claim.passed] == []
