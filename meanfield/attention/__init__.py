@@ -8,7 +8,9 @@ from ._exponential import (
     AbstractExponential as AbstractExponential,
     check_isotropic as check_isotropic,
 )
+from ._gaussian import AffineField as AffineField, GaussianAttention as GaussianAttention
 from ._harmonic import Harmonic as Harmonic
+from ._l2 import L2 as L2
 from ._masks import (
     AbstractMask as AbstractMask,
     Additive as Additive,

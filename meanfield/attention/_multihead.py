@@ -1,9 +1,11 @@
 import equinox as eqx
+import jax
 from jaxtyping import Array, Float
 
 from .._typing import Points
 from ..harmonics import AbstractBasis
 from ._base import AbstractAttention
+from ._gaussian import AffineField, GaussianAttention
 
 
 class MultiHead(AbstractAttention):
@@ -38,3 +40,13 @@ class MultiHead(AbstractAttention):
     ) -> Float[Array, " m"]:
         first, *rest = (head.attraction(basis, coeffs, x) for head in self.heads)
         return sum(rest, start=first)
+
+    def gaussian_field(self, mean: Float[Array, " d"], cov: Float[Array, "d d"]) -> AffineField:
+        """The field of a Gaussian cloud, affine if that of each head is; ValueError otherwise."""
+        if not all(isinstance(head, GaussianAttention) for head in self.heads):
+            raise ValueError(
+                "expected heads that keep a Gaussian cloud Gaussian, such as Softmax, L2 and Sinkhorn, "
+                "got another; simulate the particles with AttentionFlow."
+            )
+        first, *rest = (head.gaussian_field(mean, cov) for head in self.heads)
+        return jax.tree.map(lambda *parts: sum(parts[1:], start=parts[0]), first, *rest)

@@ -80,14 +80,17 @@ def exponential_sum(
 
 
 def _apply(matrix: Float[Array, "p c"] | None, x: Points, name: str) -> Float[Array, "n e"]:
-    if matrix is None:
-        return x
-    if matrix.shape[1] != x.shape[1]:
+    return x if matrix is None else x @ check_columns(matrix, x.shape[1], name).astype(x.dtype).T
+
+
+def check_columns(matrix: Float[Array, "p c"], d: int, name: str) -> Float[Array, "p c"]:
+    """`matrix`, if it acts on tokens in R^d."""
+    if matrix.shape[1] != d:
         raise ValueError(
-            f"expected a {name} matrix with {x.shape[1]} columns for tokens in R^{x.shape[1]}, "
+            f"expected a {name} matrix with {d} columns for tokens in R^{d}, "
             f"got shape {list(matrix.shape)}; its rows may be any number, its columns are d."
         )
-    return x @ matrix.astype(x.dtype).T
+    return matrix
 
 
 def check_matrix(matrix, name: str) -> Matrix | None:

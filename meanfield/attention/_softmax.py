@@ -5,6 +5,7 @@ from jaxtyping import Array, Float
 from .._typing import Points
 from ..harmonics import AbstractBasis
 from ._exponential import AbstractExponential
+from ._gaussian import AffineField, in_coordinates, logit_matrix, refuse_mask
 
 
 class Softmax(AbstractExponential):
@@ -40,3 +41,13 @@ class Softmax(AbstractExponential):
         # (1/beta) log Z; at beta = 0, where Z = 1, its limit.
         potential = jnp.where(beta == 0, pull, jnp.log(mass) / jnp.where(beta == 0, 1, beta))
         return self.isotropic_value().astype(coeffs.dtype) * potential
+
+    def gaussian_field(self, mean: Float[Array, " d"], cov: Float[Array, "d d"]) -> AffineField:
+        """The field of the cloud N(m, S): what x sees of it is N(m + S A x, S), with A = beta K^T Q.
+
+        field(x) = V (m + S A x). Source: Castin et al., arXiv 2501.18322.
+        """
+        refuse_mask(self.mask)
+        value = in_coordinates(self.value, mean, "value")
+        gain = value @ cov @ logit_matrix(self.beta, self.query, self.key, mean)
+        return AffineField(value @ mean + gain @ mean, gain)

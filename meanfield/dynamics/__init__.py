@@ -12,6 +12,7 @@ from ._base import (
 from ._equiangular import Equiangular as Equiangular
 from ._fields import Control as Control, Drift as Drift
 from ._fokker_planck import FokkerPlanck as FokkerPlanck
+from ._gaussian_flow import GaussianFlow as GaussianFlow
 from ._gradient_flow import GradientFlow as GradientFlow
 from ._imex import AbstractImex as AbstractImex
 from ._normalizations import (

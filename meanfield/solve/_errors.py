@@ -27,8 +27,8 @@ def finite(state) -> jax.Array:
     return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state)]).all()
 
 
-def raise_if_failed(state, result: diffrax.RESULTS, ok):
-    """`state`, whatever a run returns, or a SolveError if the run failed.
+def raise_if_failed(state, result: diffrax.RESULTS, ok, reached=None):
+    """`state`, whatever a run returns, or a SolveError if the run failed, at the time `reached`.
 
     Under jit and vmap it is an error at run time instead.
     """
@@ -36,15 +36,16 @@ def raise_if_failed(state, result: diffrax.RESULTS, ok):
         message = "the run failed; use throw=False to see how."
         return eqx.error_if(state, jnp.logical_not(ok), message, on_error="raise")
     if not bool(ok):
-        raise SolveError(describe(result))
+        raise SolveError(describe(result, reached))
     return state
 
 
-def describe(result: diffrax.RESULTS) -> str:
-    """One sentence about a failed run, with its remedy."""
+def describe(result: diffrax.RESULTS, reached=None) -> str:
+    """One sentence about a failed run, with the time that it reached and its remedy."""
+    early = "The run stopped early" + ("" if reached is None else f", at t = {reached:.6g}")
     for known, remedy in REMEDIES:
         if bool(result == known):
-            return f"The run stopped early: {remedy}."
+            return f"{early}: {remedy}."
     if bool(result == diffrax.RESULTS.successful):
         return "The state became NaN or infinite: lower dt, shorten ts, or use a smaller beta."
-    return f"The run stopped early: {diffrax.RESULTS[result]}"
+    return f"{early}: {diffrax.RESULTS[result]}"

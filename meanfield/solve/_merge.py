@@ -1,6 +1,7 @@
 """Runs in which coincident tokens become one heavier token."""
 
 import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -46,9 +47,10 @@ def simulate_with_merging(
     final = dynamics.project(cloud.expand())
     ok = jnp.asarray(bool(run.ok) and bool(finite(final)))
     if throw and not ok:
-        raise SolveError(describe(run.result))
+        raise SolveError(describe(run.result, run.reached))
     values = jax.tree.map(lambda *each: jnp.stack(each), *saved)
-    return Trajectory(ts, values, final, run.stats(), run.result, ok, Merges(*cloud.tree()))
+    merges, reached = Merges(*cloud.tree()), jnp.asarray(run.reached, ts.dtype)
+    return Trajectory(ts, values, final, run.stats(), run.result, ok, merges, reached)
 
 
 def check_merging(dynamics, x0, ts, merge) -> tuple[AbstractParticles, float]:
@@ -71,7 +73,7 @@ class _Run:
     def __init__(self, dynamics: AbstractParticles, plan: Plan, args: Any, distance: Scalar):
         self.dynamics, self.plan, self.args, self.distance = dynamics, plan, args, distance
         self.result, self.ok, self.dt = diffrax.RESULTS.successful, True, plan.dt
-        self.counts, self.segments = np.zeros(3, int), 0
+        self.counts, self.segments, self.reached = np.zeros(3, int), 0, math.nan
 
     def until(self, cloud: Cloud, t: float, end: float) -> None:
         """Move the cloud from t to end, merging on the way."""
@@ -93,7 +95,8 @@ class _Run:
         self.ok = bool(diffrax.is_okay(result))
         if self.plan.dt is None and self.ok and int(counts[1]):
             self.dt = (reached - t) / counts[1]
-        return float(reached)
+        self.reached = float(reached)
+        return self.reached
 
     def stats(self) -> dict:
         steps, accepted, rejected = (int(count) for count in self.counts)

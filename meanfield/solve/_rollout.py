@@ -37,7 +37,8 @@ def rollout(
     if throw:
         values, final = raise_if_failed((values, final), diffrax.RESULTS.successful, ok)
     ts = jnp.arange(steps + 1, dtype=jnp.result_type(*jax.tree.leaves(x0)))
-    return Trajectory(ts, values, final, {"steps": steps, **info}, diffrax.RESULTS.successful, ok)
+    stats, result = {"steps": steps, **info}, diffrax.RESULTS.successful
+    return Trajectory(ts, values, final, stats, result, ok, reached=ts[-1])
 
 
 @eqx.filter_jit

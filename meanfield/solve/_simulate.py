@@ -63,12 +63,12 @@ def simulate(
     observe = check_observe(observe)
     if merge is not None:
         return simulate_with_merging(dynamics, x0, ts, observe, plan, args, merge, throw)
-    values, final, solution = _integrate(dynamics, x0, ts, observe, plan, args)
+    values, final, reached, solution = _integrate(dynamics, x0, ts, observe, plan, args)
     ok = diffrax.is_successful(solution.result) & finite(final)
     if throw:
-        values, final = raise_if_failed((values, final), solution.result, ok)
+        values, final = raise_if_failed((values, final), solution.result, ok, reached)
     stats = plan.stats(solution.stats, ts)
-    return Trajectory(ts, values, final, stats, solution.result, ok)
+    return Trajectory(ts, values, final, stats, solution.result, ok, reached=reached)
 
 
 def check_start(dynamics: AbstractDynamics, x0, ts):
@@ -102,4 +102,5 @@ def _integrate(dynamics, x0, ts, observe, plan: Plan, args):
         warnings.filterwarnings("ignore", "invalid value encountered in cast", RuntimeWarning)
         solution = plan.solve(dynamics, x0, ts[0], ts[-1], diffrax.SaveAt(subs=saves), args)
     values, final = cast(tuple, solution.ys)
-    return values, jax.tree.map(lambda leaf: leaf[0], final), solution
+    reached = cast(tuple, solution.ts)[1][0]
+    return values, jax.tree.map(lambda leaf: leaf[0], final), reached, solution
