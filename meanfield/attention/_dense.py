@@ -1,6 +1,7 @@
 import jax.numpy as jnp
 
-from ._engine import AbstractEngine, Sums, available_memory, exponentials, largest_logit
+from .._memory import available_memory
+from ._engine import AbstractEngine, Sums, exponentials, largest_logit
 from ._problem import ExponentialSum
 
 

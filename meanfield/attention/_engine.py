@@ -1,5 +1,4 @@
 import abc
-import os
 
 import equinox as eqx
 import jax
@@ -40,11 +39,3 @@ def exponentials(logits: Float[Array, "n m"], shift: Float[Array, " n"]) -> Floa
     """
     cap = jnp.log(jnp.finfo(logits.dtype).max) / 2
     return jnp.exp(jnp.minimum(logits - shift[:, None], cap))
-
-
-def available_memory() -> float:
-    """Bytes that an array may take on the default device: the device's limit, or this machine's."""
-    stats = jax.devices()[0].memory_stats()
-    if stats and "bytes_limit" in stats:
-        return float(stats["bytes_limit"])
-    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))

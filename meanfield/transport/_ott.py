@@ -8,6 +8,14 @@ with warnings.catch_warnings():
         costs as costs,
         epsilon_scheduler as epsilon_scheduler,
         geometry as geometry,
+        grid as grid,
     )
-    from ott.problems.linear import linear_problem as linear_problem
-    from ott.solvers.linear import acceleration as acceleration, sinkhorn as sinkhorn
+    from ott.problems.linear import (
+        barycenter_problem as barycenter_problem,
+        linear_problem as linear_problem,
+    )
+    from ott.solvers.linear import (
+        acceleration as acceleration,
+        discrete_barycenter as discrete_barycenter,
+        sinkhorn as sinkhorn,
+    )

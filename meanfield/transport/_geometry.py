@@ -1,0 +1,189 @@
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._checks import check_dimension
+from .._memory import available_memory, dense_is_quick
+from .._typing import Points, Scalar
+from ._costs import SquaredEuclidean
+from ._ott import costs, geometry
+
+
+def point_geometry(
+    x: Points,
+    y: Float[Array, "m d"] | None = None,
+    cost: costs.CostFn | Callable[..., Scalar] | None = None,
+    *,
+    epsilon: Scalar | float | None = None,
+    relative_epsilon: Scalar | float = 0.05,
+    dense: bool | None = None,
+    block: int = 1024,
+) -> geometry.Geometry:
+    """The costs c(x_i, y_j) between two clouds, in the form that ott's solvers take.
+
+    - `x` [n, d], `y` [m, d]: the clouds; y = x if left out.
+    - `cost`: an object such as `SquaredEuclidean()` (the default), `DotProduct()`, `SquaredGeodesic()`,
+      any cost of ott, or a function of two points.
+    - `epsilon`: the entropic regularization, in units of the cost. By default `relative_epsilon` times
+      the mean cost, which is not differentiated.
+    - `dense`: True builds the matrix [n, m]; False works block by block in O(n + m) memory, forward
+      and backward; None (the default) takes blocks where the matrix would exceed 32 MiB.
+
+    Raises ValueError for a dense matrix that does not fit in memory.
+    """
+    y = x if y is None else y
+    n, m, itemsize = x.shape[0], y.shape[0], x.dtype.itemsize
+    cost = as_cost(SquaredEuclidean() if cost is None else cost)
+    if dense or (dense is None and dense_is_quick(n, m, itemsize)):
+        check_dense(n, m, itemsize)
+        made = geometry.Geometry(cost_matrix=cost.all_pairs(x, y), epsilon=1.0)
+    else:
+        made = BlockwiseGeometry(x, y, cost, 1.0, check_dimension(block))
+    if epsilon is None:
+        mean = jax.lax.stop_gradient(made.mean_cost_matrix)
+        epsilon = jnp.asarray(relative_epsilon, x.dtype) * mean
+    made._epsilon_init = jnp.asarray(epsilon).astype(x.dtype)
+    return made
+
+
+def check_dense(n: int, m: int, itemsize: int) -> None:
+    """Raise ValueError if three n x m matrices would not fit in memory."""
+    need, have = 3 * n * m * itemsize, available_memory()
+    if need > have:
+        raise ValueError(
+            f"expected a cost matrix that fits in memory, got n = {n} by m = {m}, which needs "
+            f"{need / 2**30:.0f} GiB of {have / 2**30:.0f}; leave out dense=True, which takes blocks."
+        )
+
+
+@jax.tree_util.register_pytree_node_class
+class FunctionCost(costs.CostFn):
+    """A function of two points as a cost."""
+
+    def __init__(self, function: Callable[..., Scalar]):
+        self.function = function
+
+    def __call__(self, x: Float[Array, " d"], y: Float[Array, " d"]) -> Scalar:
+        return self.function(x, y)
+
+    def tree_flatten(self):
+        return (), self.function
+
+    @classmethod
+    def tree_unflatten(cls, aux_data, children):
+        return cls(aux_data)
+
+
+def as_cost(cost) -> costs.CostFn:
+    """A cost of ott, made of a function if need be; ValueError for anything else."""
+    if isinstance(cost, costs.CostFn):
+        return cost
+    if not callable(cost):
+        raise ValueError(
+            f"expected a cost, got {type(cost).__name__}; pass SquaredEuclidean(), DotProduct(), "
+            "SquaredGeodesic() or a function of two points."
+        )
+    return FunctionCost(cost)
+
+
+@jax.tree_util.register_pytree_node_class
+class BlockwiseGeometry(geometry.Geometry):
+    """The costs between two clouds, computed again block by block wherever they are needed.
+
+    Log-sum-exps are exact to rounding (the running maximum of Milakov and Gimelshein, arXiv
+    1805.02867), in O(n + m) memory forward and, by checkpointing, backward (Rabe and Staats, arXiv
+    2112.05682). `block` is the side of the square blocks. It is ott's `PointCloud(batch_size=...)`,
+    which does not run under current versions of jax.
+    """
+
+    def __init__(self, x: Any, y: Any, cost: Any, epsilon: Any, block: int):
+        super().__init__(epsilon=epsilon)
+        self.x, self.y, self.cost, self.block = x, y, cost, block
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.x.shape[0], self.y.shape[0]
+
+    @property
+    def dtype(self):
+        return self.x.dtype
+
+    @property
+    def is_online(self) -> bool:
+        return True
+
+    @property
+    def cost_matrix(self) -> Float[Array, "n m"]:
+        check_dense(*self.shape, self.dtype.itemsize)
+        return self.cost.all_pairs(self.x, self.y)
+
+    def apply_lse_kernel(self, f, g, eps, vec=None, axis: int = 0):
+        """eps log sum_j v_j e^{(g_j - c_ij)/eps} (axis 1), or the same over i with f, and the sign."""
+        h = f if axis == 0 else g
+        vec = jnp.ones_like(h) if vec is None else jnp.broadcast_to(vec, h.shape)
+        top, total = self._by_blocks(axis, (h, vec), functools.partial(_accumulate, eps), _empty)
+        return eps * (top + jnp.log(jnp.abs(total))), jnp.sign(total)
+
+    def _apply_cost_to_vec(self, vec, axis: int = 0, fn=None, is_linear: bool = False):
+        def add(total, cost, columns, valid):
+            cost = cost if fn is None else fn(cost)
+            return total + jnp.where(valid, cost, 0) @ columns[0]
+
+        return self._by_blocks(axis, (vec,), add, jnp.zeros_like)
+
+    def _by_blocks(self, axis: int, columns: tuple, combine: Callable, start: Callable):
+        """Fold the blocks of each row of costs: combine(carry, cost, columns, valid) -> carry.
+
+        The rows are the points x where axis = 1; where axis = 0 they are the points y.
+        """
+        rows, others = (self.x, self.y) if axis == 1 else (self.y, self.x)
+        n, m = rows.shape[0], others.shape[0]
+        side, width = min(self.block, n), min(self.block, m)
+        valid = _blocks(jnp.arange(m), width, -1) >= 0
+        tiles = (_blocks(others, width), tuple(_blocks(c, width) for c in columns), valid)
+
+        @jax.checkpoint
+        def one_row(points):
+            @jax.checkpoint
+            def step(carry, tile):
+                other, column, valid = tile
+                cost = self.cost.all_pairs(points, other)
+                cost = cost if axis == 1 else self.cost.all_pairs(other, points).T
+                return combine(carry, cost, column, valid), None
+
+            return jax.lax.scan(step, start(points[:, 0]), tiles)[0]
+
+        folded = jax.lax.map(one_row, _blocks(rows, side))
+        return jax.tree.map(lambda a: a.reshape(-1)[:n], folded)
+
+    def tree_flatten(self):
+        return (self.x, self.y, self.cost, self._epsilon_init), {"block": self.block}
+
+    @classmethod
+    def tree_unflatten(cls, aux_data, children):
+        return cls(*children, **aux_data)
+
+
+def _blocks(a: Array, size: int, fill: int | None = None) -> Array:
+    """a [n, ...] as [ceil(n/size), size, ...], padded with `fill` or with its last row."""
+    pad = [(0, -a.shape[0] % size)] + [(0, 0)] * (a.ndim - 1)
+    a = jnp.pad(a, pad, mode="edge") if fill is None else jnp.pad(a, pad, constant_values=fill)
+    return a.reshape(-1, size, *a.shape[1:])
+
+
+def _empty(like: Float[Array, " n"]):
+    return jnp.full_like(like, -jnp.inf), jnp.zeros_like(like)
+
+
+def _accumulate(eps, carry, cost, columns, valid):
+    """One step of a log-sum-exp with a running maximum."""
+    top, total = carry
+    h, vec = columns
+    logits = jnp.where(valid, (h - cost) / eps, -jnp.inf)
+    new = jnp.maximum(top, jax.lax.stop_gradient(logits.max(axis=1)))
+    weights = jnp.exp(logits - new[:, None])
+    return new, total * jnp.exp(top - new) + weights @ vec
