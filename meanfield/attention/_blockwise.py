@@ -1,17 +1,19 @@
+import functools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from .._checks import check_dimension
 from ._engine import AbstractEngine, Sums, exponentials, largest_logit
 from ._problem import ExponentialSum
 
-Tile = tuple[Float[Array, "b e"], Float[Array, " b"]]
-"""The weighted sums of a block of queries so far, normalizer last, and the shift they carry."""
+Visit = Callable[[Any, Float[Array, "a b"], Float[Array, "e b"]], Any]
+"""(state of a block of queries, logits, values of a block of keys) -> state."""
 
 
 class Blockwise(AbstractEngine):
@@ -21,7 +23,8 @@ class Blockwise(AbstractEngine):
     bounded that no row can underflow (on the sphere, beta below 336 in float64 and 35 in float32)
     the weights are e^{l - bound} with no running maximum; otherwise, and under any mask, the maximum
     is carried along (Milakov and Gimelshein, arXiv 1805.02867). Blocks are computed again in the
-    backward pass instead of being stored (Rabe and Staats, arXiv 2112.05682).
+    backward pass instead of being stored (Rabe and Staats, arXiv 2112.05682): a gradient costs about
+    three times the field.
     """
 
     block: int = eqx.field(static=True, default=1024, converter=check_dimension)
@@ -29,45 +32,97 @@ class Blockwise(AbstractEngine):
     def sums(self, problem: ExponentialSum) -> Sums:
         bound = jax.lax.stop_gradient(problem.bound())
         if problem.mask is not None:
-            return self._by_rows(problem, bound, _online)
-        return jax.lax.cond(
-            2 * bound.max() <= underflow_limit(bound.dtype),
-            lambda p, b: self._by_rows(p, b, _bounded),
-            lambda p, b: self._by_rows(p, b, _online),
-            problem,
-            bound,
-        )
-
-    def _by_rows(
-        self, problem: ExponentialSum, bound: Float[Array, " n"], accumulate: Callable[..., Tile]
-    ) -> Sums:
-        n, m = problem.q.shape[0], problem.k.shape[0]
-        rows, columns = min(self.block, n), min(self.block, m)
-        v = problem.v
-        ones = jnp.ones((m, 1), v.dtype)
-        values = problem.w[:, None] * jnp.concatenate([v, ones], axis=1)
-        keys = (
-            _blocks(problem.k, columns),
-            _blocks(values, columns),
-            _blocks(jnp.arange(m), columns),
-        )
-
-        @jax.checkpoint
-        def one_row(block) -> Tile:
-            q, shift, index = block
-            score = _scores(problem, q, index)
-            return accumulate(score, shift, keys, values.shape[1])
-
-        scaled = (problem.beta * problem.q, bound, jnp.arange(n))
-        out, shift = jax.lax.map(one_row, tuple(_blocks(a, rows) for a in scaled))
-        out = out.reshape(-1, values.shape[1])[:n]
-        return Sums(shift.reshape(-1)[:n], out[:, -1], out[:, :-1])
+            out, shift = _online(problem, self.block)
+        else:
+            out, shift = jax.lax.cond(
+                2 * bound.max() <= underflow_limit(bound.dtype),
+                lambda p, b: (_shifted(p, b, self.block), b),
+                lambda p, b: _online(p, self.block),
+                problem,
+                bound,
+            )
+        return Sums(shift, out[:, -1], out[:, :-1])
 
 
 def underflow_limit(dtype) -> float:
     """The largest 2 * bound at which the greatest term of every row keeps all its digits."""
     info = jnp.finfo(dtype)
     return math.log(info.eps) - math.log(info.tiny)
+
+
+def _shifted(problem: ExponentialSum, shift: Float[Array, " n"], block: int) -> Array:
+    """The moment and, in the last column, the mass under a given shift: linear in the values, so that
+    nothing is stored for the backward pass."""
+
+    def visitor(shift: Float[Array, " a"]) -> tuple[Any, Visit]:
+        start = jnp.zeros((shift.shape[0], _width(problem)), shift.dtype)
+        return start, lambda total, l, v: total + exponentials(l, shift) @ v.T
+
+    return _fold(problem, shift, block, visitor)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _online(problem: ExponentialSum, block: int) -> tuple[Array, Float[Array, " n"]]:
+    """The same under the largest logit of each row, found on the way; and that logit."""
+
+    def visitor(shift: Float[Array, " a"]) -> tuple[Any, Visit]:
+        def visit(state, logits, values):
+            total, top = state
+            new = jnp.maximum(top, largest_logit(logits, values[-1]))
+            fixed = _finite(new)
+            weights = exponentials(logits, fixed)
+            return total * jnp.exp(top - fixed)[:, None] + weights @ values.T, new
+
+        start = jnp.zeros((shift.shape[0], _width(problem)), shift.dtype)
+        return (start, jnp.full_like(shift, -jnp.inf)), visit
+
+    return _fold(problem, jnp.zeros_like(problem.q[:, 0]), block, visitor)
+
+
+@_online.defjvp
+def _online_jvp(block, primals, tangents):
+    # The shift cancels in whatever is made of the sums: it is held fixed, and the rest is linear.
+    out, shift = _online(*primals, block)
+    fixed = _finite(shift)
+    _, slope = jax.jvp(lambda problem: _shifted(problem, fixed, block), primals, tangents)
+    return (out, shift), (slope, jnp.zeros_like(shift))
+
+
+def _fold(
+    problem: ExponentialSum,
+    shift: Float[Array, " n"],
+    block: int,
+    visitor: Callable[[Float[Array, " a"]], tuple[Any, Visit]],
+) -> Any:
+    """For each block of queries, the last state of `visitor(its shift)` after all blocks of keys.
+
+    Keys and values are laid out as columns: their cotangents are then products that need no
+    transposed copy of a block, which would cost more than the block itself.
+    """
+    n, m = problem.q.shape[0], problem.k.shape[0]
+    ones = jnp.ones((m, 1), problem.q.dtype)
+    values = problem.w[:, None] * jnp.concatenate([problem.v, ones], axis=1)
+    keys = tuple(
+        jnp.moveaxis(_blocks(a, min(block, m)), 1, -1) for a in (problem.k, values, jnp.arange(m))
+    )
+
+    def row(queries):
+        q, shift, rows = queries
+        start, visit = visitor(shift)
+
+        @jax.checkpoint
+        def step(state, keys):
+            k, values, columns = keys
+            logits = q @ k
+            if problem.mask is not None:
+                logits = logits + problem.mask.bias(rows, columns).astype(logits.dtype)
+            return visit(state, logits, values), None
+
+        return jax.lax.scan(step, start, keys)[0]
+
+    queries = (problem.beta * problem.q, shift, jnp.arange(n))
+    last = jax.lax.map(row, tuple(_blocks(a, min(block, n)) for a in queries))
+    return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:])[:n], last)
 
 
 def _blocks(a: Array, size: int) -> Array:
@@ -77,38 +132,11 @@ def _blocks(a: Array, size: int) -> Array:
     return a.reshape(-1, size, *a.shape[1:])
 
 
-def _scores(problem: ExponentialSum, q: Float[Array, "a p"], rows: Int[Array, " a"]) -> Callable:
-    """The logits of one block of queries as a function of a block of keys."""
-
-    def score(k: Float[Array, "b p"], columns: Int[Array, " b"]) -> Float[Array, "a b"]:
-        logits = q @ k.T
-        if problem.mask is None:
-            return logits
-        return logits + problem.mask.bias(rows, columns).astype(logits.dtype)
-
-    return score
+def _finite(shift: Float[Array, " n"]) -> Float[Array, " n"]:
+    """0 where no key has weight."""
+    return jnp.where(jnp.isfinite(shift), shift, 0)
 
 
-def _bounded(score: Callable, shift: Float[Array, " a"], keys, width: int) -> Tile:
-    @jax.checkpoint
-    def step(total, block):
-        k, values, columns = block
-        return total + jnp.exp(score(k, columns) - shift[:, None]) @ values, None
-
-    zero = jnp.zeros((shift.shape[0], width), shift.dtype)
-    return jax.lax.scan(step, zero, keys)[0], shift
-
-
-def _online(score: Callable, shift: Float[Array, " a"], keys, width: int) -> Tile:
-    @jax.checkpoint
-    def step(carry, block):
-        total, top = carry
-        k, values, columns = block
-        logits = score(k, columns)
-        new = jnp.maximum(top, largest_logit(logits, values[:, -1]))
-        fixed = jnp.where(jnp.isfinite(new), new, 0)
-        weights = exponentials(logits, fixed)
-        return (total * jnp.exp(top - fixed)[:, None] + weights @ values, new), None
-
-    start = jnp.zeros((shift.shape[0], width), shift.dtype), jnp.full_like(shift, -jnp.inf)
-    return jax.lax.scan(step, start, keys)[0]
+def _width(problem: ExponentialSum) -> int:
+    """Columns of the moment, and one for the mass."""
+    return 1 + (problem.y.shape[1] if problem.value is None else problem.value.shape[0])
