@@ -31,9 +31,19 @@ def log_mean(beta, d):
     return float(beta - VonMisesFisher(pole, beta).log_density(pole))
 
 
+BETAS, ACCURACIES = (1.0, 9.0, 50.0), (1e-4, 1e-8, 1e-12)
+
+
 @pytest.mark.parametrize("d", [2, 3])
-@pytest.mark.parametrize("beta", [1.0, 9.0, 50.0])
-def test_the_accuracy_that_was_asked_for(d, beta, getkey):
+@pytest.mark.parametrize(
+    ("beta", "accuracy"),
+    [
+        pytest.param(b, a, marks=() if i == j else pytest.mark.slow)  # each is compiled for seconds
+        for i, b in enumerate(BETAS)
+        for j, a in enumerate(ACCURACIES)
+    ],
+)
+def test_the_accuracy_that_was_asked_for(d, beta, accuracy, getkey):
     w = jax.random.uniform(getkey(), (N,))
     x, w = clouds(getkey(), d), w / w.sum()
     queries = Sphere(d).sample(getkey(), N)
@@ -42,10 +52,9 @@ def test_the_accuracy_that_was_asked_for(d, beta, getkey):
     # The peak is then e^{beta - offset}, whose rounding, with Funk-Hecke multipliers good to 2e-14,
     # bounds what can be asked at beta = 50.
     rounding = 3e-14 * np.exp(beta - offset)
-    for accuracy in (1e-4, 1e-8, 1e-12):
-        fast = Unnormalized(beta, engine=Harmonic.of(beta, d, accuracy), offset=offset)
-        gap = jnp.abs(fields(fast, queries, x, w) - exact)
-        assert float(gap.max()) < accuracy + rounding
+    fast = Unnormalized(beta, engine=Harmonic.of(beta, d, accuracy), offset=offset)
+    gap = jnp.abs(fields(fast, queries, x, w) - exact)
+    assert float(gap.max()) < accuracy + rounding
 
 
 @eqx.filter_jit
