@@ -36,7 +36,7 @@ class Blockwise(AbstractEngine):
         else:
             out, shift = jax.lax.cond(
                 2 * bound.max() <= underflow_limit(bound.dtype),
-                lambda p, b: (_shifted(p, b, self.block), b),
+                lambda p, b: (shifted_sums(p, b, self.block), b),
                 lambda p, b: _online(p, self.block),
                 problem,
                 bound,
@@ -50,13 +50,13 @@ def underflow_limit(dtype) -> float:
     return math.log(info.eps) - math.log(info.tiny)
 
 
-def _shifted(problem: ExponentialSum, shift: Float[Array, " n"], block: int) -> Array:
+def shifted_sums(problem: ExponentialSum, shift: Float[Array, " n"], block: int) -> Array:
     """The moment and, in the last column, the mass under a given shift: linear in the values, so that
     nothing is stored for the backward pass."""
 
     def visitor(shift: Float[Array, " a"]) -> tuple[Any, Visit]:
         start = jnp.zeros((shift.shape[0], _width(problem)), shift.dtype)
-        return start, lambda total, l, v: total + exponentials(l, shift) @ v.T
+        return start, lambda total, logits, v: total + exponentials(logits, shift) @ v.T
 
     return _fold(problem, shift, block, visitor)
 
@@ -84,7 +84,7 @@ def _online_jvp(block, primals, tangents):
     # The shift cancels in whatever is made of the sums: it is held fixed, and the rest is linear.
     out, shift = _online(*primals, block)
     fixed = _finite(shift)
-    _, slope = jax.jvp(lambda problem: _shifted(problem, fixed, block), primals, tangents)
+    _, slope = jax.jvp(lambda problem: shifted_sums(problem, fixed, block), primals, tangents)
     return (out, shift), (slope, jnp.zeros_like(shift))
 
 

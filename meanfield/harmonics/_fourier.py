@@ -5,7 +5,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float, Int
+from jaxtyping import Array, Complex, Float, Int, Shaped
 
 from ._base import (
     AbstractBasis,
@@ -16,13 +16,17 @@ from ._base import (
     compiled,
 )
 
+# Points whose powers are kept at a time.
+_BLOCK = 4096
+
 
 class Fourier(AbstractBasis):
     """The trigonometric basis 1, sqrt2 cos(j theta), sqrt2 sin(j theta), j <= degree, on S^1.
 
     Its 2 degree + 1 coefficients are ordered mean, cos 1, sin 1, cos 2, sin 2, ... `nodes` are
     q >= 3 degree + 1 equispaced angles from 0, and transforms are FFTs. Points are unit vectors
-    (cos theta, sin theta), and a sum over n of them costs O(n degree).
+    (cos theta, sin theta), and a sum over n of them costs O(n degree), in blocks: O(n) memory, also
+    for gradients.
 
     Use degree 32 for kernels e^{beta <x, y>} of beta up to 10, and 5 sqrt(beta) + 16 beyond.
 
@@ -71,7 +75,9 @@ class Fourier(AbstractBasis):
     def evaluate(self, coeffs: Float[Array, " k"], x: Float[Array, "n d"]) -> Float[Array, " n"]:
         """The values [n] at the unit vectors x [n, 2]."""
         mean, waves = _split(self._check_coeffs(coeffs))
-        return mean + _horner(waves, _as_complex(check_columns(x, 2))).real
+        z = _as_complex(check_columns(x, 2))
+        sums = jax.lax.map(jax.checkpoint(lambda z: _horner(waves, z).real), _blocks(z))
+        return mean + sums.reshape(-1)[: len(z)]
 
     @compiled
     def gradient(self, coeffs: Float[Array, " k"], x: Float[Array, "n d"]) -> Float[Array, "n d"]:
@@ -91,16 +97,22 @@ class Fourier(AbstractBasis):
         self, x: Float[Array, "n d"], w: Float[Array, "..."] | None = None
     ) -> Float[Array, " k"]:
         """sum_j w_j Y_i(x_j) for unit vectors x [n, 2]; by default w = 1/n."""
-        z = _as_complex(check_columns(x, 2))
-        w = cloud_weights(x, w)
+        x, w = check_columns(x, 2), cloud_weights(x, w)
 
-        def climb(power, _):
-            power = power * z
-            total = jnp.sum(power)
-            return power, jnp.stack([total.real, total.imag])
+        @jax.checkpoint
+        def add(total, cloud):
+            x, y, w = cloud
 
-        start = jax.lax.complex(w, jnp.zeros_like(w))
-        _, pairs = jax.lax.scan(climb, start, None, length=self.degree, unroll=2)
+            def climb(power, _):
+                real, imaginary = power
+                power = real * x - imaginary * y, real * y + imaginary * x
+                return power, jnp.stack([jnp.sum(part) for part in power])
+
+            start = (w, jnp.zeros_like(w))
+            return total + jax.lax.scan(climb, start, None, length=self.degree, unroll=4)[1], None
+
+        clouds = (_blocks(x[:, 0]), _blocks(x[:, 1]), _blocks(w))
+        pairs, _ = jax.lax.scan(add, jnp.zeros((self.degree, 2), x.dtype), clouds)
         return jnp.concatenate([jnp.sum(w)[None], math.sqrt(2) * _flat(pairs)])
 
     @property
@@ -125,6 +137,12 @@ class Fourier(AbstractBasis):
 
 def _flat(pairs: Float[Array, "*batch j 2"]) -> Float[Array, "*batch k"]:
     return pairs.reshape(*pairs.shape[:-2], -1)
+
+
+def _blocks(a: Shaped[Array, " n"]) -> Shaped[Array, "k b"]:
+    """a [n] as rows that stay in the caches, padded with zeros: points of no weight."""
+    size = min(_BLOCK, len(a))
+    return jnp.pad(a, (0, -len(a) % size)).reshape(-1, size)
 
 
 def _as_complex(x: Float[Array, "n 2"]) -> Complex[Array, " n"]:
