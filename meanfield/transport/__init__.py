@@ -1,6 +1,10 @@
 """Optimal transport between clouds and between densities; all Sinkhorn iterations are ott's."""
 
+from ._bures import bures as bures, gaussian_wasserstein as gaussian_wasserstein
+from ._circle import wasserstein_circle as wasserstein_circle
 from ._costs import SquaredEuclidean as SquaredEuclidean, SquaredGeodesic as SquaredGeodesic
+from ._coupling import Coupling as Coupling
+from ._divergence import Divergence as Divergence, sinkhorn_divergence as sinkhorn_divergence
 from ._domains import (
     AbstractDomain as AbstractDomain,
     Box as Box,
@@ -8,7 +12,10 @@ from ._domains import (
     HeatGrid as HeatGrid,
 )
 from ._dot_product import DotProduct as DotProduct
+from ._entropic import Entropic as Entropic
+from ._exact import Exact as Exact
 from ._geometry import point_geometry as point_geometry
+from ._line import wasserstein_line as wasserstein_line
 from ._matrix_root import symmetric_root as symmetric_root
 from ._proximal import (
     Accuracy as Accuracy,
@@ -18,3 +25,5 @@ from ._proximal import (
     self_potential as self_potential,
 )
 from ._sinkhorn import Solution as Solution, solve as solve
+from ._transport import AbstractMethod as AbstractMethod, Transport as Transport
+from ._wasserstein import wasserstein as wasserstein

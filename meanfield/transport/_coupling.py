@@ -1,0 +1,61 @@
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from .._checks import check_scalar, check_weights, guard
+from .._typing import Scalar, Weights
+
+
+class Coupling(eqx.Module):
+    """A coupling of two weighted clouds by k pairs: point rows[k] sends mass[k] to point columns[k].
+
+    An optimal one needs no more than n + m - 1 pairs. Some masses may be 0. `potentials` are the
+    dual ones, f [n] and g [m] with f_i + g_j <= c_ij and equality on the pairs, or None where the
+    method yields none; `iterations` is what it took, 0 where there are none to count.
+    """
+
+    rows: Int[Array, " k"]
+    columns: Int[Array, " k"]
+    mass: Float[Array, " k"]
+    shape: tuple[int, int] = eqx.field(static=True)
+    potentials: tuple[Float[Array, " n"], Float[Array, " m"]] | None = None
+    iterations: Int[Array, ""] | int = 0
+
+    def plan(self) -> Float[Array, "n m"]:
+        """The coupling as a matrix [n, m], whose row sums are a and column sums b."""
+        zero = jnp.zeros(self.shape, self.mass.dtype)
+        return zero.at[self.rows, self.columns].add(self.mass)
+
+    def marginals(self) -> tuple[Float[Array, " n"], Float[Array, " m"]]:
+        """The row and column sums of the plan."""
+        first, second = (jnp.zeros(size, self.mass.dtype) for size in self.shape)
+        return first.at[self.rows].add(self.mass), second.at[self.columns].add(self.mass)
+
+    def average(self, values: Float[Array, "m e"]) -> Float[Array, "n e"]:
+        """E[values_j | i], with values [m, e]; NaN at points of mass 0."""
+        sent = self.mass[:, None] * values[self.columns]
+        total = jnp.zeros((self.shape[0], values.shape[1]), values.dtype).at[self.rows].add(sent)
+        return total / self.marginals()[0][:, None]
+
+    def error(self, a: Float[Array, " n"], b: Float[Array, " m"]) -> Scalar:
+        """sum_i |row sum - a_i| + sum_j |column sum - b_j|."""
+        first, second = self.marginals()
+        return jax.lax.stop_gradient(jnp.abs(first - a).sum() + jnp.abs(second - b).sum())
+
+
+def weights_or_uniform(w, n: int, dtype, name: str) -> Weights:
+    """`w` as n weights of sum 1; uniform if None."""
+    return jnp.full(n, 1 / n, dtype) if w is None else check_weights(w, n, name).astype(dtype)
+
+
+def root(cost: Scalar, p: float = 2.0) -> Scalar:
+    """cost^(1/p), with the derivative 0, and not infinity, where the cost is 0; NaN stays NaN."""
+    zero = cost <= 0
+    return jnp.where(zero, 0, jnp.where(zero, 1, cost) ** (1 / p))
+
+
+def check_positive(value, name: str) -> Scalar:
+    """`value` as a finite number that is greater than 0."""
+    value = check_scalar(value, name)
+    return guard(value, value > 0, f"expected {name} > 0, got {value}; leave it out for a default.")

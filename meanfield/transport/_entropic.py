@@ -1,0 +1,148 @@
+import copy
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Int
+
+from .._typing import Points, Scalar
+from ._coupling import check_positive
+from ._geometry import point_geometry
+from ._implicit import Pair
+from ._ott import costs, geometry as ott_geometry
+from ._sinkhorn import Solution, solve
+from ._transport import AbstractMethod, Transport
+
+
+class Entropic(AbstractMethod):
+    """Entropic transport, by ott's Sinkhorn iteration through a decreasing sequence of epsilon.
+
+        P = argmin <P, c> + epsilon KL(P | a b^T),    cost = <P, c> >= the least cost
+
+    - `epsilon`: the regularization in units of the cost; by default `relative_epsilon` times the mean
+      cost, a constant to automatic differentiation. .01 is a few percent from the distance; smaller
+      is closer and slower: iterations grow like 1/epsilon at worst.
+    - `tol`: the sum of absolute errors of the marginals at which to stop, raised to what the precision
+      allows. `max_iterations`: after these it gives up, and `converged` says so.
+    - `init`: potentials to start from, such as `.potentials` of a problem nearby; no sequence then.
+    - `dense`: whether to build the n x m matrix; None decides by size. Without it, memory is O(n + m),
+      forward and backward.
+
+    The cost is differentiable in points and weights by the implicit function theorem, exact to `tol`.
+
+    Raises ValueError for epsilon, relative_epsilon or tol that are not positive.
+    """
+
+    epsilon: Scalar | None
+    relative_epsilon: Scalar
+    tol: Scalar
+    max_iterations: int = eqx.field(static=True)
+    init: Pair | None
+    dense: bool | None = eqx.field(static=True)
+
+    def __init__(
+        self,
+        epsilon: ArrayLike | None = None,
+        *,
+        relative_epsilon: ArrayLike = 0.01,
+        tol: ArrayLike = 1e-6,
+        max_iterations: int = 10_000,
+        init: Pair | None = None,
+        dense: bool | None = None,
+    ):
+        self.epsilon = None if epsilon is None else check_positive(epsilon, "epsilon")
+        self.relative_epsilon = check_positive(relative_epsilon, "relative_epsilon")
+        self.tol = check_positive(tol, "tol")
+        self.max_iterations, self.init, self.dense = max_iterations, init, dense
+
+    def transport(
+        self,
+        x: Points,
+        y: Float[Array, "m d"],
+        a: Float[Array, " n"] | None,
+        b: Float[Array, " m"] | None,
+        cost: costs.CostFn,
+    ) -> Transport:
+        geometry = geometry_of(self, x, y, cost)
+        solution, count = solve_small(geometry, a, b, self.tol, self.max_iterations, self.init)
+        return Transport(
+            plan_cost(solution), solution.error, solution.converged, count, solution,
+            "entropic: Sinkhorn",
+        )  # fmt: skip
+
+
+def geometry_of(method: Entropic, x: Points, y: Points, cost: costs.CostFn) -> Any:
+    """The costs between x and y, with the epsilon of the method."""
+    relative = jnp.asarray(method.relative_epsilon).astype(x.dtype)
+    epsilon = None if method.epsilon is None else jnp.asarray(method.epsilon).astype(x.dtype)
+    return point_geometry(
+        x, y, cost, epsilon=epsilon, relative_epsilon=relative, dense=method.dense
+    )
+
+
+@eqx.filter_jit
+def solve_small(
+    geometry: ott_geometry.Geometry, a, b, tol, max_iterations: int, init: Pair | None = None
+) -> tuple[Solution, Int[Array, ""]]:
+    """`solve`, approached so that a small epsilon converges; and the number of iterations in all.
+
+    Unless there are potentials to start from, epsilon falls from a quarter of the mean cost by factors
+    of 4, as in Kosowsky and Yuille (1994), doi:10.1016/0893-6080(94)90081-7. At its last value the
+    iteration is started again from where it is every 300 steps, for over-relaxation sets its weight
+    once, from the error near step 40: far from the end that is a poor guess. At 1/1000 of the mean
+    cost of 200 points it takes 950 iterations, where it took 10,000.
+    """
+    (n, m), dtype = geometry.shape, geometry.dtype
+    fixed, mass, other = jax.lax.stop_gradient((geometry, a, b))
+    last = jnp.asarray(fixed.epsilon, dtype)
+    tol = jnp.asarray(tol).astype(dtype)
+    steps = min(300, max_iterations)
+
+    def go(carry):
+        epsilon, pair, count, _ = carry
+        aim = jnp.where(epsilon > last, 0.05, tol)
+        found = solve(
+            with_epsilon(fixed, epsilon), mass, other, tol=aim, max_iterations=steps, init=pair
+        )
+        done = found.converged & (epsilon <= last)
+        count = count + found.iterations.astype(int)
+        return jnp.maximum(epsilon / 4, last), (found.f, found.g), count, done
+
+    first = last
+    if init is None:
+        first = jnp.maximum(jnp.asarray(fixed.mean_cost_matrix, dtype) / 4, last)
+        init = jnp.zeros(n, dtype), jnp.zeros(m, dtype)
+    start = (first, jax.lax.stop_gradient(init), jnp.asarray(0), jnp.asarray(False))
+    _, pair, count, _ = jax.lax.while_loop(
+        lambda carry: ~carry[3] & (carry[2] < max_iterations), go, start
+    )
+    # Once more, where it can be differentiated.
+    found = solve(geometry, a, b, tol=tol, max_iterations=steps, init=pair)
+    return found, count + found.iterations.astype(int)
+
+
+def with_epsilon(geometry: ott_geometry.Geometry, epsilon: Scalar) -> Any:
+    """The same costs with another regularization."""
+    made: Any = copy.copy(geometry)
+    made._epsilon_init = epsilon
+    return made
+
+
+@eqx.filter_jit
+def plan_cost(solution: Solution) -> Scalar:
+    """<P, c>, in O(n + m) memory.
+
+    L(h, eps)_i = eps log sum_j e^{(h_j - c_ij)/eps} is homogeneous of degree one in (h, eps, c), so that
+    its derivative in the direction (h, eps) is L + E[c_ij | i].
+    """
+    p = solution.problem
+    h, zeros = solution.g + p.epsilon * p.logs()[1], jnp.zeros_like(solution.f)
+
+    def lse(h, eps):
+        return p.geometry.apply_lse_kernel(zeros, h, eps, axis=1)[0]
+
+    value, derivative = jax.jvp(lse, (h, p.epsilon), (h, p.epsilon))
+    rows = p.a * jnp.exp((solution.f + value) / p.epsilon)
+    return rows @ (derivative - value)

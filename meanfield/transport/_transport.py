@@ -1,0 +1,66 @@
+import abc
+
+import equinox as eqx
+from jaxtyping import Array, Bool, Float, Int
+
+from .._typing import Points, Scalar
+from ._coupling import Coupling, root
+from ._ott import costs
+from ._sinkhorn import Solution
+
+
+class Transport(eqx.Module):
+    """What `wasserstein` found.
+
+    - `value`: the distance, the root of `cost`; `float(...)` of the whole is this number.
+    - `cost`: the least mean cost sum_ij P_ij c_ij.
+    - `converged`: whether `error`, the sum of the absolute errors of the plan's marginals, is within
+      the tolerance. `iterations`: what it took.
+    - `method`: a sentence that begins with "exact" or "entropic".
+    - `solution`: the coupling as the method represents it, by pairs or by potentials.
+    """
+
+    cost: Scalar
+    error: Scalar
+    converged: Bool[Array, ""]
+    iterations: Int[Array, ""]
+    solution: Coupling | Solution
+    method: str = eqx.field(static=True)
+
+    @property
+    def value(self) -> Scalar:
+        """The distance: W2 if the cost is a squared distance."""
+        return root(self.cost)
+
+    @property
+    def potentials(self) -> tuple[Float[Array, " n"], Float[Array, " m"]] | None:
+        """The dual potentials f [n] and g [m], or None where the method yields none."""
+        if isinstance(self.solution, Coupling):
+            return self.solution.potentials
+        return self.solution.f, self.solution.g
+
+    def plan(self) -> Float[Array, "n m"]:
+        """The whole plan P [n, m]: row sums a, column sums b."""
+        return self.solution.plan()
+
+    def average(self, values: Float[Array, "m e"]) -> Float[Array, "n e"]:
+        """sum_j P_ij values_j / sum_j P_ij: `average(y)` is where the mass of each x_i goes."""
+        return self.solution.average(values)
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+
+class AbstractMethod(eqx.Module):
+    """A way to solve an optimal transport problem, as `wasserstein` takes it."""
+
+    @abc.abstractmethod
+    def transport(
+        self,
+        x: Points,
+        y: Float[Array, "m d"],
+        a: Float[Array, " n"] | None,
+        b: Float[Array, " m"] | None,
+        cost: costs.CostFn,
+    ) -> Transport:
+        """The transport from the cloud x to the cloud y, of masses a and b, uniform where None."""
