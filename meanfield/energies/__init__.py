@@ -8,4 +8,14 @@ from ._entropy import (
     relative_entropy as relative_entropy,
 )
 from ._interaction import Interaction as Interaction
+from ._internal import InternalEnergy as InternalEnergy
+from ._pairwise import Pairwise as Pairwise
 from ._potential import Potential as Potential
+from ._quantiles import (
+    AbstractQuantiles as AbstractQuantiles,
+    Circle as Circle,
+    GradedLine as GradedLine,
+    Line as Line,
+)
+from ._sinkformer import Sinkformer as Sinkformer, unscaled_sinkformer as unscaled_sinkformer
+from ._terms import split_entropy as split_entropy, terms as terms

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 from .._checks import check_scalar
 from .._typing import Points, Scalar, Weights
 from ..harmonics import AbstractBasis
+from ._quantiles import AbstractQuantiles
 
 
 class AbstractEnergy(eqx.Module):
@@ -23,6 +24,11 @@ class AbstractEnergy(eqx.Module):
     @abc.abstractmethod
     def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
         """The energy of the density on the sphere that has these coefficients in `basis`."""
+
+    @abc.abstractmethod
+    def on_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
+        """The energy of the law with the mid-quantiles x on `Line()` or `Circle()`; ValueError if it
+        has none there. Densities are relative to Lebesgue measure, or to the uniform law."""
 
     def wasserstein_gradient(self, x: Points, w: Weights | None = None) -> Points:
         """grad_{x_i} E / w_i: the ambient gradient of the first variation, at each point.
@@ -64,6 +70,10 @@ class Sum(AbstractEnergy):
         first, *rest = (term.on_density(basis, coeffs) for term in self.terms)
         return sum(rest, start=first)
 
+    def on_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
+        first, *rest = (term.on_quantiles(domain, x) for term in self.terms)
+        return sum(rest, start=first)
+
 
 class Scaled(AbstractEnergy):
     """A number times an energy."""
@@ -76,3 +86,6 @@ class Scaled(AbstractEnergy):
 
     def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
         return self.factor.astype(coeffs.dtype) * self.energy.on_density(basis, coeffs)
+
+    def on_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
+        return self.factor.astype(x.dtype) * self.energy.on_quantiles(domain, x)

@@ -6,14 +6,16 @@ from .._typing import Points, Scalar, Weights
 from ..harmonics import AbstractBasis
 from ._base import AbstractEnergy
 from ._interaction import Interaction
+from ._quantiles import AbstractQuantiles
 
 
 class Entropy(AbstractEnergy):
     """The negative of Boltzmann's entropy, as an energy: int rho log rho.
 
     rho is the density with respect to the uniform law, so the value is 0 for the uniform law and
-    positive for any other. Its gradient flow in Wasserstein space is the heat equation
-    (Jordan, Kinderlehrer, Otto, SIAM J. Math. Anal. 29 (1998)).
+    positive for any other; on the line, and only there, it is relative to Lebesgue measure, of which
+    a law of standard deviation s has at least -log(s) - log(2 pi e)/2. Its gradient flow in
+    Wasserstein space is the heat equation (Jordan, Kinderlehrer, Otto, SIAM J. Math. Anal. 29 (1998)).
 
     A cloud of points has no entropy: calling it on one raises ValueError. A density that is negative
     at a node, because the degree of its basis is too small, has the entropy NaN.
@@ -28,6 +30,10 @@ class Entropy(AbstractEnergy):
     def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
         rho = basis.synthesize(coeffs)
         return basis.weights.astype(rho.dtype) @ jax.scipy.special.xlogy(rho, rho)
+
+    def on_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
+        weights, stretch = domain.stretch(x, 1.0)
+        return domain.entropy - weights @ jnp.log(stretch)
 
 
 def free_energy(beta, noise) -> AbstractEnergy:

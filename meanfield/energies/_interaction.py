@@ -7,6 +7,7 @@ from .._typing import Points, Scalar, Weights
 from ..attention import AbstractEngine, Unnormalized, exponential
 from ..harmonics import AbstractBasis
 from ._base import AbstractEnergy
+from ._quantiles import AbstractQuantiles
 
 
 class Interaction(AbstractEnergy):
@@ -43,3 +44,6 @@ class Interaction(AbstractEnergy):
         multipliers = basis.multipliers(exponential(beta), dtype=coeffs.dtype)
         scale = jnp.exp(beta - self.offset.astype(coeffs.dtype))
         return scale * coeffs @ basis.convolve(coeffs, multipliers) / (2 * beta)
+
+    def on_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
+        return self(domain.points(x), jnp.asarray(domain.masses(x.shape[0]), x.dtype))

@@ -1,11 +1,13 @@
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._typing import Points, Scalar, Weights
 from ..harmonics import AbstractBasis
 from ._base import AbstractEnergy
+from ._quantiles import AbstractQuantiles
 
 
 class Potential(AbstractEnergy):
@@ -24,3 +26,6 @@ class Potential(AbstractEnergy):
     def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
         values = jax.vmap(self.function)(basis.points.astype(coeffs.dtype))
         return basis.analyze(values) @ coeffs
+
+    def on_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
+        return self(domain.points(x), jnp.asarray(domain.masses(x.shape[0]), x.dtype))

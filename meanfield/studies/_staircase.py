@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 from .._checks import check_scalar
 from .._typing import Points, Scalar, Weights
 from ..dynamics import ArcLength, GradientFlow
-from ..energies import AbstractEnergy, Interaction
+from ..energies import AbstractEnergy, AbstractQuantiles, Interaction
 from ..geometry import Euclidean
 from ..harmonics import AbstractBasis
 from ..solve import simulate
@@ -45,6 +45,9 @@ class AngularEnergy(AbstractEnergy):
     def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
         scaled = Interaction(self.beta, offset=self.beta).on_density(basis, coeffs)
         return 2 * self.beta.astype(coeffs.dtype) * scaled
+
+    def on_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
+        return self(x[:, None], jnp.asarray(domain.masses(x.shape[0]), x.dtype))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,119 @@
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import lineax as lx
+import optimistix as optx
+from jaxtyping import Array, Int
+
+from .._checks import check_weights
+from .._typing import Points, Scalar, Weights
+from ..energies import AbstractEnergy, Entropy, InternalEnergy, terms
+from ..geometry import AbstractGeometry
+from ._base import AbstractScheme
+from ._quantile_jko import check_step
+
+MOST = 256
+"""Iterations of the search downhill."""
+REFINEMENTS = 8
+"""Newton steps after it; two are usual."""
+
+
+class ParticleJKO(AbstractScheme):
+    """Minimizing movements of n particles: implicit Euler's method on a manifold.
+
+    x' = argmin E(x') + sum_i w_i d(x'_i, x_i)^2/(2 tau)
+
+    As tau -> 0 this is the gradient flow of E, at order 1. Between clouds this near the best coupling
+    in W2 is each particle with itself, so that a step is one of Jordan, Kinderlehrer and Otto. Steps
+    are searched from the old cloud downhill by BFGS, whose memory is (n d)^2, then refined by Newton's
+    method with conjugate gradients: so E(x') + W2^2/(2 tau) <= E(x) at any tau, converged or not.
+
+    - `geometry`: `Sphere(d)` or `Euclidean(d)`; `tau` > 0: the step; `weights`: masses [n], or equal.
+    - `energy`: a combination of `Potential`, `Interaction` and `Pairwise`, for instance
+      `-Interaction(beta)`, which unnormalized attention descends. A cloud has no entropy: use noise in a
+      dynamics, `QuantileJKO` or `EntropicJKO`.
+
+    The state is the cloud [n, d]. `stats` has the `energy`, the distance `moved`, the `iterations`,
+    the `residual` (tau times the largest force left, a length), whether it `converged`, and the
+    `excess` E(x') + W2^2/(2 tau) - E(x), which is not positive beyond rounding. Steps can be
+    differentiated in everything, where the problem is strictly convex.
+
+    Raises ValueError for an energy with an entropy, tau <= 0, points off the manifold.
+    Source: Jordan, Kinderlehrer, Otto (1998), doi:10.1137/S0036141096303359.
+    """
+
+    geometry: AbstractGeometry
+    energy: AbstractEnergy
+    tau: Scalar = eqx.field(converter=check_step)
+    weights: Weights | None = None
+
+    def __check_init__(self):
+        if any(isinstance(part, Entropy | InternalEnergy) for _, part in terms(self.energy)):
+            raise ValueError(
+                "expected an energy of points, got an entropy, which points do not have; use noise in a "
+                "dynamics, QuantileJKO or EntropicJKO."
+            )
+        if self.weights is not None:
+            check_weights(self.weights, self.weights.shape[0], "weights")
+
+    def step(self, state: Points, args: Any) -> tuple[Points, dict[str, Array]]:
+        tau, n = self.tau.astype(state.dtype), state.shape[0]
+        masses = jnp.full(n, 1 / n) if self.weights is None else self.weights
+        masses = masses.astype(state.dtype)
+        # In u_i = sqrt(w_i) v_i the distance is that of R^(n d), and points without mass stay.
+        scale = jnp.where(masses > 0, 1 / jnp.sqrt(jnp.where(masses > 0, masses, 1)), 0)[:, None]
+
+        def reach(u: Points) -> Points:
+            return self.geometry.exp(state, self.geometry.to_tangent(state, scale * u))
+
+        def value(u: Points, _=None) -> Scalar:
+            # u is not held tangent: its normal part is a square to be minimized, and becomes 0.
+            return tau * self.energy(reach(u), masses) + jnp.sum(u**2) / 2
+
+        u, iterations = _descend(value, jnp.zeros_like(state))
+        residual = jnp.linalg.norm(scale * jax.grad(value)(u), axis=1).max()
+        end = float(jnp.finfo(state.dtype).eps) ** 0.5
+        new = reach(u)
+        facts = {
+            "energy": self.energy(new, masses),
+            "moved": jnp.linalg.norm(u),
+            "excess": (value(u) - value(jnp.zeros_like(u))) / tau,
+            "iterations": iterations,
+            "residual": residual,
+            "converged": residual <= end,
+        }
+        return new, facts
+
+    def project(self, state: Points) -> Points:
+        return self.geometry.project(state)
+
+    def check(self, state) -> Points:
+        state = self.geometry.check(state, "x0")
+        if self.weights is not None:
+            check_weights(self.weights, state.shape[0], "weights")
+        return state
+
+
+def _descend(value: Callable[..., Scalar], start: Points) -> tuple[Points, Int[Array, ""]]:
+    """A minimizer of `value`, that is not above `start`, and the iterations taken."""
+    eps = float(jnp.finfo(start.dtype).eps)
+    downhill = optx.BFGS(rtol=eps**0.5, atol=eps**0.5)
+    near = optx.minimise(value, downhill, start, max_steps=MOST, throw=False)
+    low = jax.lax.stop_gradient(near.value)
+    inner = lx.CG(rtol=eps**0.5, atol=eps)
+    fine = optx.root_find(
+        lambda u, _: jax.grad(value)(u),
+        optx.Newton(rtol=eps**0.75, atol=eps**0.75, linear_solver=inner),
+        low,
+        max_steps=REFINEMENTS,
+        throw=False,
+        adjoint=optx.ImplicitAdjoint(linear_solver=lx.CG(rtol=eps**0.75, atol=eps)),
+        tags=frozenset({lx.positive_semidefinite_tag}),
+    )
+    slack = 8 * eps * jnp.abs(value(low))
+    better = value(fine.value) <= value(low) + slack  # false for NaN
+    count = near.stats["num_steps"] + fine.stats["num_steps"]
+    return jnp.where(better, fine.value, low), count
