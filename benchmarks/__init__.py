@@ -1,0 +1,17 @@
+"""Timings against named peers: `python -m benchmarks [NAME ...] [--json FILE] [--list] [--tiny]`.
+
+A benchmark is one file `bench_<name>.py` that a glob finds, with a docstring whose first line says
+what is timed, and
+
+    def contests(tiny: bool) -> Iterator[Contest]:
+        x = ...
+        yield Contest(
+            "field, d = 3",
+            {"Blockwise": lambda: compiled(blockwise, x), "PyTorch": lambda: pytorch.attention(x, 4.0)},
+            error=lambda field: relative_error(field[:256], exact),
+        )
+
+where each contender makes ready, without running it, the function of no arguments that is timed. It
+may set `FLOAT64 = True`, and `ENVIRONMENT`, variables that its process starts with. README.md tells
+how time, accuracy and memory are measured.
+"""

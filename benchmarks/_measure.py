@@ -1,0 +1,82 @@
+"""Interleaved timing: each round times every contender once, so that all share what disturbs them."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from . import _bounds
+from ._contest import Contest, Missing, Work, stopwatch
+
+SHORTEST = 0.02
+"""Seconds that a sample lasts at least: shorter work is repeated within it."""
+
+
+def measure(contest: Contest, rounds: int | None = None) -> dict[str, Any]:
+    """Times, errors, ratios and the share of the bound of one contest, as plain values."""
+    ready, skipped = _prepare(contest)
+    if not ready:
+        return {"contest": contest.name, "skipped": skipped}
+    rows, repeats = {}, {}
+    for name, work in ready.items():
+        first, result = stopwatch(work)  # also what warms it up
+        again, _ = stopwatch(work) if first < 1 else (first, None)
+        repeats[name] = max(1, math.ceil(SHORTEST / max(again, 1e-9)))
+        rows[name] = {"first_seconds": first} | _verdict(contest, result)
+    samples = _samples(ready, repeats, rounds or contest.repeats)
+    for name, row in rows.items():
+        row |= _spread(samples[name])
+    ours = samples[next(iter(ready))]
+    for name in list(rows)[1:]:
+        rows[name]["ratio"] = _spread(samples[name] / ours)
+    out = {"contest": contest.name, "facts": dict(contest.facts), "error_is": contest.error_is}
+    out |= {"targets": dict(contest.targets), "contenders": rows, "skipped": skipped}
+    if contest.sweep:
+        out["sweep"] = list(contest.sweep)
+    if contest.work:
+        out["bound"] = _bounds.bound(contest, float(np.median(ours)))
+    return out
+
+
+def _prepare(contest: Contest) -> tuple[dict[str, Work], dict[str, str]]:
+    """What can be timed here, and why the rest cannot."""
+    ready, skipped = {}, {}
+    for name, prepare in contest.contenders.items():
+        try:
+            ready[name] = prepare()
+        except Missing as reason:
+            skipped[name] = str(reason)
+    return ready, skipped
+
+
+def _verdict(contest: Contest, result: Any) -> dict[str, Any]:
+    """How wrong a result is, and what it counted."""
+    out: dict[str, Any] = {}
+    if contest.error is not None:
+        out["error"] = float(contest.error(result))
+    if contest.counts is not None:
+        out["counts"] = dict(contest.counts(result))
+    return out
+
+
+def _samples(ready: Mapping[str, Work], repeats: Mapping[str, int], rounds: int) -> dict:
+    """Seconds of one run of each, a number a round."""
+    samples: dict[str, list[float]] = {name: [] for name in ready}
+    for _ in range(rounds):
+        for name, work in ready.items():
+            seconds, _ = stopwatch(lambda w=work, k=repeats[name]: [w() for _ in range(k)])
+            samples[name].append(seconds / repeats[name])
+    return {name: np.array(values) for name, values in samples.items()}
+
+
+def _spread(values: np.ndarray) -> dict[str, float]:
+    """The median, the quartiles and the least."""
+    low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
+    return {
+        "median": middle,
+        "low": low,
+        "high": high,
+        "least": values.min(),
+        "rounds": values.size,
+    }
