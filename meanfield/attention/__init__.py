@@ -3,6 +3,7 @@
 from ._base import AbstractAttention as AbstractAttention
 from ._blockwise import Blockwise as Blockwise
 from ._dense import Dense as Dense
+from ._doubly_stochastic import doubly_stochastic_potential as doubly_stochastic_potential
 from ._engine import AbstractEngine as AbstractEngine
 from ._exponential import (
     AbstractExponential as AbstractExponential,
@@ -28,5 +29,7 @@ from ._schedules import (
     Varying as Varying,
     attention_at as attention_at,
 )
+from ._sharded import Sharded as Sharded
+from ._sinkhorn import Sinkhorn as Sinkhorn
 from ._softmax import Softmax as Softmax
 from ._unnormalized import Unnormalized as Unnormalized

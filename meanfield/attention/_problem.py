@@ -30,7 +30,7 @@ class ExponentialSum(eqx.Module):
 
     def transform(self, points: Float[Array, "n d"]) -> Float[Array, "n e"]:
         """V applied to each row."""
-        return _apply(self.value, points, "value")
+        return apply_matrix(self.value, points, "value")
 
     def logits(self) -> Float[Array, "n m"]:
         """The whole matrix of logits: only for clouds small enough."""
@@ -69,8 +69,8 @@ def exponential_sum(
         raise ValueError(f"expected weights of shape {[m]}, got {list(w.shape)}; pass one a token.")
     return ExponentialSum(
         beta=beta.astype(x.dtype),
-        q=_apply(query, x, "query"),
-        k=_apply(key, y, "key"),
+        q=apply_matrix(query, x, "query"),
+        k=apply_matrix(key, y, "key"),
         y=y,
         value=value,
         w=w,
@@ -79,7 +79,8 @@ def exponential_sum(
     )
 
 
-def _apply(matrix: Float[Array, "p c"] | None, x: Points, name: str) -> Float[Array, "n e"]:
+def apply_matrix(matrix: Float[Array, "p c"] | None, x: Points, name: str) -> Float[Array, "n e"]:
+    """The matrix applied to each row; ValueError if it does not fit. None is the identity."""
     return x if matrix is None else x @ check_columns(matrix, x.shape[1], name).astype(x.dtype).T
 
 

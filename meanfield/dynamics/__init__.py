@@ -12,7 +12,7 @@ from ._base import (
 from ._equiangular import Equiangular as Equiangular
 from ._fields import Control as Control, Drift as Drift
 from ._fokker_planck import FokkerPlanck as FokkerPlanck
-from ._gaussian_flow import GaussianFlow as GaussianFlow
+from ._gaussian_flow import GaussianFlow as GaussianFlow, Normal as Normal
 from ._gradient_flow import GradientFlow as GradientFlow
 from ._imex import AbstractImex as AbstractImex
 from ._normalizations import (
@@ -24,4 +24,5 @@ from ._normalizations import (
     PreNorm as PreNorm,
     SqrtNorm as SqrtNorm,
 )
+from ._sinkhorn_flow import SinkhornFlow as SinkhornFlow
 from ._two_cluster import TwoCluster as TwoCluster

@@ -42,7 +42,10 @@ class Problem(eqx.Module):
 
     def update(self, h: Float[Array, " _"], axis: int) -> Float[Array, " _"]:
         """The potential f (axis 1) or g (axis 0) that is optimal for the other one, h."""
-        lse = self.lse(h, axis)
+        return self.softened(self.lse(h, axis), axis)
+
+    def softened(self, lse: Float[Array, " _"], axis: int) -> Float[Array, " _"]:
+        """The same from its log-sum-exp."""
         if self.taus is None:
             return -lse
         tau, log = self.taus[1 - axis], self.logs()[1 - axis]
@@ -56,7 +59,7 @@ def log_mass(w: Float[Array, " n"]) -> Float[Array, " n"]:
 
 def make_problem(geometry: geometry.Geometry, a, b, tau_a, tau_b) -> Problem:
     """The problem, checked, in the dtype of the costs."""
-    dtype, (n, m) = geometry.dtype, geometry.shape
+    dtype, n, m = geometry.dtype, *map(int, geometry.shape)
     a = jnp.full(n, 1 / n, dtype) if a is None else check_weights(a, n, "a").astype(dtype)
     b = jnp.full(m, 1 / m, dtype) if b is None else check_weights(b, m, "b").astype(dtype)
     if tau_a is None and tau_b is None:

@@ -1,8 +1,10 @@
+import dataclasses
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from .._typing import Scalar
@@ -68,6 +70,11 @@ class Solution(eqx.Module):
         exponent = self.f[:, None] + self.g - p.geometry.cost_matrix
         return p.a[:, None] * p.b * jnp.exp(exponent / p.epsilon)
 
+    def conditional(self) -> Float[Array, "n m"]:
+        """The rows of the plan divided by their sums, [n, m]; those of points of mass zero too."""
+        exponent = self.g - self.problem.geometry.cost_matrix
+        return jax.nn.softmax(exponent / self.epsilon + self.problem.logs()[1], axis=1)
+
     def average(self, values: Float[Array, "m e"]) -> Float[Array, "n e"]:
         """E[values_j | i]: the rows of the plan, divided by their sums, times values [m, e]; for the
         points y themselves, the barycentric projection. In O(n + m) memory."""
@@ -76,6 +83,12 @@ class Solution(eqx.Module):
             return jax.jvp(lambda g: self.problem.lse(g, 1), (self.g,), (v,))[1]
 
         return jax.vmap(along, in_axes=1, out_axes=1)(values)
+
+    def moved(self, geometry: ott_geometry.Geometry, tangent: Any, rtol: float = 1e-4) -> Pair:
+        """How f and g change along a tangent of the geometry, to `rtol`: a guess for a problem nearby."""
+        problem = dataclasses.replace(self.problem, geometry=geometry)
+        along = eqx.tree_at(lambda p: p.geometry, jax.tree.map(lambda _: None, problem), tangent)
+        return sensitivity(problem, along, (self.f, self.g), self.symmetric, rtol)
 
 
 def solve(
@@ -101,11 +114,12 @@ def solve(
 
     - `geometry`: `point_geometry(...)`, which carries epsilon, or any geometry of ott, such as a grid.
     - `a` [n], `b` [m]: masses of sum 1, uniform by default; points may have mass zero.
-    - `tol`: the sum of absolute errors of the marginals at which to stop, raised to 16 units of
-      rounding (2e-6 in float32), below which no iteration gets.
+    - `tol`: the sum of absolute errors of the marginals at which to stop, raised to what rounding allows:
+      16 units (2e-6 in float32), or 4 |f|/eps of them if the potentials are large.
     - `max_iterations`: after these it gives up, and `converged` says so. Over-relaxation adapts itself
       (Lehmann et al., arXiv 2012.12562) from iteration 40 on.
-    - `iterations`: exactly so many instead. Derivatives then pass through each of them.
+    - `iterations`: exactly so many instead, columns then rows, after a first one of rows. Derivatives
+      then pass through each of them.
     - `init`: potentials (f, g) to start from, for instance those of a problem nearby.
     - `symmetric`: True for a cloud and itself, y = x and b = a, with a symmetric cost: one product an
       iteration, error divided by 3 each time if the kernel is positive definite.
@@ -127,10 +141,7 @@ def solve(
             f"expected a cloud and itself, balanced, for symmetric=True, got {n} by {m} points; "
             "leave out symmetric and the soft marginals."
         )
-    dtype = problem.a.dtype
-    init = (jnp.zeros(n, dtype), jnp.zeros(m, dtype)) if init is None else init
-    least = 16 * float(jnp.finfo(dtype).eps)
-    tol = jnp.maximum(jnp.asarray(tol).astype(dtype), least)
+    tol = jnp.asarray(tol).astype(problem.a.dtype)
     return _solve(problem, init, tol, max_iterations, iterations, symmetric)
 
 
@@ -142,6 +153,8 @@ def _check_counts(max_iterations, iterations) -> None:
 
 @eqx.filter_jit
 def _solve(problem, init, tol, max_iterations, iterations, symmetric) -> Solution:
+    init = _start(problem, symmetric) if init is None else init
+    tol = jnp.maximum(tol, _rounding(problem, init))
     if iterations is None:
         pair, count = _converged(problem, init, tol, max_iterations, symmetric)
     else:
@@ -149,6 +162,19 @@ def _solve(problem, init, tol, max_iterations, iterations, symmetric) -> Solutio
     if problem.taus is None and not symmetric:
         pair = _centred(problem, pair)
     return Solution(problem, *pair, _error(problem, pair), tol, count, symmetric)
+
+
+def _start(problem: Problem, symmetric: bool) -> Pair:
+    """Potentials to begin with: rows are right, or, halfway, both marginals about right."""
+    g = jnp.zeros_like(problem.b)
+    f = jax.lax.stop_gradient(problem.update(g, 1))
+    return (f / 2, f / 2) if symmetric else (f, g)
+
+
+def _rounding(problem: Problem, init: Pair) -> Scalar:
+    """The error of the marginals that rounding leaves: potentials of size F have F units of it."""
+    size = sum(jnp.abs(p).max() for p in jax.lax.stop_gradient(init)) / (2 * problem.epsilon)
+    return float(jnp.finfo(problem.a.dtype).eps) * jnp.maximum(16, 4 * jax.lax.stop_gradient(size))
 
 
 def _centred(problem: Problem, pair: Pair) -> Pair:
@@ -177,7 +203,9 @@ def _run(problem, init, tol, count, symmetric, fixed) -> tuple[Pair, Any]:
     if symmetric:
         geometry = SymmetricGeometry(geometry, log_a, RELAXATION)
         init = (init[0], init[0])
-    elif problem.taus is not None:
+    elif fixed:
+        init = (problem.update(init[1], 1), init[1])
+    if problem.taus is not None:
         geometry = SoftMarginals(geometry, (log_a, log_b), problem.taus)
     # ott calls this implicit, and would differentiate it so; it runs a plain loop.
     solver = _solver(tol, count, symmetric, fixed, problem.taus)
@@ -197,13 +225,15 @@ def _solver(tol, count: int, symmetric: bool, fixed: bool, taus) -> sinkhorn.Sin
     if taus is not None and not fixed:
         momentum = acceleration.Momentum(value=over_relaxation(taus))
     elif not (symmetric or fixed):
-        momentum = acceleration.Momentum(start=40)
+        momentum = acceleration.Momentum(start=40, value=jnp.ones((), tol.dtype))
     return sinkhorn.Sinkhorn(
         threshold=tol,
         inner_iterations=inner,
         min_iterations=count if fixed else 0,
         max_iterations=count,
         momentum=momentum,
+        # An integer here could not be differentiated where promotion of dtypes is strict.
+        norm_error=np.ones((), tol.dtype)[()],
     )
 
 
@@ -214,6 +244,6 @@ def _error(problem: Problem, pair: Pair) -> Scalar:
         own, mass = (pair[0], problem.a) if axis == 1 else (pair[1], problem.b)
         lse = problem.lse(pair[axis], axis)
         marginal = mass * jnp.exp((own + lse) / problem.epsilon)
-        off = 1 - jnp.exp((problem.update(pair[axis], axis) - own) / problem.epsilon)
+        off = 1 - jnp.exp((problem.softened(lse, axis) - own) / problem.epsilon)
         total = total + jnp.abs(marginal * off).sum()
     return jax.lax.stop_gradient(jnp.where(jnp.isnan(total), jnp.inf, total))

@@ -1,0 +1,41 @@
+"""Doubly stochastic attention of a density on the sphere."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ..harmonics import AbstractBasis
+from ._softmax import Softmax
+
+ITERATIONS = 40
+"""Of the averaged iteration, which divides the error by 3: to rounding in double precision."""
+
+
+def doubly_stochastic_potential(
+    softmax: Softmax, basis: AbstractBasis, coeffs: Float[Array, " k"]
+) -> Float[Array, " q"]:
+    """g at the nodes such that e^{g(x) + beta (<x, y> - 1) + g(y)} has the marginals one under rho.
+
+        g = -log int e^{beta (<x, y> - 1)} e^{g(y)} rho(y) dy
+
+    The iteration is g <- g/3 + (2/3) (the right side), whose slopes at the solution are at most 1/3 for
+    beta > 0; it is the one of `transport.solve(symmetric=True)` on functions in place of points. rho may
+    be negative at nodes, as densities of too low a degree are, as long as its convolution is not.
+
+    Source: Sander, Ablin, Blondel, Peyre, arXiv 2110.11773, section 3.
+    """
+    rho = basis.synthesize(coeffs)
+
+    def step(g, _):
+        mass, _ = softmax.smoothed(basis, basis.analyze(rho * jnp.exp(g)))
+        return (g - 2 * jnp.log(basis.synthesize(mass))) / 3, None
+
+    return jax.lax.scan(step, jnp.zeros_like(rho), None, length=ITERATIONS)[0]
+
+
+def tilted_density(
+    softmax: Softmax, basis: AbstractBasis, coeffs: Float[Array, " k"]
+) -> Float[Array, " k"]:
+    """The coefficients of rho e^g: its softmax field is the Sinkhorn field of rho."""
+    g = doubly_stochastic_potential(softmax, basis, coeffs)
+    return basis.analyze(basis.synthesize(coeffs) * jnp.exp(g))

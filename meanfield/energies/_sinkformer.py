@@ -1,0 +1,76 @@
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._checks import check_scalar
+from .._typing import Points, Scalar, Weights
+from ..attention import AbstractEngine, Sinkhorn, doubly_stochastic_potential
+from ..harmonics import AbstractBasis
+from ..transport import DotProduct
+from ._base import AbstractEnergy
+from ._interaction import Interaction
+from ._quantiles import AbstractQuantiles
+
+
+class Sinkformer(AbstractEnergy):
+    """The functional that doubly stochastic attention descends.
+
+        F_inf(mu) = -(1/2) iint k_inf log(k_inf/k_0) dmu dmu,    k_inf = e^{f(x) + f(y)} k_0(x, y)
+
+    where k_0 is the kernel of `attention.Sinkhorn(beta, cost=cost)` and k_inf, of integrals one, its doubly
+    stochastic scaling. It is minus half the entropic cost of transporting mu to itself, in units of
+    epsilon, and equals -int f dmu. Its Wasserstein gradient is beta E[y|x] with the dot product, and
+    beta (E[y|x] - x) with `SquaredEuclidean()`, so that
+
+    - `AttentionFlow(geometry, Sinkhorn(beta, value=-beta * eye(d)))` is its gradient descent with the dot
+      product, V = -K^T Q in the source, and that of F_inf + <beta |x|^2/2> with the distance;
+    - softmax with any V is not the gradient flow of any functional.
+
+    For beta = 1/eps -> infinity F_inf + (beta/2) int |x|^2 tends, up to constants, to (1/2) int rho log rho,
+    whose gradient flow is d_t rho = (1/2) Laplacian rho.
+
+    `tol`, `max_iterations` and `engine` are those of `Sinkhorn`. Gradients cost one product with the kernel
+    (envelope theorem). Raises ValueError as `Sinkhorn` does.
+    Source: Sander, Ablin, Blondel, Peyre, arXiv 2110.11773, section 4, proposition 2.
+    """
+
+    beta: Scalar = eqx.field(converter=lambda b: check_scalar(b, "beta"))
+    cost: object = DotProduct()
+    tol: Scalar = eqx.field(default=1e-9, converter=lambda t: check_scalar(t, "tol"))
+    max_iterations: int = eqx.field(default=2000, static=True)
+    engine: AbstractEngine | None = None
+
+    def __check_init__(self):
+        self._attention()
+
+    def __call__(self, x: Points, w: Weights | None = None) -> Scalar:
+        solution = self._attention().solve(x, None, w)
+        return -solution.value / (2 * solution.epsilon)
+
+    def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
+        attention = self._attention()
+        potential = doubly_stochastic_potential(attention.on_the_sphere(), basis, coeffs)
+        rho = basis.synthesize(coeffs)
+        constant = self.beta.astype(rho.dtype) / 2  # of the kernel e^{beta (t - 1)} of densities
+        return constant - basis.weights.astype(rho.dtype) @ (rho * potential)
+
+    def on_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
+        return self(domain.points(x), jnp.asarray(domain.masses(x.shape[0]), x.dtype))
+
+    def _attention(self) -> Sinkhorn:
+        return Sinkhorn(
+            self.beta,
+            cost=self.cost,
+            tol=self.tol,
+            max_iterations=self.max_iterations,
+            engine=self.engine,
+        )
+
+
+def unscaled_sinkformer(beta) -> AbstractEnergy:
+    """F_0(mu) = (1/2) iint e^{beta <x, y>} dmu dmu: what `Sinkformer` is before any scaling.
+
+    `Unnormalized(beta, value=-beta * eye(d))` is its gradient descent. Source: arXiv 2110.11773,
+    section 4.
+    """
+    return beta * Interaction(beta)

@@ -1,0 +1,106 @@
+"""The Sinkformer functional: its values, its gradient flow, and that softmax is not one."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from meanfield.attention import Sinkhorn, Softmax, Unnormalized
+from meanfield.dynamics import AttentionFlow, FokkerPlanck, GradientFlow
+from meanfield.energies import Sinkformer, unscaled_sinkformer
+from meanfield.geometry import Euclidean
+from meanfield.harmonics import Fourier
+from meanfield.transport import SquaredEuclidean
+
+N, D, BETA = 6, 3, 2.0
+X = jax.random.normal(jax.random.key(0), (N, D)) / 2
+W = jnp.array([0.3, 0.1, 0.05, 0.2, 0.1, 0.25])
+TOL = 1e-13
+
+
+def test_value_is_the_double_integral():
+    plan = Sinkhorn(BETA, tol=TOL).plan(X, None, W) * W[:, None]
+    density = plan / (W[:, None] * W)
+    double = -0.5 * jnp.sum(plan * (jnp.log(density) - BETA * X @ X.T))
+    np.testing.assert_allclose(Sinkformer(BETA, tol=TOL)(X, W), double, rtol=1e-12)
+    zero = 0.5 * jnp.sum(W[:, None] * W * jnp.exp(BETA * X @ X.T))
+    np.testing.assert_allclose(unscaled_sinkformer(BETA)(X, W), zero, rtol=1e-13)
+
+
+def test_sinkhorn_attention_is_the_gradient_flow():
+    # Differentiated by reverse mode through the energy alone: it knows of no attention.
+    value = -BETA * jnp.eye(D)
+    flow = AttentionFlow(Euclidean(D), Sinkhorn(BETA, value=value, tol=TOL), weights=W)
+    descent = GradientFlow(Euclidean(D), Sinkformer(BETA, tol=TOL), weights=W)
+    velocity = descent.drift(jnp.zeros(()), X, None)
+    np.testing.assert_allclose(flow.drift(jnp.zeros(()), X, None), velocity, atol=1e-11)
+    # By distance the drift beta x joins it: the velocity (x - E[y|x])/eps.
+    distance = Sinkformer(BETA, cost=SquaredEuclidean(), tol=TOL)
+    gradient = distance.wasserstein_gradient(X, W)
+    np.testing.assert_allclose(-gradient, BETA * X + velocity, atol=1e-11)
+    unscaled = Unnormalized(BETA, value=value)(X, None, W)
+    gradient = unscaled_sinkformer(BETA).wasserstein_gradient(X, W)
+    np.testing.assert_allclose(-gradient, unscaled, atol=1e-13)
+
+
+def asymmetry(attention, w):
+    """How far w_i field_i is from a gradient: the antisymmetric part of its Jacobian, relative."""
+    n, d = X.shape
+    jacobian = jax.jacfwd(lambda x: (w[:, None] * attention(x, None, w)).ravel())(X)
+    jacobian = jacobian.reshape(n * d, n * d)
+    return float(jnp.abs(jacobian - jacobian.T).max() / jnp.abs(jacobian).max())
+
+
+def test_softmax_is_no_gradient_flow_and_sinkhorn_is_one():
+    # The W2 gradient of a functional F is grad_{x_i} F / w_i, so that w_i field_i has the symmetric
+    # Jacobian of -Hess F.
+    assert asymmetry(Sinkhorn(BETA, tol=TOL), W) < 1e-11
+    assert asymmetry(Unnormalized(BETA), W) < 1e-13
+    assert asymmetry(Softmax(BETA), W) > 0.05
+
+
+def test_value_on_a_density_is_that_of_its_quadrature():
+    basis = Fourier(16)
+    coeffs = basis.analyze(1 + 0.6 * jnp.cos(basis.nodes) + 0.2 * jnp.sin(2 * basis.nodes))
+    energy = Sinkformer(BETA, tol=TOL)
+    masses = basis.weights * basis.synthesize(coeffs)
+    # e^{2 cos} has the coefficient 1e-18 at degree 24, where the rule of 49 nodes stops being exact.
+    np.testing.assert_allclose(
+        energy.on_density(basis, coeffs), energy(basis.points, masses), rtol=1e-12
+    )
+    # Along its flow with V = -beta I, dF/dt = -int rho |grad F|^2, by forward mode.
+    flow = FokkerPlanck(basis, Sinkhorn(BETA, value=-BETA * jnp.eye(2)))
+    velocity = flow.drift(jnp.zeros(()), coeffs, None)
+    slope = jax.jvp(lambda c: energy.on_density(basis, c), (coeffs,), (velocity,))[1]
+    np.testing.assert_allclose(slope, -flow.dissipation(coeffs), rtol=1e-10)
+
+
+def test_uniform_law_is_the_least_on_the_circle_and_float32_stays():
+    basis = Fourier(16)
+    uniform = jnp.zeros(basis.size).at[0].set(1.0)
+    bumpy = basis.analyze(1 + 0.6 * jnp.cos(basis.nodes))
+    energy = Sinkformer(BETA)
+    assert energy.on_density(basis, uniform) < energy.on_density(basis, bumpy)
+    x = X.astype(jnp.float32)
+    assert energy(x).dtype == energy.wasserstein_gradient(x).dtype == jnp.float32
+
+
+def test_large_beta_is_half_the_entropy():
+    # F_inf + (beta/2) int |x|^2 = (1/2) int rho log rho + constants for beta -> infinity.
+    beta, basis = 200.0, Fourier(64)
+    energy = Sinkformer(beta)
+
+    def at(coeffs):
+        rho = basis.synthesize(coeffs)
+        half = 0.5 * basis.weights @ (rho * jnp.log(rho))
+        return energy.on_density(basis, coeffs) - half
+
+    first, second = (at(basis.analyze(1 + a * jnp.cos(basis.nodes))) for a in (0.2, 0.6))
+    # The gap is (1/(16 beta)) times the Fisher information, .2 here, up to constants.
+    np.testing.assert_allclose(first, second, atol=2e-4)
+
+
+@pytest.mark.parametrize("tol", [0.0, -1.0])
+def test_tolerances_are_positive(tol):
+    with pytest.raises(ValueError, match="tol > 0"):
+        Sinkformer(BETA, tol=tol)

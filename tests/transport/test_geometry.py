@@ -1,0 +1,102 @@
+"""Blocks against the whole cost matrix: values and derivatives, for every cost, in O(n) memory."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.special import logsumexp
+
+from meanfield.geometry import Sphere
+from meanfield.transport import (
+    DotProduct,
+    SquaredEuclidean,
+    SquaredGeodesic,
+    point_geometry,
+    solve,
+)
+
+N, M, BLOCK = 7, 5, 3
+X, Y = Sphere(3).sample(jax.random.key(0), N), Sphere(3).sample(jax.random.key(1), M)
+F, G = jnp.cos(jnp.arange(float(N))), 3 * jnp.sin(jnp.arange(float(M)))
+EPSILON = 0.3
+
+
+def taxicab(x, y):
+    return jnp.abs(x - y).sum()
+
+
+COSTS = {
+    "dot product": (DotProduct(), lambda x, y: -x @ y),
+    "squared euclidean": (SquaredEuclidean(), lambda x, y: np.sum((x - y) ** 2)),
+    "squared geodesic": (SquaredGeodesic(), lambda x, y: np.arccos(x @ y) ** 2),
+    "a function": (taxicab, lambda x, y: np.abs(x - y).sum()),
+}
+
+
+def sums(cost, dense):
+    """Everything that solvers ask of a geometry, and how it moves with points and epsilon."""
+
+    def values(x, y, epsilon):
+        made = point_geometry(x, y, cost, epsilon=epsilon, dense=dense, block=BLOCK)
+        lse = [made.apply_lse_kernel(F, G, epsilon, axis=axis)[0] for axis in (0, 1)]
+        return (*lse, made.apply_cost(G, axis=1), made.apply_cost(F, axis=0))
+
+    along = jnp.cos(jnp.arange(3.0 * N)).reshape(N, 3), jnp.ones((M, 3)), jnp.ones(())
+    at = X, Y, jnp.asarray(EPSILON)
+    out, moved = jax.jvp(values, at, along)
+    back = jax.vjp(values, *at)[1](out)
+    return out, moved, back
+
+
+@pytest.mark.parametrize("name", COSTS)
+def test_blocks_and_whole_matrix_are_the_double_loop(name):
+    cost, loop = COSTS[name]
+    matrix = np.array([[loop(x, y) for y in np.asarray(Y)] for x in np.asarray(X)])
+    blocks, whole = (jax.jit(lambda d=d: sums(cost, d))() for d in (False, True))
+    expected = (
+        EPSILON * logsumexp((np.asarray(F)[:, None] - matrix) / EPSILON, axis=0),
+        EPSILON * logsumexp((np.asarray(G) - matrix) / EPSILON, axis=1),
+        matrix @ np.asarray(G),
+        matrix.T @ np.asarray(F),
+    )
+    # Exponents up to 40, rounded; arccos in the loop loses half the digits of small angles, of
+    # which there are none here.
+    for value, exact in zip(blocks[0], expected, strict=True):
+        np.testing.assert_allclose(value, exact, rtol=1e-13, atol=1e-13)
+    for a, b in zip(jax.tree.leaves(blocks), jax.tree.leaves(whole), strict=True):
+        # lse does not depend on the summed-over cost twice: all numbers are of order ten.
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+def test_epsilon_is_relative_to_the_mean_cost_by_default():
+    made = [point_geometry(X, Y, dense=d, block=BLOCK) for d in (True, False)]
+    mean = np.mean(np.sum((np.asarray(X)[:, None] - np.asarray(Y)) ** 2, axis=-1))
+    for geometry in made:
+        np.testing.assert_allclose(geometry.epsilon, 0.05 * mean, rtol=1e-13)
+
+
+@pytest.mark.parametrize("of", ["value", "potentials"])
+def test_memory_grows_like_n_forward_and_backward(of):
+    n, block = 8192, 256
+    x = jax.ShapeDtypeStruct((n, 3), jnp.float64)
+
+    def result(x):
+        made = point_geometry(x, None, DotProduct(), epsilon=0.5, dense=False, block=block)
+        solution = solve(made, symmetric=True)
+        return solution.value if of == "value" else jnp.sum(solution.average(x) ** 2)
+
+    for function in (result, jax.grad(result)):
+        used = jax.jit(function).lower(x).compile().memory_analysis().temp_size_in_bytes
+        # A few tiles of block^2, for each of the d = 3 columns that are averaged, a few arrays [n, 3]
+        # and the partial sums of one row of blocks.
+        tiles, arrays = 3 * 8 * block**2, 8 * n * 4
+        assert used <= 15 * (tiles + arrays)
+        assert used < 8 * n * n / 15  # far below a single n x n matrix
+
+
+def test_size_decides_between_the_matrix_and_blocks(monkeypatch):
+    small, large = (jax.ShapeDtypeStruct((n, 3), jnp.float64) for n in (2048, 2049))
+    kinds = []
+    for x in (small, large):
+        jax.eval_shape(lambda x: kinds.append(point_geometry(x, epsilon=1.0).is_online), x)
+    assert kinds == [False, True]

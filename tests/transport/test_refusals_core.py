@@ -1,0 +1,65 @@
+"""Wrong calls of the Sinkhorn core and of Sinkhorn attention, refused with the remedy."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import meanfield as mf
+from meanfield.attention import Blockwise, Harmonic, Sinkhorn, causal
+from meanfield.energies import Sinkformer
+from meanfield.transport import SquaredEuclidean, SquaredGeodesic, point_geometry, solve
+
+X, Y = jnp.eye(3), jnp.eye(3)[:2]
+HUGE = jax.ShapeDtypeStruct((10**7, 3), jnp.float64)
+W = jnp.array([0.5, 0.25, 0.25])
+
+
+def near(x=X, y=None):
+    return point_geometry(x, y, epsilon=0.5)
+
+
+WRONG = [
+    ("leave out dense=True", lambda: jax.eval_shape(lambda x: point_geometry(x, dense=True), HUGE)),
+    ("SquaredEuclidean", lambda: point_geometry(X, cost="geodesic")),
+    ("dimension", lambda: point_geometry(X, dense=False, block=0)),
+    ("pass one a point", lambda: solve(near(), W[:2])),
+    ("divide by a.sum", lambda: solve(near(), 2 * W)),
+    ("clip at 0", lambda: solve(near(), W, jnp.array([1.5, -0.5, 0.0]))),
+    ("leave out symmetric", lambda: solve(near(X, Y), symmetric=True)),
+    ("leave out symmetric", lambda: solve(near(), symmetric=True, tau_a=0.5)),
+    ("iterations >= 1", lambda: solve(near(), iterations=0)),
+    ("iterations >= 1", lambda: solve(near(), max_iterations=0)),
+    ("leave out tau_a", lambda: solve(near(), tau_b=0.5).value),
+    ("Softmax", lambda: Sinkhorn(1.0, mask=causal(3))),
+    ("choose by size", lambda: Sinkhorn(1.0, engine=Harmonic.of(1.0, 3))),
+    ("beta > 0", lambda: Sinkhorn(0.0, cost=SquaredEuclidean())),
+    ("beta > 0", lambda: Sinkhorn(-1.0, cost=SquaredGeodesic())),
+    ("tol > 0", lambda: Sinkhorn(1.0, tol=0.0)),
+    ("same number of rows", lambda: Sinkhorn(1.0, query=jnp.eye(3), key=jnp.eye(2))),
+    ("3 columns", lambda: Sinkhorn(1.0, query=jnp.eye(2))(X)),
+    ("pass one a point", lambda: Sinkhorn(1.0)(X, None, W[:2])),
+    ("raise max_iterations", lambda: Sinkhorn(30.0, query=jnp.eye(3), max_iterations=1)(X)),
+    (
+        "leave out cost",
+        lambda: mf.landscape.growth_rates(Sinkhorn(1.0, cost=SquaredGeodesic()), 3, 0.0, 4),
+    ),
+    ("without query", lambda: mf.landscape.growth_rates(Sinkhorn(1.0, query=X), 3, 0.0, 4)),
+    ("beta > 0", lambda: Sinkformer(-1.0, cost=SquaredEuclidean())),
+    (
+        "leave out iterations",
+        lambda: mf.dynamics.SinkhornFlow(mf.geometry.Sphere(3), Sinkhorn(1.0, iterations=3)),
+    ),
+    (
+        "pass the tokens alone",
+        lambda: mf.dynamics.SinkhornFlow(mf.geometry.Sphere(3), Sinkhorn(1.0)).check((X, W[:2])),
+    ),
+    ("choose by size", lambda: Sinkformer(1.0, engine=Harmonic.of(1.0, 3))),
+    ("at least one key|>= 1", lambda: Sinkhorn(1.0, engine=Blockwise(0))),
+]
+
+
+@pytest.mark.parametrize("case", range(len(WRONG)))
+def test_wrong_calls_are_refused_with_the_remedy(case):
+    remedy, call = WRONG[case]
+    with pytest.raises(ValueError, match=remedy):
+        call()
