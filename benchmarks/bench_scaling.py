@@ -1,0 +1,53 @@
+"""How cost grows with the number of tokens, the dimension, beta and the degree, with exponents."""
+
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+
+import meanfield as mf
+from meanfield.attention import Blockwise, Harmonic, Softmax
+
+from ._contest import Contest, compiled
+
+FLOAT64 = True
+BETA = 9.0
+
+
+def contests(tiny: bool) -> Iterator[Contest]:
+    """One sweep for each variable."""
+    shrink = 16 if tiny else 1
+    for n in (4096, 8192, 16_384, 32_768, 65_536)[: 2 if tiny else 5]:
+        yield _contest("time over n", "n", n, {"Blockwise": (Blockwise(), 3, n // shrink, BETA)})
+    engine = Harmonic.of(BETA, 2)
+    for n in (10**5, 3 * 10**5, 10**6, 3 * 10**6)[: 2 if tiny else 4]:
+        yield _contest("time over n", "n", n, {"Harmonic, circle": (engine, 2, n // shrink, BETA)})
+    for d in (16, 64, 256, 512)[: 2 if tiny else 4]:
+        yield _contest("time over d", "d", d, {"Blockwise": (Blockwise(), d, 4096 // shrink, BETA)})
+    for beta in (1.0, 16.0, 256.0)[: 2 if tiny else 3]:
+        circle, blocks = Harmonic.of(beta, 2), Blockwise()
+        several = {
+            "Harmonic, circle": (circle, 2, 10**5 // shrink, beta),
+            "Blockwise": (blocks, 2, 4096 // shrink, beta),
+        }
+        yield _contest("time over beta", "beta", beta, several)
+    for degree in (16, 64, 256)[: 2 if tiny else 3]:
+        basis = Harmonic(mf.harmonics.Fourier(degree))
+        several = {"Harmonic, circle": (basis, 2, 10**5 // shrink, BETA)}
+        yield _contest("time over K", "K", degree, several)
+
+
+def _contest(name: str, variable: str, value: float, several: dict) -> Contest:
+    def field(engine, d, n, beta):
+        dtype = jnp.float32 if isinstance(engine, Blockwise) else float
+        x = mf.geometry.Sphere(d).sample(jax.random.key(0), n).astype(dtype)
+        attention = Softmax(beta, engine=engine)
+        return compiled(lambda x: attention(x), x)
+
+    return Contest(
+        name,
+        {who: lambda a=arguments: field(*a) for who, arguments in several.items()},
+        facts={variable: value},
+        sweep=(variable, value),
+        repeats=3,
+    )

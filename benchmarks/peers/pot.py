@@ -1,0 +1,47 @@
+"""POT, Python Optimal Transport."""
+
+import numpy as np
+
+from .._contest import Work, need
+
+
+def doubly_stochastic(x, beta: float, tol: float, log_domain: bool = False) -> Work:
+    """Potentials f, g of the plan of kernel e^{beta <x, y>}, and products with the kernel."""
+    need("ot", "POT")
+    import ot
+
+    x = np.array(x)
+    n = len(x)
+    masses = np.full(n, 1 / n)
+    method = "sinkhorn_log" if log_domain else "sinkhorn"
+
+    def run():
+        _, log = ot.sinkhorn(
+            masses, masses, -x @ x.T, 1 / beta, method, 5000, tol, log=True, warn=False
+        )
+        if log_domain:
+            f, g = log["log_u"], log["log_v"]
+        else:
+            f, g = np.log(log["u"]), np.log(log["v"])
+        return f + np.log(n), g + np.log(n), 2 * log["niter"]
+
+    return run
+
+
+def wasserstein(x, y) -> Work:
+    """The exact distance by the network simplex."""
+    need("ot", "POT")
+    import ot
+
+    x, y = np.array(x), np.array(y)
+    a, b = np.full(len(x), 1 / len(x)), np.full(len(y), 1 / len(y))
+    return lambda: np.sqrt(ot.emd2(a, b, ot.dist(x, y)))
+
+
+def circle(u, v) -> Work:
+    """The exact distance on the circle, of angles in turns."""
+    need("ot", "POT")
+    import ot
+
+    u, v = np.array(u), np.array(v)
+    return lambda: np.sqrt(ot.wasserstein_circle(u, v, p=2)[0])
