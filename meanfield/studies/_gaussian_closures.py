@@ -1,0 +1,140 @@
+from dataclasses import dataclass, replace
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from jaxtyping import Array, Float
+
+from .._typing import Key, Points, Scalar
+from ..attention import L2, MultiHead, Sinkhorn, Softmax
+from ..dynamics import AttentionFlow, Drift, GaussianFlow, Normal
+from ..geometry import Euclidean
+from ..measures import Gaussian
+from ..solve import simulate
+from ..transport import gaussian_wasserstein
+from ._base import Claim, Study
+from ._heat_flows import slope_of
+
+SOURCE = "Castin, Ablin, Carrillo, Peyre, arXiv 2501.18322; the central limit theorem"
+STEP = 0.1
+"""Steps of the method of order 5: what they err by is far below the fluctuations of a cloud."""
+DECAY = 0.5
+"""Rate of the linear drift -x/2 toward 0."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GaussianClosures(Study):
+    """Clouds in R^3 against the closed equations of their mean and covariance: distance n^(-1/2).
+
+    Tokens are drawn from a normal law and move by attention, with matrices that do not commute, and by
+    the drift -x/2; `GaussianFlow` gives the law of infinitely many. Over (attention, n), `distance` is
+    the root mean square over independent clouds of W2 between N(m, S) with the cloud's moments and that
+    law at `t_end`, `distance_error` its standard error; `sampling` is the same for n independent draws of
+    that law: what no closure can undercut. `order` is the fitted power of n.
+
+    Source: Castin, Ablin, Carrillo, Peyre, arXiv 2501.18322; their Sinkhorn closure holds with the
+    factors in the order that `GaussianFlow` gives.
+    """
+
+    attentions: tuple[str, ...] = ("softmax", "L2", "Sinkhorn", "heads")
+    """Kinds of attention; heads are one of softmax and one of L2."""
+    sizes: tuple[int, ...] = (62, 250, 1000, 4000)
+    """Numbers of tokens."""
+    tokens: int = 16000
+    """Tokens in all clouds of one size together."""
+    t_end: float = 1.0
+    """Final time."""
+
+    def cells(self) -> list[dict]:
+        return [{"attention": a, "n": n} for a in self.attentions for n in self.sizes]
+
+    def compute(self, cell: dict) -> xr.Dataset:
+        attention, n = _attention(cell["attention"]), cell["n"]
+        first, second = jax.random.split(self.key(cell))
+        start, ts = _start(), jnp.asarray([0.0, self.t_end])
+        flow = GaussianFlow(attention, linear=-DECAY * jnp.eye(3))
+        limit: Normal = simulate(flow, start, ts, tol=1e-9).final
+        keys = jax.random.split(first, self.tokens // n)
+        square = _clouds(attention, Gaussian(*start), limit, keys, n, ts)
+        free = _draws(Gaussian(*limit), limit, jax.random.split(second, max(len(keys), 64)), n)
+        distance = np.sqrt(np.mean(square))
+        values = {
+            "distance": distance,
+            "distance_error": np.std(square, ddof=1) / (2 * distance * np.sqrt(len(keys))),
+            "sampling": np.sqrt(np.mean(free)),
+        }
+        return xr.Dataset({k: ((), v) for k, v in values.items()})
+
+    def assemble(self, parts: list[xr.Dataset]) -> xr.Dataset:
+        whole = super().assemble(parts)
+        return whole.assign(slope_of(whole.n, whole.distance, "n"))
+
+    def tiny(self) -> "GaussianClosures":
+        return replace(self, attentions=("heads",), sizes=(32, 256), tokens=2048, t_end=0.5)
+
+    def claims(self, dataset: xr.Dataset) -> list[Claim]:
+        made = []
+        for name in self.attentions:
+            one = dataset.sel(attention=name)
+            lever = np.log(one.n) - np.log(one.n).mean()
+            relative = one.distance_error / one.distance
+            error = float(np.sqrt((lever**2 * relative**2).sum()) / (lever**2).sum())
+            last = one.isel(n=-1)
+            made += [
+                Claim.close(
+                    f"{name}: power of n (se {error:.3f})", one.order, -0.5, 0.03 + 3 * error, SOURCE
+                ),
+                # The flow may carry fluctuations of the start to larger ones, of the same order.
+                Claim.at_most(
+                    f"{name}: distance at n = {int(last.n)} over that of independent draws",
+                    last.distance / last.sampling, 2, SOURCE,
+                ),
+            ]  # fmt: skip
+        return made
+
+
+def _attention(name: str) -> Softmax | L2 | Sinkhorn | MultiHead:
+    """Attention with logits of order one at the start, and matrices that do not commute."""
+    rng = np.random.default_rng(0)
+    query, key, value = (jnp.asarray(m) for m in rng.normal(size=(3, 3, 3)) / 2)
+    return {
+        "softmax": Softmax(0.5, query, key, value),
+        "L2": L2(1.0, query, key, value),
+        "Sinkhorn": Sinkhorn(1.0, query, key, value, tol=1e-8),
+        "heads": MultiHead([Softmax(0.5, query, key, value), L2(1.0, key, value, query)]),
+    }[name]
+
+
+def _start() -> Normal:
+    root = np.random.default_rng(1).normal(size=(3, 3)) / 2
+    return jnp.asarray([0.5, 0.0, -0.5]), jnp.asarray(root @ root.T + 0.3 * np.eye(3))
+
+
+@eqx.filter_jit
+def _clouds(attention, law: Gaussian, limit: Normal, keys: Key, n: int, ts: Float[Array, " T"]):
+    """The squared distances of independent clouds of n tokens from the limit at the end."""
+    geometry = Euclidean(law.d)
+    flow = AttentionFlow(geometry, attention) + Drift(geometry, _decay)
+
+    def one(key):
+        final = simulate(flow, law.sample(key, n), ts, dt=STEP).final
+        return _square_distance(final, limit)
+
+    return jax.lax.map(one, keys)
+
+
+@eqx.filter_jit
+def _draws(law: Gaussian, limit: Normal, keys: Key, n: int):
+    return jax.lax.map(lambda key: _square_distance(law.sample(key, n), limit), keys)
+
+
+def _decay(x: Float[Array, " d"]) -> Float[Array, " d"]:
+    return -DECAY * x
+
+
+def _square_distance(x: Points, law: Normal) -> Scalar:
+    mean = x.mean(axis=0)
+    centred = x - mean
+    return gaussian_wasserstein(mean, centred.T @ centred / len(x), *law) ** 2
