@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from meanfield.attention import (
+    L2,
     Blockwise,
     Layers,
     MultiHead,
@@ -33,6 +34,7 @@ from meanfield.dynamics import (
     Drift,
     Equiangular,
     FokkerPlanck,
+    GaussianFlow,
     GradientFlow,
     MixNorm,
     PeriNorm,
@@ -41,10 +43,19 @@ from meanfield.dynamics import (
     SqrtNorm,
     TwoCluster,
 )
-from meanfield.energies import Interaction, Potential
+from meanfield.energies import Entropy, Interaction, InternalEnergy, Potential
 from meanfield.geometry import Euclidean, Sphere
 from meanfield.harmonics import Fourier
-from meanfield.schemes import AbstractScheme, ScharfetterGummel, TransformerLayers
+from meanfield.schemes import (
+    AbstractScheme,
+    EntropicJKO,
+    ParticleJKO,
+    QuantileJKO,
+    ScharfetterGummel,
+    SecondOrderJKO,
+    TransformerLayers,
+)
+from meanfield.transport import Box
 
 N, D = 5, 3
 
@@ -120,6 +131,7 @@ FLOWS = [
     Case("potential", lambda a: flow(Softmax(2 * a), potential=_bowl), X, False, True),
     Case("layers", lambda a: flow(Layers([Softmax(a), Softmax(2 * a)], [0.0, 5.0])), X, True, True),
     Case("varying", lambda a: flow(TURNING), X, True, True),
+    Case("distance", lambda a: AttentionFlow(FLAT, L2(2 * a)), X, True, True),
     Case("flat", lambda a: AttentionFlow(FLAT, Softmax(2 * a)), X, True, True),
     Case("post", lambda a: flow(Softmax(2 * a), normalization=PostNorm()), X, True, True),
     Case("pre", lambda a: flow(Softmax(2 * a), normalization=PreNorm()), (X, R), True, True),
@@ -146,6 +158,11 @@ FLOWS = [
     Case("equiangular", lambda a: Equiangular(Softmax(2 * a), N), jnp.array(0.1)),
     Case("two clusters", lambda a: TwoCluster(Softmax(2 * a), [0.25, 0.75]), jnp.array(0.1)),
     Case(
+        "gaussian",
+        lambda a: GaussianFlow(L2(a, a * MATRIX), 0.1 * a, a * MATRIX),
+        (W[:D], jnp.eye(D) + MATRIX @ MATRIX.T),
+    ),
+    Case(
         "density",
         lambda a: FokkerPlanck(CIRCLE, Softmax(2 * a), 0.1 * a),
         CIRCLE.analyze(_wave(CIRCLE.points)),
@@ -157,6 +174,13 @@ def layers(normalization, mlp=None):
     return lambda a: TransformerLayers(D, Softmax(2 * a), normalization, 0.1 * a, mlp)
 
 
+def _well(x):
+    return x[0] ** 2 / 2
+
+
+ROW = jnp.array([-1.0, -0.4, -0.1, 0.3, 0.8, 1.5])
+BOX = Box(-2.0, 2.0, 8)
+
 SCHEMES = [
     Case("post layers", layers(PostNorm()), X, True, True),
     Case("pre layers", layers(PreNorm()), R[:, None] * X, True, True),
@@ -166,6 +190,14 @@ SCHEMES = [
         lambda a: ScharfetterGummel(CIRCLE, Softmax(2 * a), 0.1 * a, 0.01 * a, cells=16),
         1 + 0.5 * jnp.cos(2 * jnp.pi * (jnp.arange(16.0) + 0.5) / 16),
     ),
+    Case("quantiles", lambda a: QuantileJKO(a * Entropy() + Potential(_well), 0.1 * a), ROW),
+    Case(
+        "entropic transport",
+        lambda a: EntropicJKO(BOX, a * Entropy() + Potential(_well), 0.5 * a, 0.5 * a, tol=1e-13),
+        BOX.evaluate(lambda x: jnp.exp(-(x[0] ** 2))),
+    ),
+    Case("second order", lambda a: SecondOrderJKO(a * InternalEnergy(2.0), 0.1 * a), ROW),
+    Case("implicit particles", lambda a: ParticleJKO(SPHERE, -Interaction(2 * a), 0.1 * a), X),
 ]
 
 CASES = FLOWS + SCHEMES

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from scipy import special
 
 from .._checks import check_finite, guard
-from .._typing import Points
+from .._typing import Points, Scalar
 
 Row = Float[Array, " n"]
 LEBESGUE = -0.5 * math.log(2 * math.pi * math.e)
@@ -119,6 +119,12 @@ class Line(AbstractQuantiles):
 
     def stretch(self, x: Row, m: float) -> tuple[Float[np.ndarray, " gaps"], Float[Array, " gaps"]]:
         return _stretch(x, _profile(x.shape[0], m), self.masses(x.shape[0]))
+
+    def support(self, x: Row, m: float) -> tuple[Scalar, Scalar]:
+        """The ends of the support of mid-quantiles x, as fronts of exponent m > 1 continue them."""
+        z, radius = _profile(x.shape[0], m), _radius(m)
+        share = float((radius + z[0]) / (z[1] - z[0]))
+        return x[0] - share * (x[1] - x[0]), x[-1] + share * (x[-1] - x[-2])
 
 
 class GradedLine(AbstractQuantiles):

@@ -1,5 +1,15 @@
 """Discrete time: schemes that advance a state by one step, for `rollout`."""
 
 from ._base import AbstractScheme as AbstractScheme
+from ._entropic_bias import (
+    AbstractBias as AbstractBias,
+    Biased as Biased,
+    Debiased as Debiased,
+    Richardson as Richardson,
+)
+from ._entropic_jko import EntropicJKO as EntropicJKO
+from ._particle_jko import ParticleJKO as ParticleJKO
+from ._quantile_jko import QuantileJKO as QuantileJKO
 from ._scharfetter_gummel import ScharfetterGummel as ScharfetterGummel
+from ._second_order_jko import SecondOrderJKO as SecondOrderJKO
 from ._transformer_layers import TransformerLayers as TransformerLayers

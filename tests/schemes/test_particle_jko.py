@@ -1,0 +1,87 @@
+"""Implicit steps of clouds: exact cases, the energy inequality at every step, derivatives."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from meanfield.attention import Unnormalized
+from meanfield.dynamics import AttentionFlow
+from meanfield.energies import Entropy, Interaction, InternalEnergy, Pairwise, Potential
+from meanfield.geometry import Euclidean, Sphere
+from meanfield.schemes import ParticleJKO
+from meanfield.solve import rollout, simulate
+
+SPHERE = Sphere(3)
+
+
+def test_quadratic_energies_have_the_implicit_step_of_calculus():
+    x = jax.random.normal(jax.random.key(0), (6, 2))
+    w = jnp.array([0.0, 0.1, 0.2, 0.3, 0.2, 0.2])
+    pull = Pairwise(lambda x, y: (x - y) @ (x - y) / 2)
+    run = rollout(ParticleJKO(Euclidean(2), pull, 0.5, w), x, 3)
+    mean = w @ x
+    exact = mean + (x - mean) / 1.5**3
+    np.testing.assert_allclose(run.final[1:], exact[1:], atol=1e-13)
+    np.testing.assert_array_equal(run.final[0], x[0])  # without mass nothing pays for its move
+    assert run.stats["converged"].all()
+
+
+@pytest.mark.slow
+def test_order_one_to_the_attention_flow():
+    x, beta = SPHERE.sample(jax.random.key(1), 8), 2.0
+    flow = AttentionFlow(SPHERE, Unnormalized(beta))
+    exact = simulate(flow, x, jnp.array([0.0, 0.5]), tol=1e-10).final
+    errors = []
+    for steps in (8, 16, 32):
+        run = rollout(ParticleJKO(SPHERE, -Interaction(beta), 0.5 / steps), x, steps)
+        errors.append(float(SPHERE.distance(run.final, exact).max()))
+        np.testing.assert_allclose(jnp.linalg.norm(run.final, axis=1), 1, atol=1e-14)
+    assert np.log2(errors[1] / errors[2]) == pytest.approx(1, abs=0.1)
+
+
+def trial(key):
+    """The largest excess in four steps of a random scheme and start, over the energy's size."""
+    keys = jax.random.split(key, 3)
+    tau, beta = 10 ** jax.random.uniform(keys[0], (2,), minval=jnp.array([-3.0, -1.0]), maxval=0.7)
+    tilt = jax.random.normal(keys[1], (3,))
+    energy = Potential(lambda x: tilt @ x) - Interaction(beta, offset=beta)
+    run = rollout(ParticleJKO(SPHERE, energy, tau), SPHERE.sample(keys[2], 6), 4)
+    energies = run.stats["energy"]
+    rise = jnp.maximum(run.stats["excess"].max(), jnp.diff(energies).max())
+    return rise / (1 + jnp.abs(energies).max())
+
+
+@pytest.mark.parametrize("count", [4, pytest.param(200, marks=pytest.mark.slow)])
+def test_energy_falls_at_every_step_of_random_runs(count):
+    worst = jax.jit(jax.vmap(trial))(jax.random.split(jax.random.key(5), count))
+    # Sums of some dozens of terms, and the tolerance of the comparison after Newton's method.
+    assert float(worst.max()) < 1e-13
+
+
+@pytest.mark.slow
+def test_steps_are_differentiable_in_parameters():
+    x = SPHERE.sample(jax.random.key(2), 5)
+
+    @jax.jit
+    def height(b):
+        energy = Potential(lambda x: b * x[0]) - b * Interaction(2.0)
+        return rollout(ParticleJKO(SPHERE, energy, 0.3 * b), x, 2).final[0, 0]
+
+    b, h = jnp.array(1.0), 1e-4
+    slope = (height(b + h) - height(b - h)) / (2 * h)
+    assert float(jax.grad(height)(b)) == pytest.approx(float(slope), abs=1e-7)
+
+
+def test_bad_input_is_refused():
+    energy, x = -Interaction(2.0), jnp.eye(3)
+    for make, message in (
+        (lambda: ParticleJKO(SPHERE, energy + 0.1 * Entropy(), 0.1), "points do not have"),
+        (lambda: ParticleJKO(SPHERE, 2.0 * InternalEnergy(2.0), 0.1), "points do not have"),
+        (lambda: ParticleJKO(SPHERE, energy, 0.0), "tau > 0"),
+        (lambda: ParticleJKO(SPHERE, energy, 0.1, jnp.ones(3)), "sum 1"),
+        (lambda: rollout(ParticleJKO(SPHERE, energy, 0.1), 2 * x, 1), "unit vectors"),
+        (lambda: rollout(ParticleJKO(SPHERE, energy, 0.1, jnp.ones(2) / 2), x, 1), r"shape \[3\]"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make()

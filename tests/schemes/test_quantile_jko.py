@@ -1,0 +1,228 @@
+"""Quantiles: exact recursions, orders in N and tau, stationary laws, energies and derivatives."""
+
+import functools
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.special import betaincinv, ndtri
+
+from meanfield.energies import (
+    Circle,
+    Entropy,
+    GradedLine,
+    Interaction,
+    InternalEnergy,
+    Line,
+    Pairwise,
+    Potential,
+)
+from meanfield.measures import VonMisesFisher
+from meanfield.schemes import QuantileJKO, SecondOrderJKO
+from meanfield.solve import rollout
+
+
+def well(x):
+    return x[0] ** 2 / 2
+
+
+def bump(x):
+    return x[0] ** 2 / 2 + jnp.exp(-(x[0] ** 2))
+
+
+def levels(n):
+    return (np.arange(n) + 0.5) / n
+
+
+def normal(n):
+    return jnp.asarray(ndtri(levels(n)))
+
+
+OU = Potential(well) + Entropy()
+
+
+@pytest.mark.parametrize("n", [9, pytest.param(200, marks=pytest.mark.slow)])
+def test_normal_laws_follow_the_exact_recursion_at_any_number_of_quantiles(n):
+    tau, m, s = 0.1, 1.0, 0.3
+    run = rollout(QuantileJKO(OU, tau), m + s * normal(n), 30)
+    for _ in range(30):
+        m, s = m / (1 + tau), (s + np.sqrt(s**2 + 4 * tau * (1 + tau))) / (2 * (1 + tau))
+    # 30 steps of a system of condition n^2: some 1e-14 n.
+    np.testing.assert_allclose(run.final, m + s * normal(n), atol=1e-12)
+    assert run.stats["converged"].all() and int(run.stats["iterations"].max()) <= 8
+    assert float(run.stats["excess"].max()) < 0 and float(run.stats["residual"].max()) < 1e-10
+    # The energy has a sum over quantiles in place of the second moment: off by log(n)/n.
+    energy = s**2 / 2 + m**2 / 2 - np.log(s) - np.log(2 * np.pi * np.e) / 2
+    assert float(run.stats["energy"][-1]) == pytest.approx(energy, abs=np.log(n) / n)
+
+
+def barenblatt(t, n):
+    """Mid-quantiles of rho = t^(-1/3) (C - x^2 t^(-2/3)/12)_+, and the end of its support."""
+    edge = t ** (1 / 3) * np.sqrt(12 * ((3 / 4) * np.sqrt(1 / 12)) ** (2 / 3))
+    return edge * (2 * betaincinv(2, 2, levels(n)) - 1), edge
+
+
+def test_barenblatt_solutions_follow_the_exact_recursion():
+    n, scheme = 64, QuantileJKO(InternalEnergy(2.0), 0.05)
+    start, _ = barenblatt(1.0, n)
+    run = rollout(scheme, jnp.asarray(start), 20)
+    # The profile widens by s: its force is that of t = 1, s/(3 t), over s^2.
+    s = 1.0
+    for _ in range(20):
+        old = s
+        for _ in range(50):
+            s = old + scheme.tau / (3 * s**2)
+    np.testing.assert_allclose(run.final, float(s) * start, atol=1e-10)
+    # At order 1 in tau to the solution at t = 2, and to the end of its support.
+    exact, edge = barenblatt(2.0, n)
+    assert float(jnp.abs(run.final - exact).max()) < scheme.tau * edge / 5
+    assert float(scheme.domain.support(run.final, 2.0)[1]) == pytest.approx(edge, rel=0.01)
+    assert float(run.final[-1] - run.final[-2]) > 0.01 * edge
+    assert float(scheme.domain.masses(n).sum()) == pytest.approx(1, abs=1e-15)
+
+
+def trials(scheme, start, counts):
+    """The distances in the bulk of runs with n quantiles from one with three times as many."""
+    ends = [np.asarray(rollout(scheme, jnp.asarray(start(n)), 3).final) for n in counts]
+    gaps = [coarse - fine[1::3] for coarse, fine in itertools.pairwise(ends)]
+    return [np.abs(gap[np.abs(levels(len(gap)) - 0.5) < 0.4]).max() for gap in gaps]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "start"),
+    [
+        (QuantileJKO(Potential(bump) + Entropy(), 0.1), lambda n: normal(n) + np.tanh(2 * normal(n))),
+        pytest.param(
+            QuantileJKO(InternalEnergy(2.0), 0.1),
+            lambda n: np.sin(barenblatt(0.2, n)[0]),
+            marks=pytest.mark.slow,
+        ),
+        (
+            QuantileJKO(Potential(lambda x: -x[0]) + Entropy(), 0.1, Circle()),
+            lambda n: 2 * np.pi * levels(n) + 0.5 * np.sin(2 * np.pi * levels(n)),
+        ),
+    ],
+    ids=["normal tails", "porous medium", "circle"],
+)  # fmt: skip
+def test_order_two_in_the_number_of_quantiles_away_from_tails(scheme, start):
+    errors = trials(scheme, start, (99, 297, 891))
+    assert np.log(errors[0] / errors[1]) / np.log(3) == pytest.approx(2, abs=0.15)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("energy", "tail"),
+    [(Potential(bump) + Entropy(), 1.0), (InternalEnergy(2.0), 2.0), (InternalEnergy(3.0), 3.0)],
+)
+def test_order_two_in_w2_with_graded_quantiles(energy, tail):
+    domain, ends = GradedLine(tail), []
+    for n in (99, 297, 2673):
+        # Images of equally spaced points: of nested ones on a support, and nearly so for tails.
+        z = np.linspace(-1, 1, 2 * n + 1)[1::2]
+        z = z * (2 * np.sqrt(np.log(n)) if tail == 1 else 2.0)
+        end = rollout(QuantileJKO(energy, 0.1, domain), jnp.asarray(z + np.tanh(2 * z)), 3).final
+        ends.append((z, np.asarray(end), domain.masses(n)))
+    fine, errors = ends[-1], []
+    for z, end, masses in ends[:-1]:
+        errors.append(np.sqrt(masses @ (end - np.interp(z, fine[0], fine[1])) ** 2))
+    # The logarithm in the reach of the normal law costs .1.
+    assert np.log(errors[0] / errors[1]) / np.log(3) == pytest.approx(2, abs=0.2)
+
+
+def test_orders_in_tau():
+    start, exact = 1 + 0.5 * normal(9), np.exp(-1) + np.sqrt(1 - 0.75 * np.exp(-2)) * normal(9)
+    for scheme, order in ((QuantileJKO, 1), (SecondOrderJKO, 2)):
+        errors = []
+        for steps in (16, 32):
+            run = rollout(scheme(OU, 1 / steps), start, steps)
+            errors.append(float(jnp.abs(run.final - exact).max()))
+            assert run.stats["converged"].all() and float(run.stats["excess"].max()) < 0
+        assert np.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.1)
+
+
+def test_the_circle_has_heat_and_von_mises_laws():
+    n, noise, kappa = 64, 0.5, 2.0
+    angles = 2 * jnp.pi * levels(n)
+    heat = SecondOrderJKO(noise * Entropy(), 0.05, Circle())
+    run = rollout(heat, angles + 0.2 * jnp.sin(angles), 20)
+    mode = lambda x: float(np.abs(np.exp(1j * np.asarray(x)).mean()))  # noqa: E731
+    # Its second harmonic is .01, and the next order of heat flow on the gap density is h^2.
+    assert mode(run.final) / mode(angles + 0.2 * jnp.sin(angles)) == pytest.approx(
+        np.exp(-noise), abs=2e-3
+    )
+    drawn = QuantileJKO(
+        Potential(lambda x: -noise * kappa * x[0]) + noise * Entropy(), 5.0, Circle()
+    )
+    end = rollout(drawn, angles, 30).final
+    law = VonMisesFisher(jnp.eye(2)[0], kappa)
+    # Midpoint gaps: kappa h^2 relative.
+    assert mode(end) == pytest.approx(float(law.resultant()), abs=1e-3)
+
+
+def random_case(key):
+    """The largest excess of energy over the inequality, along a random line of a random energy."""
+    keys = jax.random.split(key, 5)
+    tau, nu, a = 10 ** jax.random.uniform(keys[0], (3,), minval=-2, maxval=1)
+    start = jnp.cumsum(jax.random.exponential(keys[1], (16,)) ** 2 + 1e-3)
+    energy = Potential(lambda x: a * well(x - 5)) + nu * Entropy() + a * InternalEnergy(2.0)
+    excess = []
+    for scheme in (QuantileJKO, SecondOrderJKO):
+        run = rollout(scheme(energy, tau), start, 4)
+        excess.append(run.stats["excess"] / (1 + jnp.abs(run.stats["energy"])))
+    return jnp.stack(excess).max()
+
+
+def test_energy_falls_in_random_runs():
+    keys = jax.random.split(jax.random.key(3), 200)
+    worst = jax.jit(jax.vmap(random_case))(keys)
+    assert float(worst.max()) < 1e-12
+
+
+def test_steps_are_differentiable():
+    start = normal(10)
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def last(scheme, b):
+        kernel = Pairwise(lambda x, y: b * jnp.cos(x[0] - y[0]))
+        energy = b**2 * Potential(well) + b * Entropy() + kernel
+        return rollout(scheme(energy, 0.1 * b), b * start, 2).final[0]
+
+    b, h = jnp.array(1.0), 1e-4
+    slope = (last(QuantileJKO, b + h) - last(QuantileJKO, b - h)) / (2 * h)
+    gradient = jax.grad(last, argnums=1)(QuantileJKO, b)
+    assert float(gradient) == pytest.approx(float(slope), abs=1e-7)
+
+
+def test_interactions_are_those_of_clouds():
+    x, domain = normal(12), Line(None)
+    pull = Pairwise(lambda x, y: (x - y) @ (x - y) / 2)
+    # 1/2 iint (x - y)^2/2 is half the variance.
+    assert float(pull.on_quantiles(domain, x)) == pytest.approx(float(x.var()) / 2, rel=1e-14)
+    run = rollout(QuantileJKO(pull, 0.5), x + 1, 3)
+    np.testing.assert_allclose(run.final, 1 + x / 1.5**3, atol=1e-14)
+    # The uniform law on the circle is stationary, repelled or not.
+    angles = 2 * jnp.pi * levels(15)
+    run = rollout(QuantileJKO(Entropy() - Interaction(1.0), 0.1, Circle()), angles, 2)
+    np.testing.assert_allclose(run.final, angles, atol=1e-13)
+
+
+def test_bad_input_is_refused():
+    scheme = QuantileJKO(OU, 0.1)
+    for make, message in (
+        (lambda: QuantileJKO(OU, 0.0), "tau > 0"),
+        (lambda: SecondOrderJKO(OU, -1.0), "tau > 0"),
+        (lambda: InternalEnergy(1.0), "use Entropy"),
+        (lambda: InternalEnergy(0.5), "m >= 1"),
+        (lambda: Line(0.0), "m >= 1"),
+        (lambda: GradedLine(True), "m >= 1"),
+        (lambda: InternalEnergy(2.0)(jnp.eye(2)), "got points"),
+        (lambda: rollout(scheme, jnp.zeros((8, 1)), 2), r"shape \[N\]"),
+        (lambda: rollout(scheme, jnp.arange(4.0), 2), "N >= 5"),
+        (lambda: rollout(scheme, jnp.zeros(8), 2), "expected increasing positions"),
+        (lambda: rollout(scheme, jnp.arange(8), 2), "real floating-point"),
+        (lambda: rollout(QuantileJKO(OU, 0.1, Circle()), jnp.arange(8.0), 2), "increasing"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make()
