@@ -1,6 +1,7 @@
 """Checks at the door: bad input is refused in one sentence that names the remedy."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
@@ -30,9 +31,21 @@ def guard(x: PyTree[Array], ok, message: str) -> PyTree[Array]:
 
 def guard_at_run_time(x: PyTree[Array], ok, message: str) -> PyTree[Array]:
     """`x`, or an error if `ok` is false: now where values are known, at run time where traced."""
-    if is_concrete(ok):
-        return guard(x, ok, message)
-    return eqx.error_if(x, jnp.logical_not(ok), message, on_error="raise")
+    return guard(x, ok, message) if is_concrete(ok) else raise_at_run_time(x, ok, message)
+
+
+def raise_at_run_time(x: PyTree[Array], ok, message: str) -> PyTree[Array]:
+    """`x`, or an error with this message once `ok` turns out to be false.
+
+    It hangs on a nought that is added to x: an error that hung on x itself would gather on one device
+    what is spread over many.
+    """
+    nought = eqx.error_if(jnp.zeros(()), jnp.logical_not(ok), message, on_error="raise")
+
+    def tied(leaf: Array) -> Array:
+        return leaf | (nought > 0) if leaf.dtype == bool else leaf + nought.astype(leaf.dtype)
+
+    return jax.tree.map(tied, x)
 
 
 def check_dimension(d, least: int = 1) -> int:

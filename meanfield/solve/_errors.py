@@ -1,9 +1,8 @@
 import diffrax
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._checks import is_concrete
+from .._checks import is_concrete, raise_at_run_time
 
 REMEDIES = (
     (
@@ -34,7 +33,7 @@ def raise_if_failed(state, result: diffrax.RESULTS, ok, reached=None):
     """
     if not is_concrete(ok):
         message = "the run failed; use throw=False to see how."
-        return eqx.error_if(state, jnp.logical_not(ok), message, on_error="raise")
+        return raise_at_run_time(state, ok, message)
     if not bool(ok):
         raise SolveError(describe(result, reached))
     return state

@@ -1,4 +1,3 @@
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +7,7 @@ from jaxtyping import Array, Float
 
 from .._checks import check_dimension
 from .._memory import available_memory, dense_is_quick
+from .._ring import Ring
 from .._typing import Points, Scalar
 from ._costs import SquaredEuclidean
 from ._ott import costs, geometry
@@ -16,12 +16,13 @@ from ._ott import costs, geometry
 def point_geometry(
     x: Points,
     y: Float[Array, "m d"] | None = None,
-    cost: costs.CostFn | Callable[..., Scalar] | None = None,
+    cost: Any = None,
     *,
     epsilon: Scalar | float | None = None,
     relative_epsilon: Scalar | float = 0.05,
     dense: bool | None = None,
     block: int = 1024,
+    ring: Ring | None = None,
 ) -> geometry.Geometry:
     """The costs c(x_i, y_j) between two clouds, in the form that ott's solvers take.
 
@@ -32,17 +33,19 @@ def point_geometry(
       the mean cost, which is not differentiated.
     - `dense`: True builds the matrix [n, m]; False works block by block in O(n + m) memory, forward
       and backward; None (the default) takes blocks where the matrix would exceed 32 MiB.
+    - `ring`: devices that share the rows of both clouds, and sum blocks as these travel around.
 
     Raises ValueError for a dense matrix that does not fit in memory.
     """
     y = x if y is None else y
     n, m, itemsize = x.shape[0], y.shape[0], x.dtype.itemsize
     cost = as_cost(SquaredEuclidean() if cost is None else cost)
-    if dense or (dense is None and dense_is_quick(n, m, itemsize)):
+    quick = dense_is_quick(n, m, itemsize)
+    if ring is None and (dense or (dense is None and quick)):
         check_dense(n, m, itemsize)
         made = geometry.Geometry(cost_matrix=cost.all_pairs(x, y), epsilon=1.0)
     else:
-        made = BlockwiseGeometry(x, y, cost, 1.0, check_dimension(block))
+        made = BlockwiseGeometry(x, y, cost, 1.0, check_dimension(block), ring)
     if epsilon is None:
         mean = jax.lax.stop_gradient(made.mean_cost_matrix)
         epsilon = jnp.asarray(relative_epsilon, x.dtype) * mean
@@ -97,12 +100,15 @@ class BlockwiseGeometry(geometry.Geometry):
     Log-sum-exps are exact to rounding (the running maximum of Milakov and Gimelshein, arXiv
     1805.02867), in O(n + m) memory forward and, by checkpointing, backward (Rabe and Staats, arXiv
     2112.05682). `block` is the side of the square blocks. It is ott's `PointCloud(batch_size=...)`,
-    which does not run under current versions of jax.
+    which does not run under current versions of jax. On a `ring` of devices each has its share of
+    the rows, and is visited by the others'.
     """
 
-    def __init__(self, x: Any, y: Any, cost: Any, epsilon: Any, block: int):
+    def __init__(
+        self, x: Any, y: Any, cost: Any, epsilon: Any, block: int, ring: Ring | None = None
+    ):
         super().__init__(epsilon=epsilon)
-        self.x, self.y, self.cost, self.block = x, y, cost, block
+        self.x, self.y, self.cost, self.block, self.ring = x, y, cost, block, ring
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -125,43 +131,67 @@ class BlockwiseGeometry(geometry.Geometry):
         """eps log sum_j v_j e^{(g_j - c_ij)/eps} (axis 1), or the same over i with f, and the sign."""
         h = f if axis == 0 else g
         vec = jnp.ones_like(h) if vec is None else jnp.broadcast_to(vec, h.shape)
-        top, total = self._by_blocks(axis, (h, vec), functools.partial(_accumulate, eps), _empty)
+        top, total = self._by_blocks(axis, (h, vec), _accumulate, _empty, eps)
         return eps * (top + jnp.log(jnp.abs(total))), jnp.sign(total)
 
     def _apply_cost_to_vec(self, vec, axis: int = 0, fn=None, is_linear: bool = False):
-        def add(total, cost, columns, valid):
+        def add(total, cost, columns, valid, _):
             cost = cost if fn is None else fn(cost)
             return total + jnp.where(valid, cost, 0) @ columns[0]
 
         return self._by_blocks(axis, (vec,), add, jnp.zeros_like)
 
-    def _by_blocks(self, axis: int, columns: tuple, combine: Callable, start: Callable):
-        """Fold the blocks of each row of costs: combine(carry, cost, columns, valid) -> carry.
+    def _by_blocks(self, axis: int, columns: tuple, combine: Callable, start: Callable, eps=None):
+        """Fold the blocks of each row of costs: combine(carry, cost, columns, valid, eps) -> carry.
 
         The rows are the points x where axis = 1; where axis = 0 they are the points y.
         """
         rows, others = (self.x, self.y) if axis == 1 else (self.y, self.x)
-        n, m = rows.shape[0], others.shape[0]
+        n, bank = rows.shape[0], (others, columns, jnp.ones(others.shape[0], bool))
+        if self.ring is None:
+            return self._fold(axis, combine, rows, start(rows[:, 0]), bank, (self.cost, eps))
+
+        def visit(rows, carry, bank, common, owner):
+            return self._fold(axis, combine, rows, carry, bank, common), bank
+
+        rows, valid = (
+            self.ring.padded(rows),
+            jnp.pad(bank[2], (0, -len(bank[2]) % self.ring.devices)),
+        )
+        bank = (*jax.tree.map(self.ring.padded, bank[:2]), valid)
+        carry, _ = self.ring.around(visit, rows, start(rows[:, 0]), bank, (self.cost, eps))
+        return jax.tree.map(lambda a: a[:n], carry)
+
+    def _fold(self, axis: int, combine: Callable, rows, carry, bank, common):
+        """One share of the others folded into what the rows have so far."""
+        others, columns, valid = bank
+        (n, m), (cost, eps) = (rows.shape[0], others.shape[0]), common
         side, width = min(self.block, n), min(self.block, m)
-        valid = _blocks(jnp.arange(m), width, -1) >= 0
+        valid = _blocks(valid, width, 0)
         tiles = (_blocks(others, width), tuple(_blocks(c, width) for c in columns), valid)
 
         @jax.checkpoint
-        def one_row(points):
+        def one_row(block):
+            points, carry = block
+
             @jax.checkpoint
             def step(carry, tile):
                 other, column, valid = tile
-                cost = self.cost.all_pairs(points, other)
-                cost = cost if axis == 1 else self.cost.all_pairs(other, points).T
-                return combine(carry, cost, column, valid), None
+                costs = cost.all_pairs(points, other)
+                costs = costs if axis == 1 else cost.all_pairs(other, points).T
+                return combine(carry, costs, column, valid, eps), None
 
-            return jax.lax.scan(step, start(points[:, 0]), tiles)[0]
+            return jax.lax.scan(step, carry, tiles)[0]
 
-        folded = jax.lax.map(one_row, _blocks(rows, side))
+        carry = jax.tree.map(lambda a: _blocks(a, side), carry)
+        folded = jax.lax.map(one_row, (_blocks(rows, side), carry))
         return jax.tree.map(lambda a: a.reshape(-1)[:n], folded)
 
     def tree_flatten(self):
-        return (self.x, self.y, self.cost, self._epsilon_init), {"block": self.block}
+        return (self.x, self.y, self.cost, self._epsilon_init), {
+            "block": self.block,
+            "ring": self.ring,
+        }
 
     @classmethod
     def tree_unflatten(cls, aux_data, children):
@@ -179,11 +209,12 @@ def _empty(like: Float[Array, " n"]):
     return jnp.full_like(like, -jnp.inf), jnp.zeros_like(like)
 
 
-def _accumulate(eps, carry, cost, columns, valid):
+def _accumulate(carry, cost, columns, valid, eps):
     """One step of a log-sum-exp with a running maximum."""
     top, total = carry
     h, vec = columns
     logits = jnp.where(valid, (h - cost) / eps, -jnp.inf)
     new = jnp.maximum(top, jax.lax.stop_gradient(logits.max(axis=1)))
-    weights = jnp.exp(logits - new[:, None])
-    return new, total * jnp.exp(top - new) + weights @ vec
+    fixed = jnp.where(jnp.isfinite(new), new, 0)  # no column so far is valid
+    weights = jnp.exp(logits - fixed[:, None])
+    return new, total * jnp.exp(top - fixed) + weights @ vec
