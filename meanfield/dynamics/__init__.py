@@ -9,9 +9,16 @@ from ._base import (
     AbstractReduction as AbstractReduction,
     Sum as Sum,
 )
+from ._consensus_flow import ConsensusFlow as ConsensusFlow
 from ._equiangular import Equiangular as Equiangular
 from ._fields import Control as Control, Drift as Drift
 from ._fokker_planck import FokkerPlanck as FokkerPlanck
+from ._gates import (
+    AbstractGate as AbstractGate,
+    Early as Early,
+    NearSaddles as NearSaddles,
+    Schedule as Schedule,
+)
 from ._gaussian_flow import GaussianFlow as GaussianFlow, Normal as Normal
 from ._gradient_flow import GradientFlow as GradientFlow
 from ._imex import AbstractImex as AbstractImex
@@ -23,6 +30,11 @@ from ._normalizations import (
     PostNorm as PostNorm,
     PreNorm as PreNorm,
     SqrtNorm as SqrtNorm,
+)
+from ._pulls import (
+    AbstractPull as AbstractPull,
+    DebiasedPull as DebiasedPull,
+    ExactPull as ExactPull,
 )
 from ._sinkhorn_flow import SinkhornFlow as SinkhornFlow
 from ._two_cluster import TwoCluster as TwoCluster

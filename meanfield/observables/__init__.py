@@ -32,3 +32,4 @@ from ._renyi import (
     renyi_centres as renyi_centres,
     strong_renyi_centres as strong_renyi_centres,
 )
+from ._smoothed_entropy import smoothed_entropy as smoothed_entropy

@@ -1,0 +1,161 @@
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._checks import check_finite, check_scalar, check_weights
+from .._typing import Scalar
+from ..geometry import AbstractGeometry
+from ._base import AbstractParticles
+from ._gates import AbstractGate
+from ._pulls import AbstractPull, DebiasedPull
+
+Clouds = Float[Array, "models n d"]
+Gate = Callable[[Scalar, Clouds, Clouds], Float[Array, "..."]]
+Strength = Scalar | Callable[[Scalar, Any], Scalar]
+
+
+class ConsensusFlow(AbstractParticles):
+    """N models, each with its flow, pulled toward the Wasserstein barycenter of all.
+
+        x_i' = flow_i(x_i) + strength gate_i u_i,    u_i = -(1/2) grad W2^2(rho_i, bar)
+
+    rho_i is the cloud of model i. The agenda of this package writes the utility
+    u_i = lambda grad_1 W2(rho_i, bar): as printed, with a plus sign, lambda > 0 would repel. Here
+    strength > 0 attracts, at the rate `strength`: alone, it closes a share 1 - e^{-strength t} of a gap.
+
+    The barycenter is not computed: u_i is the mean over models of the displacement from i to j,
+    sum_j w_j T_ij - id. That is the displacement to the barycenter wherever optimal maps compose (on
+    the line, for Diracs, for shifted and scaled copies of a law), the first step of the iteration for
+    it elsewhere, and always minus the gradient of `transport.disagreement`, over 2 w_i: without
+    flows of their own the models agree ever more, and none that all have the same cloud is pulled.
+
+    The state is [N, n, d]. A model of fewer tokens has a flow with `weights`, 0 for tokens that only
+    fill up.
+
+    - `flows`: N flows of clouds [n, d] on one geometry, without radii; noise of one strength.
+    - `strength`: a number, or a function of (t, args), such as `Schedule(times)`.
+    - `gate`: when to pull; None for always, `Early(t0)`, `NearSaddles(rate)`, or a function of
+      (t, x [N, n, d], velocities of the models' own [N, n, d]) that returns a number or one a model.
+    - `pull`: `DebiasedPull(epsilon)` (by default, epsilon = .3) or `ExactPull()`.
+    - `shares`: the weights w of the models, of sum 1, uniform by default. A model of share 0 follows.
+
+    Raises ValueError for flows that do not fit together.
+    """
+
+    flows: tuple[AbstractParticles, ...]
+    strength: Strength
+    gate: Gate | None
+    pull: AbstractPull
+    shares: Float[Array, " models"] | None
+
+    def __init__(
+        self,
+        flows: Sequence[AbstractParticles],
+        strength: Strength | float,
+        gate: Gate | None = None,
+        *,
+        pull: AbstractPull | None = None,
+        shares: Float[Array, " models"] | None = None,
+    ):
+        self.flows = _check_flows(tuple(flows))
+        self.strength = strength if callable(strength) else check_scalar(strength, "strength")
+        self.gate = gate
+        self.pull = DebiasedPull() if pull is None else pull
+        self.shares = None if shares is None else check_weights(shares, len(self.flows), "shares")
+
+    @property
+    def geometry(self) -> AbstractGeometry:
+        return self.flows[0].geometry
+
+    @property
+    def noise(self) -> Scalar | None:
+        return self.flows[0].noise
+
+    @property
+    def weights(self) -> None:
+        return None
+
+    def masses(self, x: Clouds) -> Float[Array, "models n"] | None:
+        """The masses of the tokens of each model; None if all are equal."""
+        if all(flow.weights is None for flow in self.flows):
+            return None
+        equal = jnp.full(x.shape[1], 1 / x.shape[1], x.dtype)
+        own = [equal if f.weights is None else f.weights.astype(x.dtype) for f in self.flows]
+        return jnp.stack(own)
+
+    def control(self, t: Scalar, x: Clouds, args: Any = None) -> Clouds:
+        """What is added to the models' own velocities: strength gate u [N, n, d]."""
+        return self._control(t, x, self._own(t, x, args), args)
+
+    def power(self, t: Scalar, x: Clouds, args: Any = None) -> Scalar:
+        """sum_i w_i mean |control_i|^2: its integral over time is the effort of a run."""
+        square = jnp.sum(self.control(t, x, args) ** 2, axis=-1)
+        masses, shares = self.masses(x), self._shares(x)
+        each = square.mean(axis=1) if masses is None else (masses * square).sum(axis=1)
+        return shares @ each
+
+    def drift(self, t: Scalar, state: Clouds, args: Any) -> Clouds:
+        models, n, d = state.shape
+
+        def field(u):
+            x = u.reshape(models, n, d)
+            own = self._own(t, x, args)
+            return (own + self._control(t, x, own, args)).reshape(-1, d)
+
+        return self.geometry.extend(field, state.reshape(-1, d)).reshape(state.shape)
+
+    def _own(self, t: Scalar, x: Clouds, args: Any) -> Clouds:
+        pairs = zip(self.flows, x, strict=True)
+        return jnp.stack([flow.drift(t, cloud, args) for flow, cloud in pairs])
+
+    def _control(self, t: Scalar, x: Clouds, own: Clouds, args: Any) -> Clouds:
+        strength = self.strength(t, args) if callable(self.strength) else self.strength
+        move = self.pull(self.geometry, x, self._shares(x), self.masses(x))
+        gate = jnp.ones((), x.dtype) if self.gate is None else self.gate(t, x, own)
+        return jnp.asarray(strength).astype(x.dtype) * gate.reshape(-1, 1, 1) * move
+
+    def _shares(self, x: Clouds) -> Float[Array, " models"]:
+        models = len(self.flows)
+        return (
+            jnp.full(models, 1 / models, x.dtype)
+            if self.shares is None
+            else self.shares.astype(x.dtype)
+        )
+
+    def project(self, state: Clouds) -> Clouds:
+        return self.geometry.project(state)
+
+    def check(self, state: Any) -> Clouds:
+        x = check_finite(state, "x0")
+        if x.ndim != 3 or x.shape[0] != len(self.flows):
+            raise ValueError(
+                f"expected clouds [{len(self.flows)}, n, d], one a flow, got {list(x.shape)}; stack "
+                "them, and fill up smaller ones with tokens of weight 0."
+            )
+        return jnp.stack([flow.check(cloud) for flow, cloud in zip(self.flows, x, strict=True)])
+
+    def jumps(self) -> Float[Array, " jumps"] | None:
+        parts = (*self.flows, self.gate) if isinstance(self.gate, AbstractGate) else self.flows
+        times = [each for each in (part.jumps() for part in parts) if each is not None]
+        return jnp.concatenate(times) if times else None
+
+    def reweight(self, weights) -> "ConsensusFlow":
+        raise ValueError(
+            "expected one cloud, got those of several models, which do not merge; leave out merge, "
+            "and give weights to each flow."
+        )
+
+
+def _check_flows(flows: tuple[AbstractParticles, ...]) -> tuple[AbstractParticles, ...]:
+    if len(flows) < 2 or not all(isinstance(flow, AbstractParticles) for flow in flows):
+        raise ValueError(f"expected two flows or more, got {len(flows)}; pass [flow] * 3, say.")
+    if any(flow.geometry != flows[0].geometry for flow in flows):
+        raise ValueError("expected flows on one geometry, got several; make them with the same.")
+    if any(getattr(getattr(f, "normalization", None), "radial", False) for f in flows):
+        raise ValueError("expected flows of clouds [n, d], got radii; use PostNorm() or none.")
+    strengths = [flow.noise for flow in flows]
+    if any((s is None) != (strengths[0] is None) for s in strengths):
+        raise ValueError("expected noise in all flows or in none; give them one strength.")
+    return flows

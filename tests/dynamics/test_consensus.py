@@ -1,0 +1,138 @@
+"""Several models pulled to their barycenter, against equations for their means and angles."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import meanfield as mf
+from meanfield.attention import Softmax
+from meanfield.dynamics import (
+    AttentionFlow,
+    ConsensusFlow,
+    DebiasedPull,
+    Drift,
+    Early,
+    ExactPull,
+    NearSaddles,
+    Schedule,
+)
+from meanfield.geometry import Euclidean, Sphere
+from meanfield.observables import smoothed_entropy
+from meanfield.transport import disagreement
+
+SPHERE, PLANE = Sphere(3), Euclidean(2)
+ATTENTION = AttentionFlow(SPHERE, Softmax(4.0))
+T0 = jnp.zeros(())
+
+
+def still(x):
+    return 0 * x
+
+
+def state(x):
+    return x
+
+
+REST = Drift(PLANE, still)
+CLOUD = jax.random.normal(jax.random.key(0), (6, 2))
+SHIFTED = jnp.stack([CLOUD, CLOUD + jnp.array([2.0, 0.0]), CLOUD + jnp.array([0.0, 1.0])])
+PULL = DebiasedPull(1.0, 1e-11)
+BALL = jnp.stack([SPHERE.sample(jax.random.key(k), 6) for k in (1, 2, 3)])
+
+
+@eqx.filter_jit
+def control(flow, x, t=T0):
+    return flow.control(t, x)
+
+
+def test_equal_models_are_not_pulled():
+    same = jnp.stack([BALL[0], BALL[0, ::-1], BALL[0]])
+    for pull in (DebiasedPull(0.3, 1e-12), ExactPull()):
+        flow = ConsensusFlow([ATTENTION] * 3, 5.0, pull=pull)
+        assert_allclose(control(flow, same), 0 * same, atol=1e-11)
+
+
+def test_shifted_clouds_meet_at_the_rate_of_the_strength():
+    flow = ConsensusFlow([REST] * 3, 0.5, pull=PULL, shares=jnp.array([0.5, 0.3, 0.2]))
+    run = mf.simulate(flow, SHIFTED, jnp.array([0.0, 2.0]), dt=0.1)
+    means = SHIFTED.mean(axis=1)
+    middle = flow.shares @ means
+    exact = middle + jnp.exp(-1.0) * (means - middle)
+    # Tsitouras' fifth-order method at h = .1 has the error (.5 h)^6 a step.
+    assert_allclose(run.final.mean(axis=1), exact, atol=1e-7)
+    shape = run.final - run.final.mean(axis=1, keepdims=True)
+    assert_allclose(shape, jnp.broadcast_to(CLOUD - CLOUD.mean(0), shape.shape), atol=1e-8)
+
+
+def test_exact_and_debiased_pulls_agree_on_shifts():
+    weights = jnp.array([0.4, 0.3, 0.3, 0.0, 0.0, 0.0])
+    smooth = control(ConsensusFlow([REST] * 3, 1.0, pull=PULL), SHIFTED)
+    assert_allclose(smooth, SHIFTED.mean(axis=0) - SHIFTED, atol=1e-9)
+    for flow in (REST, Drift(PLANE, still, weights=weights)):
+        exact = ConsensusFlow([flow] * 3, 1.0, pull=ExactPull()).control(T0, SHIFTED)
+        assert_allclose(exact[:, :3], smooth[:, :3], atol=1e-9)
+
+
+def test_filling_up_changes_nothing():
+    few = jnp.r_[jnp.full(4, 0.25), jnp.zeros(2)]
+    flow = ConsensusFlow([REST, Drift(PLANE, still, weights=few), REST], 1.0, pull=PULL)
+    x = SHIFTED.at[1].set(CLOUD[::-1])
+    first, second = control(flow, x), control(flow, x.at[1, 4:].set(7.0))
+    assert_allclose(first[::2], second[::2], atol=1e-10)
+    assert_allclose(first[1, :4], second[1, :4], atol=1e-10)
+
+
+def test_gates_open_and_close():
+    pull = DebiasedPull(0.3, 1e-12)
+    always = control(ConsensusFlow([ATTENTION] * 3, 1.0, pull=pull), BALL)
+    flow = ConsensusFlow([ATTENTION] * 3, 1.0, Early(1.0), pull=pull)
+    assert flow.jumps() == 1.0
+    assert_allclose(control(flow, BALL), always, rtol=1e-12)
+    assert_allclose(control(flow, BALL, T0 + 1.0), 0 * BALL, atol=0)
+    one = ConsensusFlow([ATTENTION] * 3, 1.0, lambda t, x, v: jnp.array([1.0, 0.0, 1.0]), pull=pull)
+    assert_allclose(control(one, BALL), always.at[1].set(0), atol=1e-12)
+
+
+def test_saddles_are_where_the_entropy_stands():
+    own = jax.vmap(lambda x: ATTENTION.drift(T0, x, None))(BALL)
+    entropy = jax.jit(jax.vmap(lambda x: smoothed_entropy(x, 8.0)))
+    h, gate = 1e-5, NearSaddles(0.1)
+    rate = (entropy(BALL + h * own) - entropy(BALL - h * own)) / (2 * h)
+    assert_allclose(gate(T0, BALL, own), 1 / (1 + (rate / 0.1) ** 2), rtol=1e-6)
+    assert_allclose(gate(T0, BALL, 0 * own), 1)
+    apart = jnp.repeat(2 * jnp.eye(3), 4, axis=0)
+    # Three clusters at distance sqrt(8): what is left of the kernel is e^{-32}.
+    assert_allclose(smoothed_entropy(apart, 8.0), jnp.log(3.0), rtol=1e-12)
+
+
+@pytest.mark.slow  # compiling a run and its gradient takes half a minute
+def test_gradients_by_the_schedule_are_finite_differences():
+    flow = ConsensusFlow([REST] * 3, Schedule(jnp.array([0.0, 1.0])), pull=PULL)
+
+    @jax.jit
+    def left(values):
+        run = mf.simulate(flow, SHIFTED, jnp.array([0.0, 0.5, 1.0]), dt=0.25, args=values)
+        return disagreement(run.final, epsilon=1.0, tol=1e-11)
+
+    values, step = jnp.array([0.3, 0.8]), 1e-4
+    slope = jax.jit(jax.grad(left))(values)
+    for i in range(2):
+        ahead, behind = (left(values.at[i].add(s * step)) for s in (1, -1))
+        assert_allclose(slope[i], (ahead - behind) / (2 * step), rtol=1e-6)
+    # Shifts shrink by exp(-integral of the schedule).
+    start = disagreement(SHIFTED, epsilon=1.0, tol=1e-11)
+    assert_allclose(left(values) / start, np.exp(-2 * 0.55), rtol=1e-6)
+    assert_allclose(slope / left(values), [-1.0, -1.0], rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_noise_reaches_every_model():
+    noisy = Drift(SPHERE, still, noise=0.1)
+    x = jnp.stack([BALL[0]] * 2)
+    flow = ConsensusFlow([noisy] * 2, lambda t, args: 0 * t, lambda t, x, v: 0 * t)
+    run = mf.simulate(flow, x, jnp.array([0.0, 0.1]), dt=0.05, key=jax.random.key(5))
+    assert float(jnp.abs(run.final[0] - run.final[1]).min()) > 1e-4
+    assert_allclose(jnp.linalg.norm(run.final, axis=-1), 1, rtol=1e-14)
