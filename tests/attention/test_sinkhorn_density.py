@@ -48,7 +48,7 @@ def test_a_cloud_at_the_nodes_feels_what_its_density_does():
     tangent = field - jnp.sum(field * x, axis=1, keepdims=True) * x
     np.testing.assert_allclose(tangent, attention.mean_field(circle, coeffs), atol=1e-11)
     # The potential of the field: its derivative, by its expansion.
-    potential = attention.attraction(circle, coeffs, circle.nodes)
+    potential = attention.attraction(circle, coeffs, circle.coordinates(x))
     slope = circle.node_gradient(circle.analyze(potential))
     np.testing.assert_allclose(slope, attention.mean_field(circle, coeffs), atol=1e-9)
 

@@ -12,6 +12,7 @@ from meanfield.transport import SquaredEuclidean, SquaredGeodesic, point_geometr
 X, Y = jnp.eye(3), jnp.eye(3)[:2]
 HUGE = jax.ShapeDtypeStruct((10**7, 3), jnp.float64)
 W = jnp.array([0.5, 0.25, 0.25])
+NEAR = jnp.array([[1.0, 0, 0], [0.8, 0.6, 0], [0.6, 0.8, 0], [0, 1, 0]])
 
 
 def near(x=X, y=None):
@@ -35,10 +36,10 @@ WRONG = [
     ("beta > 0", lambda: Sinkhorn(0.0, cost=SquaredEuclidean())),
     ("beta > 0", lambda: Sinkhorn(-1.0, cost=SquaredGeodesic())),
     ("tol > 0", lambda: Sinkhorn(1.0, tol=0.0)),
-    ("same number of rows", lambda: Sinkhorn(1.0, query=jnp.eye(3), key=jnp.eye(2))),
+    ("same number of rows", lambda: Sinkhorn(1.0, query=jnp.eye(3), key=jnp.ones((2, 3)))),
     ("3 columns", lambda: Sinkhorn(1.0, query=jnp.eye(2))(X)),
     ("pass one a point", lambda: Sinkhorn(1.0)(X, None, W[:2])),
-    ("raise max_iterations", lambda: Sinkhorn(30.0, query=jnp.eye(3), max_iterations=1)(X)),
+    ("raise max_iterations", lambda: Sinkhorn(1e3, query=X, max_iterations=1)(NEAR)),
     (
         "leave out cost",
         lambda: mf.landscape.growth_rates(Sinkhorn(1.0, cost=SquaredGeodesic()), 3, 0.0, 4),
