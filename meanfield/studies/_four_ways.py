@@ -1,0 +1,266 @@
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from scipy.integrate import solve_ivp
+from scipy.interpolate import CubicSpline
+from scipy.optimize import brentq
+from scipy.special import ive
+
+from ..attention import Harmonic, Unnormalized
+from ..dynamics import AttentionFlow, FokkerPlanck
+from ..energies import AbstractEnergy, Circle, Entropy, Pairwise
+from ..geometry import Sphere
+from ..harmonics import Fourier
+from ..schemes import EntropicJKO, QuantileJKO, ScharfetterGummel
+from ..solve import rollout, simulate
+from ..transport import HeatGrid, wasserstein_circle
+from ._base import Claim, Study
+
+LEVELS = (np.arange(1024) + 0.5) / 1024
+"""Levels of the quantiles by which laws are compared."""
+MOMENTS = 48
+"""Moments of the reduction: the last are below 1e-12."""
+BINS = 90
+"""Arcs over which densities are averaged for pictures."""
+ORDER = {"particles": 0.5, "volumes": 1.0, "quantiles": 1.0, "entropic": 1.0}
+"""Orders in n, and in tau."""
+SOURCES = {
+    "particles": "Sznitman (1991), theorem 1.4",
+    "density": "spectral accuracy",
+    "volumes": "Schlichting and Seis, arXiv 2004.13981",
+    "quantiles": "Jordan, Kinderlehrer, Otto (1998)",
+    "entropic": "Carlier et al. (2017), doi:10.1137/15M1050264",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FourWays(Study):
+    """One free energy on the circle, run as particles, density, minimizing movements, reduction.
+
+        F(rho) = noise int rho log rho - 1/2 iint <x, y> rho rho,   d_t rho = div(rho grad dF/drho)
+
+    This is linear attention (`Unnormalized(0)`) with noise, whose moments z_k = E e^{i k theta} obey
+    z_k' = (k/2)(z_1 z_{k-1} - conj(z_1) z_{k+1}) - noise k^2 z_k: noisy Kuramoto oscillators. From two
+    bumps the law comes together in one. The ways are
+
+    - `particles`: n = 250 4^level, with independent starts and noise, steps of tau/2;
+    - `density`: Fokker and Planck's equation in harmonics; `volumes`: the same by finite volumes;
+    - `quantiles`: exact minimizing movements of 32 2^level quantiles; `entropic`: by Sinkhorn;
+    - `reduction`: the moments, closed by their decay, to 1e-10.
+
+    All but the spectral ones halve tau = .1/2^level, or the error 1/sqrt(n), from one level to the next.
+    The dataset has, over (level, way), the quantiles, the `density` averaged over arcs, and over
+    (level, way, other) the `distance`: the root mean square over times of W2 (and over the `samples`
+    of particles).
+    """
+
+    ways: tuple[str, ...] = (
+        "particles", "density", "volumes", "quantiles", "entropic", "reduction",
+    )  # fmt: skip
+    """Ways, `reduction` among them."""
+    levels: tuple[int, ...] = (0, 1, 2, 3)
+    """Levels of refinement, ascending."""
+    noise: float = 0.2
+    """Strength of the noise; below 1/2 the uniform law is unstable."""
+    times: tuple[float, ...] = (0.4, 1.2, 2.4, 6.0)
+    """Times at which laws are compared, multiples of .1."""
+    samples: int = 8
+    """Independent clouds."""
+
+    def cells(self) -> list[dict[str, Any]]:
+        return [{"way": way, "level": level} for way in self.ways for level in self.levels]
+
+    def compute(self, cell: dict[str, Any]) -> xr.Dataset:
+        way, level = cell["way"], cell["level"]
+        runs = {
+            "particles": self._particles, "density": self._density, "volumes": self._volumes,
+            "quantiles": self._quantiles, "entropic": self._entropic, "reduction": self._reduction,
+        }  # fmt: skip
+        quantiles = np.asarray(runs[way](level))  # [sample, time, quantile]
+        edges = 2 * np.pi * np.arange(BINS + 1) / BINS
+        counts = np.apply_along_axis(lambda x: _shares(x, edges), -1, quantiles)
+        sizes = np.broadcast_to(quantiles, (self.samples, *quantiles.shape[1:]))
+        return xr.Dataset(
+            {
+                "position": (("sample", "time", "u"), sizes),
+                "density": (("time", "angle"), BINS * counts.mean(axis=0)),
+                "order": ("time", _resultant(quantiles)),
+            },
+            {"time": list(self.times), "angle": (edges[1:] + edges[:-1]) / 2, "u": LEVELS},
+        )
+
+    def assemble(self, parts: list[xr.Dataset]) -> xr.Dataset:
+        whole = super().assemble(parts)
+        x = jnp.asarray(whole.position.transpose("level", "time", "way", "sample", "u").values)
+        two = jax.vmap(wasserstein_circle)
+        pairs = jax.jit(
+            lambda row: jax.lax.map(lambda a: jax.lax.map(lambda b: two(a, b), row), row)
+        )
+        square = np.array([[pairs(row) ** 2 for row in level] for level in x])
+        # Samples of one way are not compared with each other: they share nothing.
+        distance = np.sqrt(square.mean(axis=(1, -1)))
+        spread = (square.mean(axis=1)).std(axis=-1, ddof=1) / np.sqrt(self.samples)
+        dims = ("level", "way", "other")
+        whole = whole.drop_vars("position").assign_coords(other=whole.way.values)
+        return whole.assign(
+            distance=(dims, distance),
+            distance_error=(dims, spread / np.maximum(2 * distance, 1e-300)),
+            equilibrium=equilibrium(self.noise),
+        )
+
+    def tiny(self) -> "FourWays":
+        ways = ("volumes", "quantiles", "reduction")
+        return replace(self, ways=ways, levels=(0,), times=(0.4, 1.2), samples=2)
+
+    def claims(self, dataset: xr.Dataset) -> list[Claim]:
+        apart = dataset.distance.sel(other="reduction")
+        made = []
+        for way in self.ways[:-1]:
+            gap, last = apart.sel(way=way), self.levels[-1]
+            # A step or a spread of 1/sqrt(n) moves a law by about its size.
+            size = 1e-5 if way == "density" else 0.2 / 2**last
+            made.append(Claim.at_most(f"{way}: W2 to the reduction", gap[-1], size, SOURCES[way]))
+            if len(self.levels) > 2 and way in ORDER:
+                rate = float(np.log2(gap[-3] / gap[-1])) / 2
+                name = f"{way}: order in {'n' if way == 'particles' else 'tau'}"
+                share = 0.5 if way == "particles" else 1.0
+                made.append(Claim.close(name, share * rate, ORDER[way], 0.15, SOURCES[way]))
+        if self.times[-1] >= 6:
+            # What is left decays like e^{-1.2 t}, as the coefficients of the reduction show.
+            order = dataset.order.sel(way="reduction")[-1, -1]
+            exact = "r = I_1(r/noise)/I_0(r/noise): Sakaguchi (1988)"
+            made.append(
+                Claim.close("order parameter at the end", order, dataset.equilibrium, 2e-3, exact)
+            )
+        return made
+
+    def _tau(self, level: int) -> float:
+        return 0.1 / 2**level
+
+    def _steps(self, level: int) -> list[int]:
+        return [round(t / self._tau(level)) for t in self.times]
+
+    def _energy(self) -> AbstractEnergy:
+        return self.noise * Entropy() - Pairwise(jnp.dot)
+
+    def _particles(self, level: int) -> np.ndarray:
+        n, attention = 250 * 4**level, Unnormalized(0.0, engine=Harmonic(Fourier(2)))
+        flow = AttentionFlow(Sphere(2), attention, noise=self.noise)
+        ts = jnp.asarray([0.0, *self.times])
+
+        def one(key):
+            first, second = jax.random.split(key)
+            angles = jnp.interp(jax.random.uniform(first, (n,)), LEVELS, start(LEVELS))
+            x0 = jnp.stack([jnp.cos(angles), jnp.sin(angles)], axis=1)
+            look = {"angle": lambda x: jnp.arctan2(x[:, 1], x[:, 0])}
+            dt = jnp.asarray(self._tau(level) / 2)
+            return simulate(flow, x0, ts, dt=dt, key=second, observe=look).values["angle"][1:]
+
+        keys = jax.random.split(self.key({"way": "particles", "level": level}), self.samples)
+        angles = np.sort(np.mod(jax.jit(lambda k: jax.lax.map(one, k))(keys), 2 * np.pi), axis=-1)
+        return angles[..., (LEVELS * n).astype(int)]
+
+    def _density(self, level: int) -> list:
+        basis = Fourier(32)
+        flow = FokkerPlanck(basis, Unnormalized(0.0), self.noise)
+        ts = jnp.asarray([0.0, *self.times])
+        first = basis.analyze(jnp.asarray(start_density(np.asarray(basis.nodes))))
+        c = simulate(flow, first, ts, observe={"c": lambda c: c}, tol=1e-8).values["c"]
+        return [[_inverse(values, 0.0) for values in np.asarray(basis.synthesize(c[1:]))]]
+
+    def _volumes(self, level: int) -> list:
+        cells = 64 * 2**level
+        scheme = ScharfetterGummel(
+            Fourier(16), Unnormalized(0.0), self.noise, self._tau(level), cells
+        )
+        first = jnp.asarray(start_density(np.asarray(scheme.angles)))
+        return [
+            [_inverse(v, np.pi / cells) for v in self._roll(scheme, first / first.mean(), level)]
+        ]
+
+    def _quantiles(self, level: int) -> list:
+        n = 32 * 2**level
+        u = (np.arange(n) + 0.5) / n
+        scheme = QuantileJKO(self._energy(), self._tau(level), Circle())
+        ends = self._roll(scheme, jnp.asarray(start(u)), level)
+        return [[_between(u, x) for x in ends]]
+
+    def _entropic(self, level: int) -> list:
+        # Debiased, it errs by epsilon^2 and tau; the kernel needs K^2 >= 50/(tau epsilon).
+        tau, epsilon = self._tau(level), 0.125 / 2 ** (level / 2)
+        degree = 8 * math.ceil(np.sqrt(50 / tau / epsilon) / 8)
+        scheme = EntropicJKO(HeatGrid(Fourier(degree)), self._energy(), tau, epsilon)
+        nodes = np.arctan2(scheme.points[:, 1], scheme.points[:, 0])
+        first = jnp.asarray(start_density(nodes))
+        return [[_inverse(values, 0.0) for values in self._roll(scheme, first, level)]]
+
+    def _roll(self, scheme, first, level: int) -> np.ndarray:
+        run = rollout(scheme, first, self._steps(level)[-1], observe={"x": lambda x: x})
+        return np.asarray(run.values["x"])[self._steps(level)]
+
+    def _reduction(self, level: int) -> list:
+        k = np.arange(1, MOMENTS + 1)
+        nodes = 2 * np.pi * np.arange(256) / 256
+        waves = np.exp(1j * k[:, None] * nodes)
+
+        def slope(_, z):
+            below, above = np.concatenate([[1], z[:-1]]), np.concatenate([z[1:], [0]])
+            return k / 2 * (z[0] * below - z[0].conj() * above) - self.noise * k**2 * z
+
+        z0 = waves @ start_density(nodes) / 256
+        ts = {"t_span": (0, self.times[-1]), "t_eval": self.times}
+        path = solve_ivp(slope, y0=z0, method="BDF", rtol=1e-10, atol=1e-12, **ts).y.T
+        return [[_inverse(1 + 2 * (z.conj() @ waves).real, 0.0) for z in path]]
+
+
+def start_density(angle: np.ndarray) -> np.ndarray:
+    """Two bumps, relative to the uniform law."""
+    bumps = [(0.6, 2.2, 6.0), (0.4, 5.0, 9.0)]
+    return sum(w * np.exp(k * (np.cos(angle - at) - 1)) / ive(0, k) for w, at, k in bumps)
+
+
+def start(u: np.ndarray) -> np.ndarray:
+    """The quantiles of the start."""
+    nodes = 2 * np.pi * np.arange(256) / 256
+    return _inverse(start_density(nodes), 0.0, u)
+
+
+def equilibrium(noise: float) -> float:
+    """The positive root r of r = I_1(r/noise)/I_0(r/noise), for noise < 1/2."""
+    return brentq(lambda r: ive(1, r / noise) / ive(0, r / noise) - r, 1e-3, 1.0)
+
+
+def _inverse(values: np.ndarray, offset: float, u: np.ndarray = LEVELS) -> np.ndarray:
+    """The quantiles at levels u of a density at equispaced angles from `offset`, by its waves."""
+    n = len(values)
+    k = np.arange(1, min((n - 1) // 2, 64) + 1)
+    waves = np.fft.rfft(values)[k] / values.sum() * np.exp(-1j * k * offset)
+    angles = np.linspace(0, 2 * np.pi, 4097)
+    rises = (np.exp(1j * angles[:, None] * k) - 1) / (1j * k)
+    below = (angles + 2 * (rises @ waves).real) / (2 * np.pi)
+    return np.interp(u, np.maximum.accumulate(below), angles)
+
+
+def _between(u: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """The quantiles at LEVELS from those at u, which go round once."""
+    wave = np.append(x - 2 * np.pi * u, x[0] - 2 * np.pi * u[0])
+    bent = CubicSpline(np.append(u, u[0] + 1), wave, bc_type="periodic")
+    return 2 * np.pi * LEVELS + bent(LEVELS)
+
+
+def _shares(x: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """The mass of each arc, by linear interpolation of the distribution function."""
+    x = np.sort(np.mod(x, 2 * np.pi))
+    x = np.concatenate([x[-1:] - 2 * np.pi, x, x[:1] + 2 * np.pi])
+    steps = np.concatenate([[LEVELS[0] - 1 / len(LEVELS)], LEVELS, [1 + LEVELS[0]]])
+    return np.diff(np.interp(edges, x, steps))
+
+
+def _resultant(quantiles: np.ndarray) -> np.ndarray:
+    """|z_1|, averaged over samples."""
+    return np.abs(np.exp(1j * quantiles).mean(axis=-1)).mean(axis=0)
