@@ -1,0 +1,102 @@
+"""Three transformers on S^2 find a consensus: barycenter drift, with and without gates."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+from matplotlib.animation import FuncAnimation
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from meanfield import viz
+from meanfield.studies import BarycenterDrift, ConsensusThreshold
+
+STUDIES = {"drift": BarycenterDrift(), "threshold": ConsensusThreshold()}
+VIEW = (30.0, 20.0)
+TAIL = 10
+"""Saves that a track goes back."""
+
+
+def draw(results: dict[str, xr.Dataset]) -> Figure:
+    """The models alone and pulled early, over what it costs and when they agree."""
+    drift, threshold = results["drift"], results["threshold"]
+    fig = plt.figure(figsize=(6.75, 5.4))
+    above, below = fig.subfigures(2, 1, height_ratios=[2, 1.15])
+    rows = above.subplots(2, 4)
+    last = drift.time.size - 1
+    for row, (title, one) in zip(rows, _runs(drift).items(), strict=True):
+        for ax, i in zip(row, (0, last // 8, last // 3, last), strict=True):
+            _clouds(ax, one, i)
+            ax.set_title(f"t = {drift.time.values[i]:.3g}")
+        row[0].text(-1.25, 0, title, rotation=90, va="center", ha="center")
+    time, cost, gap = below.subplots(1, 3)
+    _over_time(time, drift)
+    _over_effort(cost, drift)
+    _over_strength(gap, threshold)
+    return fig
+
+
+def animate(results: dict[str, xr.Dataset]) -> FuncAnimation:
+    """The models alone, and pulled, side by side."""
+    drift = results["drift"]
+    fig, axes = plt.subplots(1, 2, figsize=(4.2, 2.3), dpi=110)
+    frames = np.unique((np.linspace(0, 1, 60) ** 1.3 * (drift.time.size - 1)).astype(int)).tolist()
+
+    def update(i: int) -> None:
+        for ax, (title, one) in zip(axes, _runs(drift).items(), strict=True):
+            ax.clear()
+            _clouds(ax, one, i)
+            ax.set_title(f"{title}, t = {drift.time.values[i]:4.1f}")
+
+    return viz.film(fig, update, frames)
+
+
+def _runs(drift: xr.Dataset) -> dict[str, xr.Dataset]:
+    """The run without a pull, and one that is pulled early and strongly."""
+    gates = drift.gate.values.tolist()
+    early = drift.sel(gate="early" if "early" in gates else gates[0])
+    return {"alone": early.isel(strength=0), "pulled early": early.isel(strength=-1)}
+
+
+def _clouds(ax: Axes, one: xr.Dataset, i: int) -> None:
+    """The tokens of all models, a colour a model, with their tracks."""
+    models, n = one.sizes["model"], one.sizes["token"]
+    labels = np.repeat(np.arange(models), n)
+    history = one.x.values[max(0, i - TAIL) : i + 1].reshape(-1, models * n, 3)
+    if len(history) > 1:
+        viz.sphere_tracks(ax, history, labels, view=VIEW)
+    viz.sphere_points(ax, history[-1], labels=labels, view=VIEW, area=9)
+
+
+def _over_time(ax: Axes, drift: xr.Dataset) -> None:
+    """Disagreement over time: darker for stronger pulls."""
+    one = drift.isel(gate=0)
+    for k, strength in enumerate(one.strength.values):
+        shade = plt.get_cmap("viridis")(0.9 - 0.85 * k / max(1, one.strength.size - 1))
+        left = one.disagreement.sel(strength=strength)
+        ax.semilogy(
+            drift.time, np.maximum(left, 1e-6), color=shade, linestyle="-", label=f"{strength:g}"
+        )
+    ax.set(xlabel="time", ylabel="disagreement", ylim=(1e-4, 4))
+    ax.set_title(f"strength of the pull, {drift.gate.values[0]}")
+    ax.legend(ncols=2, handlelength=1)
+
+
+def _over_effort(ax: Axes, drift: xr.Dataset) -> None:
+    """What is left at the end against effort, a line a gate."""
+    for gate, mark in zip(drift.gate.values.tolist(), "os^D", strict=False):
+        one = drift.sel(gate=gate)
+        left = one.disagreement.isel(time=-1) / one.disagreement.isel(time=-1, strength=0)
+        ax.plot(one.effort, left, marker=mark, label=gate)
+    ax.set(xlabel="effort", ylabel="share of the disagreement left", ylim=(0, None), xlim=(0, None))
+    ax.legend()
+
+
+def _over_strength(ax: Axes, threshold: xr.Dataset) -> None:
+    """The gap between two models of opposite minds, with theory."""
+    gap = np.linspace(np.pi / 2, np.pi - 1e-3, 200)
+    ax.plot(np.sin(gap) / gap, gap, "C0-", label="theory")
+    ax.plot([2 / np.pi, 1.3], [0, 0], "C0-")
+    ax.axvline(2 / np.pi, color="0.8", linewidth=0.6, linestyle="-", zorder=0)
+    ax.plot(threshold.strength, threshold.gap.isel(time=-1), "C1o", linestyle="", label="tokens")
+    ax.set(xlabel="strength", ylabel="final angle of two models", xlim=(0, 1.3), ylim=(-0.1, np.pi))
+    ax.legend()
