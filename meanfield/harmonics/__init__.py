@@ -8,4 +8,5 @@ so that a lower degree is a prefix; lambda_k = k(k + d - 2).
 from ._base import AbstractBasis as AbstractBasis
 from ._fourier import Fourier as Fourier
 from ._gegenbauer import Gegenbauer as Gegenbauer
+from ._legendre import meridian_waves as meridian_waves
 from ._spherical import SphericalHarmonics as SphericalHarmonics

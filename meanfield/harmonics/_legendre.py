@@ -51,6 +51,25 @@ def table(degree: int, dtype: np.dtype) -> np.ndarray:
     return rounded(out, dtype, f"degree={degree}")
 
 
+@functools.lru_cache(maxsize=8)
+def meridian_waves(degree: int) -> np.ndarray:
+    """The normalized P_l^m(cos theta) as Fourier series along a whole meridian, [m, l, k + degree].
+
+    s_m sin^m(theta) p_{l-m}(cos theta) = sum_k q_k e^{i k theta} for even m, and -i times that for
+    odd m, with real q_k for |k| <= degree.
+    """
+    count = 2 * degree + 1
+    theta = 2 * np.pi * np.arange(count) / count
+    k = np.arange(-degree, degree + 1)
+    out = np.zeros((degree + 1, degree + 1, count))
+    for m, s in enumerate(scale(degree)):
+        values = s * np.sin(theta)[:, None] ** m * orthonormal(2 * m + 3, degree - m, np.cos(theta))
+        waves = np.fft.fft(values, axis=0)[k].T / count
+        out[m, m:] = -waves.imag if m % 2 else waves.real
+    out.flags.writeable = False
+    return out
+
+
 def pack(degree: int, coeffs: Float[Array, "*batch k"]) -> Float[Array, "*batch 2 m j"]:
     """Coefficients by l^2 + l + m, as [2, m, j]."""
     return jnp.take(coeffs, _places(degree), axis=-1, mode="fill", fill_value=0)

@@ -168,3 +168,73 @@ def _seconds(function, x) -> float:
     start = time.perf_counter()
     function(x).block_until_ready()
     return time.perf_counter() - start
+
+
+def relative_errors(engine, attention, x):
+    """What the bound says and what it is, of each token's softmax."""
+    fast = eqx.tree_at(lambda a: a.engine, attention, engine, is_leaf=lambda leaf: leaf is None)
+    exact = attention(x)
+    error = jnp.linalg.norm(fast(x) - exact, axis=1) / jnp.linalg.norm(exact, axis=1)
+    return engine.relative_error(attention, x), error
+
+
+@pytest.mark.parametrize("d", [2, 3])
+def test_the_bound_holds_for_uniform_clustered_and_mixed_clouds(d, getkey):
+    attention, engine = Softmax(20.0), Harmonic.of(20.0, d, 1e-4)
+    for x in clouds(getkey(), d):
+        # One token alone, opposite to a cluster: it sees little but itself, 1/N of the peak.
+        x = jnp.concatenate([x, -jnp.eye(d)[1:2]])
+        bound, error = relative_errors(engine, attention, x)
+        assert bool((error <= bound).all())
+        # Both parts of the bound add what cannot all be at once.
+        assert float(jnp.median(bound)) < 1e-2
+
+
+def test_a_degree_fitted_to_the_cloud_keeps_the_relative_accuracy(getkey, d=2):
+    _, tight, mixed = clouds(getkey(), d)
+    mixed = jnp.concatenate([mixed, -jnp.eye(d)[1:2]])
+    attention = Softmax(20.0)
+    degrees = []
+    for x in (tight, mixed):
+        engine = Harmonic.fitted(attention, x, accuracy=1e-7)
+        bound, error = relative_errors(engine, attention, x)
+        assert float(error.max()) <= float(bound.max()) <= 1e-7
+        degrees.append(engine.basis.degree)
+    assert degrees[1] > degrees[0]  # the lonely token asks for more
+    with pytest.raises(ValueError, match="rounding in float32"):
+        Harmonic.fitted(attention, mixed.astype(np.float32), accuracy=1e-7)
+
+
+def test_non_uniform_transforms_equal_the_basis(getkey):
+    pytest.importorskip("jax_finufft")
+    # The axes themselves, which are poles of some coordinates, and more tokens than the threshold.
+    x = jnp.concatenate([jnp.eye(3), -jnp.eye(3), Sphere(3).sample(getkey(), 2500)])
+    y = Sphere(3).sample(getkey(), 40)
+    w = jnp.arange(40.0) / 780
+    attention = Unnormalized(4.0, value=jnp.array([[1.0, 2.0, -1.0]]), offset=4.0)
+
+    @jax.jit
+    def both(x, y, w, beta):
+        fields, slopes = [], []
+        for engine in (Harmonic.of(4.0, 3), Dense()):
+            kind = eqx.tree_at(
+                lambda a: (a.engine, a.beta), attention, (engine, beta), is_leaf=_none
+            )
+            field, pull = jax.vjp(lambda *a, k=kind: k(*a), x, y, w)
+            fields.append(field)
+            slopes.append(pull(jnp.cos(jnp.arange(2506.0))[:, None]))
+        return fields, slopes
+
+    fields, slopes = both(x, y, w, jnp.asarray(4.0))
+    # The accuracy 1e-12 of the mean of the kernel, and its rounding by the transforms, 8 eps.
+    np.testing.assert_allclose(*fields, atol=1e-12)
+    for place, (fast, exact) in enumerate(zip(*slopes, strict=True)):
+        if place < 2:  # off the sphere the two differ
+            at = (x, y)[place]
+            fast, exact = (Sphere(3).to_tangent(at, slope) for slope in (fast, exact))
+        size = float(jnp.abs(exact).max())
+        np.testing.assert_allclose(fast, exact, atol=1e-10 * size)
+
+
+def _none(leaf) -> bool:
+    return leaf is None
