@@ -13,8 +13,8 @@ from meanfield.studies import HeatLimit, HeatLimitCoupling, HeatLimitParticles
 STUDIES = {"eps": HeatLimit(), "n": HeatLimitParticles(), "both": HeatLimitCoupling()}
 TITLES = {"Sinkhorn": "Sinkhorn attention", "L2": "softmax by distance"}
 HALF = {
-    "Sinkhorn": r"$\\partial_t \\rho = \\frac{1}{2}\\Delta\\rho$",
-    "L2": r"$\\partial_t \\rho = \\Delta\\rho$",
+    "Sinkhorn": r"$\partial_t \rho = \frac{1}{2}\Delta\rho$",
+    "L2": r"$\partial_t \rho = \Delta\rho$",
 }
 STARTS = {
     "Gaussian, R": "Gaussian on R",

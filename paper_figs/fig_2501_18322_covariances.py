@@ -32,7 +32,10 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
     for row, regime in zip(axes, regimes, strict=True):
         for ax, kind in zip(row, kinds, strict=True):
             _cone(ax, TOP[regime])
-            _paths(ax, paths.sel(attention=kind, regime=regime), TOP[regime])
+            one = paths.sel(attention=kind, regime=regime)
+            _paths(ax, one, TOP[regime])
+            if regime == "blow-up":
+                ax.text2D(0.5, 0.02, _fate(one), transform=ax.transAxes, ha="center", fontsize=7)
         row[0].text2D(
             -0.12, 0.5, f"{regime}\n{TITLES[regime]}", transform=row[0].transAxes,
             rotation=90, ha="center", va="center", fontsize=7,
@@ -40,6 +43,14 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
     for ax, kind in zip(axes[0], kinds, strict=True):
         ax.set_title(kind)
     return fig
+
+
+def _fate(one: xr.Dataset) -> str:
+    """When the covariances blow up, if they do."""
+    first, last, end = (float(v) for v in (one.reached.min(), one.reached.max(), one.t.max()))
+    if first >= end:
+        return f"finite up to t = {end:.3g} and beyond"
+    return f"infinite at t = {first:.2f} to {last:.2f}"
 
 
 def _coordinates(cov: np.ndarray) -> np.ndarray:
