@@ -17,6 +17,11 @@ W = jnp.arange(float(N)) / jnp.arange(float(N)).sum()  # the first token has no 
 QUERY, KEY = jax.random.normal(jax.random.key(2), (2, 2, D))
 VALUE = jax.random.normal(jax.random.key(3), (2, D))
 TOL = 1e-12
+# A query matrix, even the identity, means the alternating iteration.
+ITERATIONS = [
+    pytest.param(None, id="symmetric"),
+    pytest.param(jnp.eye(D), id="alternating", marks=pytest.mark.slow),
+]
 
 
 def reference(kernel, a, b):
@@ -29,9 +34,8 @@ def reference(kernel, a, b):
 
 
 @pytest.mark.parametrize("dtype", [jnp.float64, jnp.float32])
-@pytest.mark.parametrize("query", [None, np.eye(D)], ids=["symmetric", "alternating"])
+@pytest.mark.parametrize("query", ITERATIONS)
 def test_rows_and_columns_sum_to_one_up_to_large_beta(dtype, query):
-    # A query matrix, even the identity, means the alternating iteration.
     x = Sphere(D).sample(jax.random.key(5), 30).astype(dtype)
     for beta in (1.0, 20.0, 100.0):
         attention = Sinkhorn(beta, query=query, max_iterations=20_000)
@@ -117,6 +121,7 @@ def test_derivatives_forward_and_backward_are_finite_differences(iterations):
     np.testing.assert_allclose(jnp.vdot(backward[0], along) + backward[1], forward, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_blocks_equal_the_whole_matrix_with_gradients():
     def value(x, engine):
         return jnp.sum(jnp.sin(Sinkhorn(5.0, tol=TOL, engine=engine)(x, None, W)))
@@ -126,7 +131,7 @@ def test_blocks_equal_the_whole_matrix_with_gradients():
         np.testing.assert_allclose(blocks, whole, atol=1e-10)
 
 
-@pytest.mark.parametrize("query", [None, jnp.eye(D)], ids=["symmetric", "alternating"])
+@pytest.mark.parametrize("query", ITERATIONS)
 def test_potentials_carried_along_spare_iterations_and_change_nothing(query):
     sphere, ts = Sphere(D), jnp.linspace(0.0, 4.0, 9)
     x0, attention = sphere.sample(jax.random.key(5), N), Sinkhorn(4.0, query)

@@ -39,7 +39,7 @@ def test_threshold_is_differentiable():
 
 
 def test_a_cloud_at_the_nodes_feels_what_its_density_does():
-    circle = Fourier(16)
+    circle = Fourier(24)
     coeffs = circle.analyze(1 + 0.6 * jnp.cos(circle.nodes) + 0.2 * jnp.sin(2 * circle.nodes))
     attention = Sinkhorn(3.0, value=-2.0 * jnp.eye(2), tol=1e-13)
     masses = circle.weights * circle.synthesize(coeffs)

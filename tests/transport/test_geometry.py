@@ -75,7 +75,7 @@ def test_epsilon_is_relative_to_the_mean_cost_by_default():
         np.testing.assert_allclose(geometry.epsilon, 0.05 * mean, rtol=1e-13)
 
 
-@pytest.mark.parametrize("of", ["value", "potentials"])
+@pytest.mark.parametrize("of", ["value", pytest.param("potentials", marks=pytest.mark.slow)])
 def test_memory_grows_like_n_forward_and_backward(of):
     n, block = 8192, 256
     x = jax.ShapeDtypeStruct((n, 3), jnp.float64)
@@ -94,7 +94,7 @@ def test_memory_grows_like_n_forward_and_backward(of):
         assert used < 8 * n * n / 15  # far below a single n x n matrix
 
 
-def test_size_decides_between_the_matrix_and_blocks(monkeypatch):
+def test_size_decides_between_the_matrix_and_blocks():
     small, large = (jax.ShapeDtypeStruct((n, 3), jnp.float64) for n in (2048, 2049))
     kinds = []
     for x in (small, large):
