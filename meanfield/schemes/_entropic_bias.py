@@ -139,7 +139,9 @@ def _iterate(
 
     def again(latest: Values, _):
         slope, before = force(latest)
-        new, effort = proximal_step(domain, density, slope, temperature, tau, epsilon, accuracy)
+        new, effort = proximal_step(
+            domain, density, slope, temperature, tau, epsilon, accuracy, latest
+        )
         return new, jax.tree.map(lambda *parts: jnp.stack(parts), before, effort)
 
     new, efforts = jax.lax.scan(again, density, length=movement.rounds)

@@ -141,7 +141,7 @@ class HeatGrid(AbstractDomain):
     @property
     def resolution(self) -> float:
         # The first harmonics that are missing have multipliers below e^{-25} = 1e-11.
-        return math.sqrt(50 / float(self.basis.eigenvalues[-1]))
+        return math.sqrt(50 / (self.basis.degree * (self.basis.degree + self.basis.d - 2)))
 
     def geometry(self, tau: Scalar, epsilon: Scalar) -> geometry.Geometry:
         return HeatGeometry(self.basis, tau * epsilon / 2, epsilon)

@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Int
 
 from .._typing import Scalar
 from ._domains import AbstractDomain, Values
-from ._problem import log_mass, make_problem
+from ._problem import Problem, log_mass, make_problem
 from ._sinkhorn import Solution, solve
 
 
@@ -35,6 +35,7 @@ def proximal_step(
     tau: Scalar,
     epsilon: Scalar,
     accuracy: Accuracy,
+    guess: Values,
 ) -> tuple[Values, Effort]:
     """argmin over rho of OT_epsilon(density, rho) + temperature int rho log rho + int potential rho.
 
@@ -46,20 +47,21 @@ def proximal_step(
     are s = (w L)^{1 - share} (w e^{-V/nu})^{share} with share = nu/(nu + epsilon). ott's update at tau_b =
     share is s = L^{1 - share} b^{share}, so that b = w^{1/share} e^{-V/nu} up to a factor.
 
-    The solution obeys s = b e^{-g/nu}: a density carries the potential that made it, and the start
-    g = nu log(b/a) is warm without anything being stored. The result has the mass of `density`.
+    The result, of the mass of `density`, obeys s = b e^{-g/nu}: a density carries the potential that
+    made it, and `guess`, such as `density` itself, is a warm start without anything being stored.
     """
     w = domain.weights.astype(density.dtype)
     mass = w @ density
     a, share = w * density / mass, temperature / (temperature + epsilon)
     b = jax.nn.softmax(jnp.log(w) / share - potential / temperature)
     geometry = domain.geometry(tau, epsilon)
+    problem = make_problem(geometry, a, b, None, share)
     log_b = log_mass(b)
     # The potentials of `solve` are relative to the masses: g - epsilon log b.
-    g = temperature * (log_b - jnp.log(w * filled(density) / mass)) - epsilon * log_b
-    f = make_problem(geometry, a, b, None, share).update(g, 1)
+    warm = temperature * (log_b - jnp.log(w * filled(guess) / mass)) - epsilon * log_b
+    start = _better(problem, warm, jnp.zeros_like(warm))
     tol, most = accuracy
-    found = solve(geometry, a, b, tau_b=share, init=(f, g), tol=tol, max_iterations=most)
+    found = solve(geometry, a, b, tau_b=share, init=start, tol=tol, max_iterations=most)
     new = found.marginals[1]
     return mass * new / (w * new.sum()), _effort(found)
 
@@ -85,6 +87,14 @@ def filled(density: Values) -> Values:
     """The density, but nowhere below 2e-12 of its largest value (7e-6 in float32): no log of 0."""
     floor = float(jnp.finfo(density.dtype).eps) ** 0.75
     return jnp.maximum(density, floor * jax.lax.stop_gradient(density.max()))
+
+
+def _better(problem: Problem, *starts: Values) -> tuple[Values, Values]:
+    """The potentials (f, g) that one iteration changes least: it contracts in the supremum norm, so
+    that this bounds the distance to the solution."""
+    pairs = [(problem.update(g, 1), g) for g in starts]
+    first, second = (jnp.abs(problem.update(f, 0) - g).max() for f, g in pairs)
+    return jax.tree.map(lambda p, q: jnp.where(first <= second, p, q), *pairs)
 
 
 def _effort(found: Solution) -> Effort:

@@ -1,5 +1,5 @@
 import dataclasses
-from typing import Any
+from typing import Any, cast
 
 import equinox as eqx
 import jax
@@ -124,7 +124,8 @@ def solve(
     - `symmetric`: True for a cloud and itself, y = x and b = a, with a symmetric cost: one product an
       iteration, error divided by 3 each time if the kernel is positive definite.
     - `tau_a`, `tau_b`: rho/(rho + eps) where a marginal has only the penalty rho KL(. | a); the plan then
-      minimizes <plan, c> - eps H(plan) + the penalties, as in ott. Over-relaxed from the start.
+      minimizes <plan, c> - eps H(plan) + the penalties, as in ott. Over-relaxed from the start; what
+      does not converge so is begun again without, and `max_iterations` counts for each.
 
     A converged solution is differentiable in the points, epsilon, a and b, forward and backward, to any
     order, under jit and vmap: `f`, `g` and what is made of them by the implicit function theorem, which
@@ -161,7 +162,8 @@ def _solve(problem, init, tol, max_iterations, iterations, symmetric) -> Solutio
         pair, count = _run(problem, init, tol, iterations, symmetric, fixed=True)
     if problem.taus is None and not symmetric:
         pair = _centred(problem, pair)
-    return Solution(problem, *pair, _error(problem, pair), tol, count, symmetric)
+    f, g = pair
+    return Solution(problem, f, g, _error(problem, pair), tol, count, symmetric)
 
 
 def _start(problem: Problem, symmetric: bool) -> Pair:
@@ -208,23 +210,50 @@ def _run(problem, init, tol, count, symmetric, fixed) -> tuple[Pair, Any]:
     if problem.taus is not None:
         geometry = SoftMarginals(geometry, (log_a, log_b), problem.taus)
     # ott calls this implicit, and would differentiate it so; it runs a plain loop.
-    solver = _solver(tol, count, symmetric, fixed, problem.taus)
+    solver = _solver(tol, count, None, symmetric, fixed)
     ot = linear_problem.LinearProblem(geometry, jnp.exp(log_a), jnp.exp(log_b))
+    start = (init[0] + eps * log_a, init[1] + eps * log_b)
     with jax.numpy_dtype_promotion("standard"):  # ott mixes integers with floating-point numbers
-        out = sinkhorn.iterations(ot, solver, (init[0] + eps * log_a, init[1] + eps * log_b))
-    f, g = out.f - eps * log_a, out.g - eps * log_b
+        if problem.taus is not None and not fixed:
+            pair, done = _softly(ot, solver, start, over_relaxation(problem.taus))
+        else:
+            out = sinkhorn.iterations(ot, solver, start)
+            pair, done = (out.f, out.g), out.n_iters
+    f, g = pair[0] - eps * log_a, pair[1] - eps * log_b
     if symmetric:
-        return (f, f), out.n_iters
+        return (f, f), done
     # Over-relaxed rows are not exact; rows that were updated last are.
-    return (f if fixed else problem.update(g, 1), g), out.n_iters
+    return (f if fixed else problem.update(g, 1), g), done
 
 
-def _solver(tol, count: int, symmetric: bool, fixed: bool, taus) -> sinkhorn.Sinkhorn:
+def _softly(ot, solver: sinkhorn.Sinkhorn, start: Pair, weight) -> tuple[Pair, Any]:
+    """What over-relaxation reaches, or, where it does not converge, the plain iteration: with soft
+    marginals that one is a contraction from anywhere."""
+    every = solver.inner_iterations
+
+    def attempt(state):
+        _, done, tries, _ = state
+        momentum = acceleration.Momentum(value=jnp.where(tries == 0, weight, 1))
+        out = sinkhorn.iterations(
+            ot, _solver(solver.threshold, solver.max_iterations, momentum), start
+        )
+        finite = jnp.isfinite(out.f).all() & jnp.isfinite(out.g).all()
+        good = finite & (out.errors[out.n_iters // every - 1] < solver.threshold)
+        return (out.f, out.g), done + out.n_iters.astype(int), tries + 1, good
+
+    def going(state):
+        return (state[2] < 2) & jnp.logical_not(state[3])
+
+    none = jnp.zeros((), int)
+    pair, done, _, _ = jax.lax.while_loop(going, attempt, (start, none, none, jnp.zeros((), bool)))
+    return pair, done
+
+
+def _solver(tol, count: int, momentum=None, symmetric=False, fixed=False) -> sinkhorn.Sinkhorn:
     inner = 1 if symmetric or fixed else 10
-    momentum = acceleration.Momentum(value=RELAXATION if symmetric else 1.0)
-    if taus is not None and not fixed:
-        momentum = acceleration.Momentum(value=over_relaxation(taus))
-    elif not (symmetric or fixed):
+    if symmetric or fixed:
+        momentum = acceleration.Momentum(value=RELAXATION if symmetric else 1.0)
+    elif momentum is None:
         momentum = acceleration.Momentum(start=40, value=jnp.ones((), tol.dtype))
     return sinkhorn.Sinkhorn(
         threshold=tol,
@@ -233,7 +262,7 @@ def _solver(tol, count: int, symmetric: bool, fixed: bool, taus) -> sinkhorn.Sin
         max_iterations=count,
         momentum=momentum,
         # An integer here could not be differentiated where promotion of dtypes is strict.
-        norm_error=np.ones((), tol.dtype)[()],
+        norm_error=cast(Any, np.ones((), tol.dtype)[()]),
     )
 
 

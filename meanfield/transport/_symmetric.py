@@ -84,9 +84,9 @@ class SoftMarginals(geometry.Geometry):
 def over_relaxation(taus: tuple[Any, Any]) -> Any:
     """2/(1 + sqrt(1 - tau_a tau_b)): the best weight of an iteration with soft marginals.
 
-    An error of g comes back as -S f, f as -S' g, times taus, with S S' self-adjoint and of slopes in
-    [0, tau_a tau_b], the last one reached by constants. It is divided by 1/(1 - eps/rho) or so in a plain
-    iteration, and with this weight by 1/(1 - 2 sqrt(eps/rho)), by Young's theorem.
+    A plain iteration multiplies errors by the slopes of S S' times tau_a tau_b, where S and S' are the
+    averages over the plan: between 0 and tau_a tau_b, which constants reach, about 1 - eps/rho. With
+    weight w all are w - 1 in size, about 1 - 2 sqrt(eps/rho).
 
     Source: Young (1954), doi:10.1090/S0002-9947-1954-0059635-7; for Sinkhorn, Lehmann et al., arXiv
     2012.12562.

@@ -96,8 +96,16 @@ def test_over_relaxed_and_warm_iterations_are_few(run):
     plain = np.log(1e-10 / 2) / np.log(1 / 1.05)
     counts = np.asarray(end.stats["iterations"])
     assert counts[1:].max() <= most < plain / 5
-    # The first start, far from equilibrium, is colder.
-    assert counts[0] > counts[1:].max()
+    assert counts[0] <= 1.5 * most
+
+
+def test_rough_starts_in_empty_space_converge():
+    # Over-relaxation alone goes round in circles here; what is nearly empty has potentials of 27 nu.
+    scheme = EntropicJKO(LINE, ornstein_uhlenbeck([1.0]), TAU, 0.1)
+    block = LINE.evaluate(lambda x: jnp.where(jnp.abs(x[0] - 1) < 0.5, 1.0, 0.0))
+    end = rollout(scheme, block, STEPS)
+    assert end.stats["converged"].all()
+    assert float(end.stats["rise"].max()) < 0
 
 
 def test_two_dimensions():

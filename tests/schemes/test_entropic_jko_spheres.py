@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax.tree_util import Partial
 
-from meanfield.attention import Unnormalized
+from meanfield.attention import Unnormalized, exponential
 from meanfield.dynamics import FokkerPlanck
 from meanfield.energies import Entropy, Interaction, Potential
 from meanfield.harmonics import Fourier, Gegenbauer, SphericalHarmonics
@@ -28,30 +28,47 @@ def pull(kappa, axis=0):
 SLOW = pytest.mark.slow
 
 
-@pytest.mark.parametrize(
-    "basis",
-    [Fourier(12), SphericalHarmonics(9), pytest.param(Gegenbauer(8, 12), marks=SLOW)],
-    ids=str,
-)
-def test_heat_in_modes(basis):
-    domain, nu, tau, epsilon = HeatGrid(basis), 0.7, 0.8, 0.7
-    scheme = EntropicJKO(domain, nu * Entropy(), tau, epsilon, tol=1e-13)
-    size, low = 1e-5, basis.degrees <= 3
-    coeffs = jnp.where(low, jnp.cos(jnp.arange(basis.size)), 0).at[0].set(0)
+def mode_factors(basis, scheme, most):
+    """What a step multiplies the harmonics of degree 1 to `most` by, about the uniform law."""
+    size, low = 1e-5, (basis.degrees > 0) & (basis.degrees <= most)
+    coeffs = jnp.where(low, jnp.cos(jnp.arange(basis.size)), 0)
     ripple = size * basis.synthesize(coeffs)
     both = jnp.stack([1 + ripple, 1 - ripple])
     up, down = jax.jit(lambda s: jax.lax.map(lambda r: scheme.step(r, None)[0], s))(both)
-    ratios = (basis.analyze((up - down) / (2 * size)) / coeffs)[low][1:]
-    # About uniform, a mode that the kernel multiplies by sigma is divided by 1 + nu/A, with
-    # A = epsilon/(1 - sigma^2) - epsilon/2, and sigma = e^{-lambda tau epsilon/2} for heat: so that
-    # A = (epsilon/2) coth(lambda tau epsilon/2) = 1/(lambda tau) + O(epsilon^2), as without entropy.
-    rates = np.asarray(basis.eigenvalues)[low][1:]
-    stiffness = epsilon / 2 / np.tanh(rates * tau * epsilon / 2)
-    # The differences are rounded to 1e-16/size, and err by the square of the size.
-    np.testing.assert_allclose(ratios, stiffness / (stiffness + nu), rtol=1e-8)
-    # coth x = 1/x + x/3 - ..., with x = lambda tau epsilon/2.
-    exact, third = 1 / (1 + nu * tau * rates), (rates * tau * epsilon / 2) ** 2 / 3
-    assert (np.abs(ratios / exact - 1) <= third).all()
+    return np.asarray(basis.analyze((up - down) / (2 * size)))[low] / coeffs[low], low
+
+
+@pytest.mark.parametrize(
+    "basis, rounds",
+    [
+        (Fourier(12), 24),
+        (SphericalHarmonics(9), 1),
+        pytest.param(Fourier(12), 1, marks=SLOW),
+        pytest.param(Gegenbauer(8, 12), 1, marks=SLOW),
+    ],
+    ids=str,
+)
+def test_modes_of_heat_and_attention(basis, rounds):
+    nu, tau, epsilon, beta = 0.7, 0.8, 0.7, 2.0
+    energy = nu * Entropy() - Interaction(beta, offset=beta)
+    scheme = EntropicJKO(HeatGrid(basis), energy, tau, epsilon, rounds=rounds, tol=1e-13)
+    factors, low = mode_factors(basis, scheme, 3)
+    attraction = np.asarray(basis.multipliers(exponential(jnp.asarray(beta))))[low] / beta
+    rates = np.asarray(basis.eigenvalues)[low]
+    # A mode that the heat kernel multiplies by s has potentials f, g with f + s g and g + s f for its
+    # old and new size; with itself (1 + s) h. The optimum of the step at the old slope, and at the new:
+    half = rates * tau * epsilon / 2
+    explicit, implicit = epsilon / 2 / np.tanh(half), epsilon / 2 / np.sinh(half)
+    if rounds == 1:
+        exact = (explicit + attraction) / (explicit + nu)
+    else:
+        exact = implicit / (implicit + nu - attraction)
+    # The differences are rounded to 1e-16/size, and err by the square of the size. Each of 24 rounds
+    # contracts by (attraction + explicit - implicit)/(explicit + nu), at most .37: 5e-11 is left.
+    np.testing.assert_allclose(factors, exact, rtol=1e-8)
+    # Both are 1/(rates tau) + O(epsilon^2), the exact minimizing movement: coth x = 1/x + x/3 - ...
+    limit = 1 / (rates * tau)
+    assert (np.abs(explicit / limit - 1) <= half**2 / 3).all()
 
 
 STATIONARY = {"kappa": 2.0, "nu": 0.5}
