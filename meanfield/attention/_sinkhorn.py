@@ -1,3 +1,5 @@
+from typing import Any
+
 import equinox as eqx
 from jaxtyping import Array, Float
 
@@ -125,14 +127,16 @@ class Sinkhorn(AbstractAttention):
         """The costs that make the kernel, as `transport.solve` takes them."""
         beta = self.beta.astype(x.dtype)
         q, k = apply_matrix(self.query, x, "query"), apply_matrix(self.key, y, "key")
-        dense = {"dense": None if self.engine is None else isinstance(self.engine, Dense)}
+        how: dict[str, Any] = {
+            "dense": None if self.engine is None else isinstance(self.engine, Dense)
+        }
         if isinstance(self.engine, Blockwise):
-            dense["block"] = self.engine.block
+            how["block"] = self.engine.block
         if isinstance(self.engine, Sharded):
-            dense |= {"block": self.engine.engine.block, "ring": self.engine.ring}
+            how |= {"block": self.engine.engine.block, "ring": self.engine.ring}
         if isinstance(self.cost, DotProduct):  # any beta, 0 and negative too
-            return point_geometry(beta * q, k, self.cost, epsilon=1.0, **dense)
-        return point_geometry(q, k, self.cost, epsilon=2 / beta, **dense)
+            return point_geometry(beta * q, k, self.cost, epsilon=1.0, **how)
+        return point_geometry(q, k, self.cost, epsilon=2 / beta, **how)
 
     def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:
         softmax = self.on_the_sphere()

@@ -43,7 +43,7 @@ def point_geometry(
     quick = dense_is_quick(n, m, itemsize)
     if ring is None and (dense or (dense is None and quick)):
         check_dense(n, m, itemsize)
-        made = geometry.Geometry(cost_matrix=cost.all_pairs(x, y), epsilon=1.0)
+        made: Any = geometry.Geometry(cost_matrix=cost.all_pairs(x, y), epsilon=1.0)
     else:
         made = BlockwiseGeometry(x, y, cost, 1.0, check_dimension(block), ring)
     if epsilon is None:
@@ -67,7 +67,7 @@ def check_dense(n: int, m: int, itemsize: int) -> None:
 class FunctionCost(costs.CostFn):
     """A function of two points as a cost."""
 
-    def __init__(self, function: Callable[..., Scalar]):
+    def __init__(self, function: Callable):
         self.function = function
 
     def __call__(self, x: Float[Array, " d"], y: Float[Array, " d"]) -> Scalar:
