@@ -2,7 +2,7 @@
 
   meanfield list                                      the studies there are
   meanfield run STUDY [--field value ...] [--tiny]    run one and hold it against theory
-                      [--out DIR] [--seeds N]
+                      [--out DIR] [--seeds N] [--distributed]
   meanfield show DIR                                  what a run left in a folder
   meanfield doctor                                    whether this machine computes right numbers
   meanfield --version

@@ -11,7 +11,7 @@ the caches, and is then no quicker than blocks."""
 
 def available_memory() -> float:
     """Bytes that an array may take on the default device: the device's limit, or this machine's."""
-    stats = jax.devices()[0].memory_stats()
+    stats = jax.local_devices()[0].memory_stats()
     if stats and "bytes_limit" in stats:
         return float(stats["bytes_limit"])
     return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Int, PyTree
+from jaxtyping import Array, Int
 
 
 class Ring(eqx.Module):
@@ -52,12 +52,12 @@ class Ring(eqx.Module):
 
     def around(
         self,
-        visit: Callable[..., tuple[PyTree, PyTree]],
-        own: PyTree,
-        state: PyTree,
-        bank: PyTree,
-        common: PyTree = None,
-    ) -> tuple[PyTree, PyTree]:
+        visit: Callable[..., tuple[Any, Any]],
+        own: Any,
+        state: Any,
+        bank: Any,
+        common: Any = None,
+    ) -> tuple[Any, Any]:
         """The last state and bank of `state, bank = visit(own, state, bank, common, owner)`.
 
         Everything but `common`, which each device has, is spread. At each of p steps a device is

@@ -14,10 +14,11 @@ from .io import provenance, version
 WRONG_JAX = ("0.10.2",)
 
 
-def prepare(float32: bool = False) -> None:
-    """Turns on float64 (unless `float32`) and the persistent compilation cache.
+def prepare(float32: bool = False, distributed: bool = False) -> None:
+    """Turns on float64 (unless `float32`), the persistent compilation cache, and, if `distributed`,
+    the processes of a cluster, which jax reads from the environment.
 
-    Raises ValueError under a version of jax that computes wrong numbers.
+    Raises ValueError under a version of jax that computes wrong numbers, and outside of a cluster.
     """
     if jax.__version__ in WRONG_JAX:
         raise ValueError(
@@ -27,7 +28,19 @@ def prepare(float32: bool = False) -> None:
     jax.config.update("jax_enable_x64", not float32)
     if (folder := cache_folder()) is not None:
         jax.config.update("jax_compilation_cache_dir", str(folder))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    if distributed:
+        _join_cluster()
+
+
+def _join_cluster() -> None:
+    try:
+        jax.distributed.initialize()
+    except (ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"expected a cluster that jax knows, got none ({error}); start the command by srun, mpirun, "
+            "on a TPU pod or on Kubernetes, or leave out --distributed."
+        ) from error
 
 
 def cache_folder() -> Path | None:
@@ -58,7 +71,7 @@ def canary() -> int:
 
 def memory() -> str:
     """The memory of the device and of the machine, in GiB."""
-    stats = jax.devices()[0].memory_stats() or {}
+    stats = jax.local_devices()[0].memory_stats() or {}
     parts = [f"device {stats['bytes_limit'] / 2**30:.1f}"] if "bytes_limit" in stats else []
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

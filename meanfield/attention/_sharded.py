@@ -1,4 +1,5 @@
 import functools
+from typing import cast
 
 import equinox as eqx
 import jax
@@ -114,7 +115,7 @@ def _around(route: _Route, q: Float[Array, "n p"], bank: Bank, mask: AbstractMas
 
 
 def _forward(route: _Route, q, bank, mask):
-    total = _around(route, q, bank, mask)
+    total = cast(Sums, _around(route, q, bank, mask))
     return total, (q, bank, mask, total.shift)
 
 

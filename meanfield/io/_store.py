@@ -36,8 +36,12 @@ class Store:
         self.identity: dict[str, Any] = plain(identity)
         self.key = digest(identity)
         with speaking(self.folder):
-            known = (self.folder / "study.json").exists()
-            self._check_owner() if known else _refuse_foreign(self.folder)
+            known = self._is_known()
+            if not known:
+                _refuse_foreign(self.folder)
+                known = self._is_known()  # another process may have been quicker
+            if known:
+                self._check_owner()
             self._sweep()
         if not known:
             header = {"format": "meanfield", "key": self.key, "identity": self.identity}
@@ -111,6 +115,9 @@ class Store:
             raise StoreError(_unreadable(path, "a result of something else"))
         return data
 
+    def _is_known(self) -> bool:
+        return (self.folder / "study.json").exists()
+
     def _check_owner(self) -> None:
         header = _read_header(self.folder / "study.json")
         if header["key"] != self.key:
@@ -160,7 +167,7 @@ def _refuse_foreign(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"expected a folder, got the file {folder}; choose another folder.")
     names = [p.name for p in folder.iterdir() if p.name[0] != "."] if folder.exists() else []
-    if names:
+    if names and "study.json" not in names:
         raise StoreError(
             f"expected an empty folder or one of meanfield's, got {folder}, which holds "
             f"{sorted(names)[0]} and {len(names) - 1} more; choose another folder."

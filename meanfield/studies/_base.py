@@ -44,8 +44,8 @@ puts the parts along dimensions named after the cell's entries (here `start`); r
 cells fill no grid, or further quantities follow from all of them. `run` turns jax arrays into numpy.
 
 A stored result is known by the study's name, fields, precision and the package's version, and not by
-its code: after editing a study, remove its folder. Fields named tiny, out, seeds, float32 or
-traceback would collide with the flags of `meanfield run`.
+its code: after editing a study, remove its folder. Fields named tiny, out, seeds, float32,
+distributed or traceback would collide with the flags of `meanfield run`.
 '''
 
 import abc
@@ -62,6 +62,7 @@ import xarray as xr
 
 from ..io import Store, digest, plain, precision, provenance, stamp, strip, version
 from ._claim import Claim as Claim
+from ._share import compute_share, wait_until
 
 _Study = TypeVar("_Study", bound="Study")
 
@@ -104,18 +105,24 @@ class Study(abc.ABC):
         )
         return cast(xr.Dataset, whole)
 
-    def run(self, store: Store | None = None, progress: bool = False) -> xr.Dataset:
+    def run(
+        self, store: Store | None = None, progress: bool = False, distributed: bool = False
+    ) -> xr.Dataset:
         """The result, from the store where it is known: a cell that is stored is not computed.
 
-        `store` is `self.store(...)`, or None to keep nothing; `progress` shows a bar. Provenance
-        stands in the attributes of the result. Raises ValueError if the store is another study's
-        or a file of it is damaged.
+        `store` is `self.store(...)`, or None to keep nothing; `progress` shows a bar. `distributed`
+        shares the cells among the processes of `jax.distributed`, which meet in one store, and among
+        the devices of each; the first process assembles. Provenance stands in the attributes of
+        the result. Raises ValueError if the store is another study's, a file of it is damaged, or
+        there is none to meet in.
         """
         if store is not None:
             self._check(store)
             if (known := store.load_result()) is not None:
                 return known
         cells = _distinct(self.cells())
+        if distributed and (known := self._meet(cells, store)) is not None:
+            return known
         parts = [self._part(cell, store) for cell in _track(cells, self.name(), progress)]
         result = self.assemble([strip(part) for part in parts]).as_numpy()
         result = result.assign_attrs(study=self.name(), cells_computed_at=_origins(parts))
@@ -152,6 +159,18 @@ class Study(abc.ABC):
             raise ValueError(
                 f"expected the store of this study, got {store.folder}; pass self.store(folder)."
             )
+
+    def _meet(self, cells: list[dict[str, Any]], store: Store | None) -> xr.Dataset | None:
+        """Waits until all cells are stored, and, but for the first process, for the result."""
+        if store is None:
+            raise ValueError(
+                "expected a store in which processes meet, got none; pass self.store(folder)."
+            )
+        compute_share(cells, lambda cell: self._part(cell, store))
+        if jax.process_index() == 0:
+            return wait_until(lambda: all(cell in store for cell in cells))
+        wait_until(lambda: store.load_result() is not None)
+        return store.load_result()
 
     def _part(self, cell: dict[str, Any], store: Store | None) -> xr.Dataset:
         if store is not None and cell in store:

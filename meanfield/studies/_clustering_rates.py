@@ -18,7 +18,7 @@ from ._base import Claim, Study
 from ._pairs import Z95
 
 PAPER = "Geshkovski, Letrouit, Polyanskiy, Rigollet, arXiv 2312.10794"
-WINDOW = jnp.linspace(-0.25, 0.25, 51)
+WINDOW = np.linspace(-0.25, 0.25, 51)
 """Times about the expected one; between two saves .01 apart interpolation errs by 1e-5."""
 
 
