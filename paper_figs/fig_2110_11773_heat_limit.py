@@ -38,9 +38,10 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
 
 
 def _in_eps(ax: Axes, one: xr.Dataset, name: str) -> None:
+    lowest = one.start[int(one.error.min("eps").argmin())]  # the triangle stands below it
     for k, start in enumerate(s for s in STARTS if s in one.start):
-        curve = one.error.sel(start=start)
-        viz.convergence(ax, one.eps, curve, STARTS[start], order=1 if k == 0 else None, k=k)
+        curve, order = one.error.sel(start=start), 1 if start == lowest else None
+        viz.convergence(ax, one.eps, curve, STARTS[start], order=order, k=k)
     ax.set(xlabel="kernel variance ε", ylabel="distance to the heat flow")
     ax.set_title(f"{TITLES[name]}, n = ∞:  {HALF[name]}")
     _plain_ticks(ax, one.eps.values)
