@@ -76,9 +76,9 @@ def _over_time(ax: Axes, drift: xr.Dataset) -> None:
         ax.semilogy(
             drift.time, np.maximum(left, 1e-6), color=shade, linestyle="-", label=f"{strength:g}"
         )
-    ax.set(xlabel="time", ylabel="disagreement", ylim=(1e-4, 4))
+    ax.set(xlabel="time", ylabel="disagreement", ylim=(1e-4, 40))
     ax.set_title(f"strength of the pull, {drift.gate.values[0]}")
-    ax.legend(ncols=2, handlelength=1)
+    ax.legend(ncols=3, handlelength=1, loc="upper center")
 
 
 def _over_effort(ax: Axes, drift: xr.Dataset) -> None:
@@ -87,7 +87,7 @@ def _over_effort(ax: Axes, drift: xr.Dataset) -> None:
         one = drift.sel(gate=gate)
         left = one.disagreement.isel(time=-1) / one.disagreement.isel(time=-1, strength=0)
         ax.plot(one.effort, left, marker=mark, label=gate)
-    ax.set(xlabel="effort", ylabel="share of the disagreement left", ylim=(0, None), xlim=(0, None))
+    ax.set(xlabel="effort", ylabel="share of disagreement left", ylim=(0, None), xlim=(0, None))
     ax.legend()
 
 

@@ -31,7 +31,9 @@ from meanfield.dynamics import (
     AbstractDynamics,
     ArcLength,
     AttentionFlow,
+    ConsensusFlow,
     Control,
+    DebiasedPull,
     Drift,
     Equiangular,
     FokkerPlanck,
@@ -157,6 +159,13 @@ FLOWS = [
         True,
     ),
     Case("arc length", lambda a: ArcLength(flow(Softmax(2 * a)), 2 * a), X, True, True),
+    Case(
+        "consensus",
+        lambda a: ConsensusFlow(
+            [flow(Softmax(2 * a)), flow(Softmax(a))], a, pull=DebiasedPull(0.5 * a, 1e-13)
+        ),
+        jnp.stack([X, SPHERE.sample(jax.random.key(3), N)]),
+    ),
     Case("equiangular", lambda a: Equiangular(Softmax(2 * a), N), jnp.array(0.1)),
     Case("two clusters", lambda a: TwoCluster(Softmax(2 * a), [0.25, 0.75]), jnp.array(0.1)),
     Case(

@@ -12,5 +12,6 @@ from ._hessian import (
     hessian as hessian,
     hessian_index as hessian_index,
 )
+from ._least_effort import LeastEffort as LeastEffort, least_effort as least_effort
 from ._stationary import Stationary as Stationary, stationary as stationary
 from ._tricritical import tricritical_beta as tricritical_beta

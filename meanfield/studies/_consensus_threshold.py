@@ -75,7 +75,7 @@ class ConsensusThreshold(Study):
         """The gap in theory, at a strength."""
         if strength > THRESHOLD:
             return 0.0
-        return float(brentq(lambda g: np.sin(g) - strength * g, 1.0, np.pi))
+        return float(np.asarray(brentq(lambda g: np.sin(g) - strength * g, 1.0, np.pi)))
 
     def claims(self, dataset: xr.Dataset) -> list[Claim]:
         claims = []

@@ -3,6 +3,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import xarray as xr
 
 from ..transport import Box, fixed_support_barycenter
@@ -100,7 +101,7 @@ def _ring(points, uniform, middle, wander, least, most, width):
 def _spread(density: xr.DataArray) -> xr.DataArray:
     """The variance of a density on the unit square, the sum of both coordinates'."""
     cells = density.sizes["x"]
-    at = xr.DataArray((jnp.arange(cells) + 0.5) / cells, dims="x")
+    at = xr.DataArray((np.arange(cells) + 0.5) / cells, dims="x")
     total = 0.0
     for axis in ("x", "y"):
         place = at.rename({"x": axis}) if axis != "x" else at

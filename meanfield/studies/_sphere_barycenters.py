@@ -62,7 +62,7 @@ class SphereBarycenters(Study):
 
     def _ring(self, key) -> Points:
         wobble = 0.06 * jax.random.normal(key, (self.n,))
-        around = 2 * jnp.pi * jnp.arange(self.n) / self.n
+        around = 2 * jnp.pi * jnp.arange(self.n, dtype=float) / self.n
         polar = 0.9 + wobble
         return jnp.stack(
             [

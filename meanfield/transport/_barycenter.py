@@ -38,7 +38,7 @@ def barycenter(
     masses: Sequence | None = None,
     cost: AbstractCost | None = None,
     epsilon: Scalar | float | None = None,
-    start: Points | None = None,
+    start: Float[Array, "k _"] | None = None,
     debiased: bool = True,
     tol: float = 1e-3,
     max_steps: int = 200,

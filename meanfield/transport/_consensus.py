@@ -23,7 +23,7 @@ def consensus_displacement(
     weights: Float[Array, " models"] | None = None,
     *,
     epsilon: Scalar | float,
-    masses: Float[Array, "models n"] | None = None,
+    masses: Float[Array, "_ _"] | None = None,
     cost=None,
     tol: Scalar | float = 1e-8,
 ) -> Clouds:
@@ -57,7 +57,7 @@ def disagreement(
     weights: Float[Array, " models"] | None = None,
     *,
     epsilon: Scalar | float,
-    masses: Float[Array, "models n"] | None = None,
+    masses: Float[Array, "_ _"] | None = None,
     cost=None,
     tol: Scalar | float = 1e-8,
 ) -> Scalar:

@@ -1,3 +1,5 @@
+from typing import Any, cast
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -71,9 +73,9 @@ def fixed_support_barycenter(
     share = weights_or_uniform(weights, masses.shape[0], dtype, "weights")
     epsilon = check_epsilon(epsilon, jnp.zeros((), dtype))
     inputs = _kernel(domain, epsilon), masses.astype(dtype), share
-    inputs = nondifferentiable(inputs, msg=_NO_GRADIENT)
+    geom, a, share = nondifferentiable(inputs, msg=_NO_GRADIENT)
     tol = max(tol, 20 * float(jnp.finfo(dtype).eps))
-    mass, error, iterations = _solve(*inputs, debiased, tol, max_steps)
+    mass, error, iterations = _solve(geom, a, share, debiased, tol, max_steps)
     converged = (error <= tol) & jnp.isfinite(mass).all()
     density = (mass / domain.weights.astype(dtype)).astype(masses.dtype)
     return FixedSupportBarycenter(density, error.astype(masses.dtype), iterations, converged)
@@ -83,7 +85,7 @@ def fixed_support_barycenter(
 def _solve(geom, a: Float[Array, "models q"], share, debiased: bool, tol: float, max_steps: int):
     solver = discrete_barycenter.FixedBarycenter(
         threshold=tol,
-        norm_error=1.0,  # an integer would meet strict dtype promotion
+        norm_error=1.0,  # pyright: ignore[reportArgumentType]  # integers meet strict promotion
         inner_iterations=_EVERY,
         max_iterations=max_steps,
         lse_mode=False,
@@ -119,7 +121,8 @@ def _kernel(domain: AbstractDomain, epsilon: Scalar) -> geometry.Geometry:
         )
     if isinstance(made, grid.Grid):
         return made
-    return _SymmetricKernel(kernel_matrix=made.kernel_matrix, epsilon=epsilon)
+    kernel: Any = made.kernel_matrix
+    return _SymmetricKernel(kernel_matrix=kernel, epsilon=cast(Any, epsilon))
 
 
 def _check_densities(domain: AbstractDomain, densities) -> Float[Array, "models q"]:

@@ -17,7 +17,7 @@ class QuantileBarycenter(eqx.Module):
 
 
 def quantile_barycenter(
-    clouds: Sequence[Float[Array, " _"]] | Float[Array, "models n"],
+    clouds: Sequence[Array] | Array,
     weights: Float[Array, " models"] | None = None,
     *,
     masses: Sequence | None = None,

@@ -1,0 +1,131 @@
+"""Bad input to barycenters, pulls and consensus is refused by a sentence that names the remedy."""
+
+import jax.numpy as jnp
+import pytest
+
+from meanfield.attention import Softmax
+from meanfield.dynamics import (
+    AttentionFlow,
+    ConsensusFlow,
+    DebiasedPull,
+    Early,
+    NearSaddles,
+    PreNorm,
+    Schedule,
+)
+from meanfield.geometry import Sphere
+from meanfield.harmonics import Fourier
+from meanfield.measures import Gaussian
+from meanfield.transport import (
+    Box,
+    DotProduct,
+    HeatGrid,
+    barycenter,
+    consensus_displacement,
+    displacement,
+    fixed_support_barycenter,
+    gaussian_barycenter,
+    quantile_barycenter,
+)
+
+X = jnp.eye(3)
+CLOUDS = jnp.stack([X, X])
+BOX = Box(0.0, 1.0, 4)
+ONES = jnp.ones((2, 4))
+FLOW = AttentionFlow(Sphere(3), Softmax(1.0))
+LAW = Gaussian(jnp.zeros(2), jnp.eye(2))
+
+
+TABLE = [
+    (
+        "laws of several d",
+        lambda: gaussian_barycenter([LAW, Gaussian(jnp.zeros(1), jnp.eye(1))]),
+        "one dimension",
+    ),
+    ("no laws", lambda: gaussian_barycenter([]), "Gaussian(mean, cov)"),
+    ("weights of sum 2", lambda: gaussian_barycenter([LAW, LAW], jnp.ones(2)), "divide by"),
+    ("planes as lines", lambda: quantile_barycenter([X, X]), "drop the last axis"),
+    ("clouds of several d", lambda: barycenter([X, X[:, :2]]), "one array a cloud"),
+    (
+        "masses for one of two",
+        lambda: barycenter([X, X], masses=[jnp.ones(3) / 3]),
+        "leave them out",
+    ),
+    ("a start elsewhere", lambda: barycenter([X, X], start=X[:, :2]), "leave it out"),
+    (
+        "a cost that is no distance",
+        lambda: barycenter([X, X], cost=DotProduct()),
+        "SquaredEuclidean()",
+    ),
+    ("epsilon 0", lambda: displacement(X, X, epsilon=0.0), "mean cost"),
+    ("one cloud", lambda: consensus_displacement(X[None], epsilon=1.0), "at least two"),
+    (
+        "masses of one cloud",
+        lambda: consensus_displacement(CLOUDS, epsilon=1.0, masses=jnp.ones((1, 3)) / 3),
+        "one a point",
+    ),
+    (
+        "densities elsewhere",
+        lambda: fixed_support_barycenter(BOX, ONES[:, :3], epsilon=0.1),
+        "domain.evaluate",
+    ),
+    (
+        "mass 2",
+        lambda: fixed_support_barycenter(BOX, 2 * ONES, epsilon=0.1),
+        "domain.weights @ density",
+    ),
+    (
+        "negative density",
+        lambda: fixed_support_barycenter(BOX, -ONES, epsilon=0.1),
+        "clip them at 0",
+    ),
+    (
+        "heat kernel",
+        lambda: fixed_support_barycenter(HeatGrid(Fourier(1)), jnp.ones((2, 4)), epsilon=0.1),
+        "GeodesicGrid",
+    ),
+    ("one flow", lambda: ConsensusFlow([FLOW], 1.0), "[flow] * 3"),
+    (
+        "two spheres",
+        lambda: ConsensusFlow([FLOW, AttentionFlow(Sphere(4), Softmax(1.0))], 1.0),
+        "the same",
+    ),
+    (
+        "radii",
+        lambda: ConsensusFlow([AttentionFlow(Sphere(3), Softmax(1.0), PreNorm())] * 2, 1.0),
+        "PostNorm()",
+    ),
+    (
+        "noise in one",
+        lambda: ConsensusFlow([FLOW, AttentionFlow(Sphere(3), Softmax(1.0), noise=0.1)], 1.0),
+        "one strength",
+    ),
+    (
+        "three clouds for two",
+        lambda: ConsensusFlow([FLOW] * 2, 1.0).check(jnp.stack([X] * 3)),
+        "one a flow",
+    ),
+    ("shares of sum 2", lambda: ConsensusFlow([FLOW] * 2, 1.0, shares=jnp.ones(2)), "divide by"),
+    (
+        "merging",
+        lambda: ConsensusFlow([FLOW] * 2, 1.0).reweight(jnp.ones(3) / 3),
+        "leave out merge",
+    ),
+    ("pull of epsilon 0", lambda: DebiasedPull(0.0), "ExactPull"),
+    ("gate in the past", lambda: Early(-1.0), "until=0"),
+    ("rate 0", lambda: NearSaddles(0.0), "such as 0.1"),
+    ("one time", lambda: Schedule(jnp.zeros(1)), "linspace"),
+    ("times out of order", lambda: Schedule(jnp.array([1.0, 0.0])), "sort them"),
+    (
+        "values for other times",
+        lambda: Schedule(jnp.arange(2.0))(jnp.zeros(()), jnp.ones(3)),
+        "one a time",
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "remedy"), [row[1:] for row in TABLE], ids=[r[0] for r in TABLE])
+def test_bad_input_names_the_remedy(call, remedy):
+    with pytest.raises(ValueError) as caught:
+        call()
+    assert remedy in str(caught.value)
