@@ -234,9 +234,8 @@ def _softly(ot, solver: sinkhorn.Sinkhorn, start: Pair, weight) -> tuple[Pair, A
     def attempt(state):
         _, done, tries, _ = state
         momentum = acceleration.Momentum(value=jnp.where(tries == 0, weight, 1))
-        out = sinkhorn.iterations(
-            ot, _solver(solver.threshold, solver.max_iterations, momentum), start
-        )
+        again = _solver(solver.threshold, solver.max_iterations, momentum)
+        out: Any = sinkhorn.iterations(ot, again, start)
         finite = jnp.isfinite(out.f).all() & jnp.isfinite(out.g).all()
         good = finite & (out.errors[out.n_iters // every - 1] < solver.threshold)
         return (out.f, out.g), done + out.n_iters.astype(int), tries + 1, good
