@@ -33,7 +33,7 @@ class Entropy(AbstractEnergy):
 
     def on_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
         weights, stretch = domain.stretch(x, 1.0)
-        return domain.entropy - weights @ jnp.log(stretch)
+        return domain.entropy - jnp.dot(weights, jnp.log(stretch))
 
 
 def free_energy(beta, noise) -> AbstractEnergy:

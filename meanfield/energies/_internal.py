@@ -1,4 +1,5 @@
 import equinox as eqx
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._typing import Points, Scalar, Weights
@@ -37,4 +38,4 @@ class InternalEnergy(AbstractEnergy):
 
     def on_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
         weights, stretch = domain.stretch(x, self.m)
-        return weights @ stretch ** (1 - self.m) / (self.m - 1)
+        return jnp.dot(weights, stretch ** (1 - self.m)) / (self.m - 1)

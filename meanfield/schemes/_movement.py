@@ -120,10 +120,11 @@ def _search(value, x: Row, now: Scalar, direction: Row, slope: Scalar, t: Scalar
 
 def _banded(n: int, cyclic: bool) -> tuple[Solve, Solve]:
     """Solutions of a (cyclic) tridiagonal system that is given by its products, and of its tangent."""
-    find, solve = _bands(n, cyclic), solve_cyclic if cyclic else solve_tridiagonal
+    find, solve = _bands(n, cyclic), _band_solver(cyclic)
 
     def solve_banded(hessian: Linear, right: Row) -> Row:
-        return solve(*find(hessian, right.dtype), right)
+        lower, diagonal, upper = find(hessian, right.dtype)
+        return solve(lower, diagonal, upper, right)
 
     return solve_banded, solve_banded
 
@@ -134,7 +135,7 @@ def _coupled(n: int, cyclic: bool) -> tuple[Solve, Solve]:
     What they add to the bands that `_bands` finds is their mean over a third of the columns. The
     tangent system is solved in full, since conjugate gradients cannot be transposed here.
     """
-    find, solve = _bands(n, cyclic), solve_cyclic if cyclic else solve_tridiagonal
+    find, solve = _bands(n, cyclic), _band_solver(cyclic)
 
     def solve_coupled(hessian: Linear, right: Row) -> Row:
         lower, diagonal, upper = find(hessian, right.dtype)
@@ -148,6 +149,10 @@ def _coupled(n: int, cyclic: bool) -> tuple[Solve, Solve]:
         return jnp.linalg.solve(rows, right)
 
     return solve_coupled, solve_full
+
+
+def _band_solver(cyclic: bool) -> Callable[[Row, Row, Row, Row], Row]:
+    return solve_cyclic if cyclic else solve_tridiagonal
 
 
 def _bands(n: int, cyclic: bool):

@@ -42,7 +42,7 @@ class SecondOrderJKO(AbstractScheme):
         reports = []
         for gamma in STAGES:
             # A sum of squares is one square about the mean, up to a constant.
-            center = sum(g * u for g, u in zip(gamma, stages, strict=True)) / sum(gamma)
+            center = jnp.asarray(gamma, state.dtype) @ jnp.stack(stages) / sum(gamma)
             new, report = move(self.energy, self.domain, center, stages[-1], tau / sum(gamma))
             stages.append(new)
             reports.append(report)

@@ -1,4 +1,5 @@
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -7,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from scipy.integrate import solve_ivp
-from scipy.interpolate import CubicSpline
 from scipy.optimize import brentq
 from scipy.special import ive
 
@@ -20,11 +20,12 @@ from ..schemes import EntropicJKO, QuantileJKO, ScharfetterGummel
 from ..solve import rollout, simulate
 from ..transport import HeatGrid, wasserstein_circle
 from ._base import Claim, Study
+from ._circle_quantiles import LEVELS, between, inverse, shares
 
-LEVELS = (np.arange(1024) + 0.5) / 1024
-"""Levels of the quantiles by which laws are compared."""
 MOMENTS = 48
 """Moments of the reduction: the last are below 1e-12."""
+NODES = 2 * np.pi * np.arange(256) / 256
+"""Angles at which the start is expanded."""
 BINS = 90
 """Arcs over which densities are averaged for pictures."""
 ORDER = {"particles": 0.5, "volumes": 1.0, "quantiles": 1.0, "entropic": 1.0}
@@ -50,7 +51,7 @@ class FourWays(Study):
 
     - `particles`: n = 250 4^level, with independent starts and noise, steps of tau/2;
     - `density`: Fokker and Planck's equation in harmonics; `volumes`: the same by finite volumes;
-    - `quantiles`: exact minimizing movements of 32 2^level quantiles; `entropic`: by Sinkhorn;
+    - `quantiles`: exact minimizing movements of 128 2^level quantiles; `entropic`: by Sinkhorn;
     - `reduction`: the moments, closed by their decay, to 1e-10.
 
     All but the spectral ones halve tau = .1/2^level, or the error 1/sqrt(n), from one level to the next.
@@ -63,7 +64,7 @@ class FourWays(Study):
         "particles", "density", "volumes", "quantiles", "entropic", "reduction",
     )  # fmt: skip
     """Ways, `reduction` among them."""
-    levels: tuple[int, ...] = (0, 1, 2, 3)
+    levels: tuple[int, ...] = (0, 1, 2)
     """Levels of refinement, ascending."""
     noise: float = 0.2
     """Strength of the noise; below 1/2 the uniform law is unstable."""
@@ -83,13 +84,14 @@ class FourWays(Study):
         }  # fmt: skip
         quantiles = np.asarray(runs[way](level))  # [sample, time, quantile]
         edges = 2 * np.pi * np.arange(BINS + 1) / BINS
-        counts = np.apply_along_axis(lambda x: _shares(x, edges), -1, quantiles)
+        counts = np.apply_along_axis(lambda x: shares(x, edges), -1, quantiles)
         sizes = np.broadcast_to(quantiles, (self.samples, *quantiles.shape[1:]))
         return xr.Dataset(
             {
                 "position": (("sample", "time", "u"), sizes),
                 "density": (("time", "angle"), BINS * counts.mean(axis=0)),
                 "order": ("time", _resultant(quantiles)),
+                "settled": ((), abs(self._moments((0.0, 100.0))[-1, 0])),
             },
             {"time": list(self.times), "angle": (edges[1:] + edges[:-1]) / 2, "u": LEVELS},
         )
@@ -110,7 +112,6 @@ class FourWays(Study):
         return whole.assign(
             distance=(dims, distance),
             distance_error=(dims, spread / np.maximum(2 * distance, 1e-300)),
-            equilibrium=equilibrium(self.noise),
         )
 
     def tiny(self) -> "FourWays":
@@ -121,22 +122,19 @@ class FourWays(Study):
         apart = dataset.distance.sel(other="reduction")
         made = []
         for way in self.ways[:-1]:
-            gap, last = apart.sel(way=way), self.levels[-1]
-            # A step or a spread of 1/sqrt(n) moves a law by about its size.
-            size = 1e-5 if way == "density" else 0.2 / 2**last
+            gap, last = apart.sel(way=way), max(self.levels)
+            # A step moves a law by its size at most; a mean of n angles varies by 2/sqrt(n) or so.
+            share = {"density": 1e-5, "particles": 0.4}.get(way, 0.2)
+            size = share if way == "density" else share / 2**last
             made.append(Claim.at_most(f"{way}: W2 to the reduction", gap[-1], size, SOURCES[way]))
-            if len(self.levels) > 2 and way in ORDER:
-                rate = float(np.log2(gap[-3] / gap[-1])) / 2
+            if gap.size > 2 and way in ORDER:
+                rate = float(np.log2(gap[0] / gap[-1])) / (gap.size - 1)
                 name = f"{way}: order in {'n' if way == 'particles' else 'tau'}"
                 share = 0.5 if way == "particles" else 1.0
                 made.append(Claim.close(name, share * rate, ORDER[way], 0.15, SOURCES[way]))
-        if self.times[-1] >= 6:
-            # What is left decays like e^{-1.2 t}, as the coefficients of the reduction show.
-            order = dataset.order.sel(way="reduction")[-1, -1]
-            exact = "r = I_1(r/noise)/I_0(r/noise): Sakaguchi (1988)"
-            made.append(
-                Claim.close("order parameter at the end", order, dataset.equilibrium, 2e-3, exact)
-            )
+        exact = "r = I_1(r/noise)/I_0(r/noise): Sakaguchi (1988)"
+        order = dataset.settled.sel(way="reduction").max()
+        made.append(Claim.close("order at rest", order, equilibrium(self.noise), 1e-6, exact))
         return made
 
     def _tau(self, level: int) -> float:
@@ -171,7 +169,7 @@ class FourWays(Study):
         ts = jnp.asarray([0.0, *self.times])
         first = basis.analyze(jnp.asarray(start_density(np.asarray(basis.nodes))))
         c = simulate(flow, first, ts, observe={"c": lambda c: c}, tol=1e-8).values["c"]
-        return [[_inverse(values, 0.0) for values in np.asarray(basis.synthesize(c[1:]))]]
+        return [[inverse(values, 0.0) for values in np.asarray(basis.synthesize(c[1:]))]]
 
     def _volumes(self, level: int) -> list:
         cells = 64 * 2**level
@@ -180,15 +178,15 @@ class FourWays(Study):
         )
         first = jnp.asarray(start_density(np.asarray(scheme.angles)))
         return [
-            [_inverse(v, np.pi / cells) for v in self._roll(scheme, first / first.mean(), level)]
+            [inverse(v, np.pi / cells) for v in self._roll(scheme, first / first.mean(), level)]
         ]
 
     def _quantiles(self, level: int) -> list:
-        n = 32 * 2**level
+        n = 128 * 2**level
         u = (np.arange(n) + 0.5) / n
         scheme = QuantileJKO(self._energy(), self._tau(level), Circle())
         ends = self._roll(scheme, jnp.asarray(start(u)), level)
-        return [[_between(u, x) for x in ends]]
+        return [[between(u, x) for x in ends]]
 
     def _entropic(self, level: int) -> list:
         # Debiased, it errs by epsilon^2 and tau; the kernel needs K^2 >= 50/(tau epsilon).
@@ -197,68 +195,46 @@ class FourWays(Study):
         scheme = EntropicJKO(HeatGrid(Fourier(degree)), self._energy(), tau, epsilon)
         nodes = np.arctan2(scheme.points[:, 1], scheme.points[:, 0])
         first = jnp.asarray(start_density(nodes))
-        return [[_inverse(values, 0.0) for values in self._roll(scheme, first, level)]]
+        return [[inverse(values, 0.0) for values in self._roll(scheme, first, level)]]
 
     def _roll(self, scheme, first, level: int) -> np.ndarray:
         run = rollout(scheme, first, self._steps(level)[-1], observe={"x": lambda x: x})
         return np.asarray(run.values["x"])[self._steps(level)]
 
     def _reduction(self, level: int) -> list:
+        waves = np.exp(1j * np.arange(1, MOMENTS + 1)[:, None] * NODES)
+        moments = self._moments(self.times)
+        return [[inverse(1 + 2 * (z.conj() @ waves).real, 0.0) for z in moments]]
+
+    def _moments(self, times: Sequence[float]) -> np.ndarray:
+        """z_k at these times, k = 1 .. MOMENTS."""
         k = np.arange(1, MOMENTS + 1)
-        nodes = 2 * np.pi * np.arange(256) / 256
-        waves = np.exp(1j * k[:, None] * nodes)
 
         def slope(_, z):
             below, above = np.concatenate([[1], z[:-1]]), np.concatenate([z[1:], [0]])
             return k / 2 * (z[0] * below - z[0].conj() * above) - self.noise * k**2 * z
 
-        z0 = waves @ start_density(nodes) / 256
-        ts = {"t_span": (0, self.times[-1]), "t_eval": self.times}
-        path = solve_ivp(slope, y0=z0, method="BDF", rtol=1e-10, atol=1e-12, **ts).y.T
-        return [[_inverse(1 + 2 * (z.conj() @ waves).real, 0.0) for z in path]]
+        first = np.exp(1j * k[:, None] * NODES) @ start_density(NODES) / len(NODES)
+        ts = {"t_span": (0, times[-1]), "t_eval": times}
+        return solve_ivp(slope, y0=first, method="Radau", rtol=1e-10, atol=1e-12, **ts).y.T
 
 
 def start_density(angle: np.ndarray) -> np.ndarray:
     """Two bumps, relative to the uniform law."""
-    bumps = [(0.6, 2.2, 6.0), (0.4, 5.0, 9.0)]
-    return sum(w * np.exp(k * (np.cos(angle - at) - 1)) / ive(0, k) for w, at, k in bumps)
+    bumps = [(0.6, 2.2, 3.0), (0.4, 5.0, 4.0)]
+    each = [w * np.exp(k * (np.cos(angle - at) - 1)) / ive(0, k) for w, at, k in bumps]
+    return np.sum(each, axis=0)
 
 
 def start(u: np.ndarray) -> np.ndarray:
     """The quantiles of the start."""
-    nodes = 2 * np.pi * np.arange(256) / 256
-    return _inverse(start_density(nodes), 0.0, u)
+    return inverse(start_density(NODES), 0.0, u)
 
 
 def equilibrium(noise: float) -> float:
     """The positive root r of r = I_1(r/noise)/I_0(r/noise), for noise < 1/2."""
-    return brentq(lambda r: ive(1, r / noise) / ive(0, r / noise) - r, 1e-3, 1.0)
-
-
-def _inverse(values: np.ndarray, offset: float, u: np.ndarray = LEVELS) -> np.ndarray:
-    """The quantiles at levels u of a density at equispaced angles from `offset`, by its waves."""
-    n = len(values)
-    k = np.arange(1, min((n - 1) // 2, 64) + 1)
-    waves = np.fft.rfft(values)[k] / values.sum() * np.exp(-1j * k * offset)
-    angles = np.linspace(0, 2 * np.pi, 4097)
-    rises = (np.exp(1j * angles[:, None] * k) - 1) / (1j * k)
-    below = (angles + 2 * (rises @ waves).real) / (2 * np.pi)
-    return np.interp(u, np.maximum.accumulate(below), angles)
-
-
-def _between(u: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """The quantiles at LEVELS from those at u, which go round once."""
-    wave = np.append(x - 2 * np.pi * u, x[0] - 2 * np.pi * u[0])
-    bent = CubicSpline(np.append(u, u[0] + 1), wave, bc_type="periodic")
-    return 2 * np.pi * LEVELS + bent(LEVELS)
-
-
-def _shares(x: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """The mass of each arc, by linear interpolation of the distribution function."""
-    x = np.sort(np.mod(x, 2 * np.pi))
-    x = np.concatenate([x[-1:] - 2 * np.pi, x, x[:1] + 2 * np.pi])
-    steps = np.concatenate([[LEVELS[0] - 1 / len(LEVELS)], LEVELS, [1 + LEVELS[0]]])
-    return np.diff(np.interp(edges, x, steps))
+    root = brentq(lambda r: ive(1, r / noise) / ive(0, r / noise) - r, 1e-3, 1.0)
+    return float(np.asarray(root))
 
 
 def _resultant(quantiles: np.ndarray) -> np.ndarray:

@@ -77,7 +77,7 @@ class FreeEnergyRates(Study):
                 gap = dataset.gap.sel(case=case, tau=tau).values
                 kept = gap[1:] > RESOLVED * gap[0]
                 # Each gap carries the rounding of energies of order one, 1e-15.
-                share = (gap[1:] / gap[:-1] * (1 + tau) ** 2)[kept]
+                share = gap[1:][kept] / gap[:-1][kept] * (1 + tau) ** 2
                 name = f"{case}, tau = {tau:g}: F - F* in a step, over the bound"
                 source = "Bakry, Emery (1985), for implicit steps"
                 made.append(Claim.at_most(name, share.max(), 1.0, source, 1e-5))

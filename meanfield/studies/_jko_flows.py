@@ -5,7 +5,7 @@ import numpy as np
 import xarray as xr
 from scipy.special import betaincinv, ndtri
 
-from ..energies import Entropy, InternalEnergy, Potential
+from ..energies import Entropy, InternalEnergy, Line, Potential
 from ..schemes import QuantileJKO
 from ..solve import rollout
 from ._base import Claim, Study
@@ -64,7 +64,7 @@ class JkoFlows(Study):
         grid = np.linspace(-reach, reach, 201)
         values = [_values(normal, m, s, grid) for m, s in path[kept]]
         gaps = np.diff(x[kept], axis=-1)
-        edge = float(scheme.domain.support(run.final, 2.0)[1]) - EDGE * path[-1, 1]
+        edge = float(Line().support(run.final, 2.0)[1]) - EDGE * path[-1, 1]
         return xr.Dataset(
             {
                 "time": ("save", times[kept]),

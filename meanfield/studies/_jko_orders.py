@@ -171,7 +171,7 @@ def _recursion(n: int) -> float:
 
 def _entropic(steps: int, epsilon: float, law: tuple[float, float]) -> float:
     """How far mean and deviation of the density are from those of `law`."""
-    domain = Box(-5.0, 5.0, 160)
+    domain = Box(-5.0, 5.0, 240)
     scheme = EntropicJKO(domain, Potential(_well) + Entropy(), 1 / steps, epsilon)
     rho = rollout(scheme, domain.evaluate(lambda x: jnp.exp(-2 * (x[0] - 1) ** 2)), steps).final
     x, mass = domain.points[:, 0], domain.weights * rho

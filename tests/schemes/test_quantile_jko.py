@@ -99,9 +99,10 @@ def trials(scheme, start, counts):
             lambda n: np.sin(barenblatt(0.2, n)[0]),
             marks=pytest.mark.slow,
         ),
-        (
+        pytest.param(
             QuantileJKO(Potential(lambda x: -x[0]) + Entropy(), 0.1, Circle()),
             lambda n: 2 * np.pi * levels(n) + 0.5 * np.sin(2 * np.pi * levels(n)),
+            marks=pytest.mark.slow,
         ),
     ],
     ids=["normal tails", "porous medium", "circle"],
