@@ -210,13 +210,16 @@ class FourWays(Study):
         """z_k at these times, k = 1 .. MOMENTS."""
         k = np.arange(1, MOMENTS + 1)
 
-        def slope(_, z):
+        def slope(_, parts):
+            z = np.ascontiguousarray(parts).view(complex)
             below, above = np.concatenate([[1], z[:-1]]), np.concatenate([z[1:], [0]])
-            return k / 2 * (z[0] * below - z[0].conj() * above) - self.noise * k**2 * z
+            moved = k / 2 * (z[0] * below - z[0].conj() * above)
+            return (moved - self.noise * k**2 * z).view(float)
 
         first = np.exp(1j * k[:, None] * NODES) @ start_density(NODES) / len(NODES)
         ts = {"t_span": (0, times[-1]), "t_eval": times}
-        return solve_ivp(slope, y0=first, method="Radau", rtol=1e-10, atol=1e-12, **ts).y.T
+        path = solve_ivp(slope, y0=first.view(float), method="Radau", rtol=1e-10, atol=1e-12, **ts)
+        return path.y.T.copy().view(complex)
 
 
 def start_density(angle: np.ndarray) -> np.ndarray:
