@@ -19,6 +19,7 @@ from meanfield.energies import (
     Pairwise,
     Potential,
 )
+from meanfield.harmonics import Fourier, Gegenbauer
 from meanfield.measures import VonMisesFisher
 from meanfield.schemes import QuantileJKO, SecondOrderJKO
 from meanfield.solve import rollout
@@ -207,6 +208,18 @@ def test_interactions_are_those_of_clouds():
     angles = 2 * jnp.pi * levels(15)
     run = rollout(QuantileJKO(Entropy() - Interaction(1.0), 0.1, Circle()), angles, 2)
     np.testing.assert_allclose(run.final, angles, atol=1e-13)
+
+
+def test_pairs_and_internal_energies_of_densities():
+    basis, law = Fourier(24), VonMisesFisher(jnp.eye(2)[0], 2.0)
+    rho = basis.analyze(jnp.exp(law.log_density(basis.points)))
+    # 1/2 iint <x, y> is half the resultant squared, and int rho^2 the sum of squares.
+    pairs = Pairwise(jnp.dot).on_density(basis, rho)
+    assert float(pairs) == pytest.approx(float(law.resultant()) ** 2 / 2, rel=1e-12)
+    square = InternalEnergy(2.0).on_density(basis, rho)
+    assert float(square) == pytest.approx(float(rho @ rho), rel=1e-12)
+    with pytest.raises(ValueError, match="use Interaction"):
+        Pairwise(jnp.dot).on_density(Gegenbauer(3, 8), jnp.ones(9))
 
 
 def test_bad_input_is_refused():
