@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._typing import Matrix, Scalar
+from .._typing import Scalar
 from ..transport import symmetric_root
 from ._masks import AbstractMask
 from ._problem import check_columns
@@ -29,7 +29,10 @@ class GaussianAttention(Protocol):
 
 
 def logit_matrix(
-    beta: Scalar, query: Matrix | None, key: Matrix | None, mean: Float[Array, " d"]
+    beta: Scalar,
+    query: Float[Array, "p a"] | None,
+    key: Float[Array, "p b"] | None,
+    mean: Float[Array, " d"],
 ) -> Float[Array, "d d"]:
     """A = beta K^T Q, with which the logits are <A x, y> = beta <Q x, K y>, in the dtype of mean."""
     q, k = (in_coordinates(m, mean, name) for m, name in ((query, "query"), (key, "key")))
@@ -37,8 +40,8 @@ def logit_matrix(
 
 
 def in_coordinates(
-    matrix: Matrix | None, mean: Float[Array, " d"], name: str
-) -> Float[Array, "p d"]:
+    matrix: Float[Array, "p c"] | None, mean: Float[Array, " d"], name: str
+) -> Float[Array, "rows d"]:
     """A matrix that acts on the space of the mean; the identity for None."""
     if matrix is None:
         return jnp.eye(mean.shape[0], dtype=mean.dtype)

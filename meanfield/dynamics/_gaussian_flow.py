@@ -7,14 +7,14 @@ from jaxtyping import Array, Float
 
 from .._checks import check_finite, guard, is_concrete, tolerance
 from .._typing import Matrix, Scalar
-from ..attention import AbstractSchedule, GaussianAttention, attention_at
+from ..attention import AbstractSchedule, AffineField, GaussianAttention
 from ._base import AbstractDynamics, as_noise
 
 Normal = tuple[Float[Array, " d"], Float[Array, "d d"]]
 """A mean and a covariance."""
 
 
-def _as_gaussian(attention):
+def _as_gaussian(attention) -> Any:
     if not isinstance(attention, GaussianAttention | AbstractSchedule):
         raise ValueError(
             "expected an attention that keeps a Gaussian cloud Gaussian, such as Softmax, L2 and "
@@ -62,7 +62,7 @@ class GaussianFlow(AbstractDynamics):
 
     def drift(self, t: Scalar, state: Normal, args: Any) -> Normal:
         mean, cov = state
-        field = attention_at(self.attention, t).gaussian_field(mean, cov)
+        field = self._field(t, mean, cov)
         velocity, gain = field.velocity, field.gain
         if self.linear is not None:
             linear = self.linear.astype(mean.dtype)
@@ -76,6 +76,12 @@ class GaussianFlow(AbstractDynamics):
                 len(mean), dtype=mean.dtype
             )
         return velocity, growth
+
+    def _field(self, t: Scalar, mean: Float[Array, " d"], cov: Float[Array, "d d"]) -> AffineField:
+        """What attention does at time t."""
+        now = self.attention
+        now = _as_gaussian(now(t) if isinstance(now, AbstractSchedule) else now)
+        return now.gaussian_field(mean, cov)
 
     def project(self, state: Normal) -> Normal:
         mean, cov = state
@@ -94,9 +100,7 @@ class GaussianFlow(AbstractDynamics):
                     f"got {list(part.shape)}; pass the drift of these tokens."
                 )
         start = jnp.zeros((), mean.dtype)
-        field = jax.eval_shape(
-            lambda: attention_at(self.attention, start).gaussian_field(mean, cov)
-        )
+        field = jax.eval_shape(self._field, start, mean, cov)
         if field.velocity.shape != mean.shape:
             raise ValueError(
                 f"expected a square value matrix for tokens that move in R^{d}, got one with "

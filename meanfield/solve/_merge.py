@@ -50,7 +50,7 @@ def simulate_with_merging(
         raise SolveError(describe(run.result, run.reached))
     values = jax.tree.map(lambda *each: jnp.stack(each), *saved)
     merges, reached = Merges(*cloud.tree()), jnp.asarray(run.reached, ts.dtype)
-    return Trajectory(ts, values, final, run.stats(), run.result, ok, merges, reached)
+    return Trajectory(ts, values, final, run.stats(), run.result, ok, reached, merges)
 
 
 def check_merging(dynamics, x0, ts, merge) -> tuple[AbstractParticles, float]:

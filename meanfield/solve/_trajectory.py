@@ -29,9 +29,9 @@ class Trajectory(eqx.Module):
     - `final`: the last state.
     - `stats`: dict of counts: steps, accepted, rejected, and rhs (right-hand sides) where known.
     - `result`: how the solver ended; `ok`: whether it succeeded with a finite state.
-    - `merges`: the merge tree, if the run merged tokens.
     - `reached`: the time of `final`: the last of `ts`, unless the run stopped before. Where a solution
       blows up, that is when.
+    - `merges`: the merge tree, if the run merged tokens.
     """
 
     ts: Float[Array, " T"]
@@ -40,8 +40,8 @@ class Trajectory(eqx.Module):
     stats: dict[str, Any]
     result: diffrax.RESULTS
     ok: Bool[Array, ""]
+    reached: Float[Array, ""]
     merges: Merges | None = None
-    reached: Float[Array, ""] | None = None
 
     def to_xarray(self) -> xarray.Dataset:
         """The observables as a labelled dataset with dimension `time`; parts of tuples are numbered."""

@@ -72,7 +72,7 @@ class GaussianClosures(Study):
         return whole.assign(slope_of(whole.n, whole.distance, "n"))
 
     def tiny(self) -> "GaussianClosures":
-        return replace(self, attentions=("heads",), sizes=(32, 256), tokens=2048, t_end=0.5)
+        return replace(self, attentions=("heads",), sizes=(32, 128), tokens=4096, t_end=0.5)
 
     def claims(self, dataset: xr.Dataset) -> list[Claim]:
         made = []

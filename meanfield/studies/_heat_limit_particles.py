@@ -68,8 +68,10 @@ class HeatLimitParticles(Study):
         name, cov, eps = cell["attention"], COVARIANCES[cell["start"]], jnp.asarray(self.eps)
         d = len(cov)
         start: Normal = (jnp.zeros(d), jnp.asarray(cov))
-        limit = simulate(gaussian_heat_flow(name, eps, d), start, self._times(), tol=1e-10).final
-        heat = (start[0], start[1] + 2 * DIFFUSIVITY[name] * self.t_end * jnp.eye(d))
+        limit: Normal = simulate(
+            gaussian_heat_flow(name, eps, d), start, self._times(), tol=1e-10
+        ).final
+        heat: Normal = (start[0], start[1] + 2 * DIFFUSIVITY[name] * self.t_end * jnp.eye(d))
         keys = jax.random.split(self.key(cell), self.samples)
         clouds, worst = _clouds(name, eps, Gaussian(*start), keys, cell["n"], self._times())
         away, to_heat = ([_distance(x, law) ** 2 for x in clouds] for law in (limit, heat))
@@ -78,7 +80,7 @@ class HeatLimitParticles(Study):
             "distance": distance,
             "distance_error": np.std(away, ddof=1) / (2 * distance * np.sqrt(self.samples)),
             "to_heat": np.sqrt(np.mean(to_heat)),
-            "bias": float(gaussian_wasserstein(*limit, *heat)),
+            "bias": _between(limit, heat),
             "residual": float(worst.max()),
         }
         return xr.Dataset({k: ((), v) for k, v in values.items()})
@@ -129,6 +131,10 @@ def _distance(x: Points, law: Normal) -> float:
     if x.shape[1] == 1:
         return _line_distance(np.sort(np.asarray(x)[:, 0]), float(mean[0]), float(cov[0, 0]))
     return float(gaussian_wasserstein(x.mean(axis=0), jnp.cov(x.T, bias=True), mean, cov))
+
+
+def _between(one: Normal, other: Normal) -> float:
+    return float(gaussian_wasserstein(one[0], one[1], other[0], other[1]))
 
 
 def _line_distance(x: np.ndarray, mean: float, variance: float) -> float:

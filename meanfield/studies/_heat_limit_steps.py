@@ -93,10 +93,10 @@ class HeatLimitSteps(Study):
     def tiny(self) -> "HeatLimitSteps":
         return replace(
             self,
-            attentions=("L2",),
+            attentions=("Sinkhorn",),
             epsilons=(0.1, 0.05),
-            ratios=(0.25, 0.5, 1.25),
-            t_end=0.25,
+            ratios=(0.25, 0.5, 1.0),
+            t_end=0.4,
             n=120,
         )
 

@@ -55,7 +55,8 @@ def test_attention_by_distance_is_the_gradient_of_a_smoothed_density():
 
 @pytest.mark.parametrize(("kind", "rate"), [("L2", 2 / np.e), ("Sinkhorn", 0.5569)])
 def test_the_fastest_wave_sets_the_largest_step(kind, rate):
-    eps, n = jnp.asarray(0.05), 64
+    width, n = 0.05, 64
+    eps = jnp.asarray(width)
     angle = jnp.linspace(0.0, 2 * jnp.pi, n, endpoint=False)
     ring = jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=-1)
     flow, across = heat_flow(kind, eps, Sphere(2)), jnp.stack([-ring[:, 1], ring[:, 0]], axis=-1)
@@ -68,8 +69,8 @@ def test_the_fastest_wave_sets_the_largest_step(kind, rate):
     jacobian = jax.jit(jax.jacfwd(turning))(jnp.zeros(n))
     # The rate lambda_k q_k (over 1 + q_k) of wave k, q_k the multiplier of the kernel, against that of
     # the line; waves are discrete, and the circle is curved: a share of eps.
-    fastest = -np.linalg.eigvals(jacobian).real.min() * eps
-    np.testing.assert_allclose(fastest, rate, rtol=float(eps))
+    fastest = -np.linalg.eigvals(jacobian).real.min() * width
+    np.testing.assert_allclose(fastest, rate, rtol=width)
     assert DIFFUSIVITY[kind] == {"L2": 1.0, "Sinkhorn": 0.5}[kind]
 
 
