@@ -38,7 +38,7 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
 
 
 def _in_eps(ax: Axes, one: xr.Dataset, name: str) -> None:
-    lowest = one.start[int(one.error.min("eps").argmin())]  # the triangle stands below it
+    lowest = one.start[one.error.min("eps").values.argmin()]  # the triangle stands below it
     for k, start in enumerate(s for s in STARTS if s in one.start):
         curve, order = one.error.sel(start=start), 1 if start == lowest else None
         viz.convergence(ax, one.eps, curve, STARTS[start], order=order, k=k)
@@ -47,7 +47,7 @@ def _in_eps(ax: Axes, one: xr.Dataset, name: str) -> None:
     _plain_ticks(ax, one.eps.values)
     ax.legend(title="fitted order in ε", title_fontsize=7, loc="upper left")
     low, high = ax.get_ylim()
-    ax.set_ylim(low / 1.5, high * 8)
+    ax.set_ylim(low / 1.5, high * 14)
 
 
 def _in_n(ax: Axes, result: xr.Dataset) -> None:
