@@ -1,5 +1,6 @@
 import math
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
@@ -42,6 +43,7 @@ def wasserstein_circle(
     return root(plan.mass @ jnp.abs(turned) ** p, p)
 
 
+@eqx.filter_jit
 def circle_coupling(x: Float[Array, " n"], y: Float[Array, " m"], a, b, p: float = 2.0) -> Coupling:
     """The optimal coupling of two clouds of angles, monotone up to a shift. Not differentiated."""
     x, y, a, b = jax.lax.stop_gradient((x, y, a, b))

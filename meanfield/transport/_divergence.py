@@ -54,7 +54,7 @@ def sinkhorn_divergence(
     relative_epsilon: ArrayLike = 0.05,
     tol: ArrayLike = 1e-6,
     max_iterations: int = 10_000,
-    init: Divergence | None = None,
+    init=None,
     dense: bool | None = None,
 ) -> Divergence:
     """The debiased Sinkhorn divergence between two weighted clouds, in units of the cost.

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
+from .._checks import check_finite
 from .._typing import Points, Scalar
 from ._coupling import check_positive
 from ._geometry import point_geometry
@@ -49,13 +50,13 @@ class Entropic(AbstractMethod):
         relative_epsilon: ArrayLike = 0.01,
         tol: ArrayLike = 1e-6,
         max_iterations: int = 10_000,
-        init: Pair | None = None,
+        init=None,
         dense: bool | None = None,
     ):
         self.epsilon = None if epsilon is None else check_positive(epsilon, "epsilon")
         self.relative_epsilon = check_positive(relative_epsilon, "relative_epsilon")
         self.tol = check_positive(tol, "tol")
-        self.max_iterations, self.init, self.dense = max_iterations, init, dense
+        self.max_iterations, self.init, self.dense = max_iterations, _pair(init), dense
 
     def transport(
         self,
@@ -66,11 +67,28 @@ class Entropic(AbstractMethod):
         cost: costs.CostFn,
     ) -> Transport:
         geometry = geometry_of(self, x, y, cost)
+        if self.init is not None and tuple(h.size for h in self.init) != geometry.shape:
+            raise ValueError(
+                f"expected init of sizes {geometry.shape}, got {[h.size for h in self.init]}; "
+                "leave it out where the numbers of points have changed."
+            )
         solution, count = solve_small(geometry, a, b, self.tol, self.max_iterations, self.init)
         return Transport(
             plan_cost(solution), solution.error, solution.converged, count, solution,
             "entropic: Sinkhorn",
         )  # fmt: skip
+
+
+def _pair(init) -> Pair | None:
+    """Potentials [n] and [m] as a pair, or None."""
+    if init is None:
+        return None
+    if not isinstance(init, tuple | list) or [jnp.ndim(h) for h in init] != [1, 1]:
+        raise ValueError(
+            f"expected a pair of potentials [n] and [m] for init, got {init!r}; "
+            "pass the .potentials of an earlier entropic result."
+        )
+    return check_finite(init[0], "init"), check_finite(init[1], "init")
 
 
 def geometry_of(method: Entropic, x: Points, y: Points, cost: costs.CostFn) -> Any:

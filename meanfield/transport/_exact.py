@@ -39,12 +39,9 @@ class Exact(AbstractMethod):
         cost: costs.CostFn,
     ) -> Transport:
         coupling, method = _coupling(x, y, a, b, cost)
-        w = weights_or_uniform(a, x.shape[0], x.dtype, "a")
-        v = weights_or_uniform(b, y.shape[0], y.dtype, "b")
-        error = coupling.error(w, v)
+        total, error = _measured(coupling, x, y, a, b, cost)
         # The constraints of the linear program hold to 1e-10 of the largest mass.
         converged = error <= max(tolerance(x.dtype), 1e-9)
-        total = _mean_cost(coupling, x, y, cost) + _of_weights(coupling, w, v)
         count = jnp.asarray(coupling.iterations)
         return Transport(total, error, converged, count, coupling, f"exact: {method}")
 
@@ -83,13 +80,13 @@ def _coupling(x, y, a, b, cost) -> tuple[Coupling, str]:
 
 
 @eqx.filter_jit
-def _mean_cost(coupling: Coupling, x, y, cost) -> Scalar:
-    return coupling.mass @ jax.vmap(cost)(x[coupling.rows], y[coupling.columns])
-
-
-def _of_weights(coupling: Coupling, a, b) -> Scalar:
-    """0, with the derivative f in a and g in b."""
-    if coupling.potentials is None:
-        return jnp.zeros((), a.dtype)
-    f, g = coupling.potentials
-    return f @ (a - jax.lax.stop_gradient(a)) + g @ (b - jax.lax.stop_gradient(b))
+def _measured(coupling: Coupling, x, y, a, b, cost) -> tuple[Scalar, Scalar]:
+    """The mean cost and the error of the marginals."""
+    w = weights_or_uniform(a, x.shape[0], x.dtype, "a")
+    v = weights_or_uniform(b, y.shape[0], y.dtype, "b")
+    total = coupling.mass @ jax.vmap(cost)(x[coupling.rows], y[coupling.columns])
+    if coupling.potentials is not None:
+        # Nothing, but with the derivative f in a and g in b.
+        f, g = coupling.potentials
+        total += f @ (w - jax.lax.stop_gradient(w)) + g @ (v - jax.lax.stop_gradient(v))
+    return total, coupling.error(w, v)

@@ -1,3 +1,4 @@
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
@@ -31,6 +32,7 @@ def wasserstein_line(
     return root(plan.mass @ jnp.abs(x[plan.rows] - y[plan.columns]) ** p, p)
 
 
+@eqx.filter_jit
 def line_coupling(x: Float[Array, " n"], y: Float[Array, " m"], a, b) -> Coupling:
     """The monotone coupling, optimal for every convex cost of the difference."""
     n, m = x.size, y.size

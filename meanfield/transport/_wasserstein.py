@@ -21,7 +21,7 @@ def wasserstein(
     b: ArrayLike | None = None,
     cost=None,
     *,
-    method: AbstractMethod | None = None,
+    method=None,
 ) -> Transport:
     """The Wasserstein distance W2 between two weighted clouds, exact where their sizes allow.
 

@@ -1,0 +1,110 @@
+"""Exact transport against an independent library (POT), and its derivatives against differences."""
+
+import warnings
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from meanfield.transport import SquaredGeodesic, wasserstein, wasserstein_circle, wasserstein_line
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of array libraries that it does not find
+    import ot
+
+KEYS = jax.random.split(jax.random.key(3), 8)
+N, M = 30, 21
+ANGLES = 7 * jax.random.uniform(KEYS[0], (N,)), 2 + jax.random.normal(KEYS[1], (M,))
+A, B = (jax.random.dirichlet(key, jnp.ones(n)) for key, n in zip(KEYS[2:4], (N, M), strict=True))
+TURN = 2 * np.pi
+DISTANCES = {
+    f.__name__: jax.jit(f, static_argnames="p") for f in (wasserstein_line, wasserstein_circle)
+}
+
+
+def emd(a, b, cost):
+    """The least mean cost by POT's network simplex."""
+    return ot.emd2(np.asarray(a), np.asarray(b), np.asarray(cost))
+
+
+@pytest.mark.parametrize("p", [1.0, 2.0])
+def test_quantiles_equal_the_network_simplex(p):
+    x, y = (np.asarray(z) for z in ANGLES)
+    apart = np.abs(x[:, None] - y)
+    around = np.abs((apart + np.pi) % TURN - np.pi)
+    for name, distance in (("wasserstein_line", apart), ("wasserstein_circle", around)):
+        ours = DISTANCES[name](*ANGLES, A, B, p=p)
+        np.testing.assert_allclose(ours, emd(A, B, distance**p) ** (1 / p), rtol=1e-12)
+    if p == 2:
+        theirs = ot.wasserstein_circle(
+            x % TURN / TURN, y % TURN / TURN, np.asarray(A), np.asarray(B), p=2
+        )
+        np.testing.assert_allclose(ours, TURN * np.sqrt(theirs[0]), rtol=1e-8)
+        np.testing.assert_allclose(
+            DISTANCES["wasserstein_line"](*ANGLES, A, B, p=p) ** 2,
+            ot.emd2_1d(x, y, np.asarray(A), np.asarray(B)), rtol=1e-12,
+        )  # fmt: skip
+
+
+def test_rotations_and_turns_of_the_circle():
+    x = ANGLES[0]
+    far = DISTANCES["wasserstein_circle"]
+    # Slivers of levels that rounding parts are dropped: no distance of 1e-8 is left.
+    assert float(far(x, x)) == 0 and float(far(x, x + TURN)) < 1e-14
+    # A rotation is optimal for a cloud on a short arc (others may go round in part).
+    np.testing.assert_allclose(far(x / 10, x[::-1] / 10 + 0.3), 0.3, rtol=1e-13)
+    one, sides = jnp.zeros(N), jnp.where(jnp.arange(N) % 2 == 0, 2.0, -2.0)
+    np.testing.assert_allclose(far(one, one + np.pi), np.pi, rtol=1e-14)
+    # The mass of one point goes to both sides.
+    np.testing.assert_allclose(far(one, sides), 2, rtol=1e-14)
+
+
+def test_wasserstein_takes_quantiles_on_the_line_and_circle():
+    circle = [jnp.stack([jnp.cos(t), jnp.sin(t)], axis=1) for t in ANGLES]
+    found = wasserstein(*circle, A, B, SquaredGeodesic())
+    assert found.method == "exact: quantiles on the circle" and found.converged
+    np.testing.assert_allclose(
+        found.value, DISTANCES["wasserstein_circle"](*ANGLES, A, B), rtol=1e-13
+    )
+    np.testing.assert_allclose(wasserstein_circle(*circle, A, B), found.value, rtol=1e-13)
+    found = wasserstein(*ANGLES, A, B)
+    assert found.method == "exact: quantiles on the line" and found.error < 1e-14
+    np.testing.assert_allclose(
+        found.value, DISTANCES["wasserstein_line"](*ANGLES, A, B), rtol=1e-14
+    )
+    np.testing.assert_allclose(found.plan().sum(axis=1), A, atol=1e-15)
+
+
+def test_derivatives_of_quantiles():
+    """At a fixed coupling W_2^2 is quadratic in the points and linear in the weights, so that central
+    differences are exact to rounding, eps / h = 2e-10, for h that no two points or levels cross."""
+    moves = [
+        jax.random.normal(key, z.shape) for key, z in zip(KEYS[4:], (*ANGLES, A, B), strict=True)
+    ]
+    moves[2:] = [0.01 * (move - move.mean()) for move in moves[2:]]
+    h = 1e-6
+    for name, count in (("wasserstein_line", 4), ("wasserstein_circle", 2)):
+        far, at = DISTANCES[name], (*ANGLES, A, B)
+        used = [move if i < count else 0 * move for i, move in enumerate(moves)]
+        ahead, behind = (
+            far(*[z + s * move for z, move in zip(at, used, strict=True)]) ** 2 for s in (h, -h)
+        )
+        slopes = jax.grad(far, argnums=range(4))(*at)
+        slope = 2 * far(*at) * sum(jnp.vdot(g, move) for g, move in zip(slopes, used, strict=True))
+        np.testing.assert_allclose((ahead - behind) / (2 * h), slope, rtol=1e-7)
+
+
+def test_linear_program_and_its_potentials(getkey):
+    x, y = jax.random.normal(getkey(), (N, 3)), 1 + jax.random.normal(getkey(), (M, 3))
+    cost = jnp.sum((x[:, None] - y) ** 2, axis=-1)
+    found = wasserstein(x, y, A, B)
+    assert found.method == "exact: linear program" and found.converged and found.iterations > 0
+    np.testing.assert_allclose(found.cost, emd(A, B, cost), rtol=1e-12)
+    plan, (f, g) = found.plan(), found.potentials
+    np.testing.assert_allclose(plan.sum(axis=1), A, atol=1e-12)
+    np.testing.assert_allclose(plan.sum(axis=0), B, atol=1e-12)
+    # Duality: f + g <= c everywhere, with the same value. HiGHS holds both to 1e-10.
+    assert (f[:, None] + g - cost).max() < 1e-9
+    np.testing.assert_allclose(f @ A + g @ B, found.cost, rtol=1e-10)
+    np.testing.assert_allclose(found.average(y), plan @ y / A[:, None], rtol=1e-12)

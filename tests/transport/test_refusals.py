@@ -1,0 +1,91 @@
+"""Wrong calls of the transport room are refused in one sentence that names the remedy."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from meanfield.transport import (
+    Entropic,
+    Exact,
+    SquaredEuclidean,
+    SquaredGeodesic,
+    bures,
+    gaussian_wasserstein,
+    sinkhorn_divergence,
+    wasserstein,
+    wasserstein_circle,
+    wasserstein_line,
+)
+
+X, EYE = jnp.eye(3), jnp.eye(2)
+NAN, COST = float("nan"), SquaredGeodesic()
+THIRDS = jnp.full(3, 1 / 3)
+# Clouds so large that their matrix exceeds any memory, and whose numbers are not looked at.
+LARGE = jax.ShapeDtypeStruct((3_000_000, 3), float)
+
+WRONG = {
+    "numbers": (lambda: wasserstein(X, 2.0), "one point a row"),
+    "integers": (lambda: wasserstein(X, jnp.arange(3)), "cast with"),
+    "a batch": (lambda: wasserstein(X[None], X), "one point a row"),
+    "no points": (lambda: wasserstein(X, X[:0]), "n >= 1"),
+    "nan": (lambda: wasserstein(X, X.at[0, 0].set(NAN)), "drop or mend"),
+    "dimensions": (lambda: wasserstein(X, EYE), "one dimension"),
+    "dtypes": (lambda: wasserstein(X, X.astype(jnp.float32)), "cast one"),
+    "line and space": (lambda: wasserstein(jnp.ones(3), X), "drop columns"),
+    "few weights": (lambda: wasserstein(X, X, THIRDS[:2]), "one a point"),
+    "negative weights": (lambda: wasserstein(X, X, None, jnp.array([1.0, 1, -1])), "clip at 0"),
+    "unnormalized weights": (lambda: wasserstein(X, X, 3 * THIRDS), "divide by a.sum()"),
+    "off the sphere": (lambda: wasserstein(X, 2 * X, cost=COST), "normalize them"),
+    "a sphere of no dimension": (lambda: COST.check(jnp.ones((2, 1))), "d >= 2"),
+    "angles": (lambda: wasserstein(jnp.ones(3), jnp.ones(3), cost=COST), "pass unit vectors"),
+    "a cost by name": (lambda: wasserstein(X, X, cost="euclidean"), "pass SquaredEuclidean()"),
+    "a method by name": (lambda: wasserstein(X, X, method="exact"), "pass an object"),
+    "a class": (lambda: wasserstein(X, X, method=Exact), "expected Exact()"),
+    "a zero epsilon": (lambda: Entropic(0.0), "epsilon > 0"),
+    "a nan epsilon": (lambda: Entropic(NAN), "drop or mend"),
+    "many epsilons": (lambda: Entropic(jnp.ones(2)), "use vmap"),
+    "a negative tolerance": (lambda: Entropic(tol=-1.0), "tol > 0"),
+    "no iterations": (lambda: wasserstein(X, X, method=Entropic(max_iterations=0)), ">= 1"),
+    "init": (lambda: wasserstein(X, X, method=Entropic(init=(THIRDS,))), "pass the .potentials"),
+    "init, sizes": (
+        lambda: wasserstein(X, X, method=Entropic(init=(THIRDS, THIRDS[:2]))),
+        "leave it out",
+    ),
+    "too large": (
+        lambda: jax.eval_shape(lambda x: wasserstein(x, x, method=Exact()).value, LARGE),
+        "fits in memory",
+    ),
+    "divergence, epsilon": (lambda: sinkhorn_divergence(X, X, epsilon=-1.0), "epsilon > 0"),
+    "divergence, relative": (
+        lambda: sinkhorn_divergence(X, X, relative_epsilon=0.0),
+        "relative_epsilon > 0",
+    ),
+    "divergence, init": (lambda: sinkhorn_divergence(X, X, init=1.0), "an earlier result"),
+    "divergence, weights": (lambda: sinkhorn_divergence(X, X, 2 * THIRDS), "divide by a.sum()"),
+    "divergence, off the sphere": (lambda: sinkhorn_divergence(X, X + 1, cost=COST), "normalize"),
+    "divergence, iterations": (lambda: sinkhorn_divergence(X, X, max_iterations=0), ">= 1"),
+    "line, power": (lambda: wasserstein_line(THIRDS, THIRDS, p=0.5), "p >= 1"),
+    "line, plane": (lambda: wasserstein_line(X, X), "use wasserstein"),
+    "circle, off it": (lambda: wasserstein_circle(2 * EYE, EYE), "normalize them"),
+    "circle, space": (lambda: wasserstein_circle(X, X), "use wasserstein"),
+    "bures, shape": (lambda: bures(EYE, jnp.ones(2)), "pass a matrix"),
+    "bures, shapes": (lambda: bures(EYE, X), "one shape"),
+    "bures, symmetry": (lambda: bures(EYE, EYE.at[0, 1].set(1.0)), "cov2.T"),
+    "bures, sign": (lambda: bures(-EYE, EYE), "negative eigenvalues"),
+    "gaussians": (lambda: gaussian_wasserstein(THIRDS, EYE, THIRDS, EYE), "in this order"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_calls_are_refused(name):
+    call, remedy = WRONG[name]
+    with pytest.raises(ValueError) as caught:
+        call()
+    message = str(caught.value)
+    assert remedy in message and ";" in message and "expected" in message
+
+
+def test_numpy_is_welcome():
+    assert SquaredEuclidean().check(np.ones((2, 3))).shape == (2, 3)
+    assert float(wasserstein(np.zeros((2, 3)), np.ones((2, 3)))) == np.sqrt(3)
