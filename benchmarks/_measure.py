@@ -18,13 +18,15 @@ def measure(contest: Contest, rounds: int | None = None) -> dict[str, Any]:
     ready, skipped = _prepare(contest)
     if not ready:
         return {"contest": contest.name, "skipped": skipped}
-    rows, repeats = {}, {}
+    rows, repeats, firsts = {}, {}, {}
+    once = (rounds or contest.repeats) == 1
     for name, work in ready.items():
         first, result = stopwatch(work)  # also what warms it up
+        firsts[name] = np.array([first])
         again, _ = stopwatch(work) if first < 1 else (first, None)
         repeats[name] = max(1, math.ceil(SHORTEST / max(again, 1e-9)))
         rows[name] = {"first_seconds": first} | _verdict(contest, result)
-    samples = _samples(ready, repeats, rounds or contest.repeats)
+    samples = firsts if once else _samples(ready, repeats, rounds or contest.repeats)
     for name, row in rows.items():
         row |= _spread(samples[name])
     ours = samples[next(iter(ready))]

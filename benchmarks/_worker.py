@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     rows, wanted = [], []
     for contest in module.contests(options.tiny):
         rows.append(measure(contest, 2 if options.tiny else None))
-        wanted += _wanted(contest, rows[-1])
+        wanted += _wanted(contest, rows[-1])[: 1 if options.tiny else None]
         print(".", end="", file=sys.stderr, flush=True)
     write_json(options.file, {"rows": rows, "peaks": wanted, "provenance": provenance()})
     return 0

@@ -32,6 +32,9 @@ def _contest(n: int, steps: int) -> Contest:
         ts = jnp.array([0.0, steps * STEP], x.dtype)
         return mf.simulate(flow, x, ts, solver=diffrax.Euler(), dt=STEP).final
 
+    def tangent(slope):
+        return mf.geometry.Sphere(3).to_tangent(x.astype(float), jnp.asarray(slope, float))
+
     def gradient(run):
         return lambda: compiled(jax.grad(lambda x: _pattern(run(x))), x)
 
@@ -42,8 +45,9 @@ def _contest(n: int, steps: int) -> Contest:
             "jax, dense": gradient(lambda x: _euler(x, steps)),
             "PyTorch, fused": lambda: pytorch.trajectory_gradient(x, BETA, STEP, steps),
         },
-        error=lambda slope: relative_error(slope, exact),
-        error_is="largest distance to float64 over the largest slope",
+        # Off the sphere each extends the field in a way of its own: tangent parts agree.
+        error=lambda slope: relative_error(tangent(slope), tangent(exact)),
+        error_is="largest distance to float64 over the largest slope, along the sphere",
         facts={"n": n, "d": 3, "beta": BETA, "steps": steps, "dtype": "float32", "seed": 0},
         memory=True,
         repeats=5,

@@ -45,3 +45,17 @@ def circle(u, v) -> Work:
 
     u, v = np.array(u), np.array(v)
     return lambda: np.sqrt(ot.wasserstein_circle(u, v, p=2)[0])
+
+
+def barycenter(clouds, start, epsilon: float | None) -> Work:
+    """Free support: by Sinkhorn plans, or by exact ones."""
+    need("ot", "POT")
+    import ot
+
+    clouds = [np.array(cloud) for cloud in clouds]
+    masses = [np.full(len(cloud), 1 / len(cloud)) for cloud in clouds]
+    start = np.array(start)
+    if epsilon is None:
+        return lambda: ot.lp.free_support_barycenter(clouds, masses, start, stopThr=1e-4)
+    solve = ot.bregman.free_support_sinkhorn_barycenter
+    return lambda: solve(clouds, masses, start, reg=epsilon, stopThr=1e-4)

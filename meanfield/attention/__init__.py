@@ -21,8 +21,11 @@ from ._masks import (
     causal as causal,
 )
 from ._multihead import MultiHead as MultiHead
+from ._nystrom import Nystrom as Nystrom
 from ._problem import ExponentialSum as ExponentialSum
 from ._profiles import exponential as exponential
+from ._random_batch import RandomBatch as RandomBatch
+from ._random_features import RandomFeatures as RandomFeatures
 from ._schedules import (
     AbstractSchedule as AbstractSchedule,
     Layers as Layers,

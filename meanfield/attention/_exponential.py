@@ -10,7 +10,7 @@ from ._auto import choose
 from ._base import AbstractAttention
 from ._engine import AbstractEngine, Sums
 from ._masks import AbstractMask, as_mask
-from ._problem import check_matrix, check_query_and_key, exponential_sum
+from ._problem import ExponentialSum, check_matrix, check_query_and_key, exponential_sum
 from ._profiles import exponential, primitive
 
 
@@ -31,10 +31,16 @@ class AbstractExponential(AbstractAttention):
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
     ) -> Sums:
         """The mass and the moment at each query, as the engine returns them."""
-        problem = exponential_sum(self.beta, self.query, self.key, self.value, self.mask, x, y, w)
+        problem = self.problem(x, y, w)
         n, m = problem.q.shape[0], problem.k.shape[0]
         engine = self.engine or choose(n, m, x.dtype.itemsize)
         return engine.sums(problem)
+
+    def problem(
+        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
+    ) -> ExponentialSum:
+        """What the engine is asked to sum."""
+        return exponential_sum(self.beta, self.query, self.key, self.value, self.mask, x, y, w)
 
     def log_mass(
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None

@@ -1,0 +1,44 @@
+"""A barycenter of four Gaussian clouds in the plane, with free points, against POT's."""
+
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from meanfield.transport import barycenter
+
+from ._contest import Contest, compiled
+from .peers import pot
+
+FLOAT64 = True
+DEVIATIONS = (0.5, 1.0, 1.5, 2.0)
+MEANS = ((-3.0, 0.0), (3.0, 0.0), (0.0, 3.0), (0.0, -3.0))
+
+
+def contests(tiny: bool) -> Iterator[Contest]:
+    """The barycenter of isotropic laws has their mean deviation."""
+    n = 16 if tiny else 128
+    noise = jax.random.normal(jax.random.key(0), (len(MEANS), n, 2))
+    # Moments made exact, so that the deviation of the barycenter is known.
+    noise = noise - noise.mean(axis=1, keepdims=True)
+    roots = jax.vmap(lambda a: jnp.linalg.cholesky(jnp.linalg.inv(a.T @ a / n)))(noise)
+    clouds = jnp.asarray(DEVIATIONS)[:, None, None] * noise @ roots
+    clouds = clouds + jnp.asarray(MEANS)[:, None, :]
+    epsilon, start = 0.5, clouds[1] - clouds[1].mean(axis=0)
+    mean = float(np.mean(DEVIATIONS))
+    yield Contest(
+        f"barycenter of 4 clouds, n = {n:,}",
+        {
+            "barycenter": lambda: compiled(
+                lambda clouds: barycenter(clouds, epsilon=epsilon, start=start, tol=1e-2).points,
+                clouds,
+            ),
+            "POT, Sinkhorn": lambda: pot.barycenter(clouds, start, epsilon),
+            "POT, exact": lambda: pot.barycenter(clouds, start, None),
+        },
+        error=lambda points: abs(float(np.sqrt(np.var(points, axis=0).mean())) / mean - 1),
+        error_is="relative error of the deviation, against the mean of the four",
+        facts={"n": n, "d": 2, "epsilon": epsilon, "dtype": "float64", "seed": 0},
+        repeats=1,
+    )

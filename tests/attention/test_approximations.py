@@ -1,0 +1,80 @@
+"""Approximate engines: unbiased sums, errors that are as they are said to be, and refusals."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from meanfield.attention import Nystrom, RandomBatch, RandomFeatures, Softmax, causal
+from meanfield.geometry import Sphere
+from meanfield.measures import VonMisesFisher
+
+N, D, TRIALS = 64, 8, 2000
+X = Sphere(D).sample(jax.random.key(0), N)
+W = jnp.arange(1.0, N + 1) / (N * (N + 1) / 2)
+ATTENTION = Softmax(1.0, value=jnp.eye(D)[:3])
+
+
+@eqx.filter_jit
+def repeated(make):
+    """Mass, moment, error of softmax and its estimate, at the first token over many keys."""
+    exact = ATTENTION(X[:1], X, W)[0]
+    size = jnp.linalg.norm(exact)
+
+    def trial(key):
+        engine = make(key)
+        sums = engine.sums(ATTENTION.problem(X[:1], X, W))
+        scale = jnp.exp(sums.shift[0])
+        error = jnp.linalg.norm(sums.moment[0] / sums.mass[0] - exact) / size
+        told = engine.relative_error(ATTENTION, X[:1], X, W)[0]
+        return scale * sums.mass[0], scale * sums.moment[0], error, told
+
+    return jax.lax.map(trial, jax.random.split(jax.random.key(1), TRIALS), batch_size=100)
+
+
+@pytest.mark.parametrize("kind", [RandomBatch, RandomFeatures])
+def test_sums_are_unbiased_and_their_error_is_the_one_that_is_told(kind):
+    mass, moment, error, told = repeated(lambda key: kind(256, key))
+    exact = ATTENTION.sums(X[:1], X, W)
+    scale = float(jnp.exp(exact.shift[0]))
+    for samples, truth in ((mass, exact.mass[0]), (moment, exact.moment[0])):
+        # The mean of 2000 trials is normal about the truth; 4.5 deviations are passed once in 1e5.
+        deviation = samples.std(axis=0) / np.sqrt(TRIALS)
+        assert bool((jnp.abs(samples.mean(axis=0) - scale * truth) < 4.5 * deviation).all())
+    ratio = float(jnp.sqrt(jnp.mean(error**2)) / jnp.sqrt(jnp.mean(told**2)))
+    # First order in 1/256; orthogonal features err less than independent ones, which are assumed.
+    assert (0.9 if kind is RandomBatch else 0.4) < ratio < 1.1
+
+
+@pytest.mark.parametrize("clustered", [False, True])
+def test_landmarks_bound_their_error(clustered):
+    engine = Nystrom(20, jax.random.key(2))
+    tight = VonMisesFisher(jnp.eye(D)[0], 200.0).sample(jax.random.key(3), N)
+    x = tight if clustered else X
+    exact = ATTENTION(x, x, W)
+    fast = eqx.tree_at(lambda a: a.engine, ATTENTION, engine, is_leaf=lambda leaf: leaf is None)
+    error = jnp.linalg.norm(fast(x, x, W) - exact, axis=1) / jnp.linalg.norm(exact, axis=1)
+    bound = engine.relative_error(ATTENTION, x, x, W)
+    assert bool((error <= bound).all())
+    # Tokens are about s = .2 apart: with constant and 7 slopes held by landmarks, the residual is of
+    # order s^4 = 2e-3 times what 20 - 8 of 28 curvatures leave; uniform tokens have no low rank.
+    assert not clustered or float(bound.max()) < 2e-2
+
+
+def test_landmarks_at_every_token_are_exact():
+    x = X[:5]
+    # A rank far above the number of tokens draws them all, up to rounding raised by 2 ranks.
+    fast = Softmax(1.0, engine=Nystrom(60, jax.random.key(0)))(x)
+    np.testing.assert_allclose(fast, Softmax(1.0)(x), atol=1e-9)
+
+
+def test_single_precision_and_refusals():
+    x = X.astype(np.float32)
+    for engine in (RandomBatch(8, jax.random.key(0)), RandomFeatures(8, jax.random.key(0)),
+                   Nystrom(8, jax.random.key(0))):  # fmt: skip
+        assert Softmax(1.0, engine=engine)(x).dtype == np.float32
+        with pytest.raises(ValueError, match="Blockwise"):
+            Softmax(1.0, mask=causal(N), engine=engine)(x)
+        with pytest.raises(ValueError, match="integer"):
+            type(engine)(0, jax.random.key(0))
