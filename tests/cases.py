@@ -43,6 +43,7 @@ from meanfield.dynamics import (
     PeriNorm,
     PostNorm,
     PreNorm,
+    SinkhornFlow,
     SqrtNorm,
     TwoCluster,
 )
@@ -126,6 +127,9 @@ FLOWS = [
     Case("blockwise", lambda a: flow(Softmax(2 * a, engine=Blockwise(2))), X, True, True),
     Case("matrices", lambda a: flow(Softmax(a, MATRIX, a * MATRIX.T, MATRIX)), X, False, True),
     Case("sinkhorn", lambda a: flow(Sinkhorn(2 * a, tol=1e-13)), X, True, True),
+    Case(
+        "sinkhorn flow", lambda a: SinkhornFlow(SPHERE, Sinkhorn(2 * a, tol=1e-13)), X, True, True
+    ),
     Case("heads", lambda a: flow(MultiHead([Softmax(a), Softmax(-2 * a)])), X, True, True),
     Case("causal", lambda a: flow(Softmax(2 * a, mask=causal(N))), X, True),
     Case("alibi", lambda a: flow(Softmax(2 * a, mask=alibi(N, 0.5 * a))), X, True),

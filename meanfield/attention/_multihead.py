@@ -43,10 +43,11 @@ class MultiHead(AbstractAttention):
 
     def gaussian_field(self, mean: Float[Array, " d"], cov: Float[Array, "d d"]) -> AffineField:
         """The field of a Gaussian cloud, affine if that of each head is; ValueError otherwise."""
-        if not all(isinstance(head, GaussianAttention) for head in self.heads):
+        heads = [head for head in self.heads if isinstance(head, GaussianAttention)]
+        if len(heads) < len(self.heads):
             raise ValueError(
                 "expected heads that keep a Gaussian cloud Gaussian, such as Softmax, L2 and Sinkhorn, "
                 "got another; simulate the particles with AttentionFlow."
             )
-        first, *rest = (head.gaussian_field(mean, cov) for head in self.heads)
+        first, *rest = (head.gaussian_field(mean, cov) for head in heads)
         return jax.tree.map(lambda *parts: sum(parts[1:], start=parts[0]), first, *rest)

@@ -141,10 +141,10 @@ def _backward(route: _Route, kept, slopes: Sums):
 
     each = lambda a: jnp.zeros((route.ring.devices, *a.shape), a.dtype)  # noqa: E731
     start = [jnp.zeros_like(q), jax.tree.map(each, moving)]  # of the mask, one a device
-    slopes = jnp.concatenate([slopes.moment, slopes.mass[:, None]], axis=1)
+    columns = jnp.concatenate([slopes.moment, slopes.mass[:, None]], axis=1)
     banks = jnp.concatenate([bank, jnp.zeros_like(bank)], axis=1)
     (to_q, to_mask), banks = route.ring.around(
-        visit, (q, shift, slopes), start, banks, (moving, fixed)
+        visit, (q, shift, columns), start, banks, (moving, fixed)
     )
     return to_q, jnp.split(banks, 2, axis=1)[1], jax.tree.map(lambda a: a.sum(axis=0), to_mask)
 

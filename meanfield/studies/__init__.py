@@ -27,6 +27,7 @@ from ._jko_flows import JkoFlows as JkoFlows
 from ._jko_orders import JkoOrders as JkoOrders
 from ._mean_field_limit import MeanFieldLimit as MeanFieldLimit
 from ._metastability import Metastability as Metastability
+from ._minibatch import Minibatch as Minibatch
 from ._nested_ellipses import NestedEllipses as NestedEllipses
 from ._normalization import Normalization as Normalization
 from ._particles_vs_pde import ParticlesVsPde as ParticlesVsPde

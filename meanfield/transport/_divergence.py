@@ -100,7 +100,7 @@ def _debiased(geometries, a, b, tol, max_iterations: int, init) -> Divergence:
     starts = (None, None, None)
     if init is not None:
         starts = tuple((s.f, s.g) for s in (init.between, init.first, init.second))
-    between, count = solve_small(geometries[0], a, b, tol, max_iterations, starts[0])
+    between = solve_small(geometries[0], a, b, tol, max_iterations, starts[0])
     first, second = (
         solve(geometry, w, w, tol=tol, max_iterations=max_iterations, init=start, symmetric=True)
         for geometry, w, start in zip(geometries[1:], (a, b), starts[1:], strict=True)
@@ -111,6 +111,6 @@ def _debiased(geometries, a, b, tol, max_iterations: int, init) -> Divergence:
         value + jax.lax.stop_gradient(jnp.maximum(value, 0) - value),
         jnp.max(jnp.stack([part.error for part in parts])),
         jnp.stack([part.converged for part in parts]).all(),
-        count + first.iterations.astype(int) + second.iterations.astype(int),
+        between.iterations + first.iterations.astype(int) + second.iterations.astype(int),
         *parts,
     )

@@ -5,7 +5,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from .._checks import check_finite
 from .._typing import Points, Scalar
@@ -13,7 +13,8 @@ from ._coupling import check_positive
 from ._geometry import point_geometry
 from ._implicit import Pair
 from ._ott import costs, geometry as ott_geometry
-from ._sinkhorn import Solution, solve
+from ._problem import make_problem
+from ._sinkhorn import Solution, solution_at, solve
 from ._transport import AbstractMethod, Transport
 
 
@@ -72,11 +73,9 @@ class Entropic(AbstractMethod):
                 f"expected init of sizes {geometry.shape}, got {[h.size for h in self.init]}; "
                 "leave it out where the numbers of points have changed."
             )
-        solution, count = solve_small(geometry, a, b, self.tol, self.max_iterations, self.init)
-        return Transport(
-            plan_cost(solution), solution.error, solution.converged, count, solution,
-            "entropic: Sinkhorn",
-        )  # fmt: skip
+        found = solve_small(geometry, a, b, self.tol, self.max_iterations, self.init)
+        mean, method = plan_cost(found), "entropic: Sinkhorn"
+        return Transport(mean, found.error, found.converged, found.iterations, found, method)
 
 
 def _pair(init) -> Pair | None:
@@ -103,8 +102,8 @@ def geometry_of(method: Entropic, x: Points, y: Points, cost: costs.CostFn) -> A
 @eqx.filter_jit
 def solve_small(
     geometry: ott_geometry.Geometry, a, b, tol, max_iterations: int, init: Pair | None = None
-) -> tuple[Solution, Int[Array, ""]]:
-    """`solve`, approached so that a small epsilon converges; and the number of iterations in all.
+) -> Solution:
+    """`solve`, approached so that a small epsilon converges. Its iterations are those of all stages.
 
     Unless there are potentials to start from, epsilon falls from a quarter of the mean cost by factors
     of 4, as in Kosowsky and Yuille (1994), doi:10.1016/0893-6080(94)90081-7. At its last value the
@@ -136,9 +135,7 @@ def solve_small(
     _, pair, count, _ = jax.lax.while_loop(
         lambda carry: ~carry[3] & (carry[2] < max_iterations), go, start
     )
-    # Once more, where it can be differentiated.
-    found = solve(geometry, a, b, tol=tol, max_iterations=steps, init=pair)
-    return found, count + found.iterations.astype(int)
+    return solution_at(make_problem(geometry, a, b, None, None), pair, tol, count)
 
 
 def with_epsilon(geometry: ott_geometry.Geometry, epsilon: Scalar) -> Any:
