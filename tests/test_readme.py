@@ -3,17 +3,26 @@
 import re
 from pathlib import Path
 
+import jax.numpy as jnp
+import numpy as np
+
+import meanfield as mf
+
 README = Path(__file__).parents[1] / "README.md"
+BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
 
 
 def test_the_ten_lines_run_and_tokens_cluster(capsys):
-    (lines,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     names: dict = {}
-    exec(lines, names)
+    exec(BLOCKS[0], names)
     # Counts are integers, which must pass through the solver's buffers without a warning.
     counts = names["run"].values["clusters"].tolist()
     assert counts == sorted(counts, reverse=True) and counts[-1] < 10 < counts[0]
     assert capsys.readouterr().out
+    dense = mf.simulate(names["flow"], names["x0"], jnp.array([0.0, 1.0])).final
+    exec(BLOCKS[1], names)  # the same tokens around a ring of the devices that there are
+    # Two orders of summation under one tolerance of the steps
+    np.testing.assert_allclose(names["run"].final, dense, atol=1e-6)
 
 
 def test_its_pictures_exist():
