@@ -15,17 +15,28 @@ class Potential(AbstractEnergy):
 
     `function` maps one point [d] to a number; its gradient flow is x' = -grad V(x).
     `Potential(lambda x: -kappa * x[0])` draws tokens toward e_1.
+
+    Raises ValueError, when called, for a function with several values a point.
     """
 
     function: Callable[[Float[Array, " d"]], Scalar]
 
     def __call__(self, x: Points, w: Weights | None = None) -> Scalar:
-        values = jax.vmap(self.function)(x)
+        values = self._at(x)
         return values.mean() if w is None else values @ w.astype(x.dtype)
 
     def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
-        values = jax.vmap(self.function)(basis.points.astype(coeffs.dtype))
+        values = self._at(basis.points.astype(coeffs.dtype))
         return basis.analyze(values) @ coeffs
 
     def on_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
         return self(domain.points(x), jnp.asarray(domain.masses(x.shape[0]), x.dtype))
+
+    def _at(self, points: Points) -> Float[Array, " n"]:
+        values = jax.vmap(self.function)(points)
+        if values.size != points.shape[0]:
+            raise ValueError(
+                f"expected a potential with one value a point, got {list(values.shape[1:])}; "
+                "return a number, such as x[0] ** 2 / 2 or (x @ x) / 2."
+            )
+        return values.reshape(-1)  # x ** 2 / 2 on the line is one number too

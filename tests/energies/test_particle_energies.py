@@ -125,3 +125,10 @@ def test_float32_stays_float32():
 def test_energies_refuse_what_does_not_fit():
     with pytest.raises(ValueError, match="beta != 0"):
         Interaction(0.0)
+
+
+def test_a_potential_has_one_value_a_point():
+    x = jnp.array([[1.0], [3.0]])
+    assert float(Potential(lambda x: x**2 / 2)(x)) == 2.5
+    with pytest.raises(ValueError, match="one value a point"):
+        Potential(lambda x: x)(jnp.eye(3))
