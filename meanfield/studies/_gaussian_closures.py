@@ -113,7 +113,7 @@ def _start() -> Normal:
 
 
 @eqx.filter_jit
-def _clouds(attention, law: Gaussian, limit: Normal, keys: Key, n: int, ts: Float[Array, " T"]):
+def _clouds(attention, law: Gaussian, limit: Normal, keys: Array, n: int, ts: Float[Array, " T"]):
     """The squared distances of independent clouds of n tokens from the limit at the end."""
     geometry = Euclidean(law.d)
     flow = AttentionFlow(geometry, attention) + Drift(geometry, _decay)
@@ -126,7 +126,7 @@ def _clouds(attention, law: Gaussian, limit: Normal, keys: Key, n: int, ts: Floa
 
 
 @eqx.filter_jit
-def _draws(law: Gaussian, limit: Normal, keys: Key, n: int):
+def _draws(law: Gaussian, limit: Normal, keys: Array, n: int):
     return jax.lax.map(lambda key: _square_distance(law.sample(key, n), limit), keys)
 
 

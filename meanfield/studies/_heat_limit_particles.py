@@ -113,7 +113,7 @@ class HeatLimitParticles(Study):
 
 
 @eqx.filter_jit
-def _clouds(name: str, eps: Scalar, law: Gaussian, keys: Key, n: int, ts: Float[Array, " T"]):
+def _clouds(name: str, eps: Scalar, law: Gaussian, keys: Array, n: int, ts: Float[Array, " T"]):
     """Independent clouds at the end [samples, n, d], and the errors of their marginals."""
     flow, attention = heat_flow(name, eps, Euclidean(law.d)), heat_attention(name, eps, law.d)
     dt = jnp.minimum(eps / 2, 0.05)

@@ -101,7 +101,7 @@ class Minibatch(Study):
 
 
 @eqx.filter_jit
-def _draw(keys: Key, x: Points, y: Points, parts, epsilon, b: int):
+def _draw(keys: Array, x: Points, y: Points, parts, epsilon, b: int):
     """S_b, its linear part, and whether it converged, for each batch."""
 
     def one(key: Key):
