@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float
 
-from .._typing import Key, Points, Scalar
+from .._typing import Points, Scalar
 from ..attention import L2, MultiHead, Sinkhorn, Softmax
 from ..dynamics import AttentionFlow, Drift, GaussianFlow, Normal
 from ..geometry import Euclidean

@@ -8,7 +8,7 @@ import xarray as xr
 from jaxtyping import Array, Float
 from scipy.stats import norm
 
-from .._typing import Key, Points, Scalar
+from .._typing import Points, Scalar
 from ..dynamics import Normal
 from ..geometry import Euclidean
 from ..measures import Gaussian
