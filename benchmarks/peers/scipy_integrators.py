@@ -28,26 +28,27 @@ def flow(x, beta: float, end: float, tol: float, method: str = "RK45") -> Work:
 def movements(start, tau: float, steps: int) -> Work:
     """Minimizing movements of int V rho + int rho log rho in quantiles, V = x^2/2, by L-BFGS-B.
 
-    The unknowns are the quantiles of equal masses; the density between two is their mass over their
-    distance, and the two tails keep the width of the last gaps.
+    The quantiles of equal masses increase: the unknowns are the first and the logarithms of the gaps.
+    The density between two is their mass over their distance.
     """
     start = np.array(start, dtype=np.float64)
+    n = len(start)
 
-    def value(x, before):
-        gaps = np.diff(x)
-        if gaps.min() <= 0:
-            return np.inf, np.zeros_like(x)
-        slope = np.zeros_like(x)
-        slope[1:] -= 1 / gaps
-        slope[:-1] += 1 / gaps
-        total = np.sum(x**2 / 2 + (x - before) ** 2 / (2 * tau)) - np.log(gaps).sum()
-        return total / len(x), (x + (x - before) / tau + slope) / len(x)
+    def quantiles(z):
+        return z[0] + np.concatenate([[0.0], np.cumsum(np.exp(z[1:]))])
+
+    def value(z, before):
+        x = quantiles(z)
+        total = np.sum(x**2 / 2 + (x - before) ** 2 / (2 * tau)) - z[1:].sum()
+        beyond = np.cumsum((x + (x - before) / tau)[::-1])[::-1]  # summed over this and later ones
+        return total / n, np.concatenate([beyond[:1], beyond[1:] * np.exp(z[1:]) - 1]) / n
 
     def run():
         x = start
         for _ in range(steps):
+            z = np.concatenate([x[:1], np.log(np.diff(x))])
             options = {"maxiter": 5000, "maxfun": 20_000, "ftol": 1e-14, "gtol": 1e-9}
-            x = minimize(value, x, (x,), "L-BFGS-B", jac=True, options=options).x
+            x = quantiles(minimize(value, z, (x,), "L-BFGS-B", jac=True, options=options).x)
         return x
 
     return run
