@@ -21,6 +21,7 @@ from meanfield.transport import (
     fixed_support_barycenter,
     gaussian_barycenter,
     quantile_barycenter,
+    symmetric_root,
 )
 
 WEIGHTS = jnp.array([0.25, 0.75])
@@ -180,26 +181,24 @@ def test_equal_clouds_agree_and_single_points_have_a_variance():
 
 
 @pytest.mark.slow
-def test_the_drift_of_two_models_beats_exact_transport_of_their_samples():
-    """N(0, I) and N(m, S) in the plane, n = 600: the drift is half the optimal map's displacement."""
+def test_the_debiased_displacement_beats_exact_transport_of_samples():
+    """N(0, I) to N(m, S) in the plane, n = 600: rms error against the optimal map, over six samples."""
     from meanfield.transport._host_solvers import assign
 
-    keys = jax.random.split(jax.random.key(0), 2)
     shift, cov = jnp.array([1.0, -0.5]), jnp.array([[0.7, 0.2], [0.2, 0.4]])
-    values, vectors = jnp.linalg.eigh(cov)
-    brenier = (vectors * jnp.sqrt(values)) @ vectors.T  # from N(0, I) to N(0, S)
-    x, y = (jax.random.normal(key, (600, 2)) for key in keys)
-    y = shift + y @ brenier
-    exact = (shift + x @ brenier - x) / 2
-
-    def error(move):
-        return float(jnp.sqrt(jnp.mean(jnp.sum((move / 2 - exact) ** 2, axis=1))))
-
-    errors = {eps: error(displacement(x, y, epsilon=eps, tol=1e-5)) for eps in (0.5, 1.0, 2.0)}
-    blurred = error(displacement(x, y, epsilon=1.0, debiased=False, tol=1e-5))
-    plan = assign(jnp.sum((x[:, None] - y) ** 2, axis=-1))
-    matched = error(y[plan.columns] - x)
-    # Measured: .070, .067 and .071 at epsilon = .5, 1 and 2; .127 without debiasing, .093 by matching.
-    assert min(errors.values()) <= 0.11
-    assert min(errors.values()) < 0.75 * matched
-    assert matched < blurred
+    brenier = symmetric_root(cov)  # from N(0, I) to N(0, S)
+    found = []
+    for seed in range(6):
+        x, y = (jax.random.normal(key, (600, 2)) for key in jax.random.split(jax.random.key(seed)))
+        exact, y = shift + x @ brenier - x, shift + y @ brenier
+        plan = assign(jnp.sum((x[:, None] - y) ** 2, axis=-1))
+        moves = (
+            displacement(x, y, epsilon=1.0, tol=1e-5),
+            y[plan.columns] - x,
+            displacement(x, y, epsilon=1.0, debiased=False, tol=1e-5),
+        )
+        found.append([jnp.sum((move - exact) ** 2, axis=1).mean() for move in moves])
+    debiased, matched, blurred = jnp.sqrt(jnp.mean(jnp.array(found), axis=0))
+    # Measured: .105, .174 and .291; a sample's own mean and covariance are off by about .1 too, and
+    # single samples vary from .06 to .13.
+    assert debiased <= 0.11 and debiased < 0.75 * matched and matched < blurred
