@@ -1,17 +1,14 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
 
 from .._checks import check_dimension
-from .._typing import Key, Points
-from ._engine import AbstractEngine, Sums
-from ._exponential import AbstractExponential
+from .._typing import Key
 from ._problem import ExponentialSum
-from ._sampled import Samples, check_unmasked
+from ._sampled import AbstractSampled, Samples, check_unmasked
 
 
-class RandomBatch(AbstractEngine):
+class RandomBatch(AbstractSampled):
     """An approximation: the sums over `size` tokens drawn by their masses, O(n size).
 
     sum_j w_j e^{l_ij} v_j = E_{J ~ w}[e^{l_iJ} v_J], estimated by a mean over draws with replacement.
@@ -29,20 +26,7 @@ class RandomBatch(AbstractEngine):
     size: int = eqx.field(static=True, converter=lambda s: check_dimension(s, 2))
     key: Key
 
-    def sums(self, problem: ExponentialSum) -> Sums:
-        return self._samples(problem).mean()
-
-    def relative_error(
-        self,
-        attention: AbstractExponential,
-        x: Points,
-        y: Float[Array, "m d"] | None = None,
-        w: Float[Array, " m"] | None = None,
-    ) -> Float[Array, " n"]:
-        """The standard error of the softmax field over its length, from the spread of the draws."""
-        return self._samples(attention.problem(x, y, w)).relative_error()
-
-    def _samples(self, problem: ExponentialSum) -> Samples:
+    def samples(self, problem: ExponentialSum) -> Samples:
         check_unmasked(problem, "a random batch")
         drawn = jax.random.choice(self.key, len(problem.k), (self.size,), p=problem.w)
         logits = problem.beta * problem.q @ problem.k[drawn].T

@@ -4,14 +4,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import check_dimension
-from .._typing import Key, Points
-from ._engine import AbstractEngine, Sums
-from ._exponential import AbstractExponential
+from .._typing import Key
 from ._problem import ExponentialSum
-from ._sampled import Samples, check_unmasked
+from ._sampled import AbstractSampled, Samples, check_unmasked
 
 
-class RandomFeatures(AbstractEngine):
+class RandomFeatures(AbstractSampled):
     """An approximation for many dimensions: positive random features, O((n + m) count d).
 
     e^{beta <q, k>} = E[phi(q) phi(k)],   phi(u) = e^{sqrt(beta) <o, u> - beta |u|^2/2},   o ~ N(0, I)
@@ -28,20 +26,7 @@ class RandomFeatures(AbstractEngine):
     count: int = eqx.field(static=True, converter=lambda c: check_dimension(c, 2))
     key: Key
 
-    def sums(self, problem: ExponentialSum) -> Sums:
-        return self._samples(problem).mean()
-
-    def relative_error(
-        self,
-        attention: AbstractExponential,
-        x: Points,
-        y: Float[Array, "m d"] | None = None,
-        w: Float[Array, " m"] | None = None,
-    ) -> Float[Array, " n"]:
-        """The standard error of the softmax field over its length, from the spread of the features."""
-        return self._samples(attention.problem(x, y, w)).relative_error()
-
-    def _samples(self, problem: ExponentialSum) -> Samples:
+    def samples(self, problem: ExponentialSum) -> Samples:
         check_unmasked(problem, "random features")
         directions = _orthogonal(self.key, self.count, problem.q.shape[1], problem.q.dtype)
         root = jnp.sqrt(jnp.abs(problem.beta))

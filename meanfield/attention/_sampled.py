@@ -1,11 +1,15 @@
 """Sums estimated by means over random samples, and how far their ratio may be off."""
 
+import abc
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ._engine import Sums
+from .._typing import Points
+from ._engine import AbstractEngine, Sums
+from ._exponential import AbstractExponential
 from ._problem import ExponentialSum
 
 _ROWS = 256
@@ -41,6 +45,27 @@ class Samples(eqx.Module):
     def _weights(self) -> tuple[Float[Array, " n"], Float[Array, "n r"]]:
         shift = jax.lax.stop_gradient(self.logits.max(axis=1))
         return shift, jnp.exp(self.logits - shift[:, None]) / self.logits.shape[1]
+
+
+class AbstractSampled(AbstractEngine):
+    """An approximation of the sums by means over random samples, which tells its standard error."""
+
+    @abc.abstractmethod
+    def samples(self, problem: ExponentialSum) -> Samples:
+        """The samples of which the sums are the mean."""
+
+    def sums(self, problem: ExponentialSum) -> Sums:
+        return self.samples(problem).mean()
+
+    def relative_error(
+        self,
+        attention: AbstractExponential,
+        x: Points,
+        y: Float[Array, "m d"] | None = None,
+        w: Float[Array, " m"] | None = None,
+    ) -> Float[Array, " n"]:
+        """The standard error of the softmax field over its length, from the spread of the samples."""
+        return self.samples(attention.problem(x, y, w)).relative_error()
 
 
 def check_unmasked(problem: ExponentialSum, name: str) -> None:
