@@ -35,7 +35,8 @@ def _triangle(ax: Axes, h: NDArray, line: NDArray, order: Real) -> None:
     left, right = 0.4 * low * a**order, 0.4 * low * b**order
     ax.plot([a, b, b, a], [left, left, right, left], color=GREY, linewidth=0.8, linestyle="-")
     text = {"textcoords": "offset points", "fontsize": mpl.rcParams["xtick.labelsize"]}
-    ax.annotate("1", (np.sqrt(a * b), left), (0, -3), ha="center", va="top", **text)
+    side, va = (-3, "top") if order > 0 else (3, "bottom")  # outside of the triangle
+    ax.annotate("1", (np.sqrt(a * b), left), (0, side), ha="center", va=va, **text)
     ax.annotate(f"{order:g}", (b, np.sqrt(left * right)), (3, 0), va="center", **text)
 
 
