@@ -22,6 +22,9 @@ from . import _report
 from ._machine import machine
 
 HERE = Path(__file__).parent
+# Threads of OpenMP, in PyTorch and KeOps, otherwise spin for a while after their work, in the time of
+# whoever is timed next.
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ def _run(name: str, tiny: bool) -> dict[str, Any]:
 def _worker(name: str, tiny: bool, *more: str) -> Any:
     """What one fresh process measures."""
     module = importlib.import_module(f"benchmarks.bench_{name}")
-    environment = {"TF_CPP_MIN_LOG_LEVEL": "3"} | getattr(module, "ENVIRONMENT", {})
+    environment = QUIET | getattr(module, "ENVIRONMENT", {})
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "out.json"
         command = [sys.executable, "-m", "benchmarks._worker", name, str(file), *more]

@@ -1,5 +1,6 @@
 """Every test runs in float64, with strict dtype promotion, shapes checked and warnings as errors."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -22,6 +23,21 @@ install_import_hook("meanfield", "beartype.beartype")
 
 import jax
 import pytest
+
+
+MOST_MAPS = 25_000
+"""Memory maps of a process before it drops its compiled programs. Linux allows 65,530, past which XLA
+crashes: each program holds several, and one file of tests may add 15,000."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def bounded_programs():
+    """Drops compiled programs once they are too many; they are read again from their cache on disk."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_text().count("\n") > MOST_MAPS:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture
