@@ -24,7 +24,6 @@ install_import_hook("meanfield", "beartype.beartype")
 import jax
 import pytest
 
-
 MOST_MAPS = 25_000
 """Memory maps of a process before it drops its compiled programs. Linux allows 65,530, past which XLA
 crashes: each program holds several, and one file of tests may add 15,000."""
