@@ -6,6 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from .._checks import check_dimension
@@ -36,7 +37,7 @@ class Blockwise(AbstractEngine):
         else:
             out, shift = jax.lax.cond(
                 2 * bound.max() <= underflow_limit(bound.dtype),
-                lambda p, b: (shifted_sums(p, b, self.block), b),
+                functools.partial(_bounded, block=self.block),
                 lambda p, b: _online(p, self.block),
                 problem,
                 bound,
@@ -50,6 +51,16 @@ def underflow_limit(dtype) -> float:
     return math.log(info.eps) - math.log(info.tiny)
 
 
+def _bounded(
+    problem: ExponentialSum, bound: Float[Array, " n"], block: int
+) -> tuple[Array, Float[Array, " n"]]:
+    """Sums under the bound, which no row needs to be lifted from; and that shift."""
+    if not problem.mirrored:
+        return shifted_sums(problem, bound, block), bound
+    shift = jnp.full_like(bound, bound.max())
+    return _mirrored_sums(problem, shift, block), shift
+
+
 def shifted_sums(problem: ExponentialSum, shift: Float[Array, " n"], block: int) -> Array:
     """The moment and, in the last column, the mass under a given shift: linear in the values, so that
     nothing is stored for the backward pass."""
@@ -59,6 +70,34 @@ def shifted_sums(problem: ExponentialSum, shift: Float[Array, " n"], block: int)
         return start, lambda total, logits, v: total + exponentials(logits, shift) @ v.T
 
     return _fold(problem, shift, block, visitor)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+def _mirrored_sums(problem: ExponentialSum, shift: Float[Array, " n"], block: int) -> Array:
+    """The same between tokens and themselves under one shift: each block is computed once, and what
+    row i takes from column j is also what row j takes from column i."""
+    n = problem.q.shape[0]
+    size = min(block, n)
+    tokens, values = _blocks(problem.q, size), _blocks(_weighted(problem), size)
+    # Columns beside rows, so that neither product needs a transposed copy of a block.
+    keys, across = jnp.moveaxis(tokens, 1, 2), jnp.moveaxis(values, 1, 2)
+
+    def step(sums, pair):
+        rows, columns = sums
+        i, j = pair
+        weights = exponentials((problem.beta * tokens[i]) @ keys[j], shift[:size])
+        mirror = (across[i] @ weights) * (i != j).astype(shift.dtype)
+        return (rows.at[i].add(weights @ values[j]), columns.at[j].add(mirror)), None
+
+    pairs = tuple(map(jnp.asarray, np.triu_indices(tokens.shape[0])))
+    rows, columns = jax.lax.scan(step, (jnp.zeros_like(values), jnp.zeros_like(across)), pairs)[0]
+    return (rows + jnp.moveaxis(columns, 1, 2)).reshape(-1, values.shape[-1])[:n]
+
+
+@_mirrored_sums.defjvp
+def _mirrored_sums_jvp(block, primals, tangents):
+    slope = jax.jvp(lambda *args: shifted_sums(*args, block), primals, tangents)[1]
+    return _mirrored_sums(*primals, block), slope
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
@@ -100,11 +139,8 @@ def _fold(
     transposed copy of a block, which would cost more than the block itself.
     """
     n, m = problem.q.shape[0], problem.k.shape[0]
-    ones = jnp.ones((m, 1), problem.q.dtype)
-    values = problem.w[:, None] * jnp.concatenate([problem.v, ones], axis=1)
-    keys = tuple(
-        jnp.moveaxis(_blocks(a, min(block, m)), 1, -1) for a in (problem.k, values, jnp.arange(m))
-    )
+    parts = (problem.k, _weighted(problem), jnp.arange(m))
+    keys = tuple(jnp.moveaxis(_blocks(a, min(block, m)), 1, -1) for a in parts)
 
     def row(queries):
         q, shift, rows = queries
@@ -123,6 +159,12 @@ def _fold(
     queries = (problem.beta * problem.q, shift, jnp.arange(n))
     last = jax.lax.map(row, tuple(_blocks(a, min(block, n)) for a in queries))
     return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:])[:n], last)
+
+
+def _weighted(problem: ExponentialSum) -> Float[Array, "m e"]:
+    """The values times their weights and, in the last column, the weights."""
+    ones = jnp.ones_like(problem.w[:, None])
+    return problem.w[:, None] * jnp.concatenate([problem.v, ones], axis=1)
 
 
 def _blocks(a: Array, size: int) -> Array:

@@ -84,4 +84,4 @@ def _by_distance(problem: ExponentialSum) -> ExponentialSum:
     ones = jnp.ones_like(problem.q[:, :1])
     half = -jnp.sum(problem.k**2, axis=1, keepdims=True) / 2
     q, k = jnp.concatenate([problem.q, ones], axis=1), jnp.concatenate([problem.k, half], axis=1)
-    return dataclasses.replace(problem, q=q, k=k, plain=False)
+    return dataclasses.replace(problem, q=q, k=k, plain=False, mirrored=False)

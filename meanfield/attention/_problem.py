@@ -11,7 +11,8 @@ class ExponentialSum(eqx.Module):
     """The sums sum_j w_j e^{l_ij} v_j that softmax and unnormalized attention share.
 
     The logits are l_ij = beta <q_i, k_j> + mask_ij. `plain` says that q and k are the tokens
-    themselves, with no matrix, as the harmonic engines need.
+    themselves, with no matrix, as the harmonic engines need; `mirrored` that they are the same tokens,
+    so that without a mask l_ij = l_ji.
     """
 
     beta: Scalar
@@ -22,6 +23,7 @@ class ExponentialSum(eqx.Module):
     w: Float[Array, " m"]
     mask: AbstractMask | None
     plain: bool = eqx.field(static=True)
+    mirrored: bool = eqx.field(static=True, default=False)
 
     @property
     def v(self) -> Float[Array, "m e"]:
@@ -76,6 +78,7 @@ def exponential_sum(
         w=w,
         mask=mask,
         plain=query is None and key is None,
+        mirrored=query is None and key is None and y is x,
     )
 
 

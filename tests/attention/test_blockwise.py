@@ -53,6 +53,24 @@ def test_blocks_equal_the_whole_matrix(n, m, block, getkey):
     )
 
 
+@pytest.mark.parametrize("kind", [Softmax, Unnormalized])
+def test_mirrored_blocks_equal_the_whole_matrix(kind, getkey):
+    x = Sphere(3).sample(getkey(), 7)
+    w = jnp.arange(7) / jnp.arange(7).sum()  # the first token has no mass
+    check_engines(lambda engine: kind(2.0, value=VALUE, engine=engine), 3, x, None, w)
+
+
+def test_each_block_between_tokens_and_themselves_is_computed_once(getkey):
+    x = Sphere(3).sample(getkey(), 12)
+
+    def loops(*clouds):
+        return str(jax.make_jaxpr(Softmax(2.0, engine=Blockwise(3)))(*clouds))
+
+    pairs = f"length={4 * 5 // 2}"  # of 4 blocks, each with itself and those after it
+    assert pairs in loops(x)
+    assert pairs not in loops(x, x + 0.0)  # two arrays: they may differ
+
+
 @pytest.mark.parametrize("mask", ["causal", "alibi", "additive"])
 def test_blocks_with_masks_equal_the_whole_matrix(mask, getkey):
     x = Sphere(3).sample(getkey(), 7)
