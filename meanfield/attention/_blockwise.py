@@ -74,24 +74,10 @@ def shifted_sums(problem: ExponentialSum, shift: Float[Array, " n"], block: int)
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
 def _mirrored_sums(problem: ExponentialSum, shift: Float[Array, " n"], block: int) -> Array:
-    """The same between tokens and themselves under one shift: each block is computed once, and what
-    row i takes from column j is also what row j takes from column i."""
-    n = problem.q.shape[0]
-    size = min(block, n)
-    tokens, values = _blocks(problem.q, size), _blocks(_weighted(problem), size)
-    # Columns beside rows, so that neither product needs a transposed copy of a block.
-    keys, across = jnp.moveaxis(tokens, 1, 2), jnp.moveaxis(values, 1, 2)
-
-    def step(sums, pair):
-        rows, columns = sums
-        i, j = pair
-        weights = exponentials((problem.beta * tokens[i]) @ keys[j], shift[:size])
-        mirror = (across[i] @ weights) * (i != j).astype(shift.dtype)
-        return (rows.at[i].add(weights @ values[j]), columns.at[j].add(mirror)), None
-
-    pairs = tuple(map(jnp.asarray, np.triu_indices(tokens.shape[0])))
-    rows, columns = jax.lax.scan(step, (jnp.zeros_like(values), jnp.zeros_like(across)), pairs)[0]
-    return (rows + jnp.moveaxis(columns, 1, 2)).reshape(-1, values.shape[-1])[:n]
+    """The same between tokens and themselves under one shift: each block is computed once."""
+    values = _weighted(problem)
+    sides = (problem.beta * problem.q, values), (problem.k, values)
+    return sum(both_ways(*sides, shift[0], block, alone=True))
 
 
 @_mirrored_sums.defjvp
@@ -125,6 +111,45 @@ def _online_jvp(block, primals, tangents):
     fixed = _finite(shift)
     _, slope = jax.jvp(lambda problem: shifted_sums(problem, fixed, block), primals, tangents)
     return (out, shift), (slope, jnp.zeros_like(shift))
+
+
+Side = tuple[Float[Array, "_ _"], Float[Array, "_ _"]]
+"""Points [n, p], and their values times their weights [n, e]."""
+
+
+def both_ways(
+    left: Side, right: Side, shift: Float[Array, ""], block: int, alone: bool = False
+) -> tuple[Float[Array, "n e"], Float[Array, "m e"]]:
+    """What the points of either side take from the other, sum_j e^{<q_i, k_j> - shift} v_j and the
+    same over i: each block of the matrix serves its rows and its columns.
+
+    `alone` says that both sides are the same tokens: blocks below the diagonal are left out, and those
+    on it taken once, so that the two results add up to the sums.
+    """
+    queries, given = (_blocks(a, min(block, a.shape[0])) for a in left)
+    keys, taken = (_blocks(a, min(block, a.shape[0])) for a in right)
+    # Columns beside rows, so that neither product needs a transposed copy of a block.
+    keys, across = jnp.moveaxis(keys, 1, 2), jnp.moveaxis(given, 1, 2)
+
+    def step(sums, pair):
+        rows, columns = sums
+        i, j = pair
+        weights = jnp.exp(queries[i] @ keys[j] - shift)
+        mirror = across[i] @ weights
+        if alone:
+            mirror = mirror * (i != j).astype(mirror.dtype)
+        return (rows.at[i].add(weights @ taken[j]), columns.at[j].add(mirror)), None
+
+    grid = queries.shape[0], keys.shape[0]
+    pairs = np.triu_indices(grid[0]) if alone else np.indices(grid).reshape(2, -1)
+    start = jnp.zeros_like(given), jnp.zeros_like(jnp.moveaxis(taken, 1, 2))
+    rows, columns = jax.lax.scan(step, start, tuple(map(jnp.asarray, pairs)))[0]
+    return _joined(rows, left[0]), _joined(jnp.moveaxis(columns, 1, 2), right[0])
+
+
+def _joined(blocks: Float[Array, "blocks size e"], points: Float[Array, "n p"]) -> Array:
+    """The rows of blocks, without padding."""
+    return blocks.reshape(-1, blocks.shape[-1])[: points.shape[0]]
 
 
 def _fold(

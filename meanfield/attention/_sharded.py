@@ -5,10 +5,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from .._ring import Ring
-from ._blockwise import Blockwise, shifted_sums
+from ._blockwise import Blockwise, Side, both_ways, shifted_sums, underflow_limit
 from ._engine import AbstractEngine, Sums
 from ._masks import AbstractMask, Additive
 from ._problem import ExponentialSum
@@ -61,7 +61,8 @@ class Sharded(AbstractEngine):
         points = [problem.k] if shared else [problem.k, problem.v]
         k, *v = (self.ring.padded(a) for a in points)
         bank = jnp.concatenate([k, w[:, None], *v], axis=1)
-        route = _Route(self.ring, self.engine, k.shape[1], shared)
+        mirrored = problem.mirrored and problem.mask is None
+        route = _Route(self.ring, self.engine, k.shape[1], shared, mirrored)
         total = _around(route, self.ring.padded(problem.beta * problem.q), bank, problem.mask)
         return jax.tree.map(lambda a: a[:n], total)
 
@@ -73,6 +74,7 @@ class _Route(eqx.Module):
     engine: Blockwise
     width: int = eqx.field(static=True)
     shared: bool = eqx.field(static=True)
+    mirrored: bool = eqx.field(static=True)
 
     def problem(self, q: Float[Array, "n p"], bank: Bank, mask, owner) -> ExponentialSum:
         """What the own queries and the keys of another device have to do with each other."""
@@ -80,8 +82,17 @@ class _Route(eqx.Module):
         if mask is not None:
             row = jax.lax.axis_index(self.ring.axis) * q.shape[0]
             mask = _Window(mask, (q.shape[0], k.shape[0]), row, owner * k.shape[0])
-        v = k if self.shared else bank[:, self.width + 1 :]
+        v = self.values(bank)
         return ExponentialSum(jnp.ones((), q.dtype), q, k, v, None, w, mask, plain=False)
+
+    def values(self, bank: Bank) -> Float[Array, "m e"]:
+        """The values of a bank."""
+        return bank[:, : self.width] if self.shared else bank[:, self.width + 1 :]
+
+    def weighted(self, bank: Bank) -> Float[Array, "m e"]:
+        """The values times their weights and, in the last column, the weights."""
+        w = bank[:, self.width, None]
+        return jnp.concatenate([w * self.values(bank), w], axis=1)
 
 
 class _Window(AbstractMask):
@@ -104,14 +115,73 @@ class _Window(AbstractMask):
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _around(route: _Route, q: Float[Array, "n p"], bank: Bank, mask: AbstractMask | None) -> Sums:
     """The sums at all queries."""
+    if not route.mirrored:
+        return _one_way(route, q, bank, mask)
+    longest = [jnp.linalg.norm(a, axis=1).max() for a in (q, bank[:, : route.width])]
+    bound = longest[0] * longest[1]
+    return jax.lax.cond(
+        2 * bound <= underflow_limit(bound.dtype),
+        lambda: _both_ways(route, q, bank, bound),
+        lambda: _one_way(route, q, bank, mask),
+    )
+
+
+def _one_way(route: _Route, q: Float[Array, "n p"], bank: Bank, mask: AbstractMask | None) -> Sums:
+    """Queries stay, keys travel."""
 
     def visit(q, total, bank, mask, owner):
         return _add(total, route.engine.sums(route.problem(q, bank, mask, owner))), bank
 
     nothing = jnp.zeros_like(q[:, 0])
-    values = route.width if route.shared else bank.shape[1] - route.width - 1
-    start = Sums(nothing, nothing, jnp.zeros((q.shape[0], values), q.dtype))
+    start = Sums(nothing, nothing, jnp.zeros((q.shape[0], route.values(bank).shape[1]), q.dtype))
     return route.ring.around(visit, q, start, bank, mask)[0]
+
+
+def _both_ways(route: _Route, q: Float[Array, "n p"], bank: Bank, bound: Float[Array, ""]) -> Sums:
+    """Sums between tokens and themselves under a bound of all logits, in which no pair is computed
+    twice: two shares meet twice, and at each meeting one whole share sees half of the other. What
+    the travelling one takes travels with it."""
+    width, block = bank.shape[1], route.engine.block
+
+    def visit(own, total, visiting, bound, owner):
+        q, bank = own
+        me = jax.lax.axis_index(route.ring.axis)
+        home = q, route.weighted(bank)
+        away = visiting[:, : route.width], route.weighted(visiting[:, :width])
+
+        def alone():
+            there = bank[:, : route.width], home[1]
+            return sum(both_ways(home, there, bound, block, alone=True)), jnp.zeros_like(total)
+
+        def meet():
+            return _meet(home, away, owner < me, bound, block)
+
+        gain, given = jax.lax.cond(owner == me, alone, meet)
+        return total + gain, visiting.at[:, width:].add(given)
+
+    nothing = jnp.zeros_like(route.weighted(bank))
+    around = jnp.concatenate([bank, nothing], axis=1)
+    total, around = route.ring.around(visit, (q, bank), nothing, around, bound)
+    total = total + around[:, width:]
+    return Sums(jnp.full_like(total[:, -1], bound), total[:, -1], total[:, :-1])
+
+
+def _meet(
+    home: Side, away: Side, first: Bool[Array, ""], bound: Float[Array, ""], block: int
+) -> tuple[Float[Array, "m e"], Float[Array, "m e"]]:
+    """What either side gains at one of two meetings: all of home with the first half of away or, when
+    they have changed places, the second half of home with all of away."""
+    m = home[0].shape[0]
+    half = (m + 1) // 2
+
+    def pick(one, other):
+        return jax.tree.map(functools.partial(jnp.where, first), one, other)
+
+    front = [jnp.pad(a, [(0, 2 * half - m), (0, 0)])[:half] for a in away]
+    back = [jnp.pad(a, [(0, 2 * half - m), (0, 0)])[half:] for a in home]
+    whole, part = both_ways(pick(home, away), tuple(pick(front, back)), bound, block)
+    early, late = (jnp.pad(part, [rows, (0, 0)])[:m] for rows in ((0, half), (half, 0)))
+    return pick((whole, early), (late, whole))
 
 
 def _forward(route: _Route, q, bank, mask):

@@ -62,6 +62,16 @@ def test_fields_and_gradients_are_those_of_one_device(name):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-13), slopes, exact_slopes)
 
 
+def test_no_pair_of_tokens_is_computed_twice():
+    # All terms of a share with itself, then half of each of the others: p + p (p - 1) / 2 * 2 halves.
+    for devices, n in ((2, 16), (4, 12)):
+        share = n // devices
+        field = Softmax(2.0, engine=Sharded(ring(devices).ring.mesh, engine=Blockwise(1)))
+        loops = str(jax.make_jaxpr(field)(X[:n]))
+        assert f"length={share * (share + 1) // 2}" in loops
+        assert f"length={share * (-(-share // 2))}" in loops
+
+
 def test_keys_without_weight_and_huge_logits_do_no_harm():
     # The first device's own keys have no weight, and the exponentials of the others overflow.
     w = jnp.repeat(jnp.array([0.0, 1 / 18]), jnp.array([6, 18]))
@@ -110,7 +120,8 @@ def test_sinkhorn_attention_goes_around_the_ring():
 
 @pytest.mark.parametrize("devices", [2, 4])
 def test_traffic_and_memory(devices):
-    """d + 1 numbers a token and step; memory and messages are those of a share."""
+    """d + 1 numbers a token and step, and as many sums where no pair is computed twice; memory and
+    messages are those of a share."""
     engine = Sharded(ring(devices).ring.mesh, engine=Blockwise(16))
 
     def field(x):
@@ -121,11 +132,16 @@ def test_traffic_and_memory(devices):
 
     n = 2**12
     forward, share = compiled(field, n), n // devices
-    assert _messages(forward) == [(share, 4)]  # within a loop of as many steps as devices
+    # Within loops of as many steps as devices: one way around, or both ways if logits are bounded.
+    assert _messages(forward) == [(share, 4), (share, 8)]
     backward = compiled(lambda x: jax.vjp(field, x)[1](x), n)
-    assert _messages(backward) == [(share, 4), (share, 8)]
+    assert _messages(backward) == [(share, 4), (share, 8), (share, 8)]
     for program in (forward, backward):
-        assert not re.search(r" (all-gather|all-reduce|all-to-all)\(", program.as_text())
+        text = program.as_text()
+        assert not re.search(r" (all-gather|all-to-all)\(", text)
+        # The bound of the logits: numbers, not arrays.
+        shapes = [s for line in re.findall(r"= (.*) all-reduce\(", text) for s in line.split()]
+        assert shapes and all("[]" in shape for shape in shapes)
         # Some tens of numbers a token of the share: all pairs would take n of them.
         assert program.memory_analysis().temp_size_in_bytes < 8 * 64 * share
 
