@@ -20,7 +20,7 @@ test: $(READY)  ## everything that must hold before a change lands
 	$(BIN)/pytest -n 2
 
 validate: $(READY)  ## the slow half of the tests: full-size validation against theory
-	$(BIN)/pytest -n 2 -m slow
+	XLA_FLAGS=--xla_force_host_platform_device_count=4 $(BIN)/pytest -n 2 -m slow
 
 figures: $(READY)  ## every figure at full size, under results/
 	$(BIN)/python -m paper_figs --out results

@@ -28,8 +28,8 @@ def contests(tiny: bool) -> Iterator[Contest]:
             error=lambda field, exact=exact: relative_error(field[:SOME], exact),
             error_is="largest distance to float64 over the largest field",
             facts={"n": n, "d": d, "beta": BETA, "dtype": "float32", "seed": 0},
-            # One exponential a pair, and two products with d and d + 1 columns.
-            work={"exponentials": n * n, "flops": 2 * n * n * (2 * d + 1)},
+            # Of the n^2/2 pairs: an exponential, a product of d and two of d + 1 columns.
+            work={"exponentials": n * n / 2, "flops": n * n * (3 * d + 2)},
             targets={"jax, dense": dense, "PyTorch, fused": fused},
             memory=d == 3,
             repeats=5,

@@ -17,7 +17,7 @@ BETA = 9.0
 def contests(tiny: bool) -> Iterator[Contest]:
     """One sweep for each variable."""
     shrink = 16 if tiny else 1
-    for n in (4096, 8192, 16_384, 32_768, 65_536)[: 2 if tiny else 5]:
+    for n in (8192, 16_384, 32_768, 65_536, 131_072)[: 2 if tiny else 5]:
         yield _contest("time over n", "n", n, {"Blockwise": (Blockwise(), 3, n // shrink, BETA)})
     engine = Harmonic.of(BETA, 2)
     for n in (10**5, 3 * 10**5, 10**6, 3 * 10**6)[: 2 if tiny else 4]:

@@ -77,12 +77,13 @@ def _mirrored_sums(problem: ExponentialSum, shift: Float[Array, " n"], block: in
     """The same between tokens and themselves under one shift: each block is computed once."""
     values = _weighted(problem)
     sides = (problem.beta * problem.q, values), (problem.k, values)
-    return sum(both_ways(*sides, shift[0], block, alone=True))
+    across, down = both_ways(*sides, shift[0], block, alone=True)
+    return across + down
 
 
 @_mirrored_sums.defjvp
 def _mirrored_sums_jvp(block, primals, tangents):
-    slope = jax.jvp(lambda *args: shifted_sums(*args, block), primals, tangents)[1]
+    slope = jax.jvp(lambda p, shift: shifted_sums(p, shift, block), primals, tangents)[1]
     return _mirrored_sums(*primals, block), slope
 
 

@@ -24,7 +24,9 @@ class Sharded(AbstractEngine):
     in each of which a device sums over the visiting keys as `engine` does, hands them on, and adds
     the sums to those that it has. A device needs O(n/p) memory, forward and backward: the
     backward pass goes around once more, the cotangents of the keys beside them. A field sends d + 1
-    numbers a token and step (2d + 1 with query, key or value), a gradient three times as many.
+    numbers a token and step (2d + 1 with query, key or value). Bounded tokens among themselves (see
+    `Blockwise`) send twice as many, for what the keys gain travels with them and no pair is computed
+    twice. A gradient sends 2(d + 1) more.
 
     `mesh` is all devices of all processes when left out, `axis` the first of its axes. Spread the
     tokens by `x0 = engine.shard(x0)`; whole trajectories then stay spread. Any number of tokens will do
@@ -141,13 +143,13 @@ def _both_ways(route: _Route, q: Float[Array, "n p"], bank: Bank, bound: Float[A
     """Sums between tokens and themselves under a bound of all logits, in which no pair is computed
     twice: two shares meet twice, and at each meeting one whole share sees half of the other. What
     the travelling one takes travels with it."""
-    width, block = bank.shape[1], route.engine.block
+    block = route.engine.block
 
     def visit(own, total, visiting, bound, owner):
-        q, bank = own
+        (q, bank), (guest, gains) = own, visiting
         me = jax.lax.axis_index(route.ring.axis)
         home = q, route.weighted(bank)
-        away = visiting[:, : route.width], route.weighted(visiting[:, :width])
+        away = guest[:, : route.width], route.weighted(guest)
 
         def alone():
             there = bank[:, : route.width], home[1]
@@ -157,12 +159,11 @@ def _both_ways(route: _Route, q: Float[Array, "n p"], bank: Bank, bound: Float[A
             return _meet(home, away, owner < me, bound, block)
 
         gain, given = jax.lax.cond(owner == me, alone, meet)
-        return total + gain, visiting.at[:, width:].add(given)
+        return total + gain, (guest, gains + given)
 
     nothing = jnp.zeros_like(route.weighted(bank))
-    around = jnp.concatenate([bank, nothing], axis=1)
-    total, around = route.ring.around(visit, (q, bank), nothing, around, bound)
-    total = total + around[:, width:]
+    kept, (_, brought) = route.ring.around(visit, (q, bank), nothing, (bank, nothing), bound)
+    total = kept + brought
     return Sums(jnp.full_like(total[:, -1], bound), total[:, -1], total[:, :-1])
 
 

@@ -53,7 +53,8 @@ def simulate(
     - `adjoint`: how gradients pass through the run: `diffrax.RecursiveCheckpointAdjoint()` by
       default; noisy runs take `diffrax.ForwardMode()` or `DirectAdjoint()`.
     - `progress`: show a progress meter. `throw=False` returns a failed run, with its `result`.
-    - `max_steps`: the most steps that may be tried.
+    - `max_steps`: the most steps that may be tried. A gradient keeps sqrt(2 max_steps) states,
+      1,449 by default: give fewer for a large cloud.
 
     May be jitted, differentiated, and vmapped over starts, keys and parameters. Raises ValueError
     for input that does not fit and `SolveError` when the numerics fail.
