@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from .._checks import check_dimension
 from ._engine import AbstractEngine, Sums, exponentials, largest_logit
@@ -36,13 +36,29 @@ class Blockwise(AbstractEngine):
             out, shift = _online(problem, self.block)
         else:
             out, shift = jax.lax.cond(
-                2 * bound.max() <= underflow_limit(bound.dtype),
+                keeps_digits(bound.max()),
                 functools.partial(_bounded, block=self.block),
                 lambda p, b: _online(p, self.block),
                 problem,
                 bound,
             )
         return Sums(shift, out[:, -1], out[:, :-1])
+
+
+def keeps_digits(bound: Float[Array, ""]) -> Bool[Array, ""]:
+    """Whether the greatest term of every row keeps its digits under this bound of all logits, in every
+    member of a batch: one answer for all, as a condition of each would compute both of its branches."""
+    return _in_all(2 * bound <= underflow_limit(bound.dtype))
+
+
+@jax.custom_batching.custom_vmap
+def _in_all(condition: Bool[Array, ""]) -> Bool[Array, ""]:
+    return condition
+
+
+@_in_all.def_vmap
+def _in_all_of_a_batch(axis_size, in_batched, condition):
+    return _in_all(condition.all(axis=0)), False
 
 
 def underflow_limit(dtype) -> float:

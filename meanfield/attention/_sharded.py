@@ -8,7 +8,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, Int
 
 from .._ring import Ring
-from ._blockwise import Blockwise, Side, both_ways, shifted_sums, underflow_limit
+from ._blockwise import Blockwise, Side, both_ways, keeps_digits, shifted_sums
 from ._engine import AbstractEngine, Sums
 from ._masks import AbstractMask, Additive
 from ._problem import ExponentialSum
@@ -122,7 +122,7 @@ def _around(route: _Route, q: Float[Array, "n p"], bank: Bank, mask: AbstractMas
     longest = [jnp.linalg.norm(a, axis=1).max() for a in (q, bank[:, : route.width])]
     bound = longest[0] * longest[1]
     return jax.lax.cond(
-        2 * bound <= underflow_limit(bound.dtype),
+        keeps_digits(bound),
         lambda: _both_ways(route, q, bank, bound),
         lambda: _one_way(route, q, bank, mask),
     )

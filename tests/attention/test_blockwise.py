@@ -114,6 +114,8 @@ def test_blocks_can_be_vmapped_and_pushed_forward(getkey):
         along = (jnp.cos(clouds), jnp.ones(2))
         return jax.jit(lambda: jax.jvp(jax.vmap(field), (clouds, betas), along))()
 
+    one = str(jax.make_jaxpr(jax.vmap(Softmax(2.0, engine=Blockwise(3))))(clouds))
+    assert "cond[" in one  # one method for the batch: a condition of each would run both methods
     for blocks, dense in zip(both(Blockwise(3)), both(Dense()), strict=True):
         # At beta = 1e4 logits are rounded to 1e4 eps = 2e-12.
         np.testing.assert_allclose(blocks, dense, atol=1e-10)
