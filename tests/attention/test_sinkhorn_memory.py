@@ -25,7 +25,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 def test_the_compiled_programs_need_less_than_2_gb():
     x = jax.ShapeDtypeStruct((N, 3), jnp.float64)
     attention = Sinkhorn(2.0)
-    for function in (attention, jax.grad(lambda x: jnp.sum(attention(x) ** 2))):
+    for function in (lambda x: attention(x), jax.grad(lambda x: jnp.sum(attention(x) ** 2))):
         used = jax.jit(function).lower(x).compile().memory_analysis().temp_size_in_bytes
         assert used < 2e8  # the matrix would be 2e10
 
