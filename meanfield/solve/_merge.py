@@ -13,6 +13,7 @@ import numpy as np
 
 from .._checks import check_scalar, guard, is_concrete
 from .._typing import Scalar
+from ..attention import AbstractMask, AbstractSchedule
 from ..dynamics import AbstractDynamics, AbstractParticles
 from ._cloud import Cloud, rows, with_rows
 from ._errors import SolveError, describe, finite
@@ -57,6 +58,11 @@ def check_merging(dynamics, x0, ts, merge) -> tuple[AbstractParticles, float]:
     """Particles and their merging distance, or a ValueError where tokens cannot merge."""
     if not isinstance(dynamics, AbstractParticles) or strength(dynamics) is not None:
         raise ValueError("expected particles without noise to merge; leave out merge or the noise.")
+    if has_mask(dynamics, ts[0]):
+        raise ValueError(
+            "expected tokens without order to merge, got a mask, which knows them by their number; "
+            "leave out merge or the mask."
+        )
     if not all(is_concrete(leaf) for leaf in jax.tree.leaves((x0, ts, merge))):
         raise ValueError(
             "expected values known now, for merge is a loop on the host; run it outside jit."
@@ -65,6 +71,15 @@ def check_merging(dynamics, x0, ts, merge) -> tuple[AbstractParticles, float]:
     least = 8 * float(jnp.finfo(ts.dtype).eps)
     guard(distance, distance >= least, f"expected merge >= {least:.0e}; pass merge=1e-6.")
     return dynamics, float(distance)
+
+
+def has_mask(part, t: Scalar) -> bool:
+    """Whether some attention in `part`, or that of a schedule at time t, has a mask."""
+    known = AbstractMask | AbstractSchedule
+    leaves = jax.tree.leaves(part, is_leaf=lambda a: isinstance(a, known))
+    schedules = [leaf for leaf in leaves if isinstance(leaf, AbstractSchedule)]
+    masks = any(isinstance(leaf, AbstractMask) for leaf in leaves)
+    return masks or any(has_mask(schedule(t), t) for schedule in schedules)
 
 
 class _Run:

@@ -49,7 +49,9 @@ def simulate(
     - `key`: needed, with `dt`, by a dynamics with noise: then `GeodesicEuler` is the solver.
     - `args`: handed to the drift: controls and parameters to differentiate by.
     - `merge`: tokens that come within this distance become one heavier token: `Trajectory.merges`.
-      The run then is a loop on the host, which can be neither differentiated nor vmapped.
+      The run then is a loop on the host, which can be neither differentiated nor vmapped. Merged
+      tokens are renumbered within it, so that nothing may be held per token, neither a mask, which
+      is refused, nor an array in `args` or in a `Control`, which is not seen.
     - `adjoint`: how gradients pass through the run: `diffrax.RecursiveCheckpointAdjoint()` by
       default; noisy runs take `diffrax.ForwardMode()` or `DirectAdjoint()`.
     - `progress`: show a progress meter. `throw=False` returns a failed run, with its `result`.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import meanfield as mf
-from meanfield.attention import Softmax
+from meanfield.attention import Layers, MultiHead, Softmax, Varying, causal
 from meanfield.dynamics import ArcLength, AttentionFlow, Control, Drift
 from meanfield.geometry import Sphere
 
@@ -106,6 +106,15 @@ def test_what_cannot_merge_is_refused():
         mf.simulate(noisy, START, TS, merge=1e-6, key=KEY, dt=0.1)
     with pytest.raises(ValueError, match="outside jit"):
         jax.jit(lambda x: mf.simulate(FLOW, x, TS, merge=1e-6).final)(START)
+    masked = Softmax(4.0, mask=causal(8))
+    for attention in (
+        masked,
+        MultiHead([masked]),
+        Layers([masked], [0.0]),
+        Varying(lambda t: masked),
+    ):
+        with pytest.raises(ValueError, match="leave out merge or the mask"):
+            mf.simulate(FLOW + AttentionFlow(SPHERE, attention), START, TS, merge=1e-6)
     with pytest.raises(ValueError, match="expected merge >="):
         mf.simulate(FLOW, START, TS, merge=1e-30)
 
