@@ -1,11 +1,16 @@
 """Checks at the door: bad input is refused in one sentence that names the remedy."""
 
+from collections.abc import Iterable
+from typing import TypeVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, PyTree
+
+_T = TypeVar("_T")
 
 
 def is_concrete(x) -> bool:
@@ -49,10 +54,25 @@ def raise_at_run_time(x: PyTree[Array], ok, message: str) -> PyTree[Array]:
 
 
 def check_dimension(d, least: int = 1) -> int:
-    """`d` as an int that is at least `least`."""
-    if isinstance(d, bool) or not isinstance(d, int | np.integer) or d < least:
-        raise ValueError(f"expected an integer dimension d >= {least}, got {d!r}; pass d={least}.")
-    return int(d)
+    """A dimension as an int that is at least `least`."""
+    return check_integer(d, "d", least)
+
+
+def check_integer(value, name: str, least: int = 1) -> int:
+    """`value` as an int that is at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(
+            f"expected {name} to be an integer >= {least}, got {value!r}; pass {name}={least}."
+        )
+    return int(value)
+
+
+def check_choice(value: _T, known: Iterable[_T], name: str) -> _T:
+    """`value`, if it is among those that are known."""
+    known = [*known]
+    if value not in known:
+        raise ValueError(f"expected {name} among {known}, got {value!r}; choose from these.")
+    return value
 
 
 def check_points(x, d: int, name: str = "x") -> Array:

@@ -37,6 +37,10 @@ def guarded(command: Callable[[], int], show_traceback: bool = False) -> int:
         if show_traceback:
             raise
         return complain(str(error))
+    except Exception as error:  # a defect, or what nobody thought of
+        if show_traceback:
+            raise
+        return complain(f"{type(error).__name__}: {error} (--traceback shows where)")
     except SystemExit as asked_for_help:
         return int(asked_for_help.code or 0)
     except KeyboardInterrupt:

@@ -52,13 +52,18 @@ class _RunOptions:
 
 @dataclass(frozen=True)
 class _NoOptions:
-    """No options."""
+    """No options but one."""
+
+    traceback: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Show where an error arose."""
 
 
 @dataclass(frozen=True)
 class _ShowOptions:
     folder: Annotated[Path, tyro.conf.Positional]
     """Folder that `meanfield run` wrote."""
+    traceback: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Show where an error arose."""
 
 
 def list_studies(arguments: list[str]) -> int:
@@ -166,6 +171,7 @@ def _sentence(panel: str, program: str) -> str:
     said = " ".join(lines[1 : rules[1]] if len(rules) > 1 else lines)
     near = re.search(r"Perhaps you meant:\s*(--[\w-]+)", " ".join(lines))
     hint = f"; perhaps you meant {near[1]}" if near else ""
+    said = said.removeprefix("Error parsing study: ").rstrip(".")
     return f"{said}{hint}; see {program} --help"
 
 

@@ -117,12 +117,43 @@ def test_bad_input_is_one_sentence(capsys, tmp_path):
     assert "meanfield show --help" in _complaint(capsys, "show")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        (("normalization", "--normalizations", "Pre", "Foo"), "'Mix'], got 'Foo'; choose from"),
+        (("growth_rates", "--attentions", "foo"), "among ['SA', 'USA', 'two heads', 'noisy USA']"),
+        (("depth", "--normalizations", "nGPT"), "among ['Post', 'Pre', 'Peri']"),
+        (("published_clusters", "--beta", 5, 6), "among [5.0, 7.0], got 6.0"),
+        (("clustering", "--realizations", 0), "pass realizations=1"),
+        (("mean_field_limit", "--sizes", 32, -1), "pass sizes=1"),
+        (("phase_transition", "--n", -1), "pass n=0"),
+        (("staircase", "--lr", 0), "pass lr=1e-5"),
+    ],
+)
+def test_fields_that_a_study_cannot_have_are_one_sentence(capsys, tmp_path, arguments, remedy):
+    assert remedy in _complaint(capsys, "run", *arguments, "--out", tmp_path / "out")
+
+
+def test_what_nobody_thought_of_is_one_sentence_too(capsys, tmp_path, monkeypatch):
+    def compute(self, cell):
+        raise KeyError("Foo")
+
+    monkeypatch.setattr(Powers, "compute", compute)
+    arguments = ["run", "powers", "--tiny", "--out", str(tmp_path / "out")]
+    assert "KeyError: 'Foo' (--traceback shows where)" in _complaint(capsys, *arguments)
+    with pytest.raises(KeyError):
+        main([*arguments, "--traceback"])
+
+
 def test_folders_that_cannot_be_used_are_one_sentence(capsys, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     assert "notes.txt" in _complaint(capsys, "run", "powers", "--out", tmp_path)
     assert "Not a directory" in _complaint(
         capsys, "run", "powers", "--out", tmp_path / "notes.txt" / "out"
     )
+    # A kernel's own folder, in which not even root may write.
+    refused = _complaint(capsys, "run", "powers", "--out", "/proc/meanfield")
+    assert "/proc/meanfield" in refused and "choose another" in refused
     assert "study.json" in _complaint(capsys, "show", tmp_path)
     out = tmp_path / "out"
     assert main(["run", "powers", "--tiny", "--out", str(out)]) == 0

@@ -3,7 +3,8 @@
 A study is one file of this room with one frozen dataclass, and one line in `__init__.py`
 (`from ._decay import Decay as Decay`); `meanfield run decay --rate 2` then works. Fields are plain
 (numbers, strings, booleans, tuples of them), documented by the string below each: they become the
-flags of the command line. A complete one, `_decay.py`:
+flags of the command line. Defaults say what they may hold, as `check_fields` reads them. A complete
+one, `_decay.py`:
 
     import xarray as xr
     import numpy as np
@@ -62,6 +63,7 @@ import xarray as xr
 
 from ..io import Store, digest, plain, precision, provenance, stamp, strip, version
 from ._claim import Claim as Claim
+from ._fields import check_fields
 from ._share import compute_share, wait_until
 
 _Study = TypeVar("_Study", bound="Study")
@@ -76,6 +78,9 @@ class Study(abc.ABC):
 
     seed: int = 0
     """Seed of every random key."""
+
+    def __post_init__(self):
+        check_fields(self)
 
     @abc.abstractmethod
     def cells(self) -> list[dict[str, Any]]:

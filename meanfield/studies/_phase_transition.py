@@ -1,4 +1,4 @@
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
@@ -47,7 +47,7 @@ class PhaseTransition(Study):
     """Of the zonal harmonics."""
     rungs: int = 8
     """Noises at which the density is swept, on each side of nu_c."""
-    n: int = 500
+    n: int = field(default=500, metadata={"least": 0})
     """Tokens; 0 leaves them out."""
     replicas: int = 4
     """Independent clouds in each direction."""

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Complex, Float
 
+from .._checks import check_choice
 from .._typing import Points, Scalar
 from ..attention import AbstractAttention, Harmonic, Unnormalized
 from ..dynamics import AttentionFlow
@@ -55,7 +56,7 @@ class PublishedClusters(Study):
     """Published steps in a step of this run: 1 is faithful."""
 
     def cells(self) -> list[dict[str, Any]]:
-        return [{"beta": beta} for beta in self.beta]
+        return [{"beta": check_choice(beta, STEPS, "beta")} for beta in self.beta]
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         beta = cell["beta"]

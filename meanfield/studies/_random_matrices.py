@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float
 
+from .._checks import check_choice
 from .._typing import Key, Points, Scalar
 from ..attention import Softmax
 from ..measures import Uniform
@@ -100,9 +101,7 @@ def matrices(family: str, key: Key, d: int) -> tuple[Float[Array, "d d"], Float[
         "ginibre_gradient": (ginibre, ginibre / d**0.5),
         "wigner_gradient": (wigner, wigner / (d + 1) ** 0.5),
     }
-    if family not in laws:
-        raise ValueError(f"expected one of {', '.join(FAMILIES)}, got {family}; choose from these.")
-    return laws[family]
+    return laws[check_choice(family, laws, "family")]
 
 
 @partial(jax.jit, static_argnums=(0, 1))

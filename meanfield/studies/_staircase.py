@@ -72,6 +72,10 @@ class Staircase(Study):
     """Rescaled time at which to stop; all tokens have merged by .12237 if beta >= 500."""
 
     def cells(self) -> list[dict[str, Any]]:
+        if not self.lr > 0:
+            raise ValueError(
+                f"expected lr > 0, got {self.lr}; pass lr=1e-5 for the published step."
+            )
         return [{"beta": beta} for beta in self.beta]
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:

@@ -1,0 +1,24 @@
+import dataclasses
+from typing import Any
+
+from .._checks import check_choice, check_integer
+
+
+def check_fields(study: Any) -> None:
+    """ValueError for a field that holds what its default says that it cannot.
+
+    A tuple of names holds some of those in its default. Whole numbers are at least 1 where the
+    default is positive, or at least what `dataclasses.field(metadata={"least": 0})` says.
+    """
+    for field in dataclasses.fields(study):
+        known, given = (_several(a) for a in (field.default, getattr(study, field.name)))
+        if isinstance(field.default, tuple) and all(isinstance(one, str) for one in known):
+            for one in given:
+                check_choice(one, known, field.name)
+        elif all(type(one) is int and one > 0 for one in known):
+            for one in given:
+                check_integer(one, field.name, field.metadata.get("least", 1))
+
+
+def _several(value: Any) -> tuple:
+    return value if isinstance(value, tuple) else (value,)
