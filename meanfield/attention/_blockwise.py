@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from .._checks import check_dimension
+from .._checks import check_integer
 from ._engine import AbstractEngine, Sums, exponentials, largest_logit
 from ._problem import ExponentialSum
 
@@ -28,7 +28,7 @@ class Blockwise(AbstractEngine):
     three times the field.
     """
 
-    block: int = eqx.field(static=True, default=1024, converter=check_dimension)
+    block: int = eqx.field(static=True, default=1024, converter=lambda b: check_integer(b, "block"))
 
     def sums(self, problem: ExponentialSum) -> Sums:
         bound = jax.lax.stop_gradient(problem.bound())

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from .._checks import check_dimension, check_scalar, guard, is_concrete
+from .._checks import check_integer, check_scalar, guard, is_concrete
 from .._typing import Scalar
 
 
@@ -76,7 +76,7 @@ def causal(n: int) -> Causal:
     With value = identity every token then converges to the first one
     (Karagodin, Polyanskiy, Rigollet, arXiv 2411.04990). Raises ValueError if n < 1.
     """
-    return Causal(check_dimension(n))
+    return Causal(check_integer(n, "n"))
 
 
 def alibi(n: int, slope: float | Scalar) -> Alibi:
@@ -87,7 +87,7 @@ def alibi(n: int, slope: float | Scalar) -> Alibi:
     """
     slope = check_scalar(slope, "slope")
     guard(slope, slope >= 0, "expected slope >= 0, got a negative one; ALiBi penalizes distance.")
-    return Alibi(check_dimension(n), slope)
+    return Alibi(check_integer(n, "n"), slope)
 
 
 def as_mask(mask) -> AbstractMask | None:

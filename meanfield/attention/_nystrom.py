@@ -3,7 +3,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_dimension
+from .._checks import check_integer
 from .._typing import Key, Points
 from ._engine import AbstractEngine, Sums
 from ._exponential import AbstractExponential
@@ -26,7 +26,7 @@ class Nystrom(AbstractEngine):
     Source: Williams and Seeger (NIPS 2000); for attention Xiong et al., arXiv 2102.03902.
     """
 
-    rank: int = eqx.field(static=True, converter=check_dimension)
+    rank: int = eqx.field(static=True, converter=lambda r: check_integer(r, "rank"))
     key: Key
 
     def sums(self, problem: ExponentialSum) -> Sums:

@@ -2,7 +2,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._checks import check_dimension
+from .._checks import check_integer
 from .._typing import Key
 from ._problem import ExponentialSum
 from ._sampled import AbstractSampled, Samples, check_unmasked
@@ -23,7 +23,7 @@ class RandomBatch(AbstractSampled):
     Source: Jin, Li, Liu, arXiv 1812.10575.
     """
 
-    size: int = eqx.field(static=True, converter=lambda s: check_dimension(s, 2))
+    size: int = eqx.field(static=True, converter=lambda s: check_integer(s, "size", 2))
     key: Key
 
     def samples(self, problem: ExponentialSum) -> Samples:

@@ -3,7 +3,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_dimension
+from .._checks import check_integer
 from .._typing import Key
 from ._problem import ExponentialSum
 from ._sampled import AbstractSampled, Samples, check_unmasked
@@ -23,7 +23,7 @@ class RandomFeatures(AbstractSampled):
     Source: Choromanski et al., arXiv 2009.14794, lemma 1.
     """
 
-    count: int = eqx.field(static=True, converter=lambda c: check_dimension(c, 2))
+    count: int = eqx.field(static=True, converter=lambda c: check_integer(c, "count", 2))
     key: Key
 
     def samples(self, problem: ExponentialSum) -> Samples:

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 from scipy.special import digamma, polygamma
 
-from .._checks import check_dimension
+from .._checks import check_integer
 from .._typing import Points, Scalar
 from ._caps import log_cap_measure
 from ._cloud import angles, map_rows, on_sphere
@@ -49,7 +49,7 @@ def entropy_knn(x: Points, k: int = 3) -> EntropyEstimate:
 
     Source: Kozachenko and Leonenko (1987); here with exact caps in place of flat balls.
     """
-    k = check_dimension(k)
+    k = check_integer(k, "k")
     x = on_sphere(x, least=k + 1)
     order = jnp.arange(x.shape[0])
     fresh = ~map_rows(lambda t, i: ((x == t).all(axis=1) & (order < i)).any(), x, order)
@@ -77,7 +77,7 @@ def entropy_spacings(x: Points, m: int = 3) -> EntropyEstimate:
 
     Raises ValueError if not 1 <= m < n, if d is not 2, or for tokens off the circle.
     """
-    m = check_dimension(m)
+    m = check_integer(m, "m")
     x = on_sphere(x, least=m + 1)
     if x.shape[1] != 2:
         raise ValueError(

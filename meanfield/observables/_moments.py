@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_dimension
+from .._checks import check_dimension, check_integer
 from .._typing import Points, Scalar, Weights
 from ._cloud import cloud, map_rows, masses
 
@@ -46,7 +46,7 @@ def degree_moment(x: Points, k: int, w: Weights | None = None) -> Scalar:
 
     Raises ValueError if k < 0 or d < 2.
     """
-    x, k = cloud(x), check_dimension(k, least=0)
+    x, k = cloud(x), check_integer(k, "k", 0)
     d, w = check_dimension(x.shape[1], least=2), masses(w, x)
     return w @ map_rows(lambda token: w @ _gegenbauer(x @ token, k, d), x)
 

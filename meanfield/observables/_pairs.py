@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import check_dimension
+from .._checks import check_integer
 from .._typing import Points, Scalar, Weights
 from ._cloud import cloud, map_rows, masses
 
@@ -27,7 +27,7 @@ def inner_product_histogram(
     Raises ValueError if n < 2 or bins < 1.
     """
     products, w = inner_products(x), masses(w, x)
-    bins = check_dimension(bins)
+    bins = check_integer(bins, "bins")
     first, second = np.triu_indices(x.shape[0], 1)
     share = w[first] * w[second]
     slot = jnp.clip(jnp.floor((products + 1) * (bins / 2)), 0, bins - 1).astype(int)

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_dimension, check_finite, check_scalar, guard
+from .._checks import check_finite, check_integer, check_scalar, guard
 from .._typing import Points, Scalar
 from ..energies import AbstractEnergy, split_entropy
 from ..transport import AbstractDomain, Accuracy
@@ -53,9 +53,11 @@ class EntropicJKO(AbstractScheme):
     tau: Scalar = eqx.field(converter=lambda a: check_scalar(a, "tau"))
     epsilon: Scalar = eqx.field(converter=lambda a: check_scalar(a, "epsilon"))
     bias: AbstractBias = eqx.field(default=Debiased(), converter=lambda b: b or Biased())
-    rounds: int = eqx.field(static=True, default=1, converter=check_dimension)
+    rounds: int = eqx.field(static=True, default=1, converter=lambda a: check_integer(a, "rounds"))
     tol: float = eqx.field(static=True, default=1e-10)
-    max_iterations: int = eqx.field(static=True, default=2000, converter=check_dimension)
+    max_iterations: int = eqx.field(
+        static=True, default=2000, converter=lambda a: check_integer(a, "max_iterations")
+    )
 
     def __check_init__(self):
         nu, _ = split_entropy(self.energy)

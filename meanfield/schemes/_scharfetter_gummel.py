@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import check_dimension, check_finite, check_scalar, guard
+from .._checks import check_finite, check_integer, check_scalar, guard
 from .._typing import Scalar
 from ..attention import AbstractAttention, check_isotropic
 from ..harmonics import AbstractBasis, Fourier, Gegenbauer
@@ -45,7 +45,9 @@ class ScharfetterGummel(AbstractScheme):
     attention: AbstractAttention | None
     noise: Scalar = eqx.field(converter=lambda a: check_scalar(a, "noise"))
     tau: Scalar = eqx.field(converter=lambda a: check_scalar(a, "tau"))
-    cells: int = eqx.field(static=True, default=256, converter=lambda n: check_dimension(n, 4))
+    cells: int = eqx.field(
+        static=True, default=256, converter=lambda n: check_integer(n, "cells", 4)
+    )
     potential: Callable[[Float[Array, " d"]], Scalar] | None = None
 
     def __check_init__(self):

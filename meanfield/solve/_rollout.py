@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._checks import check_dimension
+from .._checks import check_integer
 from ..schemes import AbstractScheme
 from ._errors import finite, raise_if_failed
 from ._plan import check_observe
@@ -31,7 +31,7 @@ def rollout(
     for input that does not fit and `SolveError` if a state became NaN or infinite.
     """
     x0 = scheme.check(x0)
-    steps = check_dimension(steps)
+    steps = check_integer(steps, "steps")
     values, final, info = _scan(scheme, x0, steps, check_observe(observe), args)
     ok = finite(final)
     if throw:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import check_dimension, check_finite
+from .._checks import check_finite, check_integer
 from .._typing import Points, Scalar
 from ..harmonics import AbstractBasis
 from ._costs import SquaredEuclidean, SquaredGeodesic
@@ -189,4 +189,4 @@ def _side(value, name: str) -> tuple[float, ...]:
 
 def _cells(value) -> tuple[int, ...]:
     value = value if isinstance(value, tuple | list) else (value,)
-    return tuple(check_dimension(n, least=4) for n in value)
+    return tuple(check_integer(n, "cells", 4) for n in value)

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_dimension
+from .._checks import check_integer
 from .._memory import available_memory, dense_is_quick
 from .._ring import Ring
 from .._typing import Points, Scalar
@@ -45,7 +45,7 @@ def point_geometry(
         check_dense(n, m, itemsize)
         made: Any = geometry.Geometry(cost_matrix=cost.all_pairs(x, y), epsilon=1.0)
     else:
-        made = BlockwiseGeometry(x, y, cost, 1.0, check_dimension(block), ring)
+        made = BlockwiseGeometry(x, y, cost, 1.0, check_integer(block, "block"), ring)
     if epsilon is None:
         mean = jax.lax.stop_gradient(made.mean_cost_matrix)
         epsilon = jnp.asarray(relative_epsilon, x.dtype) * mean
