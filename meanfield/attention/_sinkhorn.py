@@ -22,11 +22,12 @@ Potentials = tuple[Float[Array, " n"], Float[Array, " m"]]
 
 
 class Sinkhorn(AbstractAttention):
-    """Doubly stochastic attention (Sinkformer): weights whose rows and columns all sum to one.
+    """Doubly stochastic attention (Sinkformer): softmax whose columns are normalized too.
 
         field(x_i) = sum_j A_ij V y_j,    A_ij = w_j e^{f_i + g_j} k(Q x_i, K y_j)
 
-    with f and g such that sum_j A_ij = 1 and sum_i A_ij = n w_j (w_i A_ij = plan of masses w with itself).
+    with f and g such that sum_j A_ij = 1 and sum_i w_i A_ij = w_j: w_i A_ij is a plan of masses w with
+    itself. For equal masses, rows and columns of A all sum to one.
 
     - `beta`, `cost`: the kernel k is e^{beta <x, y>} for `DotProduct()`, and e^{-beta c/2} for a squared
       distance c: `SquaredEuclidean()`, `SquaredGeodesic()`. A Gaussian kernel e^{-|x-y|^2/(2 eps)} has

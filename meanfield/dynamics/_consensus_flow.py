@@ -4,7 +4,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_finite, check_scalar, check_weights
+from .._checks import check_finite, check_instance, check_scalar, check_weights, is_concrete
 from .._typing import Scalar
 from ..geometry import AbstractGeometry
 from ._base import AbstractParticles
@@ -19,11 +19,11 @@ Strength = Scalar | Callable[[Scalar, Any], Scalar]
 class ConsensusFlow(AbstractParticles):
     """N models, each with its flow, pulled toward the Wasserstein barycenter of all.
 
-        x_i' = flow_i(x_i) + strength gate_i u_i,    u_i = -(1/2) grad W2^2(rho_i, bar)
+        x_i' = flow_i(x_i) + strength gate_i u_i,    u_i = -(1/2) grad_1 W2^2(rho_i, bar)
 
-    rho_i is the cloud of model i. The agenda of this package writes the utility
-    u_i = lambda grad_1 W2(rho_i, bar): as printed, with a plus sign, lambda > 0 would repel. Here
-    strength > 0 attracts, at the rate `strength`: alone, it closes a share 1 - e^{-strength t} of a gap.
+    rho_i is the cloud of model i, grad_1 the Wasserstein gradient in it. As u_i is minus a gradient,
+    strength > 0 attracts, at the rate `strength`: alone, it closes a share 1 - e^{-strength t} of a
+    gap; strength < 0 repels.
 
     The barycenter is not computed: u_i is the mean over models of the displacement from i to j,
     sum_j w_j T_ij - id. That is the displacement to the barycenter wherever optimal maps compose (on
@@ -42,11 +42,14 @@ class ConsensusFlow(AbstractParticles):
     - `shares`: the weights w of the models, of sum 1, uniform by default. A model of share 0 follows.
 
     Raises ValueError for flows that do not fit together.
+    Source: this control is ours; barycenters are those of Agueh and Carlier (2011),
+    doi:10.1137/100805741, and the step to them that of Alvarez-Esteban, del Barrio, Cuesta-Albertos,
+    Matran, arXiv 1511.05355.
     """
 
     flows: tuple[AbstractParticles, ...]
     strength: Strength
-    gate: Gate | None
+    gate: AbstractGate | Gate | None
     pull: AbstractPull
     shares: Float[Array, " models"] | None
 
@@ -54,15 +57,20 @@ class ConsensusFlow(AbstractParticles):
         self,
         flows: Sequence[AbstractParticles],
         strength: Strength | float,
-        gate: Gate | None = None,
+        gate=None,
         *,
-        pull: AbstractPull | None = None,
+        pull=None,
         shares: Float[Array, " models"] | None = None,
     ):
         self.flows = _check_flows(tuple(flows))
         self.strength = strength if callable(strength) else check_scalar(strength, "strength")
+        if gate is not None and not callable(gate):
+            raise ValueError(
+                f"expected a gate or None, got {gate!r}; pass Early(t0), for instance."
+            )
         self.gate = gate
-        self.pull = DebiasedPull() if pull is None else pull
+        pull = DebiasedPull() if pull is None else pull
+        self.pull = check_instance(pull, AbstractPull, "a pull", "pass ExactPull(), for instance")
         self.shares = None if shares is None else check_weights(shares, len(self.flows), "shares")
 
     @property
@@ -112,9 +120,16 @@ class ConsensusFlow(AbstractParticles):
 
     def _control(self, t: Scalar, x: Clouds, own: Clouds, args: Any) -> Clouds:
         strength = self.strength(t, args) if callable(self.strength) else self.strength
-        move = self.pull(self.geometry, x, self._shares(x), self.masses(x))
-        gate = jnp.ones((), x.dtype) if self.gate is None else self.gate(t, x, own)
+        masses = self.masses(x)
+        move = self.pull(self.geometry, x, self._shares(x), masses)
+        gate = self._gate(t, x, own, masses)
         return jnp.asarray(strength).astype(x.dtype) * gate.reshape(-1, 1, 1) * move
+
+    def _gate(self, t: Scalar, x: Clouds, own: Clouds, masses) -> Float[Array, "..."]:
+        if self.gate is None:
+            return jnp.ones((), x.dtype)
+        known = isinstance(self.gate, AbstractGate)
+        return self.gate(t, x, own, masses) if known else self.gate(t, x, own)
 
     def _shares(self, x: Clouds) -> Float[Array, " models"]:
         models = len(self.flows)
@@ -155,7 +170,15 @@ def _check_flows(flows: tuple[AbstractParticles, ...]) -> tuple[AbstractParticle
         raise ValueError("expected flows on one geometry, got several; make them with the same.")
     if any(getattr(getattr(f, "normalization", None), "radial", False) for f in flows):
         raise ValueError("expected flows of clouds [n, d], got radii; use PostNorm() or none.")
-    strengths = [flow.noise for flow in flows]
-    if any((s is None) != (strengths[0] is None) for s in strengths):
-        raise ValueError("expected noise in all flows or in none; give them one strength.")
+    if not all(_one_strength(flow.noise, flows[0].noise) for flow in flows):
+        raise ValueError(
+            "expected noise of one strength in all flows, got several; pass noise=0.1 to each."
+        )
     return flows
+
+
+def _one_strength(first: Scalar | None, second: Scalar | None) -> bool:
+    """Whether two noises may be equal; numbers that are traced may."""
+    if first is None or second is None:
+        return first is second
+    return not (is_concrete(first) and is_concrete(second)) or float(first) == float(second)

@@ -30,8 +30,8 @@ class Clustering(AbstractCheckpointStudy):
 
     Self-attention with Q = K = V = I. Every start ends in one cluster, but two clusters at distance
     of order 1 stay apart for about e^beta/(2 beta): at moderate times the circle shows several, and
-    the more the larger beta. The number is random: of 64 starts, 56 were in 2 clusters (beta = 4,
-    t = 30), 46 in 3 (beta = 9), the others in one more, and 2 in one fewer.
+    the more the larger beta. The number is random: at t = 30 most starts are in 2 clusters for
+    beta = 4 and in 3 for beta = 9, the others in one more or one fewer.
 
     `count` holds the single-linkage clusters of angle `linkage`; `mean` comes with its 95 % interval
     over realizations. `x` holds the first two coordinates, on the circle all there are, of the first

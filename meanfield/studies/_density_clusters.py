@@ -26,22 +26,24 @@ SAVES, LINEAR = 50, 10
 class DensityClusters(Study):
     """The density of infinitely many tokens on the circle, from uniform plus noise to clusters.
 
-      USA, solved by `FokkerPlanck` in Fourier modes. The initial noise is random in the degrees up to 8,
-      with coefficients of size `size`: how many clusters come of it is chance where rates are close. Two
-      noises nu are shown:
+    USA, solved by `FokkerPlanck` in Fourier modes. The initial noise is random in the degrees up to 8,
+    with coefficients of size `size`: how many clusters come of it is chance where rates are close. Two
+    noises nu are shown:
 
-      - 0, the equation itself: it has no smallest scale, and its clusters become points. The spectral
-        solution ends where it is no longer resolved, that is where it is below -`negative`.
-      - .0157, the numerical diffusion of the published Lax-Friedrichs scheme, here in an accurate
-        solution: clusters keep a width, which needs a `degree` of 300 (beta = 5) or 800 (beta = 7) at the
-    end; before that it ends like the other.
+    - 0, the equation itself: it has no smallest scale, and its clusters become points. The spectral
+      solution ends where it is no longer resolved, that is where it is below -`negative`.
+    - .0157, the numerical diffusion of the published Lax-Friedrichs scheme, here in an accurate
+      solution: clusters keep a width, which needs a `degree` of 300 (beta = 5) or 800 (beta = 7) at
+      the end; before that it ends like the other.
 
-      Without noise, tokens at the quantiles of the same start follow the characteristics: the
-      moments of both agree to O(n^-2) (`difference`) as long as the density is resolved.
+    Without noise, tokens at the quantiles of the same start follow the characteristics: the
+    moments of both agree to O(n^-2) (`difference`) as long as the density is resolved.
+
+    Source: Bruno, Pasqualotto, Agazzi, arXiv 2410.23228, figure 4; the comparison with tokens is ours.
     """
 
     beta: tuple[float, ...] = (5.0, 7.0)
-    """Inverse temperatures: 5 and 7."""
+    """Inverse temperatures, of those with a published final time."""
     noises: tuple[float, ...] = (0.0, 0.0157)
     """Strengths of the noise."""
     degree: int = 256
