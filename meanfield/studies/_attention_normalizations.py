@@ -21,13 +21,16 @@ SOURCE = "arXiv 2312.10794: softmax, V = I clusters; arXiv 2110.11773: Sinkhorn,
 
 @dataclass(frozen=True, kw_only=True)
 class AttentionNormalizations(Study):
-    """Does attention make entropy rise or fall? It is the sign of V that decides, not the weights.
+    """Entropy under softmax and Sinkhorn attention, V = I and -I: the sign of V decides if it falls.
 
     Transformers that cluster (softmax, V = I) and Sinkformers that diffuse (doubly stochastic, V = -I)
     seem to contradict each other. Here are both weights with both signs on the circle, from one law
     1 + a cos(theta), without noise. `exact` is the entropy -int rho log rho of the mean-field density,
     `estimate` the Kozachenko-Leonenko entropy of n tokens that start as samples of that law and move
     by the same attention, with its `standard_error`.
+
+    Source: the combination is ours; softmax of Geshkovski et al., arXiv 2312.10794, doubly stochastic
+    attention of Sander et al., arXiv 2110.11773.
     """
 
     attentions: tuple[str, ...] = ("softmax", "sinkhorn")

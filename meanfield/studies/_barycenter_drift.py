@@ -20,7 +20,7 @@ SOURCE = "consensus by barycenter drift: observed"
 
 @dataclass(frozen=True, kw_only=True)
 class BarycenterDrift(Study):
-    """Several transformers that are pulled to their Wasserstein barycenter: when is a pull worth most?
+    """Disagreement of transformers pulled to their barycenter, at equal effort: an ungated pull is best.
 
     Models with the same attention see different tokens, drawn from one law. Left alone each forms its own
     clusters: their disagreement (1/2) sum_ij w_i w_j S(rho_i, rho_j) grows from that of two samples to
@@ -34,6 +34,8 @@ class BarycenterDrift(Study):
 
     The dataset has `x` (gate, strength, time, model, token, axis), `disagreement` (gate, strength,
     time) and `effort` (gate, strength).
+
+    Source: ours.
     """
 
     gates: tuple[str, ...] = ("always", "early", "near saddles")

@@ -21,7 +21,7 @@ SOURCE = "sin(gap)/gap = strength, stable for gaps above pi/2"
 
 @dataclass(frozen=True, kw_only=True)
 class ConsensusThreshold(Study):
-    """Two models of opposite minds, pulled together: they agree above a threshold, and not below it.
+    """Angle between two models in two wells, against the strength of their pull: agreement above 2/pi.
 
     Two transformers of different temperatures on S^2 feel the potential -<x, e>^2/2, which has a
     minimum at e and one at -e, and start at one each. Each gathers in a point; at angles
@@ -34,6 +34,8 @@ class ConsensusThreshold(Study):
     the strength 2/pi, at which the gap jumps from pi/2 to 0.
 
     The dataset has `gap` (strength, time), the angle between the means of the models.
+
+    Source: ours.
     """
 
     strengths: tuple[float, ...] = (0.15, 0.3, 0.45, 0.55, 0.6, 0.7, 0.8, 0.9, 1.2)

@@ -27,7 +27,7 @@ REGIMES: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Covariances(Study):
-    """What attention without limits does to a Gaussian cloud in the plane: three fates, three kinds.
+    """Covariance of a Gaussian cloud under softmax, L2 and Sinkhorn attention: to 0, a line, or blow-up.
 
     Covariances S(t) of closed equations from a grid of starts, over (attention, regime, start, time), as
     `cov`; NaN after a blow-up, whose time is `reached`, elsewhere `t_end`. With V = I softmax has

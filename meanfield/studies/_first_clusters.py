@@ -27,7 +27,7 @@ DEGREES = 20
 
 @dataclass(frozen=True, kw_only=True)
 class FirstClusters(Study):
-    """The number of first clusters of USA on the circle: the degree k* that grows fastest.
+    """Number of first clusters of USA on the circle, over beta: the degree k* that grows fastest.
 
     `theory` is the rate k^2 a_k/beta and `fastest` its k*. For beta up to `largest_simulated` clouds
     of n independent uniform tokens are run: rho_k starts at random with size n^{-1/2} and grows, and
@@ -36,6 +36,9 @@ class FirstClusters(Study):
 
     Which mode is largest when clusters form, `dominant`, is chance where rates are close: modes
     start with random sizes, and grow by factors of about e^4 in all. No claim is made of it.
+
+    Source: the growth rates are linearized as in arXiv 2410.23228 and 2604.16288; their test by clouds is
+    ours.
     """
 
     beta: tuple[float, ...] = (1.0, 2.0, 4.0, 5.0, 7.0, 10.0, 20.0, 50.0, 100.0)

@@ -39,6 +39,8 @@ class Fluctuations(Study):
 
     `spectrum` is the mean over independent chains and times, `spectrum_error` its standard error from
     the spread of the chains.
+
+    Source: Dawson (1983), J. Stat. Phys. 31, 29-85; the corrections are ours.
     """
 
     noise_over_critical: tuple[float, ...] = (1.5, 3.0)

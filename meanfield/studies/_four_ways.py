@@ -58,6 +58,8 @@ class FourWays(Study):
     The dataset has, over (level, way), the quantiles, the `density` averaged over arcs, and over
     (level, way, other) the `distance`: the root mean square over times of W2 (and over the `samples`
     of particles).
+
+    Source: the comparison is ours; the sources of each way are those of its claims.
     """
 
     ways: tuple[str, ...] = (

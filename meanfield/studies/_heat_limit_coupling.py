@@ -32,6 +32,9 @@ class HeatLimitCoupling(Study):
     neighbours, the error is the bias, of order eps; where it does not, tokens feel themselves alone and
     stand still. So there is a best eps for each n, which falls about like n^(-1/2), and with it the error.
     `residual` is the error of Sinkhorn's marginals at the end.
+
+    Source: Sander, Ablin, Blondel, Peyre, arXiv 2110.11773, theorem 1, for the limit; the coupling is
+    ours.
     """
 
     attentions: tuple[str, ...] = ("Sinkhorn", "L2")

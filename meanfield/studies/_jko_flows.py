@@ -17,7 +17,7 @@ JKO = "Jordan, Kinderlehrer, Otto (1998), doi:10.1137/S0036141096303359"
 
 @dataclass(frozen=True, kw_only=True)
 class JkoFlows(Study):
-    """Two flows by minimizing movements of quantiles, against their exact solutions.
+    """The Ornstein-Uhlenbeck and porous-medium flows by minimizing movements, against exact solutions.
 
     - `normal`: V = x^2/2 with entropy from N(1, .3^2), where law and movements are both known:
       m -> m/(1 + tau), s -> (s + sqrt(s^2 + 4 tau (1 + tau)))/(2 (1 + tau));
@@ -29,6 +29,8 @@ class JkoFlows(Study):
     `density_exact` at `x_exact`; and over (flow, step) `energy`, `moved` (W2 of a step) and the same of
     the equation; `error`, the distance of the quantiles from the exact movements, and `front`, that
     of the end of the support from the equation's, over the last gap.
+
+    Source: Jordan, Kinderlehrer, Otto (1998), doi:10.1137/S0036141096303359; Barenblatt (1952).
     """
 
     tau: float = 0.05

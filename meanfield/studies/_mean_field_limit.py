@@ -41,6 +41,8 @@ class MeanFieldLimit(Study):
 
     The dataset has `distance` and its standard error over (attention, d, n, time), the `slope` of
     its logarithm in log n, and `floor`, the error of the reference.
+
+    Source: Sznitman (1991), doi:10.1007/BFb0085169, theorem 1.4, for interactions without normalizer.
     """
 
     attentions: tuple[str, ...] = ("SA", "USA")

@@ -22,6 +22,8 @@ class NestedEllipses(Study):
 
     The dataset has `ellipses` (image, x, y), their `mean`, and the barycenters `entropic` and `debiased`
     (x, y), densities on the unit square.
+
+    Source: Cuturi and Doucet, arXiv 1310.4375, figure 1.
     """
 
     images: int = 30

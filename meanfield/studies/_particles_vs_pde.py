@@ -37,6 +37,9 @@ class ParticlesVsPde(Study):
     With noise the particles take steps dt of weak order one: their moments are off by O(dt), which is
     to be small beside D at the largest n; `offset` is the difference of the mean over the largest
     clouds, which shows this and the bias of order 1/n.
+
+    Source: Sznitman (1991), doi:10.1007/BFb0085169, theorem 1.4, for interactions without normalizer.
+    The density as reference is ours.
     """
 
     attentions: tuple[str, ...] = ("SA", "USA")

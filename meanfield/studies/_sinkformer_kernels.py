@@ -24,6 +24,8 @@ class SinkformerKernels(Study):
     each divided by its total, n = 10 queries and keys in the plane from the published seed. The
     published K_inf takes 100 iterations, columns and then rows, which is not enough here: its columns
     are still 4.9 % off. `Sinkhorn(-1.0)` runs until they are right.
+
+    Source: Sander, Ablin, Blondel, Peyre, arXiv 2110.11773, figure 1, and its published program.
     """
 
     starts: tuple[int, ...] = (4,)

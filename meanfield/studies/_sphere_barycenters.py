@@ -18,7 +18,7 @@ KARCHER = "Karcher (1977)"
 
 @dataclass(frozen=True, kw_only=True)
 class SphereBarycenters(Study):
-    """Free-support Wasserstein barycenters on S^2: from one shape to another.
+    """Free-support Wasserstein barycenters on S^2, against those known: zonal laws and three points.
 
     Between a ring and two clusters, and between two shapes about one axis (a ring and a cluster), where
     the barycenter is known: mass moves along meridians, and the polar angles of the barycenter average
@@ -26,6 +26,8 @@ class SphereBarycenters(Study):
 
     The dataset has `shapes` and `zonal` (weight, token, axis), the barycenters in which the second law
     has that weight, and `angle` (weight), the mean polar angle of the zonal ones.
+
+    Source: zonal laws are ours; Karcher (1977), doi:10.1002/cpa.3160300502, for points.
     """
 
     weights: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
