@@ -1,7 +1,7 @@
 """Checks at the door: bad input is refused in one sentence that names the remedy."""
 
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -75,9 +75,27 @@ def check_choice(value: _T, known: Iterable[_T], name: str) -> _T:
     return value
 
 
+def check_instance(value: Any, kind: type[_T], name: str, remedy: str) -> _T:
+    """`value`, if it is an object of this class."""
+    if not isinstance(value, kind):
+        raise ValueError(f"expected {name}, got {type(value).__name__}; {remedy}.")
+    return value
+
+
+def as_array(x, name: str) -> Array:
+    """`x` as an array, or a ValueError where it is no array of numbers."""
+    try:
+        return jnp.asarray(x)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"expected an array of numbers for {name}, got {type(x).__name__} that is none; "
+            "pass what jax.numpy.asarray takes."
+        ) from error
+
+
 def check_points(x, d: int, name: str = "x") -> Array:
     """`x` as finite floating-point points of shape [n, d] with n >= 1."""
-    x = jnp.asarray(x)
+    x = as_array(x, name)
     if x.ndim != 2 or x.shape[1] != d:
         raise ValueError(
             f"expected {name} of shape [n, {d}], got {list(x.shape)}; "
@@ -90,7 +108,7 @@ def check_points(x, d: int, name: str = "x") -> Array:
 
 def check_finite(x, name: str = "x") -> Array:
     """`x` as an array of finite floating-point numbers."""
-    x = jnp.asarray(x)
+    x = as_array(x, name)
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise ValueError(
             f"expected real floating-point numbers in {name}, got {x.dtype}; cast with .astype(float)."
@@ -103,10 +121,13 @@ def check_finite(x, name: str = "x") -> Array:
 
 
 def check_weights(w, n: int, name: str = "w") -> Float[Array, " n"]:
-    """`w` as n finite, nonnegative weights of sum 1."""
-    w = check_finite(w, name)
+    """`w` as n finite, nonnegative weights of sum 1: of traced ones, only the shape is known."""
+    w = as_array(w, name)
     if w.shape != (n,):
         raise ValueError(f"expected {name} of shape [{n}], got {list(w.shape)}; pass one a point.")
+    if not is_concrete(w):
+        return w
+    w = check_finite(w, name)
     w = guard(w, (w >= 0).all(), f"expected nonnegative {name}, got a negative weight; clip at 0.")
     close = jnp.abs(w.sum() - 1) <= tolerance(w.dtype)
     return guard(w, close, f"expected {name} of sum 1; divide by {name}.sum().")
@@ -118,16 +139,30 @@ def check_nonnegative(value, name: str) -> Array:
     return guard(value, value >= 0, f"expected {name} >= 0, got a negative number; pass {name}=0.")
 
 
+def check_positive(value, name: str, remedy: str = "leave it out for a default") -> Array:
+    """`value` as a finite scalar that is greater than 0."""
+    value = check_scalar(value, name)
+    return guard(value, value > 0, f"expected {name} > 0, got {value}; {remedy}.")
+
+
 def check_scalar(value, name: str) -> Float[Array, ""]:
     """`value` as one finite floating-point number."""
-    value = (
-        jnp.asarray(value, dtype=float) if isinstance(value, int | float) else jnp.asarray(value)
-    )
+    value = jnp.asarray(value, float) if isinstance(value, int | float) else as_array(value, name)
     if value.ndim != 0:
         raise ValueError(
             f"expected one number for {name}, got shape {list(value.shape)}; use vmap."
         )
     return check_finite(value, name)
+
+
+def check_vector(value, name: str) -> Float[Array, " d"]:
+    """`value` as a finite vector [d]."""
+    value = check_finite(value, name)
+    if value.ndim != 1:
+        raise ValueError(
+            f"expected {name} of shape [d], got {list(value.shape)}; pass one number a coordinate."
+        )
+    return value
 
 
 def check_direction(mean, d: int, name: str = "mean") -> Float[Array, " d"]:

@@ -20,9 +20,13 @@ class AbstractGate(eqx.Module):
 
     @abc.abstractmethod
     def __call__(
-        self, t: Scalar, x: Float[Array, "models n d"], velocity: Float[Array, "models n d"]
+        self,
+        t: Scalar,
+        x: Float[Array, "models n d"],
+        velocity: Float[Array, "models n d"],
+        masses: Float[Array, "models n"] | None = None,
     ) -> Gates:
-        """The factor, one for all models or one a model [N]."""
+        """The factor, one for all models or one a model [N]; `masses` None for equal ones."""
 
     @abc.abstractmethod
     def jumps(self) -> Float[Array, " jumps"] | None:
@@ -34,7 +38,7 @@ class Early(AbstractGate):
 
     until: Scalar = eqx.field(converter=lambda t: check_nonnegative(t, "until"))
 
-    def __call__(self, t, x, velocity):
+    def __call__(self, t, x, velocity, masses=None):
         return jnp.where(t < self.until.astype(t.dtype), 1, 0).astype(x.dtype)
 
     def jumps(self) -> Float[Array, " jumps"]:
@@ -52,18 +56,19 @@ class NearSaddles(AbstractGate):
 
     Saddles of the entropy, where models linger (the uniform cloud, several clusters), are where a small
     pull decides which way they leave. `rate` is the |dH/dt| at which the gate is half open; H is
-    `functional` of one cloud [n, d], by default `observables.smoothed_entropy(x, 8.0)`.
-    Clouds count with equal masses.
+    `functional(x, w)` of one cloud x [n, d] and its masses w [n], None for equal ones, by default
+    `observables.smoothed_entropy(x, 8.0, w)`.
     """
 
     rate: Scalar = eqx.field(converter=lambda r: _check_rate(r))
-    functional: Callable[[Points], Scalar] = eqx.field(default=_entropy)
+    functional: Callable[[Points, Weights | None], Scalar] = eqx.field(default=_entropy)
 
-    def __call__(self, t, x, velocity):
-        def speed(x, v):
-            return jax.jvp(self.functional, (x,), (v,))[1]
+    def __call__(self, t, x, velocity, masses=None):
+        def speed(x, v, w):
+            return jax.jvp(lambda x: self.functional(x, w), (x,), (v,))[1]
 
-        return 1 / (1 + (jax.vmap(speed)(x, velocity) / self.rate.astype(x.dtype)) ** 2)
+        speeds = jax.vmap(speed)(x, velocity, masses)
+        return 1 / (1 + (speeds / self.rate.astype(x.dtype)) ** 2)
 
     def jumps(self) -> None:
         return None

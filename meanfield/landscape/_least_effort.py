@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from .._checks import check_nonnegative
+from .._checks import check_positive, guard
 from .._typing import Scalar
 
 
@@ -46,18 +46,32 @@ def least_effort(
     - `outcome`: a differentiable function control -> (effort, cost), both positive, such as a run of
       `ConsensusFlow(flows, Schedule(times))`: `effort` the integral of `flow.power`, `cost` the
       `disagreement` of the end, by `simulate(..., dt=dt, args=control)`.
-    - `control`: where to start, such as the values of a constant schedule [k].
+    - `control`: where to start, such as the values of a constant schedule [k]: not at no effort, whose
+      logarithm has no slope.
     - `optimizer`: of optax; `optax.adam(0.05)` by default.
 
     Stands above `solve` because what it optimizes is a whole run.
+    Raises ValueError for a start without effort, and for bound or penalty that are not positive.
     """
     optimizer = optax.adam(0.05) if optimizer is None else optimizer
-    bound, penalty = check_nonnegative(bound, "bound"), check_nonnegative(penalty, "penalty")
-    return _descend(outcome, control, bound, optimizer, iterations, penalty)
+    bound = check_positive(bound, "bound", "pass a part of the cost without control")
+    penalty = check_positive(penalty, "penalty")
+    effort, _ = _outcome(outcome, control)
+    message = "expected a start of positive effort, got none; pass 0.1 * jax.numpy.ones(k)."
+    control = guard(control, effort > 0, message)
+    control = _descend(outcome, control, bound, optimizer, iterations, penalty)
+    effort, cost = _outcome(outcome, control)
+    converged = (cost <= 1.01 * bound.astype(cost.dtype)) & jnp.isfinite(effort)
+    return LeastEffort(control, effort, cost, converged, jnp.asarray(iterations))
 
 
 @eqx.filter_jit
-def _descend(outcome, control, bound, optimizer, iterations: int, penalty) -> LeastEffort:
+def _outcome(outcome, control) -> tuple[Scalar, Scalar]:
+    return outcome(control)
+
+
+@eqx.filter_jit
+def _descend(outcome, control, bound, optimizer, iterations: int, penalty) -> PyTree[Array]:
     def lagrangian(control, multiplier):
         effort, cost = outcome(control)
         excess = jnp.log(cost / bound.astype(cost.dtype))
@@ -74,6 +88,4 @@ def _descend(outcome, control, bound, optimizer, iterations: int, penalty) -> Le
 
     first = control, optimizer.init(control), jnp.ones((), jax.tree.leaves(control)[0].dtype)
     (control, _, _), _ = jax.lax.scan(step, first, None, length=iterations)
-    effort, cost = outcome(control)
-    converged = (cost <= 1.01 * bound.astype(cost.dtype)) & jnp.isfinite(effort)
-    return LeastEffort(control, effort, cost, converged, jnp.asarray(iterations))
+    return control

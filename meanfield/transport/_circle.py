@@ -29,8 +29,8 @@ def wasserstein_circle(
     F^{-1} and G^{-1} are the quantile functions of the angles, continued by G^{-1}(u + 1) = G^{-1}(u)
     + 2 pi. The integral is convex and piecewise linear in the shift s, which bisection finds to
     rounding, in (n + m) log(n + m) time. x [n] and y [m] are angles in radians, or unit vectors
-    [n, 2]; weights a, b are uniform by default, and constants to automatic differentiation; p >= 1.
-    Differentiable in the points.
+    [n, 2]; weights a, b are uniform by default; p >= 1. Differentiable in points and weights wherever
+    the distance is.
 
     Raises ValueError for p < 1, for points off the circle, and for shapes and weights that do not fit.
 
@@ -45,13 +45,13 @@ def wasserstein_circle(
 
 @eqx.filter_jit
 def circle_coupling(x: Float[Array, " n"], y: Float[Array, " m"], a, b, p: float = 2.0) -> Coupling:
-    """The optimal coupling of two clouds of angles, monotone up to a shift. Not differentiated."""
-    x, y, a, b = jax.lax.stop_gradient((x, y, a, b))
+    """The optimal coupling of two clouds of angles, monotone up to a shift."""
     x, y = jnp.mod(x, TURN), jnp.mod(y, TURN)
     first, second = jnp.argsort(x), jnp.argsort(y)
     above = cumulated(weights_or_uniform(a, x.size, x.dtype, "a")[first])
     below = cumulated(weights_or_uniform(b, y.size, y.dtype, "b")[second])
-    shift = _best_shift(x[first], y[second], above, below, p)
+    fixed = jax.lax.stop_gradient((x[first], y[second], above, below))
+    shift = _tied(_best_shift(*fixed, p), above, below)
     middle, mass = intervals(jnp.concatenate([above, jnp.mod(below + shift, 1)]))
     rows = first[quantile(above, middle)]
     columns = second[quantile(below, jnp.mod(middle - shift, 1))]
@@ -78,6 +78,21 @@ def _best_shift(x, y, above, below, p: float) -> Scalar:
     steps = 2 - int(math.log2(jnp.finfo(x.dtype).eps))  # down to the rounding of levels
     low, high = jax.lax.fori_loop(0, steps, halve, (-one, one))
     return (low + high) / 2
+
+
+def _tied(shift: Scalar, above, below) -> Scalar:
+    """The same shift, as a function of the weights: it keeps two levels together.
+
+    The least integral stands at a kink, where a level of one law meets one of the other, and follows
+    these two as weights change. At any fixed shift the masses between them would change instead.
+    """
+    level = jnp.mod(jax.lax.stop_gradient(below) + shift, 1)
+    after = quantile(above, level)
+    near = jnp.stack([after - 1, after])  # before the first level is the last one, a turn less
+    gap = jnp.abs(jnp.mod(jax.lax.stop_gradient(above)[near] - level + 0.5, 1) - 0.5)
+    at = jnp.argmin(gap)
+    apart = (above[near] - below).ravel()[at]
+    return shift + apart - jax.lax.stop_gradient(apart)
 
 
 def _angles(x, name: str) -> Float[Array, " n"]:

@@ -3,7 +3,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from .._checks import check_scalar, check_weights, guard
+from .._checks import check_weights
 from .._typing import Scalar, Weights
 
 
@@ -53,9 +53,3 @@ def root(cost: Scalar, p: float = 2.0) -> Scalar:
     """cost^(1/p), with the derivative 0, and not infinity, where the cost is 0; NaN stays NaN."""
     zero = cost <= 0
     return jnp.where(zero, 0, jnp.where(zero, 1, cost) ** (1 / p))
-
-
-def check_positive(value, name: str) -> Scalar:
-    """`value` as a finite number that is greater than 0."""
-    value = check_scalar(value, name)
-    return guard(value, value > 0, f"expected {name} > 0, got {value}; leave it out for a default.")

@@ -4,9 +4,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
+from .._checks import check_positive
 from .._typing import Scalar
 from ._costs import SquaredEuclidean
-from ._coupling import check_positive
 from ._entropic import solve_small
 from ._geometry import as_cost, point_geometry
 from ._sinkhorn import Solution, solve

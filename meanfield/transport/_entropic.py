@@ -7,9 +7,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from .._checks import check_finite
+from .._checks import check_finite, check_positive
 from .._typing import Points, Scalar
-from ._coupling import check_positive
 from ._geometry import point_geometry
 from ._implicit import Pair
 from ._ott import costs, geometry as ott_geometry

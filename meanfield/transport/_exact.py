@@ -23,9 +23,9 @@ class Exact(AbstractMethod):
     - n = m and uniform weights: assignment, O(n^3) at worst; 4 s for n = 2000.
     - Otherwise a linear program: 2 s for n = m = 400. It yields the dual potentials.
 
-    The cost is differentiable in the points, at the fixed optimal plan (the envelope theorem), and
-    on the line and by the linear program in the weights too; elsewhere they count as constants. Under
-    jit, assignment and linear program are callbacks on the host; under vmap one runs after the other.
+    The cost is differentiable in points and weights: in the points at the fixed optimal plan (the
+    envelope theorem), in the weights through quantiles or dual potentials. Under jit, assignment and
+    linear program are callbacks on the host; under vmap one runs after the other.
 
     Raises ValueError if the cost matrix does not fit in memory.
     """

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_integer
+from .._checks import check_integer, check_positive
 from .._memory import available_memory, dense_is_quick
 from .._ring import Ring
 from .._typing import Points, Scalar
@@ -15,7 +15,7 @@ from ._ott import costs, geometry
 
 def point_geometry(
     x: Points,
-    y: Float[Array, "m d"] | None = None,
+    y: Float[Array, "m _"] | None = None,
     cost: Any = None,
     *,
     epsilon: Scalar | float | None = None,
@@ -35,9 +35,15 @@ def point_geometry(
       and backward; None (the default) takes blocks where the matrix would exceed 32 MiB.
     - `ring`: devices that share the rows of both clouds, and sum blocks as these travel around.
 
-    Raises ValueError for a dense matrix that does not fit in memory.
+    Raises ValueError for a dense matrix that does not fit in memory, for clouds of several dimensions,
+    and for epsilon that is not positive.
     """
     y = x if y is None else y
+    if x.shape[1] != y.shape[1]:
+        raise ValueError(
+            f"expected clouds of one dimension, got {list(x.shape)} and {list(y.shape)}; "
+            "drop columns."
+        )
     n, m, itemsize = x.shape[0], y.shape[0], x.dtype.itemsize
     cost = as_cost(SquaredEuclidean() if cost is None else cost)
     quick = dense_is_quick(n, m, itemsize)
@@ -48,8 +54,11 @@ def point_geometry(
         made = BlockwiseGeometry(x, y, cost, 1.0, check_integer(block, "block"), ring)
     if epsilon is None:
         mean = jax.lax.stop_gradient(made.mean_cost_matrix)
-        epsilon = jnp.asarray(relative_epsilon, x.dtype) * mean
-    made._epsilon_init = jnp.asarray(epsilon).astype(x.dtype)
+        epsilon = check_positive(relative_epsilon, "relative_epsilon").astype(x.dtype) * mean
+    else:
+        epsilon = check_positive(epsilon, "epsilon").astype(x.dtype)
+    # ott takes epsilon where a geometry is made, but the mean cost is that of one that is made.
+    made._epsilon_init = epsilon
     return made
 
 

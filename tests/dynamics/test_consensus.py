@@ -32,6 +32,10 @@ def still(x):
     return 0 * x
 
 
+def inward(x):
+    return -x
+
+
 def state(x):
     return x
 
@@ -78,7 +82,8 @@ def test_exact_and_debiased_pulls_agree_on_shifts():
 
 def test_filling_up_changes_nothing():
     few = jnp.r_[jnp.full(4, 0.25), jnp.zeros(2)]
-    flow = ConsensusFlow([REST, Drift(PLANE, still, weights=few), REST], 1.0, pull=PULL)
+    flows = [Drift(PLANE, inward, weights=w) for w in (None, few, None)]
+    flow = ConsensusFlow(flows, 1.0, NearSaddles(0.1), pull=PULL)
     x = SHIFTED.at[1].set(CLOUD[::-1])
     first, second = control(flow, x), control(flow, x.at[1, 4:].set(7.0))
     assert_allclose(first[::2], second[::2], atol=1e-10)
@@ -103,6 +108,12 @@ def test_saddles_are_where_the_entropy_stands():
     rate = (entropy(BALL + h * own) - entropy(BALL - h * own)) / (2 * h)
     assert_allclose(gate(T0, BALL, own), 1 / (1 + (rate / 0.1) ** 2), rtol=1e-6)
     assert_allclose(gate(T0, BALL, 0 * own), 1)
+    # Tokens of mass 0 that only fill up have no say, wherever they are and go.
+    filled, driven = (
+        jnp.pad(z, ((0, 0), (0, 2), (0, 0)), constant_values=1.0) for z in (BALL, own)
+    )
+    masses = jnp.pad(jnp.full((3, 6), 1 / 6), ((0, 0), (0, 2)))
+    assert_allclose(gate(T0, filled, driven, masses), gate(T0, BALL, own), rtol=1e-12)
     apart = jnp.repeat(2 * jnp.eye(3), 4, axis=0)
     # Three clusters at distance sqrt(8): what is left of the kernel is e^{-32}.
     assert_allclose(smoothed_entropy(apart, 8.0), jnp.log(3.0), rtol=1e-12)

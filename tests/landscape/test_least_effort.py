@@ -26,6 +26,14 @@ def test_a_goal_out_of_reach_is_reported():
     assert not found.converged
 
 
-def test_bad_bounds_are_refused():
-    with pytest.raises(ValueError, match="bound=0"):
-        least_effort(outcome, jnp.ones(5), -1.0)
+@pytest.mark.parametrize(
+    ("start", "bound", "sentence"),
+    [
+        (jnp.ones(5), -1.0, "expected bound > 0, .*; pass a part"),
+        (jnp.ones(5), 0.0, "expected bound > 0, .*; pass a part"),
+        (jnp.zeros(5), 0.1, "expected a start of positive effort, .*; pass 0.1"),
+    ],
+)
+def test_bad_input_is_refused(start, bound, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        least_effort(outcome, start, bound)

@@ -33,6 +33,7 @@ CLOUDS = jnp.stack([X, X])
 BOX = Box(0.0, 1.0, 4)
 ONES = jnp.ones((2, 4))
 FLOW = AttentionFlow(Sphere(3), Softmax(1.0))
+NOISY = AttentionFlow(Sphere(3), Softmax(1.0), noise=0.1)
 LAW = Gaussian(jnp.zeros(2), jnp.eye(2))
 
 
@@ -97,9 +98,16 @@ TABLE = [
     ),
     (
         "noise in one",
-        lambda: ConsensusFlow([FLOW, AttentionFlow(Sphere(3), Softmax(1.0), noise=0.1)], 1.0),
-        "one strength",
+        lambda: ConsensusFlow([FLOW, NOISY], 1.0),
+        "to each",
     ),
+    (
+        "noises of two strengths",
+        lambda: ConsensusFlow([NOISY, AttentionFlow(Sphere(3), Softmax(1.0), noise=0.4)], 1.0),
+        "to each",
+    ),
+    ("a pull by name", lambda: ConsensusFlow([FLOW] * 2, 1.0, pull="exact"), "ExactPull()"),
+    ("a gate by name", lambda: ConsensusFlow([FLOW] * 2, 1.0, "early"), "Early(t0)"),
     (
         "three clouds for two",
         lambda: ConsensusFlow([FLOW] * 2, 1.0).check(jnp.stack([X] * 3)),
@@ -128,4 +136,5 @@ TABLE = [
 def test_bad_input_names_the_remedy(call, remedy):
     with pytest.raises(ValueError) as caught:
         call()
-    assert remedy in str(caught.value)
+    message = str(caught.value)
+    assert message.startswith("expected ") and ";" in message and remedy in message, message

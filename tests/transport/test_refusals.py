@@ -83,7 +83,7 @@ def test_wrong_calls_are_refused(name):
     with pytest.raises(ValueError) as caught:
         call()
     message = str(caught.value)
-    assert remedy in message and ";" in message and "expected" in message
+    assert message.startswith("expected ") and ";" in message and remedy in message, message
 
 
 def test_numpy_is_welcome():

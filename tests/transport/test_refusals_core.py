@@ -22,7 +22,11 @@ def near(x=X, y=None):
 WRONG = [
     ("leave out dense=True", lambda: jax.eval_shape(lambda x: point_geometry(x, dense=True), HUGE)),
     ("SquaredEuclidean", lambda: point_geometry(X, cost="geodesic")),
-    ("dimension", lambda: point_geometry(X, dense=False, block=0)),
+    ("pass block=1", lambda: point_geometry(X, dense=False, block=0)),
+    ("epsilon > 0", lambda: point_geometry(X, epsilon=-1.0)),
+    ("epsilon > 0", lambda: point_geometry(X, epsilon=0.0)),
+    ("relative_epsilon > 0", lambda: point_geometry(X, relative_epsilon=-1.0)),
+    ("drop columns", lambda: point_geometry(X, X[:, :2])),
     ("pass one a point", lambda: solve(near(), W[:2])),
     ("divide by a.sum", lambda: solve(near(), 2 * W)),
     ("clip at 0", lambda: solve(near(), W, jnp.array([1.5, -0.5, 0.0]))),
@@ -62,5 +66,7 @@ WRONG = [
 @pytest.mark.parametrize("case", range(len(WRONG)))
 def test_wrong_calls_are_refused_with_the_remedy(case):
     remedy, call = WRONG[case]
-    with pytest.raises(ValueError, match=remedy):
+    with pytest.raises(ValueError, match=remedy) as caught:
         call()
+    message = str(caught.value)
+    assert message.startswith("expected ") and ";" in message, message
