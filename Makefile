@@ -1,6 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+BENCH_READY := .venv/.ready-bench
 
 .PHONY: demo test validate figures bench format
 
@@ -8,6 +9,10 @@ $(READY): pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	touch $(READY)
+
+$(BENCH_READY): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench,nufft]'
+	touch $(BENCH_READY)
 
 demo: $(READY)  ## the first look: studies, figures and a table of claims under results/
 	$(BIN)/python -m paper_figs --demo --out results
@@ -25,8 +30,9 @@ validate: $(READY)  ## the slow half of the tests: full-size validation against 
 figures: $(READY)  ## every figure at full size, under results/
 	$(BIN)/python -m paper_figs --out results
 
-bench: $(READY)  ## timings against named peers
-	$(BIN)/python -m benchmarks
+bench: $(BENCH_READY)  ## timings against named peers, and the tables of them in the READMEs
+	$(BIN)/python -m benchmarks --json benchmarks/results.json
+	$(BIN)/python -m benchmarks --json benchmarks/results.json --tables .
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -16,10 +16,10 @@ import tyro
 
 from meanfield._cli import complain, guarded
 from meanfield._commands import choose, first_line, parse
-from meanfield.io import provenance, write_json
+from meanfield.io import write_json
 
 from . import _report
-from ._machine import machine
+from ._machine import checkout, machine
 
 HERE = Path(__file__).parent
 # Threads of OpenMP, in PyTorch and KeOps, otherwise spin for a while after their work, in the time of
@@ -41,8 +41,8 @@ class Options:
     """Small sizes, two rounds: a rehearsal."""
     list: tyro.conf.FlagCreatePairsOff[bool] = False
     """List the benchmarks and stop."""
-    readme: Path | None = None
-    """Write the table of the results in FILE between its markers, and stop."""
+    tables: Path | None = None
+    """Write the results in README.md and benchmarks/README.md of this folder, between markers, and stop."""
     traceback: tyro.conf.FlagCreatePairsOff[bool] = False
     """Show where an error arose."""
 
@@ -60,8 +60,8 @@ def _main(arguments: Sequence[str]) -> int:
         for name in found:
             print(f"{name:20} {first_line(importlib.import_module(f'benchmarks.bench_{name}'))}")
         return 0
-    if options.readme is not None:
-        _report.insert(options.readme, _load(options.json))
+    if options.tables is not None:
+        _report.insert_tables(options.tables, _load(options.json))
         return 0
     where = "python -m benchmarks --list"
     names = [choose(name, found, "benchmark", where) for name in options.names or found]
@@ -80,8 +80,7 @@ def _load(path: Path) -> dict[str, Any]:
 
 def _one(name: str, options: Options, results: dict[str, Any]) -> bool:
     """Whether the benchmark is there, now or from an earlier run."""
-    commit = provenance()["git_commit"]
-    stamp = {"tiny": options.tiny, "commit": commit, "on": results["machine"]}
+    stamp = {"tiny": options.tiny, "on": results["machine"]} | checkout()
     known = results["cases"].get(name)
     if known and known["stamp"] == stamp and not options.again:
         print(f"{name}: kept, measured at {known['provenance']['utc']}")

@@ -1,13 +1,14 @@
 """What this machine can do at most: its rate of exponentials and of matrix products, here and now."""
 
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._contest import Contest, stopwatch
+from ._contest import stopwatch
 
 
 @functools.cache
@@ -31,12 +32,12 @@ def rates(dtype: str) -> dict[str, float]:
     }
 
 
-def bound(contest: Contest, seconds: float) -> dict[str, Any]:
-    """The seconds that the exponentials and the products alone would take, and the share reached."""
-    rate = rates(contest.facts["dtype"])
-    parts = {name: amount / rate[name] for name, amount in contest.work.items()}
+def bound(work: Mapping[str, float], dtype: str, seconds: float) -> dict[str, Any]:
+    """The seconds that the exponentials alone and the products alone would take, and these as shares."""
+    rate = rates(dtype)
+    parts = {name: amount / rate[name] for name, amount in work.items()}
     shares = {f"share_{name}": part / seconds for name, part in parts.items()}
-    return {"rates": rate, "seconds": parts, **shares, "share": sum(parts.values()) / seconds}
+    return {"rates": rate, "seconds": parts, **shares}
 
 
 def _best(function, *arguments) -> float:

@@ -12,6 +12,9 @@ import numpy as np
 Work = Callable[[], Any]
 """The function that is timed: it returns once its result is there."""
 
+Limit = tuple[float | None, float | None]
+"""The least and the most of something, None where there is no such limit."""
+
 
 class Missing(Exception):
     """A peer that is not installed here."""
@@ -24,10 +27,15 @@ class Contest:
     - `contenders`: a name, and a function that makes ready what is timed.
     - `error`: how wrong the result of a contender is; `error_is` says in what sense.
     - `facts`: the sizes and parameters, seed and dtype.
-    - `work`: exponentials and floating-point operations of matrix products that the first contender
-      must do at least, for its share of the bound of this machine.
+    - `work`: exponentials and floating-point operations of matrix products ("flops") that the first
+      contender must do at least, for its shares of what this machine can do; or a function of its
+      result. `no_bound` says why there is none.
     - `targets`: the least ratio of the time of a contender to that of the first.
+    - `limits`: least and most of a quantity of the first contender that `_targets.py` knows.
     - `counts`: numbers read from the result of a contender, such as iterations.
+    - `headline`: its line in the short table; contests that share one share a line. A contest with
+      targets or limits has its name for one.
+    - `fraction`: the share of a larger work that is timed: tables tell the time of the whole too.
     - `sweep`: the variable and its value, where contests of one name differ by it and an exponent is
       fitted.
     - `repeats`: rounds, in each of which every contender is timed once.
@@ -39,9 +47,13 @@ class Contest:
     error: Callable[[Any], float] | None = None
     error_is: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
-    work: Mapping[str, float] = field(default_factory=dict)
+    work: Mapping[str, float] | Callable[[Any], Mapping[str, float]] = field(default_factory=dict)
+    no_bound: str = ""
     targets: Mapping[str, float] = field(default_factory=dict)
+    limits: Mapping[str, Limit] = field(default_factory=dict)
     counts: Callable[[Any], Mapping[str, float]] | None = None
+    headline: str = ""
+    fraction: float = 1.0
     sweep: tuple[str, float] | None = None
     repeats: int = 7
     memory: bool = False

@@ -2,14 +2,17 @@
 
 import os
 import platform
+import subprocess
 from pathlib import Path
 
 import jax
 
 from meanfield._runtime import memory
+from meanfield.io import provenance
 
 from ._contest import Missing, need
 
+ROOT = Path(__file__).parents[1]
 PEERS = {
     "torch": "torch",
     "pykeops": "pykeops",
@@ -35,6 +38,26 @@ def machine() -> dict[str, str]:
         "jax": jax.__version__,
     }
     return facts | {package: _version(module, package) for module, package in PEERS.items()}
+
+
+def describe(facts: dict[str, str]) -> str:
+    """The machine and the version of jax, in a phrase."""
+    host = f"{facts['processor']}, {facts['cores']} cores"
+    # "1 x cpu (cpu)" are these cores again.
+    device = "" if "cpu" in facts["device"].lower() else f"{facts['device']} beside "
+    return f"{device}{host}, jax {facts['jax']}"
+
+
+def checkout() -> dict[str, str]:
+    """The commit, and whether sources differ from it, results and tables of an earlier run aside."""
+    commit = provenance()["git_commit"]
+    sources = ("meanfield", "benchmarks/*.py", "benchmarks/peers", "pyproject.toml")
+    command = ["git", "status", "--porcelain", "--", *sources]
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return {"git_commit": commit, "git_dirty": "unknown"}
+    return {"git_commit": commit, "git_dirty": "yes" if done.stdout.strip() else "no"}
 
 
 def _version(module: str, package: str) -> str:

@@ -18,7 +18,7 @@ def measure(contest: Contest, rounds: int | None = None) -> dict[str, Any]:
     ready, skipped = _prepare(contest)
     if not ready:
         return {"contest": contest.name, "skipped": skipped}
-    rows, repeats, firsts = {}, {}, {}
+    rows, repeats, firsts, work_of_ours = {}, {}, {}, None
     once = (rounds or contest.repeats) == 1
     for name, work in ready.items():
         first, result = stopwatch(work)  # also what warms it up
@@ -26,19 +26,28 @@ def measure(contest: Contest, rounds: int | None = None) -> dict[str, Any]:
         again, _ = stopwatch(work) if first < 1 else (first, None)
         repeats[name] = max(1, math.ceil(SHORTEST / max(again, 1e-9)))
         rows[name] = {"first_seconds": first} | _verdict(contest, result)
+        if work_of_ours is None:
+            work_of_ours = contest.work(result) if callable(contest.work) else contest.work
     samples = firsts if once else _samples(ready, repeats, rounds or contest.repeats)
     for name, row in rows.items():
         row |= _spread(samples[name])
     ours = samples[next(iter(ready))]
     for name in list(rows)[1:]:
         rows[name]["ratio"] = _spread(samples[name] / ours)
-    out = {"contest": contest.name, "facts": dict(contest.facts), "error_is": contest.error_is}
-    out |= {"targets": dict(contest.targets), "contenders": rows, "skipped": skipped}
-    if contest.sweep:
-        out["sweep"] = list(contest.sweep)
-    if contest.work:
-        out["bound"] = _bounds.bound(contest, float(np.median(ours)))
+    out = _description(contest) | {"contenders": rows, "skipped": skipped}
+    if work_of_ours:
+        seconds = float(np.median(ours))
+        out["bound"] = _bounds.bound(work_of_ours, contest.facts["dtype"], seconds)
     return out
+
+
+def _description(contest: Contest) -> dict[str, Any]:
+    """What a contest is, as far as it is not measured."""
+    out = {"contest": contest.name, "facts": dict(contest.facts), "error_is": contest.error_is}
+    limits = {what: list(limit) for what, limit in contest.limits.items()}
+    out |= {"targets": dict(contest.targets), "limits": limits, "headline": contest.headline}
+    out |= {"fraction": contest.fraction, "no_bound": contest.no_bound}
+    return out | ({"sweep": list(contest.sweep)} if contest.sweep else {})
 
 
 def _prepare(contest: Contest) -> tuple[dict[str, Work], dict[str, str]]:

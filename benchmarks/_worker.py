@@ -16,6 +16,7 @@ from meanfield._runtime import prepare
 from meanfield.io import provenance, write_json
 
 from ._contest import Contest
+from ._machine import checkout
 from ._measure import measure
 from ._memory import peak
 
@@ -33,9 +34,9 @@ def main(argv: list[str] | None = None) -> int:
     if options.peak:
         write_json(options.file, _peak(module, options.tiny, *options.peak))
         return 0
-    rows, wanted = [], []
+    rows, wanted, origin = [], [], checkout()
     for contest in module.contests(options.tiny):
-        rows.append(measure(contest, 2 if options.tiny else None))
+        rows.append(measure(contest, 2 if options.tiny else None) | {"checkout": origin})
         wanted += _wanted(contest, rows[-1])[: 1 if options.tiny else None]
         print(".", end="", file=sys.stderr, flush=True)
     write_json(options.file, {"rows": rows, "peaks": wanted, "provenance": provenance()})

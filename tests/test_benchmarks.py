@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import _report
+from benchmarks import _report, _tables, _targets
 from benchmarks.__main__ import main
 from benchmarks._contest import Contest, Missing, need
 from benchmarks._measure import measure
@@ -28,19 +28,70 @@ def test_the_command_times_and_keeps_what_it_has(tmp_path, capsys):
     capsys.readouterr()
     assert main(["overhead", "--tiny", "--json", str(file)]) == 0
     assert "kept" in capsys.readouterr().out
-    readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{_report.BEGIN}\nold\n{_report.END}\nafter\n")
-    assert main(["--json", str(file), "--readme", str(readme)]) == 0
-    text = readme.read_text()
-    assert _report.table(results) in text and "old" not in text
-    assert text.startswith("before") and text.endswith("after\n")
+    for readme in (tmp_path / "README.md", tmp_path / "benchmarks" / "README.md"):
+        readme.parent.mkdir(exist_ok=True)
+        readme.write_text(f"before\n{_report.BEGIN}\nold\n{_report.END}\nafter\n")
+    assert main(["--json", str(file), "--tables", str(tmp_path)]) == 0
+    for readme, shown in _shown(tmp_path, results):
+        text = readme.read_text()
+        assert shown in text and "old" not in text
+        assert text.startswith("before") and text.endswith("after\n")
 
 
-def test_the_readme_shows_the_committed_results():
-    file, text = ROOT / "benchmarks" / "results.json", (ROOT / "README.md").read_text()
-    assert file.exists() == (_report.BEGIN in text)
-    if file.exists():
-        assert _report.table(json.loads(file.read_text())) in text
+def test_the_readmes_show_the_committed_results():
+    results = json.loads((ROOT / "benchmarks" / "results.json").read_text())
+    for readme, shown in _shown(ROOT, results):
+        assert f"{_report.BEGIN}\n{shown}\n{_report.END}" in readme.read_text(), readme
+
+
+def _shown(folder, results):
+    yield folder / "README.md", _tables.brief(results)
+    yield folder / "benchmarks" / "README.md", _tables.table(results)
+
+
+def _results(*rows):
+    """Results as the command writes them, of contests that were not run."""
+    on = {"processor": "a chip", "cores": "2", "device": "1 x cpu (cpu)", "jax": "0.10.1"}
+    origin = {"git_commit": "0123456789", "git_dirty": "no"}
+    return {"machine": on, "cases": {"some": {"rows": rows, "provenance": origin}}}
+
+
+def _timed(name, seconds, **more):
+    ratio = {"median": 3.5, "low": 3.2, "high": 3.6, "rounds": 5}
+    return {
+        "contest": name,
+        "contenders": {"ours": {"median": seconds}, "peer": {"median": 1.0, "ratio": ratio}},
+        "skipped": {},
+    } | more
+
+
+def test_tables_say_what_was_asked_for_and_what_is_missed():
+    bound = {"share_exponentials": 0.59, "share_flops": 0.2}
+    limits = {"seconds": [None, 2.0], "share_exponentials": [0.5, None]}
+    row = _timed("a sum", 0.3, targets={"peer": 5.0}, limits=limits, bound=bound, fraction=0.1)
+    plain = _timed("no target", 0.2)
+    results = _results(row, plain)
+    whole, short = _tables.table(results), _tables.brief(results)
+    assert "3.5 (3.2 to 3.6; target 5)" in whole
+    assert "exp 59%, products 20%" in whole and "0.3 s, so 3 s for all" in whole
+    assert "no target" in whole and "no target" not in short
+    assert "1 of 3 targets are met" in short
+    assert "a sum: 3.5 times faster than peer (target 5; 30% short)" in short
+    assert "a sum: 3 s (target 2 s; 50% over)" in short
+    assert "a chip, 2 cores, jax 0.10.1, by `make bench` at commit 0123456." in short
+    dirty = {"git_commit": "fedcba9876", "git_dirty": "yes"}
+    stale = _results(row, plain | {"checkout": dirty})
+    assert "at commits 0123456, fedcba9+." in _tables.brief(stale)
+
+
+def test_exponents_are_held_against_what_they_should_be():
+    limits = {"exponent: ours": [1.9, 2.1]}
+    rows = [
+        _timed("time over n", n**2.5, sweep=["n", n], limits=limits) for n in (10.0, 100.0, 1000.0)
+    ]
+    short = _tables.brief(_results(*rows))
+    assert "ours 2.50 (target 1.9 to 2.1)" in short
+    assert "exponent 2.5 (target 1.9 to 2.1; 19% over)" in short
 
 
 def test_a_contest_without_a_peer_says_so_and_ratios_are_against_the_first():
@@ -72,7 +123,7 @@ def test_exponents_are_slopes_in_logarithms():
         }
         for n in (1.0, 2.0, 4.0)
     ]
-    ((name, who, sizes, slope),) = _report.exponents({"rows": rows})
+    ((name, who, sizes, slope),) = _targets.exponents({"rows": rows})
     assert (name, who, list(sizes)) == ("over n", "f", [1, 2, 4])
     assert slope == pytest.approx(2)
 
@@ -83,4 +134,4 @@ def test_bad_input_is_one_sentence(tmp_path, capsys):
     readme = tmp_path / "README.md"
     readme.write_text("no markers")
     with pytest.raises(ValueError, match="add them"):
-        _report.insert(readme, {"cases": {}, "machine": {}})
+        _report.insert(readme, "text")
