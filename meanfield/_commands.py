@@ -21,7 +21,7 @@ from rich.text import Text
 
 from . import studies
 from ._runtime import prepare, report
-from .io import Store, write_json
+from .io import Store
 from .studies import Study
 
 _T = TypeVar("_T")
@@ -36,7 +36,7 @@ class _RunOptions:
     """How to run it."""
 
     tiny: tyro.conf.FlagCreatePairsOff[bool] = False
-    """The same study in seconds."""
+    """The same study in seconds; fields that you set are as you set them."""
     out: Path | None = None
     """Folder of this run alone; by default results/<study>-<hash>. The same folder resumes."""
     seeds: int = 1
@@ -86,7 +86,7 @@ def run(arguments: list[str]) -> int:
     name = choose(arguments[0].replace("-", "_"), found, "study", "meanfield list")
     study, options = _read_study(found[name], arguments[1:])
     prepare(options.float32, options.distributed)
-    study = studies.repeat(study.tiny() if options.tiny else study, options.seeds)
+    study = studies.repeat(study, options.seeds)
     try:
         return _run(study, options)
     finally:
@@ -139,16 +139,25 @@ def doctor(arguments: list[str]) -> int:
     return 0 if sound else 1
 
 
-def _read_study(kind: type[Study], arguments: list[str]) -> tuple[Study, _RunOptions]:
-    """The study and the options that the flags describe; the flags are the fields."""
+def _read_study(
+    kind: type[Study], arguments: list[str], default: Study | None = None
+) -> tuple[Study, _RunOptions]:
+    """The study and the options that the flags describe; the flags are the fields.
+
+    What no flag says is as in `default`, which with --tiny is the tiny study.
+    """
+    given = dataclasses.field(default=default or kind())
     both = dataclasses.make_dataclass(
         "Both",
         [
-            ("study", tyro.conf.OmitArgPrefixes[kind]),
+            ("study", tyro.conf.OmitArgPrefixes[kind], given),
             ("run", tyro.conf.OmitArgPrefixes[_RunOptions]),
         ],
+        kw_only=True,
     )
     read = parse(both, f"meanfield run {kind.name()}", arguments)
+    if read.run.tiny and default is None:
+        return _read_study(kind, arguments, kind().tiny())
     return read.study, read.run
 
 
@@ -167,8 +176,9 @@ def parse(kind: type[_T], program: str, arguments: list[str]) -> _T:
 def _sentence(panel: str, program: str) -> str:
     """What tyro says in a panel, in one line."""
     lines = [line.strip("\u2502 ") for line in panel.splitlines()]
-    rules = [n for n, line in enumerate(lines) if line.startswith(("\u2500", "\u256d", "\u2570"))]
-    said = " ".join(lines[1 : rules[1]] if len(rules) > 1 else lines)
+    # Where the terminal has ASCII alone, rules are of minus signs.
+    rules = [n for n, line in enumerate(lines) if re.match("[\u2500\u256d\u2570]|---", line)]
+    said = " ".join(lines[rules[0] + 1 : rules[1]] if len(rules) > 1 else lines)
     near = re.search(r"Perhaps you meant:\s*(--[\w-]+)", " ".join(lines))
     hint = f"; perhaps you meant {near[1]}" if near else ""
     said = said.removeprefix("Error parsing study: ").rstrip(".")
@@ -178,11 +188,6 @@ def _sentence(panel: str, program: str) -> str:
 def claims_of(study: Study, result: xr.Dataset) -> list[dict[str, Any]]:
     """The claims of a study, as they are stored."""
     return [dataclasses.asdict(claim) for claim in study.claims(result)]
-
-
-def save_claims(path: Path, claims: list[dict[str, Any]]) -> None:
-    """Writes claims as a list of objects."""
-    write_json(path, claims)
 
 
 def choose(name: str, known: Iterable[str], what: str, where: str) -> str:

@@ -19,8 +19,9 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from meanfield._cli import complain, guarded
-from meanfield._commands import choose, claims_of, first_line, parse, print_claims, save_claims
+from meanfield._commands import choose, claims_of, first_line, parse, print_claims
 from meanfield._runtime import prepare
+from meanfield.io import write_json
 from meanfield.studies import Study
 
 HERE = Path(__file__).parent
@@ -61,7 +62,7 @@ def _main(arguments: Sequence[str]) -> int:
     claims: dict[str, list[dict[str, Any]]] = {}
     failed = [name for name, module in modules.items() if not _make(name, module, options, claims)]
     table = [claim for of_one_study in claims.values() for claim in of_one_study]
-    save_claims(options.out / "claims.json", table)
+    write_json(options.out / "claims.json", table)
     print_claims(table)
     if failed:
         return complain(f"could not draw {', '.join(failed)}")

@@ -8,7 +8,7 @@ import rich.progress
 import xarray as xr
 from toys import Powers
 
-from meanfield import _runtime, studies
+from meanfield import _commands, _runtime, studies
 from meanfield._cli import main
 
 
@@ -93,6 +93,19 @@ def test_run_and_show(capsys, tmp_path):
 def test_a_claim_that_fails_is_the_exit_status(capsys, tmp_path):
     assert main(["run", "powers", "--offset", "1", "--tiny", "--out", str(tmp_path / "out")]) == 1
     assert "NO" in capsys.readouterr().out
+
+
+def test_a_panel_of_ascii_is_one_sentence_too():
+    panel = " Value error\n -----\n  Error parsing --n: wrong.\n  -----\n  More\n"
+    said = _commands._sentence(panel, "meanfield")
+    assert said == "Error parsing --n: wrong; see meanfield --help"
+
+
+def test_fields_that_are_set_stay_so_in_a_tiny_study(tmp_path):
+    out = tmp_path / "out"
+    assert main(["run", "powers", "--bases", "2", "5", "--tiny", "--out", str(out)]) == 0
+    with xr.open_dataset(out / "result.nc", engine="h5netcdf") as result:
+        assert result.base.values.tolist() == [2, 5]
 
 
 def test_seeds_and_the_folder_by_default(capsys, tmp_path, monkeypatch):
