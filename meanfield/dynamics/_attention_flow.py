@@ -11,26 +11,34 @@ from .._typing import Points, Scalar, Weights
 from ..attention import AbstractAttention, AbstractSchedule, attention_at
 from ..geometry import AbstractGeometry, Sphere
 from ._base import AbstractParticles, State, as_noise, as_weights, check_cloud, replace_weights
+from ._fields import for_each_token
 from ._normalizations import AbstractNormalization
 
 
 class AttentionFlow(AbstractParticles):
     """Tokens that move by attention: a transformer of infinitely many thin layers.
 
-    x_i' = P_{x_i} (attention(x)_i - grad V(x_i)) (+ sqrt(2 noise) dB_i)
+    x_i' = P_{x_i} (A_i + mlp(x_i)) (+ sqrt(2 noise) dB_i),  A_i = attention(x)_i - grad V(x_i)
 
     On `Sphere(d)` P projects on the tangent space (this is Post normalization); on `Euclidean(d)` it
     is the identity. The state is the cloud [n, d]; with `PreNorm`, `PeriNorm` or `MixNorm` it is the
-    pair (directions [n, d], radii [n]).
+    pair (directions [n, d], radii [n]). A normalization of scale s and growth g treats the two
+    blocks of a transformer alike and one by one, each by its own length where lengths matter:
+
+    x_i' = P_{x_i} (A_i/s(A_i) + M_i/s(M_i)),  r_i' = g(A_i) + g(M_i),  M_i = mlp(x_i),
+
+    the limit of thin layers that take attention and then the MLP (`TransformerLayers`).
 
     - `attention`: how tokens attract, or a schedule of attentions in time (`Varying`, `Layers`).
     - `normalization`: None or one of the six; needs a sphere.
     - `potential`: V, a function of one point [d] that the tokens descend.
     - `noise`: nu >= 0, with generator nu * Laplacian; `simulate` then needs `key` and `dt`.
     - `weights`: masses of the tokens, uniform by default.
+    - `mlp`: a feed-forward layer, from one point [d] to a vector [d], such as
+      `equinox.nn.MLP(d, d, width, depth, key=key)`; learn it by gradients through `simulate`.
 
-    Raises ValueError for a normalization without a sphere, a value matrix that leaves R^d, or noise on
-    radii.
+    Raises ValueError for a normalization without a sphere, a value matrix that leaves R^d, noise on
+    radii, or (when it runs) an MLP that leaves R^d.
     Source: Geshkovski, Letrouit, Polyanskiy, Rigollet, arXiv 2312.10794, section 2.
     """
 
@@ -40,6 +48,7 @@ class AttentionFlow(AbstractParticles):
     potential: Callable[[Float[Array, " d"]], Scalar] | None = None
     noise: Scalar | None = eqx.field(default=0.0, converter=as_noise)
     weights: Weights | None = eqx.field(default=None, converter=as_weights)
+    mlp: Callable[[Float[Array, " d"]], Float[Array, " d"]] | None = None
 
     def __check_init__(self):
         if self.normalization is not None and not isinstance(self.geometry, Sphere):
@@ -60,22 +69,28 @@ class AttentionFlow(AbstractParticles):
     def _radial(self) -> bool:
         return self.normalization is not None and self.normalization.radial
 
+    def blocks(self, t: Scalar, x: Points) -> list[Points]:
+        """What the blocks of a layer add to each token: attention less grad V, and the MLP if any."""
+        force = attention_at(self.attention, t)(x, None, self.weights)
+        if self.potential is not None:
+            force = force - jax.vmap(jax.grad(self.potential))(x)
+        return [force] if self.mlp is None else [force, for_each_token(self.mlp, x)]
+
     def field(self, t: Scalar, x: Points) -> Points:
         """The ambient velocity of each token before projection and normalization."""
-        force = attention_at(self.attention, t)(x, None, self.weights)
-        if self.potential is None:
-            return force
-        return force - jax.vmap(jax.grad(self.potential))(x)
+        return _total(self.blocks(t, x))
 
     def drift(self, t: Scalar, state: State, args: Any) -> State:
         if self.normalization is None:
             return self.geometry.extend(lambda u: self.field(t, u), state)
         theta, r = state if self._radial else (state, jnp.ones(state.shape[0], state.dtype))
-        u = self.geometry.project(theta)
-        force = self.field(t, u)
-        scale = self.normalization.scale(t, r, u, force)
-        turning = self.geometry.extend(lambda _: force / scale[:, None], theta)
-        return (turning, self.normalization.growth(t, r, u, force)) if self._radial else turning
+        u, norm = self.geometry.project(theta), self.normalization
+        forces = self.blocks(t, u)
+        scaled = _total([force / norm.scale(t, r, u, force)[:, None] for force in forces])
+        turning = self.geometry.extend(lambda _: scaled, theta)
+        if not self._radial:
+            return turning
+        return turning, _total([norm.growth(t, r, u, force) for force in forces])
 
     def project(self, state: State) -> State:
         if self._radial:
@@ -112,3 +127,7 @@ class AttentionFlow(AbstractParticles):
 
     def reweight(self, weights: Weights) -> "AttentionFlow":
         return replace_weights(self, weights)
+
+
+def _total(terms: list[Array]) -> Array:
+    return sum(terms[1:], start=terms[0])

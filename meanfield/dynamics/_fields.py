@@ -15,7 +15,10 @@ class Drift(AbstractCloud):
 
     x_i' = P_{x_i} function(x_i), with `function` from one point [d] to a vector [d]: a learned
     `equinox.nn.MLP(d, d, width, depth, key=key)`, or any other. Add it to a flow:
-    `AttentionFlow(sphere, Softmax(4.0)) + Drift(sphere, mlp)`.
+    `AttentionFlow(sphere, Softmax(4.0)) + Drift(sphere, mlp)`. It is not normalized: the feed-forward
+    layer of a transformer with normalizations is `AttentionFlow(..., mlp=mlp)`.
+
+    Raises ValueError, when it runs, for a function that leaves R^d.
     """
 
     geometry: AbstractGeometry
@@ -24,7 +27,7 @@ class Drift(AbstractCloud):
     weights: Weights | None = eqx.field(default=None, converter=as_weights)
 
     def field(self, t: Scalar, x: Points, args: Any) -> Points:
-        return jax.vmap(self.function)(x)
+        return for_each_token(self.function, x)
 
 
 class Control(AbstractCloud):
@@ -41,3 +44,16 @@ class Control(AbstractCloud):
 
     def field(self, t: Scalar, x: Points, args: Any) -> Points:
         return self.function(t, x, args)
+
+
+def for_each_token(
+    function: Callable[[Float[Array, " d"]], Float[Array, " d"]], x: Points
+) -> Points:
+    """The function of each of the points x [n, d]; ValueError if its values are not in R^d."""
+    values = jax.vmap(function)(x)
+    if values.shape != x.shape:  # a sum would repeat a single output d times
+        raise ValueError(
+            f"expected a function from R^{x.shape[1]} to itself, got values of shape "
+            f"{list(values.shape[1:])}; make it as equinox.nn.MLP(d, d, width, depth, key=key)."
+        )
+    return values

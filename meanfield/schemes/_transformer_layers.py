@@ -36,9 +36,8 @@ class TransformerLayers(AbstractScheme):
 
     first with f = attention, then with f = `mlp` on each token, where N(x) = x/|x| is layer
     normalization without gains (RMS normalization up to a factor sqrt(d)). With h -> 0 the
-    directions N(x) follow the flow of the same normalization up to an error of order h. With an
-    `mlp` the limit of Post is `AttentionFlow(...) + Drift(sphere, mlp)`, and those of Pre and Peri are
-    x' = f(N(x)) + mlp(N(x)) and x' = N(f(N(x))) + N(mlp(N(x))).
+    directions N(x) follow the flow of the same normalization, and with the same `mlp`, up to an error
+    of order h: in R^d, Pre tends to x' = f(N(x)) + mlp(N(x)), Peri to x' = N(f(N(x))) + N(mlp(N(x))).
 
     - `attention`: any; `normalization`: `PostNorm()`, `PreNorm()` or `PeriNorm()` of `dynamics`.
     - `step_size`: h > 0, 1 in a plain transformer; `mlp`: None or a map from one point [d] to [d].

@@ -7,10 +7,10 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float
 
-from .._typing import Points, Scalar
-from ..attention import AbstractAttention, Softmax
-from ..dynamics import AttentionFlow, Control, PeriNorm, PostNorm, PreNorm
-from ..geometry import Euclidean, Sphere
+from .._typing import Points
+from ..attention import Softmax
+from ..dynamics import AttentionFlow, PeriNorm, PostNorm, PreNorm
+from ..geometry import Sphere
 from ..measures import VonMisesFisher
 from ..schemes import TransformerLayers
 from ..solve import rollout, simulate
@@ -98,14 +98,9 @@ class Depth(Study):
 
     def _flow(self, name: str, mlp: MLP | None, x0: Points) -> Points:
         """The directions at t_end in the limit of thin layers."""
-        sphere, kind, attention = Sphere(self.d), NORMALIZATIONS[name], Softmax(self.beta)
-        if mlp is not None:
-            # Between normalizations tokens add up in R^d; after each, they stay on the sphere.
-            geometry = sphere if name == "Post" else Euclidean(self.d)
-            flow, start = Control(geometry, _block(attention, mlp, unit=name == "Peri")), x0
-        else:
-            flow = AttentionFlow(sphere, attention, kind)
-            start = (x0, jnp.ones(self.n)) if kind.radial else x0
+        sphere, kind = Sphere(self.d), NORMALIZATIONS[name]
+        flow = AttentionFlow(sphere, Softmax(self.beta), kind, mlp=mlp)
+        start = (x0, jnp.ones(self.n)) if kind.radial else x0
         final = simulate(flow, start, jnp.asarray([0.0, self.t_end]), tol=1e-9).final
         return sphere.project(final[0] if isinstance(final, tuple) else final)
 
@@ -125,18 +120,6 @@ def _perceptron(
     a: Float[Array, "p d"], b: Float[Array, "d p"], x: Float[Array, " d"]
 ) -> Float[Array, " d"]:
     return b @ jnp.tanh(a @ x)
-
-
-def _block(attention: AbstractAttention, mlp: MLP, unit: bool):
-    """Attention plus MLP at the directions of the tokens, each of unit length if `unit`."""
-
-    def field(t: Scalar, x: Points, args) -> Points:
-        project = Sphere(x.shape[1]).project
-        u = project(x)
-        terms = attention(u), jax.vmap(mlp)(u)
-        return project(terms[0]) + project(terms[1]) if unit else terms[0] + terms[1]
-
-    return field
 
 
 def _fit(log_h: xr.DataArray, log_error: xr.DataArray) -> tuple[xr.DataArray, ...]:
