@@ -134,7 +134,7 @@ def test_bad_input_is_one_sentence(capsys, tmp_path):
     ("arguments", "remedy"),
     [
         (("normalization", "--normalizations", "Pre", "Foo"), "'Mix'], got 'Foo'; choose from"),
-        (("growth_rates", "--attentions", "foo"), "among ['SA', 'USA', 'two heads', 'noisy USA']"),
+        (("growth_rates", "--attentions", "foo"), "'noisy USA'], got 'foo'"),
         (("depth", "--normalizations", "nGPT"), "among ['Post', 'Pre', 'Peri']"),
         (("published_clusters", "--beta", 5, 6), "among [5.0, 7.0], got 6.0"),
         (("clustering", "--realizations", 0), "pass realizations=1"),

@@ -17,7 +17,7 @@ class AbstractNormalization(eqx.Module):
     """Where layer normalization stands: it sets the speed at which directions move.
 
     theta_j' = P A_j / s_j and r_j' = growth_j, where A is the attention at the directions theta.
-    Source: arXiv 2510.22026.
+    Source: Karagodin, Ge, Polyanskiy, Rigollet, arXiv 2510.22026.
     """
 
     radial: ClassVar[bool]
@@ -53,7 +53,7 @@ def _unit(x: Points) -> Points:
 
 
 class PostNorm(AbstractNormalization):
-    """Normalization after each residual sum: s = 1. Clusters form like e^{-2t}."""
+    """Post-LN, normalization after each residual sum: s = 1. Clusters form like e^{-2t}."""
 
     radial = False
 
@@ -72,7 +72,7 @@ class PostNorm(AbstractNormalization):
 
 
 class PreNorm(AbstractNormalization):
-    """Normalization before attention: s = r, r' = <theta, A>. Clusters form like t^-2."""
+    """Pre-LN, normalization before attention: s = r, r' = <theta, A>. Clusters form like t^-2."""
 
     radial = True
 
@@ -91,7 +91,7 @@ class PreNorm(AbstractNormalization):
 
 
 class PeriNorm(AbstractNormalization):
-    """Normalization before and after attention: s = r |A|, r' = <theta, A>/|A|."""
+    """Peri-LN, normalization before and after attention: s = r |A|, r' = <theta, A>/|A|."""
 
     radial = True
 
@@ -110,7 +110,7 @@ class PeriNorm(AbstractNormalization):
 
 
 class MixNorm(AbstractNormalization):
-    """Post until the time tau, then Pre: an adaptive solver lands on tau. `tau` >= 0."""
+    """Mix-LN, Post-LN until the time tau, then Pre-LN: an adaptive solver lands on tau. `tau` >= 0."""
 
     radial = True
     tau: Scalar = eqx.field(converter=lambda a: check_nonnegative(a, "tau"))
@@ -129,7 +129,7 @@ class MixNorm(AbstractNormalization):
 
 
 class NGPT(AbstractNormalization):
-    """Normalization of the field, with a learning rate alpha: s = |A|/alpha.
+    """nGPT, normalization of the field, with a learning rate alpha: s = |A|/alpha.
 
     `alpha` is a positive number or a function of time.
     """
@@ -156,7 +156,10 @@ class NGPT(AbstractNormalization):
 
 
 class SqrtNorm(AbstractNormalization):
-    """A residual weight that falls with depth: s = sqrt(t + 1). Clusters form like e^{-4 sqrt t}."""
+    """LN-Scaling (sqrt-scaling), a residual weight that falls with depth: s = sqrt(t + 1).
+
+    Clusters form like e^{-4 sqrt t}.
+    """
 
     radial = False
 

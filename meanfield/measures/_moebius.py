@@ -11,18 +11,21 @@ _TERMS = 2000
 
 
 class MoebiusOrbit(AbstractMeasure):
-    """The image of the uniform law on S^{d-1} under a conformal map, drawn towards `mean`.
+    """The spherical Cauchy law: the uniform law of S^{d-1} under a conformal map, drawn towards `mean`.
 
         rho(x) = ((1 - r^2) / (1 - 2 r <mean, x> + r^2))^{d-1},    0 <= r < 1,
 
     a density with respect to the normalized uniform measure: r = 0 is uniform, r -> 1 a Dirac mass
-    at `mean`, by default e_1. On the circle it is the wrapped Cauchy law. A linear attention without
-    noise carries this family into itself. r and mean may be traced.
+    at `mean`, by default e_1. On the circle it is the wrapped Cauchy law. Linear attention
+    (`Unnormalized(0)`) without noise moves the sphere by conformal maps, and so carries this family into
+    itself: r' = (1 - r^2)/2 int <mean, x> rho(x) dx. r and mean may be traced.
 
     Samples are exact: uniform points u sent to (1 - r^2)(u + r mean)/|u + r mean|^2 + r mean. The
     entropy is a power series in r^2, to rounding for r <= .99 and to 1e-8 for every r.
 
     Raises ValueError if d < 2, r is not in [0, 1), or mean is not a unit vector of length d.
+    Source: Kato and McCullagh, arXiv 1510.07679; Lipton, Mirollo, Strogatz, arXiv 1907.07150, for the
+    flow.
     """
 
     geometry: Sphere

@@ -38,7 +38,8 @@ class Normalization(Study):
     """How the place of layer normalization sets the speed at which tokens cluster.
 
     theta_j' = P A_j / s_j from n orthonormal tokens of radius 1 under softmax attention, for the six
-    normalizations; rho is the cosine similarity of two tokens. Early, rho' is
+    normalizations: Post-LN, Pre-LN, Peri-LN, nGPT, LN-Scaling (Sqrt) and Mix-LN (Post-LN until `tau`,
+    then Pre-LN). rho is the cosine similarity of two tokens. Early, rho' is
 
         Post, Pre, Sqrt, Mix: 2/(e^beta + n - 1)     Peri: 2/sqrt(e^{2 beta} + n - 1)
         nGPT: 2 alpha/sqrt(e^{2 beta} + n - 1)
@@ -46,7 +47,7 @@ class Normalization(Study):
     and late, 1 - rho falls like exp(-2 int dt/s): e^{-2t} (Post), t^-2 (Pre, Peri, Mix),
     e^{-2 alpha t} (nGPT), e^{-4 sqrt(t)} (Sqrt). The tokens are integrated, not a reduction.
 
-    Source: arXiv 2510.22026; the rate of nGPT printed there is inverted.
+    Source: Karagodin, Ge, Polyanskiy, Rigollet, arXiv 2510.22026; the rate of nGPT printed there is inverted.
     """
 
     normalizations: tuple[str, ...] = ("Post", "Pre", "Peri", "nGPT", "Sqrt", "Mix")

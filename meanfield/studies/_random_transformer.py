@@ -33,7 +33,7 @@ class RandomTransformer(Study):
     alpha a/|a|). Late, all tokens receive the same vector, whatever they hold, and so 1 - rho falls
     by 1/2 a layer (Post), by 1/(1 + alpha^2) (nGPT), and like 1/layer (the others).
 
-    Source: arXiv 2510.22026, the figure on random weights.
+    Source: Karagodin, Ge, Polyanskiy, Rigollet, arXiv 2510.22026, the figure on random weights.
     """
 
     d: int = 512
