@@ -21,7 +21,7 @@ def rates(dtype: str) -> dict[str, float]:
     rounds = 32
 
     def exponentials(tile):
-        step = lambda t, _: (jnp.exp(t - 1), None)  # noqa: E731
+        step = lambda t, _: (jnp.exp(t - 1), None)
         return jax.lax.scan(step, tile, None, length=rounds)[0]
 
     side = 2048
@@ -41,6 +41,6 @@ def bound(work: Mapping[str, float], dtype: str, seconds: float) -> dict[str, An
 
 
 def _best(function, *arguments) -> float:
-    work = lambda: jax.block_until_ready(function(*arguments))  # noqa: E731
+    work = lambda: jax.block_until_ready(function(*arguments))
     work()
     return float(np.min([stopwatch(work)[0] for _ in range(7)]))

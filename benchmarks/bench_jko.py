@@ -16,7 +16,7 @@ TAU, STEPS, WIDTH = 0.1, 10, 2.0
 
 
 def contests(tiny: bool) -> Iterator[Contest]:
-    """Ornstein and Uhlenbeck's process, where the deviation after each step is known."""
+    """The Ornstein-Uhlenbeck process, where the deviation after each step is known."""
     n, steps = (32, 2) if tiny else (256, STEPS)
     energy = mf.energies.Potential(_bowl) + mf.energies.Entropy()
     scheme = mf.schemes.QuantileJKO(energy, TAU)

@@ -42,13 +42,13 @@ def guard_at_run_time(x: PyTree[Array], ok, message: str) -> PyTree[Array]:
 def raise_at_run_time(x: PyTree[Array], ok, message: str) -> PyTree[Array]:
     """`x`, or an error with this message once `ok` turns out to be false.
 
-    It hangs on a nought that is added to x: an error that hung on x itself would gather on one device
+    It hangs on a zero that is added to x: an error that hung on x itself would gather on one device
     what is spread over many.
     """
-    nought = eqx.error_if(jnp.zeros(()), jnp.logical_not(ok), message, on_error="raise")
+    zero = eqx.error_if(jnp.zeros(()), jnp.logical_not(ok), message, on_error="raise")
 
     def tied(leaf: Array) -> Array:
-        return leaf | (nought > 0) if leaf.dtype == bool else leaf + nought.astype(leaf.dtype)
+        return leaf | (zero > 0) if leaf.dtype == bool else leaf + zero.astype(leaf.dtype)
 
     return jax.tree.map(tied, x)
 
@@ -116,7 +116,7 @@ def check_finite(x, name: str = "x") -> Array:
     return guard(
         x,
         jnp.isfinite(x).all(),
-        f"expected finite numbers in {name}, got NaN or infinity; drop or mend those entries.",
+        f"expected finite numbers in {name}, got NaN or infinity; remove or replace those entries.",
     )
 
 

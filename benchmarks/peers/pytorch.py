@@ -13,9 +13,9 @@ def attention(x, beta: float, fused: bool = True) -> Work:
     if fused:
         tokens = x[None, None]
         product = torch.nn.functional.scaled_dot_product_attention
-        work = lambda: product(tokens, tokens, tokens, scale=beta)[0, 0]  # noqa: E731
+        work = lambda: product(tokens, tokens, tokens, scale=beta)[0, 0]
     else:
-        work = lambda: torch.softmax(beta * x @ x.T, dim=-1) @ x  # noqa: E731
+        work = lambda: torch.softmax(beta * x @ x.T, dim=-1) @ x
     return lambda: _done(torch, work())
 
 

@@ -67,7 +67,7 @@ class Nystrom(AbstractEngine):
         floor = self.rank * float(jnp.finfo(q.dtype).eps)
         own = _gauss(marks, marks) + floor * jnp.eye(self.rank, dtype=q.dtype)
         lower = jnp.linalg.cholesky(own)
-        solve = lambda u: jax.scipy.linalg.solve_triangular(lower, _gauss(marks, u), lower=True)  # noqa: E731
+        solve = lambda u: jax.scipy.linalg.solve_triangular(lower, _gauss(marks, u), lower=True)
         sizes = jnp.sum(k * k, axis=1) / 2
         top = jax.lax.stop_gradient(sizes.max())
         return (

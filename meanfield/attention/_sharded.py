@@ -210,7 +210,7 @@ def _backward(route: _Route, kept, slopes: Sums):
             [bank, to_bank + visiting], 1
         )
 
-    each = lambda a: jnp.zeros((route.ring.devices, *a.shape), a.dtype)  # noqa: E731
+    each = lambda a: jnp.zeros((route.ring.devices, *a.shape), a.dtype)
     start = [jnp.zeros_like(q), jax.tree.map(each, moving)]  # of the mask, one a device
     columns = jnp.concatenate([slopes.moment, slopes.mass[:, None]], axis=1)
     banks = jnp.concatenate([bank, jnp.zeros_like(bank)], axis=1)

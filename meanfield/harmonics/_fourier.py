@@ -157,6 +157,6 @@ def _split(coeffs: Float[Array, "*batch k"]) -> tuple[Array, Array]:
 
 def _horner(waves: Complex[Array, " j"], z: Complex[Array, " n"]) -> Complex[Array, " n"]:
     """sum_j waves_j z^j for j = 1 .. degree."""
-    step = lambda total, wave: (total * z + wave, None)  # noqa: E731
+    step = lambda total, wave: (total * z + wave, None)
     total, _ = jax.lax.scan(step, jnp.zeros_like(z), waves, reverse=True, unroll=2)
     return total * z

@@ -131,7 +131,7 @@ class SphericalHarmonics(AbstractBasis):
         fill = -len(w) % block
         points = jnp.pad(x, ((0, fill), (0, 0))).reshape(-1, block, 3)
         masses = jnp.pad(w, (0, fill)).reshape(-1, block)
-        add = lambda total, cloud: (total + self._block_moments(*cloud), None)  # noqa: E731
+        add = lambda total, cloud: (total + self._block_moments(*cloud), None)
         packed, _ = jax.lax.scan(add, jnp.zeros(self._packed_shape, x.dtype), (points, masses))
         return legendre.unpack(self.degree, self._scale(x.dtype) * packed)
 
@@ -140,7 +140,7 @@ class SphericalHarmonics(AbstractBasis):
     ) -> Float[Array, "2 m j"]:
         zeta = jax.lax.complex(x[:, 0], x[:, 1])
         start = jax.lax.complex(w, jnp.zeros_like(w))
-        climb = lambda power, _: (power * zeta, power)  # noqa: E731
+        climb = lambda power, _: (power * zeta, power)
         _, powers = jax.lax.scan(climb, start, None, length=self.degree + 1)
         alpha, gamma = legendre.order_rungs(self.degree)
         rungs = (alpha[..., None], gamma[..., None])
@@ -209,6 +209,6 @@ def _vectors(*axes: np.ndarray) -> np.ndarray:
 def _horner(waves: Float[Array, "2 m"], point: Float[Array, "3"]) -> Complex[Array, ""]:
     """sum_m (a_m - i b_m) (x + i y)^m, for m from 0."""
     zeta = jax.lax.complex(point[0], point[1])
-    step = lambda total, wave: (total * zeta + wave, None)  # noqa: E731
+    step = lambda total, wave: (total * zeta + wave, None)
     complex_waves = jax.lax.complex(waves[0], -waves[1])
     return jax.lax.scan(step, jnp.zeros_like(zeta), complex_waves, reverse=True, unroll=2)[0]

@@ -38,7 +38,7 @@ def speaking(folder: Path):
     except OSError as error:
         raise StoreError(
             f"expected a folder that can be read and written, got {folder} "
-            f"({error.strerror or error}); choose another folder or mend its permissions."
+            f"({error.strerror or error}); choose another folder or change its permissions."
         ) from error
 
 

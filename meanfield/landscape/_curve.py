@@ -77,7 +77,7 @@ class Curve(eqx.Module):
         self, border: Callable[[Point], Scalar], guess: Point
     ) -> tuple[Point, Bool[Array, ""]]:
         """The point of the curve near `guess` where `border` vanishes, and whether it was found."""
-        system = lambda point, _: jnp.append(self.residual(point), border(point))  # noqa: E731
+        system = lambda point, _: jnp.append(self.residual(point), border(point))
         newton = optx.Newton(rtol=1e-10, atol=1e-10)
         solution = optx.root_find(system, newton, guess, max_steps=12, throw=False)
         found = (solution.result == optx.RESULTS.successful) & jnp.isfinite(solution.value).all()

@@ -74,5 +74,5 @@ def _rates(
     uniform = jnp.zeros(basis.size).at[0].set(1.0)
     # By Schur's lemma the linearization is diagonal, so that one direction shows all of it.
     direction = jnp.ones(basis.size).at[0].set(0.0)
-    drift = lambda coeffs: equation.drift(jnp.zeros(()), coeffs, None)  # noqa: E731
+    drift = lambda coeffs: equation.drift(jnp.zeros(()), coeffs, None)
     return jax.jvp(drift, (uniform,), (direction,))[1]

@@ -55,6 +55,6 @@ def _hessian(energy: AbstractEnergy, x: Points, w: Weights | None) -> Float[Arra
         shift = jnp.einsum("ndm,nm->nd", frames, v.reshape(x.shape[0], -1), precision="highest")
         return energy(sphere.project(x + shift), w)
 
-    column = lambda v: jax.jvp(jax.grad(value), (start,), (v,))[1]  # noqa: E731
+    column = lambda v: jax.jvp(jax.grad(value), (start,), (v,))[1]
     rows = jax.lax.map(column, jnp.eye(start.size, dtype=x.dtype), batch_size=_AT_ONCE)
     return (rows + rows.T) / 2

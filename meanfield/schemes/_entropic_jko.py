@@ -23,14 +23,14 @@ class EntropicJKO(AbstractScheme):
     with W2^2/(2 tau) replaced by entropic transport at `epsilon`: the gradient flow of E as tau -> 0, of
     order 1, that is d_t rho = nu Lap rho + div(rho grad(V + W * rho)). For instance
     `EntropicJKO(Box(-5.0, 5.0, 400), Potential(lambda x: x[0] ** 2 / 2) + Entropy(), 0.1, 0.1)`
-    is Ornstein and Uhlenbeck's process.
+    is the Ornstein-Uhlenbeck process.
 
     - `domain`: `Box(low, high, cells)` in R^1 or R^2, `HeatGrid(basis)` or `GeodesicGrid(basis)` on
       the circle, on S^2, or for zonal densities on S^{d-1}; all of `transport`.
     - `energy`: a sum of `Potential`, `Interaction`, `Pairwise` and of nu > 0 times `Entropy`.
     - `tau` > 0: the step; `epsilon` > 0: the regularization, of the unit of nu. Good: nu/5.
     - `bias`: `Debiased()` or `Richardson()`, both with errors of order epsilon^2 in place of epsilon,
-      or `Biased()`. For Ornstein and Uhlenbeck, tau = .1, ten steps, errors of the standard
+      or `Biased()`. For Ornstein-Uhlenbeck, tau = .1, ten steps, errors of the standard
       deviation are -6e-5 and 4e-4 at epsilon = .2, -2e-5 and 1e-4 at .1, and 4e-2 and 2e-2 if biased.
     - `rounds`: interactions are taken at the old density if 1; more repeat the step with those at the
       new one, a fixed point that is the implicit scheme.

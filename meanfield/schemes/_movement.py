@@ -140,7 +140,7 @@ def _coupled(n: int, cyclic: bool) -> tuple[Solve, Solve]:
     def solve_coupled(hessian: Linear, right: Row) -> Row:
         lower, diagonal, upper = find(hessian, right.dtype)
         side = (jnp.roll(lower, -1) + upper) / 2
-        precondition = lambda r: solve(jnp.roll(side, 1), diagonal, side, r)  # noqa: E731
+        precondition = lambda r: solve(jnp.roll(side, 1), diagonal, side, r)
         end = float(jnp.finfo(right.dtype).eps) ** 0.75
         return cg(hessian, right, M=precondition, tol=end, maxiter=n)[0]
 

@@ -18,7 +18,7 @@ class QuantileJKO(AbstractScheme):
 
     The gradient flow of E in Wasserstein space as tau -> 0, at order 1; the energy falls at any tau. Each
     step is exact and convex (for energies that are convex along geodesics, and for others at small
-    tau). `QuantileJKO(Potential(lambda x: x[0] ** 2 / 2) + Entropy(), 0.1)` is Ornstein and Uhlenbeck's
+    tau). `QuantileJKO(Potential(lambda x: x[0] ** 2 / 2) + Entropy(), 0.1)` is the Ornstein-Uhlenbeck
     process, and `InternalEnergy(2.0)` the porous medium.
 
     - `energy`: a combination of `Potential`, `Entropy`, `InternalEnergy`, `Interaction`, `Pairwise`.

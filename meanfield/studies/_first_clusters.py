@@ -113,7 +113,7 @@ def _rate(
 ) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
     """The growth rates of modes, and their jackknife errors."""
     product, power = start.conj() * end, np.abs(start) ** 2
-    rate = lambda p, q: np.log(np.abs(p) / q) / time  # noqa: E731
+    rate = lambda p, q: np.log(np.abs(p) / q) / time
     without = rate(product.sum(0) - product, power.sum(0) - power)
     share = (len(start) - 1) / len(start)
     error = np.sqrt(share * ((without - without.mean(0)) ** 2).sum(0))

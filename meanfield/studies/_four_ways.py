@@ -50,7 +50,7 @@ class FourWays(Study):
     bumps the law comes together in one. The ways are
 
     - `particles`: n = 250 4^level, with independent starts and noise, steps of tau/2;
-    - `density`: Fokker and Planck's equation in harmonics; `volumes`: the same by finite volumes;
+    - `density`: the Fokker-Planck equation in harmonics; `volumes`: the same by finite volumes;
     - `quantiles`: exact minimizing movements of 128 2^level quantiles; `entropic`: by Sinkhorn;
     - `reduction`: the moments, closed by their decay, to 1e-10.
 

@@ -47,7 +47,7 @@ def _bump(x):
 class JkoOrders(Study):
     """How the errors of all minimizing movements fall with tau, N and epsilon.
 
-    In tau, to the time 1, against the solution of the equation: Ornstein and Uhlenbeck's normal law
+    In tau, to the time 1, against the solution of the equation: the Ornstein-Uhlenbeck law
     N(1, 1/4) (quantiles, second order, entropic), Barenblatt's profile from t = 1 to 2 (porous
     medium), the flow of unnormalized attention (particles). In N, against three times as many
     quantiles: laws that are no image of the exact ones, in the bulk 1/10 < u < 9/10, or in W2 where
@@ -150,7 +150,7 @@ def _in_tau(method: str, steps: int) -> float:
 
 
 def _law() -> tuple[float, float]:
-    """Mean and deviation of N(1, 1/4) after the time 1 of Ornstein and Uhlenbeck's process."""
+    """Mean and deviation of N(1, 1/4) after the time 1 of the Ornstein-Uhlenbeck process."""
     return float(np.exp(-1)), float(np.sqrt(1 - 0.75 * np.exp(-2)))
 
 

@@ -27,7 +27,7 @@ class PdeOrders(Study):
       degrees K: the error falls like that of the best approximation, r^K up to a power of K.
     - `step`: the implicit-explicit Runge-Kutta method KenCarp5 in fixed steps, order 5, on noisy
       attention of one bump up to the time 8 `end`, against a run of finer steps.
-    - `volumes`: Scharfetter and Gummel's finite volumes against the heat kernel with
+    - `volumes`: Scharfetter-Gummel finite volumes against the heat kernel with
       tau proportional to h^2: order 2 in the cell width h.
     - `lagged`: the same in the time step alone, on noisy attention: order 1, from differences of
       successive runs.

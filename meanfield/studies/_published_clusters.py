@@ -106,7 +106,7 @@ class PublishedClusters(Study):
         # start of clusters by that share shows in |rho|, which is at most 1.
         step = 1e-4 * self.stride
         lag = 2 * step * rate**2 * float(seen.time) / 2
-        modulus = lambda at, name: float(np.hypot(*at[name]))  # noqa: E731
+        modulus = lambda at, name: float(np.hypot(*at[name]))
         turned = _phase(seen.rho) - _phase(start.rho)
         turned = abs((turned + np.pi) % (2 * np.pi) - np.pi)
         sizes = np.hypot(*one.rho.isel(save=int(one.picture)))

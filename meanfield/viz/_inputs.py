@@ -26,7 +26,7 @@ def to_host(
         raise ValueError(f"expected {name} of shape [{want}], got {list(array.shape)}; {remedy}.")
     if finite and not np.isfinite(array).all():
         raise ValueError(
-            f"expected finite numbers in {name}, got NaN or infinity; drop or mend those entries."
+            f"expected finite numbers in {name}, got NaN or infinity; remove or replace those entries."
         )
     return array
 

@@ -87,7 +87,7 @@ def test_gradients(d, getkey):
     x, beta = clouds(getkey(), d)[0], jnp.asarray(4.0)
 
     def slopes(engine):
-        total = lambda x, beta: jnp.sum(Softmax(beta, engine=engine)(x) ** 2)  # noqa: E731
+        total = lambda x, beta: jnp.sum(Softmax(beta, engine=engine)(x) ** 2)
         return jax.jit(jax.grad(total, argnums=(0, 1)))(x, beta)
 
     exact, fast = slopes(Dense()), slopes(Harmonic.of(4.0, d))

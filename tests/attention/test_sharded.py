@@ -108,7 +108,7 @@ def test_sinkhorn_attention_goes_around_the_ring():
     engine = ring(4)
 
     def slope(engine, x):
-        total = lambda x: jnp.sum(jnp.cos(Sinkhorn(2.0, engine=engine, tol=1e-12)(x)))  # noqa: E731
+        total = lambda x: jnp.sum(jnp.cos(Sinkhorn(2.0, engine=engine, tol=1e-12)(x)))
         return jax.jit(jax.grad(total))(x)
 
     # Both solve to 1e-12; 13 points leave a device without any.

@@ -68,7 +68,7 @@ def test_fisher_information(basis):
     assert float(fisher_information(basis, rho)) == pytest.approx(exact, rel=1e-12)
     assert float(fisher_information(basis, rho, pi)) == pytest.approx(exact * 4 / 9, rel=1e-12)
     # De Bruijn: the entropy falls at this rate along the heat flow.
-    decay = lambda t: Entropy().on_density(basis, basis.heat(rho, t))  # noqa: E731
+    decay = lambda t: Entropy().on_density(basis, basis.heat(rho, t))
     t, h = 0.01, 1e-4 / basis.d
     slope = float(decay(t + h) - decay(t - h)) / (2 * h)
     now = float(fisher_information(basis, basis.heat(rho, t)))

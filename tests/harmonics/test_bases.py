@@ -108,7 +108,7 @@ def test_product_is_exact_within_the_degree(basis, getkey):
 @each_basis
 def test_divergence_obeys_the_scalar_identity_and_conserves_mass(basis, getkey):
     rho, phi = decaying(basis, getkey()), decaying(basis, getkey())
-    laplace = lambda c: -basis.eigenvalues * c  # noqa: E731
+    laplace = lambda c: -basis.eigenvalues * c
     mul = basis.product
     # div(rho grad phi) = (Lap(rho phi) + rho Lap phi - phi Lap rho) / 2.
     expected = 0.5 * (laplace(mul(rho, phi)) + mul(rho, laplace(phi)) - mul(phi, laplace(rho)))

@@ -41,7 +41,7 @@ def test_against_the_bessel_formula(d):
 
 
 def test_every_basis_spreads_the_same_numbers_over_its_coefficients():
-    kernel = lambda t: jnp.exp(3 * (t - 1))  # noqa: E731
+    kernel = lambda t: jnp.exp(3 * (t - 1))
     for basis, d in ((Fourier(6), 2), (SphericalHarmonics(6), 3)):
         expected = Gegenbauer(d, 6).multipliers(kernel)[basis.degrees]
         np.testing.assert_array_equal(basis.multipliers(kernel), expected)
@@ -49,7 +49,7 @@ def test_every_basis_spreads_the_same_numbers_over_its_coefficients():
 
 def test_derivative_in_beta_is_the_multiplier_of_the_derivative():
     basis = Gegenbauer(8, 16)
-    a = lambda beta: basis.multipliers(lambda t: jnp.exp(beta * (t - 1)))  # noqa: E731
+    a = lambda beta: basis.multipliers(lambda t: jnp.exp(beta * (t - 1)))
     slope = jax.jacrev(a)(jnp.asarray(20.0))
     expected = basis.multipliers(lambda t: (t - 1) * jnp.exp(20.0 * (t - 1)))
     np.testing.assert_allclose(slope, expected, rtol=1e-12, atol=1e-18)

@@ -58,7 +58,7 @@ def test_gradients_at_the_poles_are_finite_and_right():
 def test_rotations_keep_the_power_of_each_degree():
     rotation = jnp.linalg.qr(jax.random.normal(jax.random.key(5), (3, 3)))[0]
     x = cloud()
-    power = lambda x: np.bincount(BASIS.degrees, BASIS.moments(x) ** 2)  # noqa: E731
+    power = lambda x: np.bincount(BASIS.degrees, BASIS.moments(x) ** 2)
     np.testing.assert_allclose(power(x @ rotation.T), power(x), rtol=1e-12, atol=1e-14)
 
 

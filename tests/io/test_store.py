@@ -111,7 +111,7 @@ def test_a_folder_of_other_things_is_refused(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
     with pytest.raises(StoreError, match="got the file"):
         Store(tmp_path / "notes.txt", IDENTITY)
-    with pytest.raises(StoreError, match="choose another folder or mend its permissions"):
+    with pytest.raises(StoreError, match="choose another folder or change its permissions"):
         Store(tmp_path / "notes.txt" / "out", IDENTITY)
     with pytest.raises(StoreError, match=r"with study.json, got .*; name what `run` wrote"):
         Store.open(tmp_path)

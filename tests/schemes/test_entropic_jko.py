@@ -46,7 +46,7 @@ def moments(domain, density):
 
 @pytest.fixture(scope="module")
 def run():
-    """Ten steps of Ornstein and Uhlenbeck's process from N(1, 1/4), by bias and epsilon."""
+    """Ten steps of the Ornstein-Uhlenbeck process from N(1, 1/4), by bias and epsilon."""
 
     @functools.cache
     def end(bias, epsilon):

@@ -149,7 +149,7 @@ def test_the_circle_has_heat_and_von_mises_laws():
     angles = 2 * jnp.pi * levels(n)
     heat = SecondOrderJKO(noise * Entropy(), 0.05, Circle())
     run = rollout(heat, angles + 0.2 * jnp.sin(angles), 20)
-    mode = lambda x: float(np.abs(np.exp(1j * np.asarray(x)).mean()))  # noqa: E731
+    mode = lambda x: float(np.abs(np.exp(1j * np.asarray(x)).mean()))
     # Its second harmonic is .01, and the next order of heat flow on the gap density is h^2.
     assert mode(run.final) / mode(angles + 0.2 * jnp.sin(angles)) == pytest.approx(
         np.exp(-noise), abs=2e-3

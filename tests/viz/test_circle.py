@@ -83,7 +83,7 @@ def test_a_ring_around_points_stays_in_view(ax):
         (lambda ax: viz.circle_points(ax, np.ones((3, 3))), "put 2 coordinates"),
         (lambda ax: viz.circle_points(ax, np.ones((3, 2))), "normalize them"),
         (lambda ax: viz.circle_points(ax, np.zeros((0, 2))), "got \\[0, 2\\]"),
-        (lambda ax: viz.circle_points(ax, np.full((1, 2), np.nan)), "drop or mend"),
+        (lambda ax: viz.circle_points(ax, np.full((1, 2), np.nan)), "remove or replace"),
         (lambda ax: viz.circle_points(ax, np.eye(2), w=[1.0]), "one weight a point"),
         (lambda ax: viz.circle_points(ax, np.eye(2), w=[1.0, -1.0]), "clip them at 0"),
         (lambda ax: viz.circle_points(ax, np.eye(2), labels=[0.0, 1.0]), "one integer a point"),
