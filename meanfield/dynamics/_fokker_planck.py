@@ -27,8 +27,8 @@ class FokkerPlanck(AbstractImex):
     - `basis`: `Fourier(K)` on the circle, `Gegenbauer(d, K)` for densities with the axis e_1 in any
       d, `SphericalHarmonics(K)` on S^2. Positivity is not guaranteed where K is too small: observe
       `fp.minimum`. Densities of width s need K of about 6/s.
-    - `attention`: `Softmax`, `Unnormalized`, `MultiHead` of these, with no query, key or mask, and a
-      value that is None or a multiple of the identity; None for a linear equation.
+    - `attention`: `Softmax`, `Unnormalized`, `Sinkhorn`, `MultiHead` of these, with no query, key or
+      mask, and a value that is None or a multiple of the identity; None for a linear equation.
     - `noise`: nu >= 0. `potential`: V, a function of one point [d]; with `Gegenbauer` it must depend
       on x[0] alone.
 

@@ -8,7 +8,7 @@ import pytest
 from densities import equation, error, expand, run
 from scipy.special import ive
 
-from meanfield.attention import MultiHead, Softmax, Unnormalized, causal
+from meanfield.attention import MultiHead, Sinkhorn, Softmax, Unnormalized, causal
 from meanfield.dynamics import FokkerPlanck
 from meanfield.energies import Potential, free_energy
 from meanfield.harmonics import Fourier, Gegenbauer, SphericalHarmonics
@@ -54,21 +54,39 @@ def test_exact_solutions(d):
     assert error(end, stationary) < EXACT
 
 
-@pytest.mark.parametrize("d", [2, 3, 8])
-def test_growth_of_small_perturbations(d):
-    basis, beta, noise, time, size = Gegenbauer(d, DEGREE), 4.0, 0.05, 0.25, 1e-5
-    k = np.arange(1, 7)
-    eigenvalues = k * (k + d - 2)
-    ratio = ive(k + d / 2 - 1, beta) / ive(d / 2 - 1, beta)
-    mean = float(jnp.exp(beta - VonMisesFisher(jnp.eye(d)[0], beta).log_density(jnp.eye(d)[0])))
-    uniform, ripple = (jnp.zeros(basis.size) for _ in range(2))
-    uniform, ripple = uniform.at[0].set(1.0), ripple.at[1:7].set(size)
-    for usa, sa in ((1 / mean, 0.0), (0.0, 1.0)):  # USA over a_0 = mean: both are q_k/beta
-        fp = equation(basis, usa=usa, sa=sa, noise=noise, beta=beta)
+class Ripples:
+    """Degrees 1 to 6 about the uniform law at beta = 4: q_k, and how an equation makes them grow."""
+
+    def __init__(self, d, beta=4.0):
+        self.basis, k = Gegenbauer(d, DEGREE), np.arange(1, 7)
+        self.eigenvalues = k * (k + d - 2)
+        self.ratio = ive(k + d / 2 - 1, beta) / ive(d / 2 - 1, beta)
+
+    def growth(self, fp, size=1e-5, time=0.25):
+        """The rates of degrees 1 to 6, from starts of both signs."""
+        uniform, ripple = (jnp.zeros(self.basis.size) for _ in range(2))
+        uniform, ripple = uniform.at[0].set(1.0), ripple.at[1:7].set(size)
         ends = [run(fp, uniform + sign * ripple, time, 64)[1:7] for sign in (1, -1)]
         # Terms even in the size cancel; what is left is of relative order size^2 = 1e-10.
-        rates = np.log(np.asarray(ends[0] - ends[1]) / (2 * size)) / time
-        np.testing.assert_allclose(rates, eigenvalues * (ratio / beta - noise), rtol=1e-6)
+        return np.log(np.asarray(ends[0] - ends[1]) / (2 * size)) / time
+
+
+@pytest.mark.parametrize("d", [2, 3, 8])
+def test_growth_of_small_perturbations(d):
+    ripples, beta, noise = Ripples(d), 4.0, 0.05
+    mean = float(jnp.exp(beta - VonMisesFisher(jnp.eye(d)[0], beta).log_density(jnp.eye(d)[0])))
+    for usa, sa in ((1 / mean, 0.0), (0.0, 1.0)):  # USA over a_0 = mean: both are q_k/beta
+        rates = ripples.growth(equation(ripples.basis, usa=usa, sa=sa, noise=noise, beta=beta))
+        exact = ripples.eigenvalues * (ripples.ratio / beta - noise)
+        np.testing.assert_allclose(rates, exact, rtol=1e-6)
+
+
+@pytest.mark.parametrize("d", [3, *(pytest.param(d, marks=pytest.mark.slow) for d in (2, 8))])
+def test_growth_under_doubly_stochastic_attention(d):
+    ripples, beta, noise = Ripples(d), 4.0, 0.05
+    rates = ripples.growth(FokkerPlanck(ripples.basis, Sinkhorn(beta), noise))
+    strength = ripples.ratio / (1 + ripples.ratio) / beta
+    np.testing.assert_allclose(rates, ripples.eigenvalues * (strength - noise), rtol=1e-6)
 
 
 def test_a_turned_start_on_s2_and_an_even_one_on_the_circle():
@@ -101,7 +119,7 @@ BASES = [Fourier(24), Gegenbauer(8, 24), SphericalHarmonics(16)]
 @pytest.mark.parametrize("basis", BASES, ids=str)
 def test_the_free_energy_falls_at_the_rate_of_dissipation(basis):
     noise, beta, pole = 0.3, 2.0, jnp.eye(basis.d)[0]
-    V = lambda x: 0.5 * x[0] + 0.2 * x[0] ** 2  # noqa: E731
+    V = lambda x: 0.5 * x[0] + 0.2 * x[0] ** 2
     fp = FokkerPlanck(basis, Unnormalized(beta), noise, V)
     energy = free_energy(beta, noise) + Potential(V)
     density = expand(basis, VonMisesFisher(pole, 1.0)).at[2].add(0.05)
@@ -118,7 +136,7 @@ def test_the_free_energy_falls_at_the_rate_of_dissipation(basis):
 def test_heads_and_values():
     basis = Fourier(24)
     density = expand(basis, VonMisesFisher(jnp.eye(2)[0], 2.0))
-    drift = lambda fp: fp.drift(jnp.zeros(()), density, None)  # noqa: E731
+    drift = lambda fp: fp.drift(jnp.zeros(()), density, None)
     one = drift(FokkerPlanck(basis, Softmax(3.0), 0.0))
     both = drift(equation(basis, usa=0.5, sa=2.0, beta=3.0))
     usa = drift(FokkerPlanck(basis, Unnormalized(3.0), 0.0))
@@ -129,7 +147,7 @@ def test_heads_and_values():
     nodes = basis.points
     tangents = jnp.stack([-nodes[:, 1], nodes[:, 0]], axis=1)
     for attention in (Softmax(3.0), Softmax(0.0), Unnormalized(3.0)):
-        potential = lambda y, a=attention: a.attraction(basis, density, y)  # noqa: E731
+        potential = lambda y, a=attention: a.attraction(basis, density, y)
         slope = jax.jvp(potential, (nodes,), (tangents,))[1]
         field = attention.mean_field(basis, density)
         np.testing.assert_allclose(slope[:, None] * tangents, field, atol=1e-12)
