@@ -37,8 +37,21 @@ crashes: each program holds several, and one file of tests may add 15,000."""
 
 @pytest.fixture(autouse=True, scope="module")
 def bounded_programs():
-    """Drops compiled programs once they are too many; they are read again from their cache on disk."""
+    """Drops compiled programs after a file, once they are too many."""
     yield
+    drop_programs()
+
+
+@pytest.fixture(autouse=True)
+def bounded_programs_of_slow_tests(request):
+    """The same after each slow test, which may compile as many as a file of others."""
+    yield
+    if request.node.get_closest_marker("slow"):
+        drop_programs()
+
+
+def drop_programs():
+    """Compiled programs are read again from their cache on disk."""
     maps = Path("/proc/self/maps")
     if maps.exists() and maps.read_text().count("\n") > MOST_MAPS:
         jax.clear_caches()
