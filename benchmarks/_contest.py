@@ -39,7 +39,7 @@ class Contest:
     - `sweep`: the variable and its value, where contests of one name differ by it and an exponent is
       fitted.
     - `repeats`: rounds, in each of which every contender is timed once.
-    - `memory`: whether the peak of each contender is measured, in a process of its own.
+    - `memory`: the contenders whose peak is measured, each in a process of its own.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Contest:
     fraction: float = 1.0
     sweep: tuple[str, float] | None = None
     repeats: int = 7
-    memory: bool = False
+    memory: tuple[str, ...] = ()
 
 
 def compiled(function: Callable, *arguments: Any) -> Work:

@@ -45,8 +45,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _wanted(contest: Contest, row: dict[str, Any]) -> list[list[str]]:
     """The pairs of contest and contender whose memory is to be measured."""
-    names = row.get("contenders", {}) if contest.memory else {}
-    return [[contest.name, name] for name in names]
+    timed = row.get("contenders", {})
+    return [[contest.name, name] for name in contest.memory if name in timed]
 
 
 def _peak(module: ModuleType, tiny: bool, contest_name: str, contender: str) -> float | None:

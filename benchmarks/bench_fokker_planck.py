@@ -1,17 +1,18 @@
-"""A density on the circle under noise and a potential to T = 1, against py-pde."""
+"""A density on the circle: a run under noise and a potential to T = 1, and one step under attention."""
 
 from collections.abc import Iterator
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 import meanfield as mf
 
 from ._contest import Contest, compiled, relative_error
-from .peers import py_pde
+from .peers import fourier, py_pde
 
 FLOAT64 = True
-NOISE, END, CELLS = 0.2, 1.0, 128
+NOISE, END, CELLS, BETA, STEP, DEGREE, NODES = 0.2, 1.0, 128, 4.0, 0.01, 24, 64
 
 
 def contests(tiny: bool) -> Iterator[Contest]:
@@ -28,8 +29,51 @@ def contests(tiny: bool) -> Iterator[Contest]:
         error=lambda values: relative_error(np.asarray(values)[:, None], exact[:, None]),
         error_is="largest distance to degree 48 at 1e-10, over the largest value",
         facts={"cells": CELLS, "noise": NOISE, "dtype": "float64"},
+        headline=f"Fokker-Planck on the circle, T = {end:g}",
         repeats=5,
     )
+    yield _step()
+
+
+def _step() -> Contest:
+    """One step of softmax attention with noise, from 1 + cos(theta)/2, as one call each."""
+    basis, attention = mf.harmonics.Fourier(DEGREE), mf.attention.Softmax(BETA)
+    flow = mf.dynamics.FokkerPlanck(basis, attention, NOISE)
+    scheme = mf.schemes.ScharfetterGummel(basis, attention, NOISE, STEP, CELLS)
+    start, ts = basis.analyze(1 + 0.5 * jnp.cos(basis.nodes)), jnp.array([0.0, STEP])
+    centres, nodes = _centres(), _nodes()
+    exact = jax.jit(lambda c: mf.simulate(flow, c, ts, tol=1e-11).final)(start)
+
+    def error(result) -> float:
+        """Each in its own form: coefficients, values in cells, values at nodes."""
+        if len(result) == basis.size:
+            return relative_error(basis.evaluate(result, nodes)[:, None], _at(exact, nodes))
+        at = centres if len(result) == CELLS else nodes
+        return relative_error(np.asarray(result)[:, None], _at(exact, at))
+
+    def _at(coeffs, points):
+        return basis.evaluate(coeffs, points)[:, None]
+
+    cells = 1 + 0.5 * centres[:, 0]
+    return Contest(
+        f"Fokker-Planck with attention on the circle, a step of {STEP:g}",
+        {
+            f"FokkerPlanck, degree {DEGREE}": lambda: compiled(
+                lambda c: mf.simulate(flow, c, ts, dt=STEP).final, start
+            ),
+            "ScharfetterGummel": lambda: compiled(lambda c: mf.rollout(scheme, c, 1).final, cells),
+            "NumPy, FFT and RK4": lambda: fourier.step(NODES, BETA, NOISE, STEP),
+        },
+        error=error,
+        error_is="largest distance to a run at 1e-11, over the largest value",
+        facts={"cells": CELLS, "beta": BETA, "noise": NOISE, "dtype": "float64"},
+        repeats=5,
+    )
+
+
+def _nodes():
+    angles = 2 * np.pi * np.arange(NODES) / NODES
+    return jnp.asarray(np.stack([np.cos(angles), np.sin(angles)], axis=1))
 
 
 def potential(x):

@@ -51,7 +51,7 @@ def _contest(n: int, steps: int) -> Contest:
         error=lambda slope: relative_error(tangent(slope), tangent(exact)),
         error_is="largest distance to float64 over the largest slope, along the sphere",
         facts={"n": n, "d": 3, "beta": BETA, "steps": steps, "dtype": "float32", "seed": 0},
-        memory=True,
+        memory=("simulate, Blockwise", "jax, dense", "PyTorch, fused"),
         repeats=5,
     )
 

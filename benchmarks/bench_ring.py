@@ -38,6 +38,8 @@ def contests(tiny: bool) -> Iterator[Contest]:
         error=lambda field: relative_error(jax.device_get(field)[:SOME], exact),
         error_is="largest distance to float64 over the largest field",
         facts=facts,
+        # Of the n^2/2 pairs: an exponential, a product of d and two of d + 1 columns.
+        work={"exponentials": n * n / 2, "flops": n * n * (3 * 3 + 2)},
         targets={"Blockwise, one device": 1 / 1.15},
     )
     yield Contest(

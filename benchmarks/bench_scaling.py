@@ -12,6 +12,11 @@ from ._contest import Contest, compiled
 
 FLOAT64 = True
 BETA = 9.0
+EXPONENTS = {
+    "exponent: Blockwise": (1.9, 2.1),
+    "exponent: Harmonic, circle": (0.9, 1.1),
+    "exponent: Harmonic, S^2": (0.9, 1.1),
+}
 
 
 def contests(tiny: bool) -> Iterator[Contest]:
@@ -19,9 +24,13 @@ def contests(tiny: bool) -> Iterator[Contest]:
     shrink = 16 if tiny else 1
     for n in (8192, 16_384, 32_768, 65_536, 131_072)[: 2 if tiny else 5]:
         yield _contest("time over n", "n", n, {"Blockwise": (Blockwise(), 3, n // shrink, BETA)})
-    engine = Harmonic.of(BETA, 2)
+    circle, sphere = Harmonic.of(BETA, 2), Harmonic.of(BETA, 3, 1e-6)
     for n in (10**5, 3 * 10**5, 10**6, 3 * 10**6)[: 2 if tiny else 4]:
-        yield _contest("time over n", "n", n, {"Harmonic, circle": (engine, 2, n // shrink, BETA)})
+        several = {
+            "Harmonic, circle": (circle, 2, n // shrink, BETA),
+            "Harmonic, S^2": (sphere, 3, n // shrink, BETA),
+        }
+        yield _contest("time over n", "n", n, several)
     for d in (16, 64, 256, 512)[: 2 if tiny else 4]:
         yield _contest("time over d", "d", d, {"Blockwise": (Blockwise(), d, 4096 // shrink, BETA)})
     for beta in (1.0, 16.0, 256.0)[: 2 if tiny else 3]:
@@ -39,7 +48,7 @@ def contests(tiny: bool) -> Iterator[Contest]:
 
 def _contest(name: str, variable: str, value: float, several: dict) -> Contest:
     def field(engine, d, n, beta):
-        dtype = jnp.float32 if isinstance(engine, Blockwise) else float
+        dtype = float if d == 2 and isinstance(engine, Harmonic) else jnp.float32
         x = mf.geometry.Sphere(d).sample(jax.random.key(0), n).astype(dtype)
         attention = Softmax(beta, engine=engine)
         return compiled(lambda x: attention(x), x)
@@ -48,6 +57,7 @@ def _contest(name: str, variable: str, value: float, several: dict) -> Contest:
         name,
         {who: lambda a=arguments: field(*a) for who, arguments in several.items()},
         facts={variable: value},
+        limits=EXPONENTS if variable == "n" else {},
         sweep=(variable, value),
         repeats=3,
     )

@@ -1,4 +1,4 @@
-"""Doubly stochastic attention to the same error of its marginals, n = 4,096, beta = 9."""
+"""Doubly stochastic attention to the same error of its marginals, and its gradient, beta = 9."""
 
 from collections.abc import Iterator
 
@@ -9,44 +9,108 @@ import numpy as np
 import meanfield as mf
 from meanfield.attention import Blockwise, Dense, Sinkhorn
 
-from ._contest import Contest, compiled
+from ._contest import Contest, compiled, relative_error
 from .peers import ott_solvers, pot
 
-FLOAT64 = True
+FLOAT64 = True  # for the errors; the tokens are float32
 BETA, TOL = 9.0, 1e-6
+PRODUCTS = "products with the kernel"
 
 
 def contests(tiny: bool) -> Iterator[Contest]:
-    """The symmetric iteration, dense and by blocks, against alternating updates."""
+    """The symmetric iteration, dense and by blocks, against alternating updates; then gradients."""
     n = 128 if tiny else 4096
-    x = mf.geometry.Sphere(3).sample(jax.random.key(0), n)
+    yield _plan(mf.geometry.Sphere(3).sample(jax.random.key(0), n))
+    yield _gradient(mf.geometry.Sphere(3).sample(jax.random.key(0), n // 4))
+
+
+def _plan(x) -> Contest:
+    """The others are told how many iterations take them below the error that ours ends with."""
+    n, narrow = len(x), x.astype(jnp.float32)
+
+    def potentials(x, engine):
+        solution = Sinkhorn(BETA, tol=TOL, engine=engine).solve(x)
+        # Besides one an iteration: one for the start, two for the error of both marginals at the end.
+        return solution.f, solution.g, solution.iterations + 3
 
     def ours(engine):
-        def potentials(x):
-            solution = Sinkhorn(BETA, tol=TOL, engine=engine).solve(x)
-            return solution.f, solution.g, solution.iterations
+        return lambda: compiled(lambda x: potentials(x, engine), narrow)
 
-        return lambda: compiled(potentials, x)
-
-    def products(result) -> dict[str, float]:
-        return {"products with the kernel": int(result[2])}
-
-    yield Contest(
+    aim = _error(x, jax.jit(lambda x: potentials(x, Blockwise()))(narrow))
+    count = int(_iterations(x, aim))
+    return Contest(
         f"Sinkhorn attention, n = {n:,}, d = 3",
         {
             "Sinkhorn, dense": ours(Dense()),
             "Sinkhorn, Blockwise": ours(Blockwise()),
-            "ott, dense": lambda: ott_solvers.doubly_stochastic(x, BETA, TOL),
-            "POT, log": lambda: pot.doubly_stochastic(x, BETA, TOL, log_domain=True),
-            "POT": lambda: pot.doubly_stochastic(x, BETA, TOL),
+            "ott, dense": lambda: ott_solvers.doubly_stochastic(narrow, BETA, count),
+            "POT, log": lambda: pot.doubly_stochastic(narrow, BETA, count, log_domain=True),
+            "POT": lambda: pot.doubly_stochastic(narrow, BETA, count),
         },
         error=lambda result: _error(x, result),
-        error_is="sum of the absolute errors of the rows and columns of the plan",
-        facts={"n": n, "d": 3, "beta": BETA, "tol": TOL, "dtype": "float64", "seed": 0},
+        error_is="sum of the absolute errors of the rows and columns of the plan, in float64",
+        facts={"n": n, "d": 3, "beta": BETA, "tol": TOL, "dtype": "float32", "seed": 0},
+        work=lambda result: {"exponentials": int(result[2]) * n * n},
         targets={"ott, dense": 2.0, "POT, log": 15.0},
-        counts=products,
+        limits={f"{PRODUCTS}: ott, dense": (7.0, None)},
+        counts=lambda result: {PRODUCTS: int(result[2])},
+        memory=("Sinkhorn, dense", "Sinkhorn, Blockwise", "ott, dense"),
         repeats=3,
     )
+
+
+def _gradient(x) -> Contest:
+    """By the implicit function theorem, against derivatives through each of 40 iterations."""
+    pattern = jnp.cos(jnp.arange(x.size, dtype=float)).reshape(x.shape)
+
+    def gradient(field):
+        return jax.grad(lambda x: jnp.sum(field(x) * pattern.astype(x.dtype)))
+
+    def ours(engine):
+        attention = Sinkhorn(BETA, tol=TOL, engine=engine)
+        return lambda: compiled(gradient(lambda x: attention(x)), x.astype(jnp.float32))
+
+    exact = jax.jit(gradient(lambda x: _unrolled(x, 100)))(x)
+    through = gradient(lambda x: _unrolled(x, 40))
+    return Contest(
+        f"Sinkhorn attention, gradient, n = {len(x):,}, d = 3",
+        {
+            "Sinkhorn, dense": ours(Dense()),
+            "Sinkhorn, Blockwise": ours(Blockwise()),
+            "jax, through 40 iterations": lambda: compiled(through, x.astype(jnp.float32)),
+        },
+        error=lambda slope: relative_error(slope, exact),
+        error_is="largest distance to float64 through 100 iterations, over the largest slope",
+        facts={"n": len(x), "d": 3, "beta": BETA, "tol": TOL, "dtype": "float32", "seed": 0},
+        memory=("Sinkhorn, dense", "Sinkhorn, Blockwise", "jax, through 40 iterations"),
+        repeats=3,
+    )
+
+
+def _unrolled(x, count: int):
+    """The field as one writes it: alternating log-sum-exps, rows last."""
+    logits = BETA * x @ x.T
+    f = g = jnp.zeros_like(x[:, 0])
+    lse = jax.scipy.special.logsumexp
+    for _ in range(count):
+        g = -lse(logits + f[:, None], axis=0)
+        f = -lse(logits + g[None, :], axis=1)
+    return jnp.exp(f[:, None] + g[None, :] + logits) @ x
+
+
+@jax.jit
+def _iterations(x, aim):
+    """Alternating updates, rows last, that bring the error of the columns to `aim`."""
+    kernel, mass = jnp.exp(BETA * (x @ x.T - 1)), 1 / len(x)
+
+    def step(state):
+        u, _, count = state
+        v = mass / (kernel.T @ u)
+        u = mass / (kernel @ v)
+        return u, jnp.abs(v * (kernel.T @ u) - mass).sum(), count + 1
+
+    start = jnp.ones_like(x[:, 0]), jnp.inf, 0
+    return jax.lax.while_loop(lambda state: state[1] > aim, step, start)[2]
 
 
 @jax.jit
@@ -58,5 +122,5 @@ def _marginals(x, f, g):
 
 def _error(x, result) -> float:
     """From potentials relative to the kernel e^{beta <x, y>} and to masses 1/n."""
-    sums = _marginals(x, *(jnp.asarray(part) for part in result[:2]))
+    sums = _marginals(x, *(jnp.asarray(part, float) for part in result[:2]))
     return float(sum(np.abs(np.asarray(s) - 1 / len(x)).sum() for s in sums))

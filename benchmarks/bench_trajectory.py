@@ -30,12 +30,17 @@ def _contest(n: int, end: float, repeats: int, scipy: bool) -> Contest:
 
     def run(tol):
         flow = mf.dynamics.AttentionFlow(mf.geometry.Sphere(3), mf.attention.Softmax(BETA))
-        return lambda x: mf.simulate(flow, x, ts, tol=tol).final
 
-    def error(final) -> float:
+        def go(x):
+            done = mf.simulate(flow, x, ts, tol=tol)
+            return done.final, done.stats["rhs"]
+
+        return go
+
+    def error(result) -> float:
         if not exact:  # once, and only by the process that times
-            exact["x"] = np.asarray(jax.jit(run(FINE))(x))
-        return relative_error(final, exact["x"])
+            exact["x"] = np.asarray(jax.jit(run(FINE))(x)[0])
+        return relative_error(result[0] if isinstance(result, tuple) else result, exact["x"])
 
     contenders = {
         "simulate, Tsit5 at 1e-6": lambda: compiled(run(1e-6), x),
@@ -49,6 +54,17 @@ def _contest(n: int, end: float, repeats: int, scipy: bool) -> Contest:
         error=error,
         error_is=f"largest distance of a token to a run at tolerance {FINE:g}",
         facts={"n": n, "d": 3, "beta": BETA, "end": end, "dtype": "float64", "seed": 0},
-        targets={"NumPy, Euler at 0.1": 5.0},
+        # Each right-hand side: of n^2/2 pairs, an exponential, a product of d and two of d + 1 columns.
+        work=lambda result: {
+            "exponentials": int(result[1]) * n * n / 2,
+            "flops": int(result[1]) * n * n * (3 * 3 + 2),
+        },
+        targets={} if scipy else {"NumPy, Euler at 0.1": 5.0},
+        counts=_sides,
         repeats=repeats,
     )
+
+
+def _sides(result) -> dict[str, float]:
+    """Right-hand sides, where they are told."""
+    return {"right-hand sides": int(result[1])} if isinstance(result, tuple) else {}
