@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import pkgutil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,6 +29,13 @@ def __getattr__(name: str):
     # Rooms are imported when first used, so that the command line answers at once.
     if name in _VERBS:
         return getattr(importlib.import_module(".solve", __name__), name)
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("meanfield-jax")
     if not name.startswith("_") and importlib.util.find_spec(f"{__name__}.{name}"):
         return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    rooms = [room.name for room in pkgutil.iter_modules(__path__) if not room.name.startswith("_")]
+    return sorted([*globals(), *_VERBS, *rooms, "__version__"])

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ._memory import device_memory, machine_memory
 from .io import provenance, version
 
 # jax issue 39103: jitted code computes wrong numbers on the CPU.
@@ -71,12 +72,9 @@ def canary() -> int:
 
 def memory() -> str:
     """The memory of the device and of the machine, in GiB."""
-    stats = jax.local_devices()[0].memory_stats() or {}
-    parts = [f"device {stats['bytes_limit'] / 2**30:.1f}"] if "bytes_limit" in stats else []
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        parts.append(f"machine {total / 2**30:.1f}")
-    return ", ".join(f"{part} GiB" for part in parts) or "unknown"
+    known = {"device": device_memory(), "machine": machine_memory()}
+    parts = [f"{name} {size / 2**30:.1f} GiB" for name, size in known.items() if size]
+    return ", ".join(parts) or "unknown"
 
 
 def report() -> tuple[dict[str, str], bool]:

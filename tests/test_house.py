@@ -102,6 +102,12 @@ def _imported(node: ast.AST) -> set[str]:
     return set()
 
 
+def test_rooms_and_verbs_are_found_by_completion():
+    names = {"attention", "dynamics", "geometry", "studies", "simulate", "rollout", "__version__"}
+    assert names <= set(dir(meanfield))
+    assert all(hasattr(meanfield, name) for name in dir(meanfield))
+
+
 def test_there_are_no_other_folders():
     visible = {p.name for p in ROOT.iterdir() if p.is_dir() and p.name[0] != "."}
     assert {name for name in visible if not name.endswith(".egg-info")} <= FOLDERS | BUILT

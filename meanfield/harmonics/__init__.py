@@ -9,4 +9,5 @@ from ._base import AbstractBasis as AbstractBasis
 from ._fourier import Fourier as Fourier
 from ._gegenbauer import Gegenbauer as Gegenbauer
 from ._legendre import meridian_waves as meridian_waves
+from ._polynomials import zonal_polynomials as zonal_polynomials
 from ._spherical import SphericalHarmonics as SphericalHarmonics

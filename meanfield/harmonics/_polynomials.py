@@ -13,9 +13,15 @@ gains two digits, and the range that p_k^2 needs at large d.
 """
 
 import functools
+import itertools
+from collections.abc import Iterator
+from typing import TypeVar
 
+import jax
 import numpy as np
 from scipy.linalg import eigvalsh_tridiagonal
+
+_Numbers = TypeVar("_Numbers", np.ndarray, jax.Array)
 
 
 def off_diagonal(d: int, degree: int) -> np.ndarray:
@@ -50,13 +56,22 @@ def orthonormal_slopes(d: int, degree: int, t: np.ndarray) -> np.ndarray:
     return np.pad(scale * orthonormal(d + 2, degree - 1, t), ((0, 0), (1, 0)))
 
 
+def zonal_polynomials(d: int, t: _Numbers) -> Iterator[_Numbers]:
+    """P_0, P_1, ... of S^{d-1} at polar cosines t, without end: P_k(1) = 1, and |P_k| <= 1 on [-1, 1].
+
+    The recurrence (k + d - 2) P_{k+1} = (2k + d - 2) t P_k - k P_{k-1} is stable there, at any d; it is
+    Chebyshev's for d = 2, Legendre's for d = 3. `t` is of numpy or jax, in any precision.
+    """
+    last, value = 0 * t + 1, t
+    yield last
+    for k in itertools.count(1):
+        yield value
+        last, value = value, ((2 * k + d - 2) * t * value - k * last) / (k + d - 2)
+
+
 def zonal(d: int, degree: int, t: np.ndarray) -> np.ndarray:
-    """P_0 .. P_degree at t [q], as [q, degree + 1]: bounded by 1 at any d."""
-    table = np.ones((degree + 1, t.size), t.dtype)
-    table[1] = t
-    for k in range(1, degree):
-        table[k + 1] = ((2 * k + d - 2) * t * table[k] - k * table[k - 1]) / (k + d - 2)
-    return table.T
+    """P_0 .. P_degree at t [q], as [q, degree + 1]."""
+    return np.stack([*itertools.islice(zonal_polynomials(d, t), degree + 1)], axis=1)
 
 
 @functools.lru_cache(maxsize=32)

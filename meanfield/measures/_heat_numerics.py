@@ -19,6 +19,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import gammainccinv, gammaincinv, zeta
 
+from ..harmonics import zonal_polynomials
+
 _ORDERS, _POWERS = 12, 40
 
 
@@ -42,21 +44,17 @@ def log_heat_kernel(d: int, s: float, theta: np.ndarray) -> np.ndarray:
 
 
 def _log_series(d: int, s: float, theta: np.ndarray) -> np.ndarray:
-    t = np.cos(theta.astype(np.longdouble))
-    before, here = np.ones_like(t), t
+    polynomials = zonal_polynomials(d, np.cos(theta.astype(np.longdouble)))
+    total = largest = next(polynomials)
     count = np.longdouble(d)
-    total, largest = np.ones_like(t), np.ones_like(t)
-    k = 1
-    while True:
+    for k, polynomial in enumerate(polynomials, start=1):
         size = count * np.exp(-np.longdouble(k) * (k + d - 2) * s)
-        total += size * here
-        largest = np.maximum(largest, size * np.abs(here))
+        total = total + size * polynomial
+        largest = np.maximum(largest, size * np.abs(polynomial))
         if size < 1e-22 and (k + d - 2) * s > 1 / (k + 1):
             break
-        before, here = here, ((2 * k + d - 2) * t * here - k * before) / (k + d - 2)
-        k += 1
-        # N(d, k) / N(d, k - 1), which is 1 on the circle.
-        count *= np.longdouble((2 * k + d - 2) * (k + d - 3)) / (k * (2 * k + d - 4))
+        # N(d, k + 1) / N(d, k), which is 1 on the circle.
+        count *= np.longdouble((2 * k + d) * (k + d - 2)) / ((k + 1) * (2 * k + d - 2))
     # Below its own rounding the sum says nothing.
     floor = 4 * np.finfo(np.longdouble).eps * largest
     return np.log(np.maximum(total, floor)).astype(float)

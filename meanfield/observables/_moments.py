@@ -1,9 +1,12 @@
+import itertools
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import check_dimension, check_integer
 from .._typing import Points, Scalar, Weights
+from ..harmonics import zonal_polynomials
 from ._cloud import cloud, map_rows, masses
 
 
@@ -48,15 +51,11 @@ def degree_moment(x: Points, k: int, w: Weights | None = None) -> Scalar:
     """
     x, k = cloud(x), check_integer(k, "k", 0)
     d, w = check_dimension(x.shape[1], least=2), masses(w, x)
-    return w @ map_rows(lambda token: w @ _gegenbauer(x @ token, k, d), x)
 
+    def polynomial(t: Float[Array, " n"]) -> Float[Array, " n"]:
+        return next(itertools.islice(zonal_polynomials(d, t), k, None))
 
-def _gegenbauer(t: Float[Array, " n"], k: int, d: int) -> Float[Array, " n"]:
-    """P_k(t) by (j + d - 2) P_{j+1} = (2j + d - 2) t P_j - j P_{j-1}, stable on [-1, 1]."""
-    last, value = jnp.ones_like(t), t
-    for j in range(1, k):
-        last, value = value, ((2 * j + d - 2) * t * value - j * last) / (j + d - 2)
-    return value if k else last
+    return w @ map_rows(lambda token: w @ polynomial(x @ token), x)
 
 
 def effective_rank(x: Points) -> Scalar:

@@ -131,9 +131,9 @@ def test_float32_stays_float32(geometry, getkey):
 
 
 def test_geometries_refuse_what_does_not_fit():
-    with pytest.raises(ValueError, match="d >= 2"):
+    with pytest.raises(ValueError, match="integer >= 2"):
         Sphere(1)
-    with pytest.raises(ValueError, match="d >= 1"):
+    with pytest.raises(ValueError, match="integer >= 1"):
         Euclidean(0)
     with pytest.raises(ValueError, match=r"normalize them with Sphere\(d\)\.project"):
         Sphere(3).check(2 * jnp.eye(3))

@@ -75,5 +75,5 @@ def test_tricritical_beta(d, printed):
 
 
 def test_tricritical_beta_needs_a_sphere():
-    with pytest.raises(ValueError, match="d >= 2"):
+    with pytest.raises(ValueError, match="integer >= 2"):
         tricritical_beta(1)

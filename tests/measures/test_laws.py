@@ -105,7 +105,7 @@ def test_particles_are_handed_on_unchanged(getkey):
 
 
 BAD = {
-    "dimension": (lambda: Uniform(1), "d >= 2"),
+    "dimension": (lambda: Uniform(1), "integer >= 2"),
     "mean off the sphere": (lambda: VonMisesFisher(jnp.ones(3), 1.0), "unit vector"),
     "negative kappa": (lambda: VonMisesFisher(jnp.eye(3)[0], -1.0), "kappa >= 0"),
     "infinite kappa": (lambda: VonMisesFisher(jnp.eye(3)[0], jnp.inf), "finite"),
