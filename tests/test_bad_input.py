@@ -3,6 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import pytest
 
 import meanfield as mf
@@ -13,6 +14,7 @@ from meanfield.attention import (
     MultiHead,
     Softmax,
     Unnormalized,
+    Varying,
     alibi,
     causal,
 )
@@ -22,6 +24,7 @@ from meanfield.dynamics import (
     AttentionFlow,
     Drift,
     Equiangular,
+    FokkerPlanck,
     MixNorm,
     PeriNorm,
     PostNorm,
@@ -29,8 +32,9 @@ from meanfield.dynamics import (
     SqrtNorm,
     TwoCluster,
 )
-from meanfield.energies import Interaction
+from meanfield.energies import Interaction, Potential
 from meanfield.geometry import Euclidean, Sphere
+from meanfield.harmonics import Fourier
 from meanfield.measures import (
     Gaussian,
     HeatKernel,
@@ -41,6 +45,7 @@ from meanfield.measures import (
 )
 from meanfield.schemes import TransformerLayers
 from meanfield.solve import GeodesicEuler
+from meanfield.studies._attentions import attention_named
 
 SPHERE = Sphere(3)
 X = jnp.eye(3)
@@ -53,12 +58,28 @@ NOISY = AttentionFlow(SPHERE, Softmax(1.0), noise=0.1)
 HALVES = jnp.array([0.5, 0.5])
 
 
+HEADS = MultiHead([Softmax(1.0)])
+SCHEDULE = Varying(lambda t: Softmax(1.0))
+FLAT_HEAD = MultiHead([Softmax(1.0, value=X[:2])])
+FLAT_LAYERS = Layers(FLAT_HEAD.heads, [0.0])
+
+
+@pytest.fixture(autouse=True)
+def types_are_not_checked(monkeypatch):
+    """As for users: the tests' type checker would be the first to complain."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+
+
 def still(x):
     return 0 * x
 
 
 def run(x0=X, ts=TS, flow=FLOW, **options):
     return mf.simulate(flow, x0, ts, **options)
+
+
+def attending(attention):
+    return AttentionFlow(SPHERE, attention)
 
 
 def masked(mask, x=X):
@@ -72,7 +93,7 @@ def layers(norm, **options):
 # What is wrong, the call, and words of the remedy.
 TABLE = [
     ("sphere in R^1", lambda: Sphere(1), "pass d=2"),
-    ("dimension not whole", lambda: Sphere(2.5), "integer dimension"),
+    ("dimension not whole", lambda: Sphere(2.5), "pass d=2"),
     ("no dimension", lambda: Euclidean(0), "pass d=1"),
     ("one token as a vector", lambda: run(X[0]), "one point a row"),
     ("tokens of another dimension", lambda: run(jnp.eye(4)), "d = 3 columns"),
@@ -80,19 +101,22 @@ TABLE = [
     ("empty cloud", lambda: run(X[:0]), "pass n >= 1"),
     ("tokens off the sphere", lambda: run(2 * X), "Sphere(d).project(x)"),
     ("zero token", lambda: run(0 * X), "Sphere(d).project(x)"),
-    ("NaN token", lambda: run(X.at[0, 0].set(NAN)), "drop or mend"),
-    ("infinite token", lambda: run(X.at[0, 0].set(INF)), "drop or mend"),
+    ("NaN token", lambda: run(X.at[0, 0].set(NAN)), "remove or replace"),
+    ("infinite token", lambda: run(X.at[0, 0].set(INF)), "remove or replace"),
     ("whole-number tokens", lambda: run(jnp.eye(3, dtype=int)), ".astype(float)"),
+    ("no tokens at all", lambda: run(None), "jax.numpy.asarray"),
+    ("rows of several lengths", lambda: run([[1.0, 0.0, 0.0], [1.0]]), "jax.numpy.asarray"),
     ("radii with Post", lambda: run((X, jnp.ones(3))), "drop the radii"),
     ("Pre without radii", lambda: run(X, flow=RADIAL), "pass (x0, jax.numpy.ones(n))"),
     ("radii of another length", lambda: run((X, jnp.ones(4)), flow=RADIAL), "one a token"),
     ("radius zero", lambda: run((X, jnp.zeros(3)), flow=RADIAL), "jax.numpy.ones(n)"),
     ("start of a reduction", lambda: run(X, flow=Equiangular(Softmax(1.0), 3)), "use vmap"),
+    ("times in letters", lambda: run(ts="now"), "jax.numpy.asarray"),
     ("times out of order", lambda: run(ts=TS[::-1]), "sort ts"),
     ("a time twice", lambda: run(ts=jnp.zeros(3)), "drop repeats"),
     ("one time", lambda: run(ts=TS[:1]), "jax.numpy.linspace"),
     ("a time alone", lambda: run(ts=1.0), "jax.numpy.linspace"),
-    ("NaN time", lambda: run(ts=jnp.array([0.0, NAN])), "drop or mend"),
+    ("NaN time", lambda: run(ts=jnp.array([0.0, NAN])), "remove or replace"),
     ("negative tolerance", lambda: run(tol=-1e-6), "pass tol=1e-6"),
     ("zero tolerance", lambda: run(tol=0.0), "pass tol=1e-6"),
     ("negative step", lambda: run(dt=-0.1), "adaptive steps"),
@@ -105,6 +129,12 @@ TABLE = [
         "leave out merge",
     ),
     ("noise without key", lambda: run(flow=NOISY, dt=0.1), "jax.random.key(0)"),
+    (
+        "a seed for a key",
+        lambda: run(flow=NOISY, key=0, dt=0.1),
+        "jax.random.key(0)",
+    ),
+    ("many keys", lambda: run(flow=NOISY, key=jax.random.split(KEY), dt=0.1), "jax.random.key(0)"),
     ("noise without step", lambda: run(flow=NOISY, key=KEY), "dt=0.01"),
     (
         "increments of another noise",
@@ -131,14 +161,21 @@ TABLE = [
     ),
     ("negative weight", lambda: Drift(SPHERE, still, weights=jnp.array([2.0, -1.0])), "clip at 0"),
     ("weights of sum 2", lambda: Drift(SPHERE, still, weights=jnp.ones(2)), "divide by"),
-    ("NaN weight", lambda: Drift(SPHERE, still, weights=jnp.array([NAN, 1.0])), "drop or mend"),
+    (
+        "NaN weight",
+        lambda: Drift(SPHERE, still, weights=jnp.array([NAN, 1.0])),
+        "remove or replace",
+    ),
     (
         "two weights, three tokens",
         lambda: run(flow=Drift(SPHERE, still, weights=HALVES)),
         "weight a",
     ),
     ("spheres added", lambda: FLOW + Drift(Sphere(4), still), "make them with the same"),
-    ("radii added to none", lambda: run((X, jnp.ones(3)), flow=RADIAL + FLOW), "drop the radii"),
+    ("radii added to none", lambda: RADIAL + FLOW, "use PostNorm()"),
+    ("radii added to an MLP", lambda: RADIAL + Drift(SPHERE, still), "mlp=mlp"),
+    ("radii with a drift", lambda: run((X, jnp.ones(3)), flow=Drift(SPHERE, still)), "drop the"),
+    ("arc length of a sum with radii", lambda: ArcLength(RADIAL + RADIAL), "use PostNorm"),
     ("arc length with noise", lambda: ArcLength(NOISY), "use noise=0"),
     (
         "arc length with radii",
@@ -148,8 +185,11 @@ TABLE = [
     ("negative speed", lambda: ArcLength(FLOW, speed=-1.0), "pass speed=0"),
     ("learning rate zero", lambda: NGPT(0.0), "pass a learning rate"),
     ("negative tau", lambda: MixNorm(-1.0), "pass tau=0"),
-    ("reduction of one token", lambda: Equiangular(Softmax(1.0), 1), "pass d=2"),
+    ("reduction of one token", lambda: Equiangular(Softmax(1.0), 1), "pass n=2"),
     ("reduction with a matrix", lambda: Equiangular(Softmax(1.0, value=X), 3), "AttentionFlow"),
+    ("reduction of heads", lambda: Equiangular(HEADS, 3), "AttentionFlow"),
+    ("two clusters of heads", lambda: TwoCluster(HEADS, HALVES), "AttentionFlow"),
+    ("density of a schedule", lambda: FokkerPlanck(Fourier(4), SCHEDULE), "for a schedule"),
     (
         "hitting the end",
         lambda: Equiangular(Softmax(1.0), 3).hitting_time(0.0),
@@ -161,14 +201,14 @@ TABLE = [
         lambda: TwoCluster(Softmax(1.0), HALVES).passage_time(0.5, 0.1),
         "only approach",
     ),
-    ("NaN temperature", lambda: Softmax(NAN), "drop or mend"),
+    ("NaN temperature", lambda: Softmax(NAN), "remove or replace"),
     ("several temperatures", lambda: Unnormalized(jnp.ones(2)), "use vmap"),
     ("mask of another size", lambda: masked(causal(4)), "for this number of tokens"),
     ("mask with an empty row", lambda: masked(jnp.eye(3, dtype=bool).at[0].set(False)), "itself"),
     ("mask with NaN", lambda: masked(jnp.full((3, 3), NAN)), "forbid with -inf"),
     ("mask of a row", lambda: masked(jnp.ones(3, bool)), "use causal(n)"),
     ("mask of whole numbers", lambda: masked(jnp.ones((3, 3), int)), ".astype(bool)"),
-    ("empty causal mask", lambda: causal(0), "pass d=1"),
+    ("empty causal mask", lambda: causal(0), "pass n=1"),
     ("negative slope", lambda: alibi(3, -1.0), "penalizes distance"),
     ("query of another width", lambda: Softmax(1.0, query=jnp.eye(4))(X), "its columns are d"),
     (
@@ -182,8 +222,16 @@ TABLE = [
         lambda: run(flow=AttentionFlow(SPHERE, Softmax(1.0, value=X[:2]))),
         "square",
     ),
+    ("heads into another space", lambda: run(flow=attending(FLAT_HEAD)), "square"),
+    ("layers into another space", lambda: run(flow=attending(FLAT_LAYERS)), "square"),
+    ("heads apart", lambda: MultiHead([Softmax(1.0), *FLAT_HEAD.heads])(X), "as many rows"),
+    ("a token alone", lambda: Softmax(1.0)(X[0]), "one token a row"),
+    ("keys of another space", lambda: Softmax(1.0)(X, jnp.ones((4, 2))), "as many columns"),
+    ("negative mass", lambda: Softmax(1.0)(X, w=jnp.array([2.0, -0.5, -0.5])), "clip at 0"),
+    ("masses of sum 4", lambda: Interaction(1.0)(X, 4 * jnp.ones(3) / 3), "w.sum()"),
+    ("two masses, three points", lambda: Potential(lambda x: x[0])(X, HALVES), "one a point"),
     ("no heads", lambda: MultiHead([]), "MultiHead([Softmax(1.0)])"),
-    ("block of nothing", lambda: Blockwise(0), "pass d=1"),
+    ("block of nothing", lambda: Blockwise(0), "pass block=1"),
     (
         "dense matrix beyond memory",
         lambda: jax.eval_shape(
@@ -203,7 +251,14 @@ TABLE = [
     ("square root as layers", lambda: layers(SqrtNorm()), "use AttentionFlow"),
     ("layer of no step", lambda: layers(PeriNorm(), step_size=0.0), "pass 1 for a plain layer"),
     ("zero token into layers", lambda: mf.rollout(layers(PreNorm()), 0 * X, 2), "drop it"),
-    ("no layers", lambda: mf.rollout(layers(PreNorm()), X, 0), "pass d=1"),
+    ("no layers", lambda: mf.rollout(layers(PreNorm()), X, 0), "pass steps=1"),
+    ("layers not whole", lambda: mf.rollout(layers(PreNorm()), X, 2.5), "pass steps=1"),
+    ("a scheme in time", lambda: run(flow=layers(PreNorm())), "rollout(scheme, x0, steps)"),
+    ("a flow by steps", lambda: mf.rollout(FLOW, X, 2), "simulate(dynamics, x0, ts)"),
+    ("another attention by name", lambda: attention_named("softmax", 1.0, 3), "['SA', 'USA']"),
+    ("an observable called time", lambda: run(observe={"time": still}), "call it clock"),
+    ("a number for a mean", lambda: Gaussian(jnp.array(0.0), jnp.eye(1)), "shape [d]"),
+    ("a number for a direction", lambda: VonMisesFisher(jnp.array(1.0), 1.0), "shape [d]"),
     ("mean off the sphere", lambda: VonMisesFisher(2 * X[0], 1.0), "divide it by its norm"),
     ("negative concentration", lambda: VonMisesFisher(X[0], -1.0), "pass kappa=0"),
     ("heat of no time", lambda: HeatKernel(3, 0.0), "use the limit law"),
@@ -223,5 +278,9 @@ def test_bad_input_is_refused_with_a_remedy(call, remedy):
 
 
 def test_a_start_that_is_known_only_at_run_time_is_checked_then():
-    with pytest.raises(eqx.EquinoxRuntimeError, match="drop or mend"):
+    with pytest.raises(eqx.EquinoxRuntimeError, match="remove or replace"):
         eqx.filter_jit(lambda x: run(x).final)(X.at[0, 0].set(NAN))
+
+
+def test_a_start_may_be_rows_in_a_list():
+    assert run([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]).final.shape == (2, 3)

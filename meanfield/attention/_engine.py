@@ -18,6 +18,11 @@ class Sums(eqx.Module):
     mass: Float[Array, " n"]
     moment: Float[Array, "n e"]
 
+    def mean(self) -> Float[Array, "n e"]:
+        """moment/mass, the average of the values; 0 where all that a query sees has no mass."""
+        empty = (self.mass == 0)[:, None]
+        return jnp.where(empty, 0, self.moment / jnp.where(empty, 1, self.mass[:, None]))
+
 
 class AbstractEngine(eqx.Module):
     """A way to compute the sums of an attention: exact to rounding unless its name says otherwise."""

@@ -90,7 +90,12 @@ class AbstractExponential(AbstractAttention):
 
 def check_isotropic(attention: AbstractAttention | None, d: int) -> None:
     """ValueError if a head has a query, a key, a mask, or a value that is no multiple of the identity
-    of R^d: what no density in harmonics can feel."""
+    of R^d: what no density in harmonics can feel. So it is if it changes with time."""
+    if not isinstance(attention, AbstractAttention | None):
+        raise ValueError(
+            f"expected one attention at all times for a density, got {type(attention).__name__}; "
+            "simulate particles with AttentionFlow for a schedule."
+        )
     leaves = jax.tree.leaves(attention, is_leaf=lambda a: isinstance(a, AbstractExponential))
     for head in leaves:
         if isinstance(head, AbstractExponential):

@@ -46,8 +46,7 @@ class L2(AbstractAttention):
         problem = exponential_sum(self.beta, self.query, self.key, self.value, self.mask, x, y, w)
         problem = _by_distance(problem)
         engine = self.engine or choose(len(problem.q), len(problem.k), x.dtype.itemsize)
-        sums = engine.sums(problem)
-        return sums.moment / sums.mass[:, None]
+        return engine.sums(problem).mean()
 
     def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:
         return self._on_the_sphere().mean_field(basis, coeffs)

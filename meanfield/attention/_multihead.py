@@ -28,7 +28,12 @@ class MultiHead(AbstractAttention):
     def __call__(
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
     ) -> Float[Array, "n e"]:
-        first, *rest = (head(x, y, w) for head in self.heads)
+        first, *rest = fields = [head(x, y, w) for head in self.heads]
+        if len({field.shape for field in fields}) > 1:
+            raise ValueError(
+                f"expected heads into one space, got fields in R^d for d = "
+                f"{[field.shape[1] for field in fields]}; give every value as many rows."
+            )
         return sum(rest, start=first)
 
     def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:

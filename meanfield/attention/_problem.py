@@ -2,7 +2,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_finite
+from .._checks import check_finite, check_weights
 from .._typing import Matrix, Points, Scalar
 from ._masks import AbstractMask
 
@@ -60,26 +60,40 @@ def exponential_sum(
 ) -> ExponentialSum:
     """The problem that an attention poses to its engine, checked and in the dtype of x."""
     y = x if y is None else y
-    n, m = x.shape[0], y.shape[0]
+    n, m = (check_tokens(a, name).shape[0] for a, name in ((x, "x"), (y, "y")))
     if mask is not None and mask.shape != (n, m):
         raise ValueError(
             f"expected a mask of shape {[n, m]} for {n} queries and {m} keys, "
             f"got {list(mask.shape)}; make the mask for this number of tokens."
         )
-    w = jnp.full((m,), 1 / m, x.dtype) if w is None else w.astype(x.dtype)
-    if w.shape != (m,):
-        raise ValueError(f"expected weights of shape {[m]}, got {list(w.shape)}; pass one a token.")
+    w = jnp.full((m,), 1 / m, x.dtype) if w is None else check_weights(w, m)
+    q, k = apply_matrix(query, x, "query"), apply_matrix(key, y, "key")
+    if q.shape[1] != k.shape[1]:
+        raise ValueError(
+            f"expected queries and keys in one space, got R^{q.shape[1]} and R^{k.shape[1]}; "
+            "give y as many columns as x, or pass query and key."
+        )
     return ExponentialSum(
         beta=beta.astype(x.dtype),
-        q=apply_matrix(query, x, "query"),
-        k=apply_matrix(key, y, "key"),
+        q=q,
+        k=k,
         y=y,
         value=value,
-        w=w,
+        w=w.astype(x.dtype),
         mask=mask,
         plain=query is None and key is None,
         mirrored=query is None and key is None and y is x,
     )
+
+
+def check_tokens(x, name: str) -> Points:
+    """`x`, if it is a cloud [n, d]."""
+    if jnp.ndim(x) != 2:
+        raise ValueError(
+            f"expected {name} of shape [n, d], got {list(jnp.shape(x))}; "
+            "put one token a row, and use vmap for a batch of clouds."
+        )
+    return x
 
 
 def apply_matrix(matrix: Float[Array, "p c"] | None, x: Points, name: str) -> Float[Array, "n e"]:

@@ -15,7 +15,8 @@ class Softmax(AbstractExponential):
 
     `beta` is the inverse temperature; `query` [p, d], `key` [p, d] and `value` [e, d] are the
     identity when left out; `mask` is `causal(n)`, `alibi(n, slope)`, a boolean matrix (True attends)
-    or an additive one, [n, m]. `engine=None` chooses by size: `engine_for(n)` says which. On the
+    or an additive one, [n, m]; where all that a token may see has weight 0, its field is 0, as that of
+    `Unnormalized`. `engine=None` chooses by size: `engine_for(n)` says which. On the
     sphere beta = 1 to 9 clusters within times of 10 to 200.
 
     Raises ValueError for matrices or masks of the wrong shape, and for a mask with an empty row.
@@ -25,8 +26,7 @@ class Softmax(AbstractExponential):
     def __call__(
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
     ) -> Float[Array, "n e"]:
-        sums = self.sums(x, y, w)
-        return sums.moment / sums.mass[:, None]
+        return self.sums(x, y, w).mean()
 
     def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:
         scale = self.isotropic_value().astype(coeffs.dtype)

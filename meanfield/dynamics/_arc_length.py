@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 from .._checks import check_nonnegative
 from .._typing import Scalar, Weights
 from ..geometry import AbstractGeometry
-from ._base import AbstractParticles, State
+from ._base import AbstractParticles, State, has_radii
 
 
 class ArcLength(AbstractParticles):
@@ -30,8 +30,7 @@ class ArcLength(AbstractParticles):
     def __check_init__(self):
         if self.flow.noise is not None:
             raise ValueError("expected a flow without noise, got noise > 0; use noise=0.")
-        normalization = getattr(self.flow, "normalization", None)
-        if normalization is not None and normalization.radial:
+        if has_radii(self.flow):
             raise ValueError("expected a flow without radii; use PostNorm() inside ArcLength.")
 
     @property

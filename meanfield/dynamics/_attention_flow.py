@@ -56,12 +56,6 @@ class AttentionFlow(AbstractParticles):
                 "expected a Sphere for a normalization, got another geometry; "
                 "use Sphere(d) or leave the normalization out."
             )
-        value = getattr(self.attention, "value", None)
-        if value is not None and value.shape[0] != self.geometry.d:
-            raise ValueError(
-                f"expected a square value matrix for tokens that move in R^{self.geometry.d}, "
-                f"got shape {list(value.shape)}; multiply it by the output matrix."
-            )
         if self._radial and self.noise is not None:
             raise ValueError("expected no noise for tokens with radii; use noise=0 or PostNorm().")
 
@@ -99,23 +93,29 @@ class AttentionFlow(AbstractParticles):
 
     def check(self, state: Any) -> State:
         if not self._radial:
-            if isinstance(state, tuple | list):
-                raise ValueError(
-                    "expected one array of tokens [n, d], got a tuple; drop the radii."
-                )
-            return check_cloud(self.geometry, self.weights, state)
+            return self._check_tokens(state)
         if not isinstance(state, tuple) or len(state) != 2:
             raise ValueError(
                 "expected a pair (directions [n, d], radii [n]) for this normalization, "
                 "got one array; pass (x0, jax.numpy.ones(n))."
             )
-        theta = check_cloud(self.geometry, self.weights, state[0])
+        theta = self._check_tokens(state[0])
         r = check_finite(state[1], "radii")
         if r.shape != theta.shape[:1]:
             raise ValueError(
                 f"expected radii of shape [{theta.shape[0]}], got {list(r.shape)}; pass one a token."
             )
         return theta, guard(r, (r > 0).all(), "expected positive radii; pass jax.numpy.ones(n).")
+
+    def _check_tokens(self, x: Any) -> Points:
+        x = check_cloud(self.geometry, self.weights, x)
+        force = eqx.filter_eval_shape(_field, self.attention, jnp.zeros((), x.dtype), x)
+        if force.shape != x.shape:
+            raise ValueError(
+                f"expected a square value matrix for tokens that move in R^{x.shape[1]}, got one "
+                f"with {force.shape[1]} rows; multiply it by the output matrix."
+            )
+        return x
 
     def jumps(self) -> Float[Array, " jumps"] | None:
         sources = (self.attention, self.normalization)
@@ -127,6 +127,11 @@ class AttentionFlow(AbstractParticles):
 
     def reweight(self, weights: Weights) -> "AttentionFlow":
         return replace_weights(self, weights)
+
+
+@eqx.filter_jit  # traced once, as starts are many
+def _field(attention: AbstractAttention | AbstractSchedule, t: Scalar, x: Points) -> Array:
+    return attention_at(attention, t)(x)
 
 
 def _total(terms: list[Array]) -> Array:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from .._checks import check_nonnegative, check_weights
+from .._checks import as_array, check_nonnegative, check_weights
 from .._typing import Points, Scalar, Weights
 from ..geometry import AbstractGeometry
 
@@ -91,7 +91,7 @@ class Sum(AbstractParticles):
     """Several flows of the same tokens at once: drifts add, and so do strengths of noise.
 
     Made by `flow + other`. The first term gives the geometry, the weights and the form of the state.
-    Raises ValueError if the terms live on different geometries.
+    Raises ValueError if the terms live on different geometries, or some have radii and others none.
     """
 
     terms: tuple[AbstractParticles, ...]
@@ -100,6 +100,11 @@ class Sum(AbstractParticles):
         if any(term.geometry != self.terms[0].geometry for term in self.terms):
             raise ValueError(
                 "expected flows on one geometry, got several; make them with the same."
+            )
+        if len({has_radii(term) for term in self.terms}) > 1:
+            raise ValueError(
+                "expected flows that all have radii or none, got both; use PostNorm(), "
+                "or AttentionFlow(..., mlp=mlp) for a feed-forward layer."
             )
 
     @property
@@ -136,6 +141,14 @@ class Sum(AbstractParticles):
         return Sum(terms)
 
 
+def has_radii(flow: AbstractParticles) -> bool:
+    """Whether the state of a flow is (directions [n, d], radii [n]) instead of a cloud."""
+    if isinstance(flow, Sum):
+        return has_radii(flow.terms[0])
+    normalization = getattr(flow, "normalization", None)
+    return normalization is not None and normalization.radial
+
+
 class AbstractReduction(AbstractDynamics):
     """A closed equation for one number, to which a symmetric cloud reduces exactly."""
 
@@ -143,7 +156,9 @@ class AbstractReduction(AbstractDynamics):
         return state
 
     def check(self, state: Any) -> State:
-        state = jnp.asarray(state, float) if isinstance(state, int | float) else jnp.asarray(state)
+        state = (
+            jnp.asarray(state, float) if isinstance(state, int | float) else as_array(state, "x0")
+        )
         if state.ndim:
             raise ValueError(
                 f"expected one number to start from, got shape {list(state.shape)}; use vmap for more."
@@ -173,6 +188,8 @@ def replace_weights(dynamics, weights: Weights):
 
 def check_cloud(geometry: AbstractGeometry, weights: Weights | None, x) -> Array:
     """n points of the geometry, as many as there are weights."""
+    if isinstance(x, tuple):
+        raise ValueError("expected one array of tokens [n, d], got a tuple; drop the radii.")
     x = geometry.check(x, "x0")
     if weights is not None and weights.shape != x.shape[:1]:
         raise ValueError(

@@ -3,7 +3,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 
-from .._checks import check_dimension, check_scalar, guard
+from .._checks import check_integer, check_scalar, guard
 from .._typing import Scalar
 from ..attention import AbstractExponential, Softmax, Unnormalized
 from ._base import AbstractReduction
@@ -23,11 +23,8 @@ class Equiangular(AbstractReduction):
     Source: Geshkovski, Letrouit, Polyanskiy, Rigollet, arXiv 2312.10794, Theorem 6.8.
     """
 
-    attention: AbstractExponential
-    n: int = eqx.field(static=True, converter=lambda n: check_dimension(n, least=2))
-
-    def __check_init__(self):
-        check_plain(self.attention)
+    attention: AbstractExponential = eqx.field(converter=lambda a: check_plain(a))
+    n: int = eqx.field(static=True, converter=lambda n: check_integer(n, "n", 2))
 
     def drift(self, t: Scalar, state: Scalar, args: Any) -> Scalar:
         return self._speed(1 - state)
@@ -58,12 +55,13 @@ class Equiangular(AbstractReduction):
         return integrate(slowness, -jnp.log1p(-start), -jnp.log(delta))
 
 
-def check_plain(attention: AbstractExponential) -> None:
+def check_plain(attention) -> Softmax | Unnormalized:
     """Closed forms hold for softmax and unnormalized attention with identity matrices, no mask."""
-    fields = (attention.query, attention.key, attention.value, attention.mask)
+    parts = ("query", "key", "value", "mask")
     known = isinstance(attention, Softmax | Unnormalized)
-    if not known or any(field is not None for field in fields):
+    if not known or any(getattr(attention, part) is not None for part in parts):
         raise ValueError(
             "expected Softmax(beta) or Unnormalized(beta) without matrices or mask, for which the "
             "reduction is exact; simulate the particles with AttentionFlow for anything else."
         )
+    return attention

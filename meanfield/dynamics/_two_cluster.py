@@ -24,11 +24,8 @@ class TwoCluster(AbstractReduction):
     Source: Geshkovski, Koubbi, Polyanskiy, Rigollet, arXiv 2410.06833.
     """
 
-    attention: AbstractExponential
+    attention: AbstractExponential = eqx.field(converter=check_plain)
     masses: Weights = eqx.field(converter=lambda m: check_weights(jnp.asarray(m), 2, "masses"))
-
-    def __check_init__(self):
-        check_plain(self.attention)
 
     def drift(self, t: Scalar, state: Scalar, args: Any) -> Scalar:
         return (1 - state**2) * self._pull(state)

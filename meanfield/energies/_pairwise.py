@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._checks import check_weights
 from .._typing import Points, Scalar, Weights
 from ..harmonics import AbstractBasis, Gegenbauer
 from ._base import AbstractEnergy
@@ -23,7 +24,7 @@ class Pairwise(AbstractEnergy):
         values = jax.vmap(jax.vmap(self.kernel, (None, 0)), (0, None))(x, x)
         if w is None:
             return values.mean() / 2
-        w = w.astype(x.dtype)
+        w = check_weights(w, x.shape[0]).astype(x.dtype)
         return w @ values @ w / 2
 
     def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._checks import check_weights
 from .._typing import Points, Scalar, Weights
 from ..harmonics import AbstractBasis
 from ._base import AbstractEnergy
@@ -23,7 +24,7 @@ class Potential(AbstractEnergy):
 
     def __call__(self, x: Points, w: Weights | None = None) -> Scalar:
         values = self._at(x)
-        return values.mean() if w is None else values @ w.astype(x.dtype)
+        return values.mean() if w is None else values @ check_weights(w, x.shape[0]).astype(x.dtype)
 
     def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
         values = self._at(basis.points.astype(coeffs.dtype))

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_finite, guard, tolerance
+from .._checks import check_finite, check_vector, guard, tolerance
 from .._typing import Key, Points, Scalar
 from ..geometry import Euclidean
 from ._base import AbstractMeasure
@@ -23,7 +23,7 @@ class Gaussian(AbstractMeasure):
     cov: Float[Array, "d d"]
 
     def __init__(self, mean: Float[Array, " d"], cov: Float[Array, "..."]):
-        self.mean = check_finite(mean, "mean")
+        self.mean = check_vector(mean, "mean")
         self.cov = _check_covariance(cov, self.mean.shape[0])
         self.geometry = Euclidean(self.mean.shape[0])
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from .._checks import check_direction, check_finite, check_nonnegative
+from .._checks import check_direction, check_nonnegative, check_vector
 from .._typing import Key, Points, Scalar
 from ..geometry import Sphere
 from ._base import AbstractMeasure
@@ -37,7 +37,7 @@ class VonMisesFisher(AbstractMeasure):
     kappa: Scalar
 
     def __init__(self, mean: Float[Array, " d"], kappa: Float[Array, ""] | float):
-        mean = check_finite(mean, "mean")
+        mean = check_vector(mean, "mean")
         self.geometry = Sphere(mean.shape[0])
         self.mean = check_direction(mean, self.d)
         self.kappa = check_nonnegative(kappa, "kappa").astype(mean.dtype)

@@ -33,15 +33,7 @@ def on_sphere(x, least: int = 1) -> Points:
 def masses(w, x: Points) -> Weights:
     """`w` as the weights of the cloud x, uniform if None."""
     n = x.shape[0]
-    if w is None:
-        return jnp.full(n, 1 / n, x.dtype)
-    if is_concrete(w):
-        w = check_weights(w, n)
-    if w.shape != (n,):
-        raise ValueError(
-            f"expected w of shape [{n}], got {list(w.shape)}; pass one weight a token."
-        )
-    return w
+    return jnp.full(n, 1 / n, x.dtype) if w is None else check_weights(w, n)
 
 
 def angles(token: Float[Array, " d"], x: Points) -> Float[Array, " n"]:

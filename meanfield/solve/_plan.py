@@ -5,6 +5,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import lineax as lx
+import numpy as np
 from jaxtyping import Array, Float
 
 from .._checks import check_scalar, guard
@@ -137,6 +138,8 @@ def plan_run(dynamics, solver, tol, dt, key, adjoint, max_steps, ts, progress) -
             "expected key and dt for a dynamics with noise, got neither or one; "
             "pass key=jax.random.key(0), dt=0.01."
         )
+    if noisy and not _is_key(key):
+        raise ValueError("expected one random key, got something else; pass key=jax.random.key(0).")
     tol = check_scalar(tol, "tol").astype(ts.dtype)
     guard(tol, tol > 0, "expected tol > 0, got a number that is not; pass tol=1e-6.")
     if dt is not None:
@@ -168,6 +171,14 @@ def plan_run(dynamics, solver, tol, dt, key, adjoint, max_steps, ts, progress) -
     )
 
 
+def _is_key(key) -> bool:
+    """Whether it is one key, of the new kind or of the old."""
+    if not isinstance(key, jax.Array | np.ndarray):
+        return False
+    old = key.shape == (2,) and key.dtype == jnp.uint32
+    return old or (key.shape == () and jnp.issubdtype(key.dtype, jax.dtypes.prng_key))
+
+
 def check_angle(solver: GeodesicEuler, noise: Scalar | None, dt: Scalar | None) -> None:
     """Exact Brownian increments are tabulated for one strength of noise and one step."""
     if solver.angle is None or noise is None or dt is None:
@@ -193,5 +204,10 @@ def check_observe(observe) -> dict[str, Callable]:
         raise ValueError(
             "expected observe to be a dict of functions of the state; "
             "pass observe={'x': lambda x: x} for the history of the tokens."
+        )
+    if "time" in observe:
+        raise ValueError(
+            "expected another name than time for an observable, got that of the dimension that all "
+            "share; read Trajectory.ts, or call it clock."
         )
     return observe

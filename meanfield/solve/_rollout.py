@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._checks import check_integer
+from .._checks import check_instance, check_integer
 from ..schemes import AbstractScheme
 from ._errors import finite, raise_if_failed
 from ._plan import check_observe
@@ -24,12 +24,13 @@ def rollout(
 ) -> Trajectory:
     """The states of a scheme: x0 and `steps` discrete steps after it.
 
-    `rollout(TransformerLayers(Softmax(4.0), step=0.1), x0, 100, observe={"x": lambda x: x})`
+    `rollout(TransformerLayers(3, Softmax(4.0), PostNorm(), 0.1), x0, 100, observe={"x": lambda x: x})`
 
     Observables are evaluated at the start and after each step, so `values[name]` has leading length
     steps + 1, and `ts` counts steps. `stats` holds what each step reports, stacked. Raises ValueError
     for input that does not fit and `SolveError` if a state became NaN or infinite.
     """
+    check_instance(scheme, AbstractScheme, "a scheme", "simulate(dynamics, x0, ts) runs dynamics")
     x0 = scheme.check(x0)
     steps = check_integer(steps, "steps")
     values, final, info = _scan(scheme, x0, steps, check_observe(observe), args)

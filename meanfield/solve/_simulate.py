@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._checks import check_finite, guard, guard_at_run_time
+from .._checks import as_array, check_finite, check_instance, guard, guard_at_run_time
 from .._typing import Key, Scalar
 from ..dynamics import AbstractDynamics
 from ._errors import finite, raise_if_failed
@@ -43,7 +43,7 @@ def simulate(
       state is kept; ask for a history by `{"x": lambda x: x}`. Reuse the same functions from run to
       run: a new lambda is a new compilation.
     - `solver`, `tol`, `dt`: adaptive steps of `diffrax.Tsit5` with a PID controller at relative and
-      absolute tolerance `tol` (not below 50 roundings of the dtype); fixed steps if `dt` is given.
+      absolute tolerance `tol` (not below 50 machine epsilons of the dtype); fixed steps if `dt` is given.
       `solver=diffrax.Euler(), dt=0.1` is "Euler and renormalize", x <- N(x + dt P_x f(x)). Published
       codes that leave out P_x are `rollout(TransformerLayers(d, attention, PostNorm(), dt), ...)`.
     - `key`: needed, with `dt`, by a dynamics with noise: then `GeodesicEuler` is the solver.
@@ -76,9 +76,11 @@ def simulate(
 
 def check_start(dynamics: AbstractDynamics, x0, ts):
     """A start and times that fit, in one dtype."""
+    remedy = "rollout(scheme, x0, steps) runs schemes"
+    check_instance(dynamics, AbstractDynamics, "a dynamics", remedy)
     x0 = dynamics.check(x0)
     dtype = jnp.result_type(*jax.tree.leaves(x0))
-    ts = jnp.asarray(ts)
+    ts = as_array(ts, "ts")
     if ts.ndim != 1 or ts.shape[0] < 2:
         raise ValueError(
             f"expected at least two times, the start first, got shape {list(ts.shape)}; "
@@ -86,7 +88,7 @@ def check_start(dynamics: AbstractDynamics, x0, ts):
         )
     ts = check_finite(ts.astype(dtype), "ts")
     guard(ts, (jnp.diff(ts) > 0).all(), "expected increasing times; sort ts and drop repeats.")
-    message = "expected a finite start x0, got NaN or infinity; drop or mend those tokens."
+    message = "expected a finite start x0, got NaN or infinity; remove or replace those tokens."
     return guard_at_run_time(x0, finite(x0), message), ts
 
 

@@ -1,10 +1,12 @@
 """Masks as matrices, and what they refuse."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from meanfield.attention import Additive, Softmax, alibi, causal
+from meanfield.attention import L2, Additive, Blockwise, Dense, Softmax, alibi, causal
+from meanfield.geometry import Sphere
 
 
 def test_masks_are_the_matrices_that_their_names_say():
@@ -39,3 +41,15 @@ def test_masks_refuse_what_does_not_fit():
         alibi(3, -1.0)
     with pytest.raises(ValueError, match=">= 1"):
         causal(0)
+
+
+@pytest.mark.parametrize("engine", [Dense(), Blockwise(2)])
+@pytest.mark.parametrize("kind", [Softmax, L2])
+def test_a_token_that_sees_no_mass_feels_no_field(kind, engine):
+    x = Sphere(3).sample(jax.random.key(1), 4)
+    attention = kind(2.0, mask=causal(4), engine=engine)
+    w = jnp.array([0.0, 0.0, 0.25, 0.75])
+    field, slope = attention(x, None, w), jax.jacobian(lambda x: attention(x, None, w))(x)
+    np.testing.assert_array_equal(field[:2], 0)
+    np.testing.assert_allclose(field[2], x[2], rtol=1e-15)
+    assert bool(jnp.isfinite(slope).all())
