@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from meanfield import viz
 from meanfield.studies import HeatKernelClouds
@@ -40,9 +41,11 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
             ax.text(-0.04, 0.5, label, transform=ax.transAxes, rotation=90, ha="right", va="center")
         for row, time in zip(axes[-2:].T, times, strict=True):
             norm = _norm(result.sel(time=time))
-            fig.colorbar(
-                ScalarMappable(norm), ax=list(row), orientation="horizontal", aspect=30, pad=0.02
-            )
+            bar = fig.colorbar(
+                ScalarMappable(norm), ax=list(row), orientation="horizontal", aspect=30, pad=0.02,
+                label="density", ticks=MaxNLocator(4, steps=[1, 2, 5, 10]),
+            )  # fmt: skip
+            bar.ax.xaxis.set_major_formatter("{x:g}")
     return fig
 
 
@@ -55,8 +58,8 @@ def _circle(ax: Axes, one: xr.Dataset) -> None:
 
 
 def _norm(one: xr.Dataset) -> PowerNorm:
-    """Colours up to the peak of the heat kernel at this time, the tails brightened."""
-    return PowerNorm(0.6, 0, float(one.kernel_map.max()))
+    """Colours up to the higher of the two peaks at this time, the tails brightened."""
+    return PowerNorm(0.6, 0, max(float(one["map"].max()), float(one.kernel_map.max())))
 
 
 def _cloud(ax: Axes, one: xr.Dataset) -> None:

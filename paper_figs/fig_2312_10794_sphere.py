@@ -1,4 +1,7 @@
-"""Tokens on S^2 gather in clusters (Geshkovski et al., arXiv 2312.10794): SA and USA from one cloud."""
+"""Tokens on S^2 gather in clusters (Geshkovski et al., arXiv 2312.10794): SA and USA from one cloud.
+
+Globes and film show the flow, integrated accurately; dotted lines below, the published layers.
+"""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,17 +13,18 @@ from matplotlib.figure import Figure
 from meanfield import viz
 from meanfield.studies import Trajectories
 
-STUDIES = {"tokens": Trajectories()}
+STUDIES = {"flow": Trajectories(), "layers": Trajectories(faithful=True)}
 DEMO = STUDIES
 VIEW = (140.0, 4.0)
 """Longitude and latitude from which the largest clusters show."""
+LAYERS: dict = {"color": "black", "linestyle": (0, (1, 2)), "linewidth": 0.9, "zorder": 3}
 TAIL = 1 / 15
 """Share of the run that a track goes back in the film."""
 
 
 def draw(results: dict[str, xr.Dataset]) -> Figure:
     """Clouds at four times with the tracks so far, a row a kind of attention, over the energy."""
-    tokens = results["tokens"]
+    tokens = results["flow"]
     kinds = tokens.attention.values.tolist()
     marks = [tokens.time.values[i] for i in _moments(tokens)]
     fig = plt.figure(figsize=(6.75, 1.8 * len(kinds) + 1.8))
@@ -31,9 +35,10 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
             _cloud(ax, tokens.sel(attention=kind), i, 0)
             ax.set_title(f"{kind}, t = {tokens.time.values[i]:.3g}")
     left, right = below.subplots(1, 2)
-    _lines(left, tokens, "energy", marks)
+    _lines(left, results, "energy", marks)
     left.set_ylabel("energy (1: one cluster)")
-    _lines(right, tokens, "clusters", marks)
+    left.legend()
+    _lines(right, results, "clusters", marks)
     right.set_ylabel("number of clusters")
     right.set_yscale("log", base=2)
     right.yaxis.set_major_formatter("{x:g}")
@@ -42,7 +47,7 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
 
 def animate(results: dict[str, xr.Dataset]) -> FuncAnimation:
     """The clouds side by side, tracks fading after a while; time runs quadratically."""
-    tokens = results["tokens"]
+    tokens = results["flow"]
     kinds = tokens.attention.values.tolist()
     fig, axes = plt.subplots(1, len(kinds), figsize=(2 * len(kinds), 2.2), dpi=110, squeeze=False)
     last = tokens.time.size - 1
@@ -71,12 +76,15 @@ def _cloud(ax: Axes, one: xr.Dataset, i: int, start: int) -> None:
     viz.sphere_points(ax, history[-1], labels=labels, view=VIEW, area=14)
 
 
-def _lines(ax: Axes, tokens: xr.Dataset, name: str, marks: list[float]) -> None:
+def _lines(ax: Axes, results: dict[str, xr.Dataset], name: str, marks: list[float]) -> None:
     """A quantity over time, a line a kind of attention; the times of the panels are marked."""
-    for kind in tokens.attention.values.tolist():
-        ax.plot(tokens.time, tokens[name].sel(attention=kind), label=kind)
+    flow, layers = results["flow"], results["layers"]
+    for kind in flow.attention.values.tolist():
+        ax.plot(flow.time, flow[name].sel(attention=kind), label=f"{kind}: {flow.integrator}")
+    for k, kind in enumerate(layers.attention.values.tolist()):
+        label = None if k else "as published: layers, step 0.1 (USA: less)"
+        ax.plot(layers.time, layers[name].sel(attention=kind), **LAYERS, label=label)
     for mark in marks:
         ax.axvline(mark, color="0.8", linewidth=0.6, linestyle="-", zorder=0)
     ax.set_xlabel("time")
     ax.margins(x=0.01)
-    ax.legend()

@@ -5,6 +5,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
+from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 
 from meanfield.studies import Covariances
@@ -12,8 +13,8 @@ from meanfield.studies import Covariances
 STUDIES = {"paths": Covariances()}
 DEMO = {"paths": Covariances(times=41)}
 TITLES = {
-    "to zero": "Q invertible, K = -Q, V > 0",
-    "to a line": "Q of rank one, K = -Q, V = I",
+    "to zero": "Q invertible, K = −Q, V > 0",
+    "to a line": "Q of rank one, K = −Q, V = I",
     "blow-up": r"$A + A^T > 0$, V = I",
 }
 TOP = {"to zero": 1.6, "to a line": 1.6, "blow-up": 6.0}
@@ -49,7 +50,7 @@ def _fate(one: xr.Dataset) -> str:
     """When the covariances blow up, if they do."""
     first, last, end = (float(v) for v in (one.reached.min(), one.reached.max(), one.t.max()))
     if first >= end:
-        return f"finite up to t = {end:.3g} and beyond"
+        return f"finite (crosses: at t = {end:.3g})"
     return f"infinite at t = {first:.2f} to {last:.2f}"
 
 
@@ -79,16 +80,18 @@ def _cone(ax: Any, top: float) -> None:
             zorder=1,
         )
     ax.set(xlim=(-top, top), ylim=(-top, top), zlim=(0, top))
-    ax.set_box_aspect((2, 2, 1.6), zoom=1.5)
+    ax.set_box_aspect((2, 2, 1.6), zoom=1.4)
     ax.view_init(elev=16, azim=-62)
     ax.set_axis_off()
 
 
 def _paths(ax: Any, one: xr.Dataset, top: float) -> None:
-    shades = plt.get_cmap("twilight_shifted")(np.linspace(0.08, 0.92, 8))
+    shades = hsv_to_rgb([(k / 8, 0.9, 0.75) for k in range(8)])
     for k, cov in enumerate(one["cov"].values):
         x, y, z = _coordinates(cov)
-        seen = z <= top
+        seen = z <= (
+            top if (z <= top).all() else 0.8 * top
+        )  # the arrow of one that leaves needs room
         stop = len(z) if seen.all() else int(np.argmin(seen))
         colour = shades[k % 8] if k < 16 else "black"
         ax.plot(x[:stop], y[:stop], z[:stop], color=colour, lw=1.0, ls="-", zorder=3)
@@ -96,7 +99,7 @@ def _paths(ax: Any, one: xr.Dataset, top: float) -> None:
         if stop > 1 and not seen.all():
             ax.quiver(
                 x[stop - 1], y[stop - 1], z[stop - 1], *(c[stop - 1] - c[stop - 2] for c in (x, y, z)),
-                length=0.25 * top, normalize=True, color=colour, lw=0.9, arrow_length_ratio=0.5, zorder=4,
+                length=0.2 * top, normalize=True, color=colour, lw=0.9, arrow_length_ratio=0.5, zorder=4,
             )  # fmt: skip
         elif seen.all():
             ax.scatter(

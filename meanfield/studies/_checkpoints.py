@@ -53,6 +53,7 @@ class AbstractCheckpointStudy(Study):
             return self.substeps
         stiffness = jnp.sqrt(attention.beta) * jnp.exp(attention.beta - 0.5)
         published = 0.1 / jnp.maximum(stiffness, 1)
+        published = published * jnp.exp(attention.offset)  # which makes time run slower
         return jnp.ceil(self.end / self.checkpoints / published)
 
     def follow(

@@ -9,6 +9,7 @@ from meanfield.studies import (
     PhaseDiagram,
     PhaseTransition,
     RandomMatrices,
+    Trajectories,
     available,
 )
 
@@ -28,6 +29,7 @@ REDUCED = {
 }
 MORE = [
     Clustering(faithful=True),
+    Trajectories(faithful=True),
     PhaseTransition(d=3, beta=(1.6, 3.7), n=0),
     PhaseTransition(d=8, beta=(1.1, 2.6), n=0),
 ]
