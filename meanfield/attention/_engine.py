@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._typing import Scalar
 from ._problem import ExponentialSum
 
 
@@ -23,9 +24,27 @@ class Sums(eqx.Module):
         empty = (self.mass == 0)[:, None]
         return jnp.where(empty, 0, self.moment / jnp.where(empty, 1, self.mass[:, None]))
 
+    def relative_error(
+        self, mass: Scalar | Float[Array, " n"], moment: Scalar | Float[Array, " n"]
+    ) -> Float[Array, " n"]:
+        """A bound on |F - F_exact|/|F_exact| of the averages F, infinite if unknown.
+
+        If the sums are off by t_Z (`mass`) and t_F (`moment`, in norm) at most, then
+        |F - F_exact| <= (t_F + |F| t_Z)/(Z - t_Z), where Z is the mass.
+        """
+        field = jnp.linalg.norm(self.moment, axis=-1) / self.mass
+        least = self.mass - mass
+        error = (moment + field * mass) / least
+        known = (least > 0) & (field > error)
+        return jnp.where(known, error / jnp.where(known, field - error, 1), jnp.inf)
+
 
 class AbstractEngine(eqx.Module):
-    """A way to compute the sums of an attention: exact to rounding unless its name says otherwise."""
+    """A way to compute the sums of an attention.
+
+    `Dense`, `Blockwise` and `Sharded` are exact to rounding. `Harmonic` and `Nystrom` err by what their
+    `relative_error` bounds, `RandomFeatures` and `RandomBatch` at random.
+    """
 
     @abc.abstractmethod
     def sums(self, problem: ExponentialSum) -> Sums:

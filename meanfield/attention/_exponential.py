@@ -15,7 +15,10 @@ from ._profiles import exponential, primitive
 
 
 class AbstractExponential(AbstractAttention):
-    """What softmax and unnormalized attention share: logits, masks, matrices and an engine."""
+    """What softmax and unnormalized attention share: logits, masks, matrices and an engine.
+
+    Raises ValueError for matrices or masks that do not fit, and for densities where `isotropic_value` does.
+    """
 
     beta: Scalar = eqx.field(converter=lambda b: check_scalar(b, "beta"))
     query: Matrix | None = eqx.field(default=None, converter=lambda a: check_matrix(a, "query"))

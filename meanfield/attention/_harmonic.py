@@ -88,20 +88,16 @@ class Harmonic(AbstractEngine):
     ) -> Float[Array, " n"]:
         """A bound on |F - F_exact|/|F_exact| of the softmax field at each token, infinite if unknown.
 
-        With normalizer Z, and with t_Z and t_F what is neglected of kernel and field at most,
-        |F - F_exact| <= (t_F + |F| t_Z)/(Z - t_Z): it needs no exact sum. All multipliers of e^{beta t}
-        have one sign, so that t_Z is what they miss of the kernel's value at t = 1.
+        It needs no exact sum: `Sums.relative_error` of what is neglected of kernel and field at most. All
+        multipliers of e^{beta t} have one sign, so that t_Z is what they miss of the kernel's value at
+        t = 1.
         """
         sums = eqx.tree_at(lambda a: a.engine, attention, self, is_leaf=_is_none).sums(x, y, w)
         scale = 1.0 if attention.value is None else jnp.linalg.norm(attention.value).astype(x.dtype)
         rounding = self._rounding(len(x), len(x if y is None else y), x.dtype)
         neglected = self._neglected(attention.beta.astype(x.dtype))
         neglected_mass, neglected_pull = (part + rounding for part in neglected)
-        field = jnp.linalg.norm(sums.moment, axis=-1) / sums.mass
-        least = sums.mass - neglected_mass
-        error = (scale * neglected_pull + field * neglected_mass) / least
-        known = (least > 0) & (field > error)
-        return jnp.where(known, error / jnp.where(known, field - error, 1), jnp.inf)
+        return sums.relative_error(neglected_mass, scale * neglected_pull)
 
     def sums(self, problem: ExponentialSum) -> Sums:
         self._check(problem)
@@ -178,6 +174,8 @@ def degree_for(beta: float, d: int, accuracy: float) -> int:
 
     At t = 1, where all terms add, degree k contributes N(d, k) a_k with
     a_k/a_0 = I_{k+d/2-1}(beta)/I_{d/2-1}(beta); the gradient has a factor k more.
+
+    Raises ValueError for an accuracy that is not in (0, 1), or a beta that needs a degree beyond 4095.
     """
     if not 0 < accuracy < 1:
         raise ValueError(f"expected 0 < accuracy < 1, got {accuracy}; pass 1e-12 or 1e-6.")

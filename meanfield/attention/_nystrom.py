@@ -51,11 +51,7 @@ class Nystrom(AbstractEngine):
         left = masses * _rest(keys)
         mass = _rest(queries) * left.sum()
         pull = _rest(queries) * jnp.sum(left * jnp.linalg.norm(problem.v, axis=1))
-        field = jnp.linalg.norm(sums.moment, axis=1) / jnp.abs(sums.mass)
-        least = sums.mass - mass
-        error = (pull + field * mass) / least
-        known = (least > 0) & (field > error)
-        return jnp.where(known, error / jnp.where(known, field - error, 1), jnp.inf)
+        return sums.relative_error(mass, pull)
 
     def _factors(self, problem: ExponentialSum):
         """A [rank, n] and B [rank, m] with G = A^T B; the shift of each query; masses under it."""

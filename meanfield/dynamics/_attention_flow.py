@@ -30,7 +30,8 @@ class AttentionFlow(AbstractParticles):
     the limit of thin layers that take attention and then the MLP (`TransformerLayers`).
 
     - `attention`: how tokens attract, or a schedule of attentions in time (`Varying`, `Layers`).
-    - `normalization`: None or one of the six; needs a sphere.
+    - `normalization`: None, or `PostNorm()`, `PreNorm()`, `PeriNorm()`, `MixNorm(tau)`, `NGPT(alpha)`,
+      `SqrtNorm()`; needs a sphere.
     - `potential`: V, a function of one point [d] that the tokens descend.
     - `noise`: nu >= 0, with generator nu * Laplacian; `simulate` then needs `key` and `dt`.
     - `weights`: masses of the tokens, uniform by default.

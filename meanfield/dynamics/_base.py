@@ -150,7 +150,10 @@ def has_radii(flow: AbstractParticles) -> bool:
 
 
 class AbstractReduction(AbstractDynamics):
-    """A closed equation for one number, to which a symmetric cloud reduces exactly."""
+    """A closed equation for one number, to which a symmetric cloud reduces exactly.
+
+    Raises ValueError for a start that is not one number.
+    """
 
     def project(self, state: State) -> State:
         return state

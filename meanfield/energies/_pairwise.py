@@ -16,6 +16,8 @@ class Pairwise(AbstractEnergy):
 
     `kernel` maps two points [d], [d] to a number. `Pairwise(lambda x, y: 0.5 * (x - y) @ (x - y))`
     draws a cloud to its mean. `Interaction` is the kernel of attention.
+
+    Raises ValueError for weights that do not fit, and for zonal densities (`Gegenbauer`).
     """
 
     kernel: Callable[[Float[Array, " d"], Float[Array, " d"]], Scalar]

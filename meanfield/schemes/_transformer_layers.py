@@ -44,7 +44,8 @@ class TransformerLayers(AbstractScheme):
 
     The state is [n, d], nonzero tokens; their radii are |x|.
     Raises ValueError for another normalization, a step <= 0 or a start of the wrong shape.
-    Source: Xiong et al., arXiv 2002.04745 (Post, Pre); arXiv 2510.22026 (limits).
+    Source: Xiong et al., arXiv 2002.04745 (Post-LN, Pre-LN); Karagodin, Ge, Polyanskiy, Rigollet,
+    arXiv 2510.22026 (Peri-LN, limits).
     """
 
     d: int = eqx.field(static=True, converter=lambda d: check_dimension(d, least=2))

@@ -53,7 +53,7 @@ class Cloud:
         return cloud
 
     def padded(self):
-        """State, masses and activity in a number of slots that is a power of two."""
+        """State, masses and activity, filled up to `slots` slots."""
         parts = rows(self.state, self.size)
         pad = self.slots - self.size
         parts = [jnp.concatenate([part, jnp.repeat(part[:1], pad, axis=0)]) for part in parts]

@@ -33,8 +33,9 @@ def simulate_with_merging(
 ) -> Trajectory:
     """`simulate(..., merge=distance)`: a loop on the host over saves and merges.
 
-    Between two merges the run is compiled; the number of tokens is rounded up to a power of two, so
-    that few programs are compiled while the cost falls as clusters form. Tokens keep their number.
+    Between two merges the run is compiled: for all n tokens at first, then for the next power of two
+    of those that are left, so that few programs are compiled while the cost falls as clusters form.
+    Tokens keep their number.
     """
     particles, distance = check_merging(dynamics, x0, ts, merge)
     # At the edge of stability the solver leaves errors of size tol, which must not keep pairs apart.
