@@ -12,7 +12,7 @@ from ._gates import AbstractGate
 from ._pulls import AbstractPull, DebiasedPull
 
 Clouds = Float[Array, "models n d"]
-Gate = Callable[[Scalar, Clouds, Clouds], Float[Array, "..."]]
+Gate = Callable[..., Float[Array, "..."]]
 Strength = Scalar | Callable[[Scalar, Any], Scalar]
 
 
@@ -49,7 +49,7 @@ class ConsensusFlow(AbstractParticles):
 
     flows: tuple[AbstractParticles, ...]
     strength: Strength
-    gate: AbstractGate | Gate | None
+    gate: Gate | None
     pull: AbstractPull
     shares: Float[Array, " models"] | None
 
@@ -57,14 +57,14 @@ class ConsensusFlow(AbstractParticles):
         self,
         flows: Sequence[AbstractParticles],
         strength: Strength | float,
-        gate=None,
+        gate: Any = None,
         *,
         pull=None,
         shares: Float[Array, " models"] | None = None,
     ):
         self.flows = _check_flows(tuple(flows))
         self.strength = strength if callable(strength) else check_scalar(strength, "strength")
-        if gate is not None and not callable(gate):
+        if not (gate is None or isinstance(gate, Callable)):
             raise ValueError(
                 f"expected a gate or None, got {gate!r}; pass Early(t0), for instance."
             )

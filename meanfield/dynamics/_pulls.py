@@ -8,8 +8,8 @@ from jaxtyping import Array, Float
 
 from .._checks import check_nonnegative, guard
 from .._typing import Scalar
-from ..geometry import AbstractGeometry, Sphere
-from ..transport import Exact, SquaredEuclidean, SquaredGeodesic, consensus_displacement
+from ..geometry import AbstractGeometry
+from ..transport import Exact, consensus_displacement, cost_of
 
 Clouds = Float[Array, "models n d"]
 
@@ -84,11 +84,6 @@ def _mean_log(geometry, x, y, plan):
     shape = (*plan.shape, x.shape[1])
     logs = geometry.log(jnp.broadcast_to(x[:, None], shape), jnp.broadcast_to(y, shape))
     return jnp.einsum("nm,nmd->nd", plan, logs) / jnp.where(mass > 0, mass, 1)[:, None]
-
-
-def cost_of(geometry: AbstractGeometry) -> SquaredEuclidean | SquaredGeodesic:
-    """The squared distance of a geometry."""
-    return SquaredGeodesic() if isinstance(geometry, Sphere) else SquaredEuclidean()
 
 
 def _check_epsilon(epsilon) -> Scalar:

@@ -5,12 +5,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_finite, check_integer, check_scalar, guard
+from .._checks import check_instance, check_integer, check_positive, check_scalar, guard
 from .._typing import Points, Scalar
 from ..energies import AbstractEnergy, split_entropy
 from ..transport import AbstractDomain, Accuracy
 from ._base import AbstractScheme
+from ._density import check_density
 from ._entropic_bias import AbstractBias, Biased, Debiased, Movement
+from ._quantile_jko import check_energy
 
 Values = Float[Array, " q"]
 
@@ -48,13 +50,15 @@ class EntropicJKO(AbstractScheme):
     Source: Peyre (2015), doi:10.1137/15M1010087; Carlier et al. (2017), doi:10.1137/15M1050264.
     """
 
-    domain: AbstractDomain
-    energy: AbstractEnergy
+    domain: AbstractDomain = eqx.field(converter=lambda a: _domain(a))
+    energy: AbstractEnergy = eqx.field(converter=lambda a: check_energy(a))
     tau: Scalar = eqx.field(converter=lambda a: check_scalar(a, "tau"))
     epsilon: Scalar = eqx.field(converter=lambda a: check_scalar(a, "epsilon"))
     bias: AbstractBias = eqx.field(default=Debiased(), converter=lambda b: b or Biased())
     rounds: int = eqx.field(static=True, default=1, converter=lambda a: check_integer(a, "rounds"))
-    tol: float = eqx.field(static=True, default=1e-10)
+    tol: float = eqx.field(
+        static=True, default=1e-10, converter=lambda a: float(check_positive(a, "tol"))
+    )
     max_iterations: int = eqx.field(
         static=True, default=2000, converter=lambda a: check_integer(a, "max_iterations")
     )
@@ -107,20 +111,8 @@ class EntropicJKO(AbstractScheme):
         return state
 
     def check(self, state) -> Values:
-        state = check_finite(state, "x0")
-        shape = self.weights.shape
-        if state.shape != shape:
-            raise ValueError(
-                f"expected the density at {shape[0]} points, got shape {list(state.shape)}; "
-                "evaluate it at scheme.points, or use domain.evaluate(function)."
-            )
-        off = jnp.abs(self.weights.astype(state.dtype) @ state - 1)
-        guard(
-            state, off <= 1e-2, "expected mass 1; divide the density by scheme.weights @ density."
-        )
-        return guard(
-            state, (state >= 0).all(), "expected a density >= 0, got a negative one; clip it."
-        )
+        remedy = "evaluate it at scheme.points, or use domain.evaluate(function)"
+        return check_density(state, self.weights, remedy)
 
     def _rest(self, density: Values) -> Scalar:
         _, rest = split_entropy(self.energy, density.dtype)
@@ -129,3 +121,8 @@ class EntropicJKO(AbstractScheme):
     def _force(self, density: Values) -> Values:
         """The first variation of all but the entropy: V + W * rho."""
         return jax.grad(self._rest)(density) / self.weights.astype(density.dtype)
+
+
+def _domain(domain) -> AbstractDomain:
+    remedy = "pass Box(low, high, cells) or GeodesicGrid(basis)"
+    return check_instance(domain, AbstractDomain, "a domain of transport", remedy)

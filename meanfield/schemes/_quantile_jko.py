@@ -3,7 +3,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from .._checks import check_scalar, guard
+from .._checks import check_instance, check_scalar, guard
 from .._typing import Scalar
 from ..energies import AbstractEnergy, AbstractQuantiles, Entropy, InternalEnergy, Line, terms
 from ._base import AbstractScheme
@@ -45,10 +45,13 @@ class QuantileJKO(AbstractScheme):
     tau: Scalar
     domain: AbstractQuantiles
 
-    def __init__(self, energy: AbstractEnergy, tau, domain: AbstractQuantiles | None = None):
-        self.energy = energy
+    def __init__(self, energy, tau, domain=None):
+        self.energy = check_energy(energy)
         self.tau = check_step(tau)
-        self.domain = domain_of(energy) if domain is None else domain
+        domain = domain_of(self.energy) if domain is None else domain
+        self.domain = check_instance(
+            domain, AbstractQuantiles, "a domain of quantiles", "pass Line() or Circle()"
+        )
 
     def step(self, state: Row, args: Any) -> tuple[Row, dict[str, Array]]:
         tau = self.tau.astype(state.dtype)
@@ -61,6 +64,12 @@ class QuantileJKO(AbstractScheme):
 
     def check(self, state) -> Row:
         return self.domain.check(state)
+
+
+def check_energy(energy) -> AbstractEnergy:
+    """`energy`, if it is one."""
+    remedy = "pass Potential(function) + Entropy(), for instance"
+    return check_instance(energy, AbstractEnergy, "an energy", remedy)
 
 
 def check_step(tau) -> Scalar:

@@ -7,11 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import check_finite, check_integer, check_scalar, guard
+from .._checks import check_integer, check_scalar, guard
 from .._typing import Scalar
 from ..attention import AbstractAttention, check_isotropic
 from ..harmonics import AbstractBasis, Fourier, Gegenbauer
 from ._base import AbstractScheme
+from ._density import check_density
 from ._tridiagonal import solve_cyclic, solve_tridiagonal
 
 Values = Float[Array, " cells"]
@@ -104,19 +105,7 @@ class ScharfetterGummel(AbstractScheme):
         return state
 
     def check(self, state) -> Values:
-        state = check_finite(state, "x0")
-        if state.shape != (self.cells,):
-            raise ValueError(
-                f"expected the density in {self.cells} cells, got shape {list(state.shape)}; "
-                "evaluate it at scheme.points."
-            )
-        off = jnp.abs(self.weights.astype(state.dtype) @ state - 1)
-        guard(
-            state, off <= 1e-2, "expected mass 1; divide the density by scheme.weights @ density."
-        )
-        return guard(
-            state, (state >= 0).all(), "expected a density >= 0, got a negative one; clip it."
-        )
+        return check_density(state, self.weights, "evaluate it at scheme.points")
 
     @property
     def _periodic(self) -> bool:

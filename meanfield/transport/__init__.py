@@ -42,6 +42,8 @@ from ._quantile_barycenter import (
     QuantileBarycenter as QuantileBarycenter,
     quantile_barycenter as quantile_barycenter,
 )
-from ._sinkhorn import Solution as Solution, solve as solve
+from ._sinkhorn import solve as solve
+from ._solution import Solution as Solution
+from ._spaces import cost_of as cost_of
 from ._transport import AbstractMethod as AbstractMethod, Transport as Transport
 from ._wasserstein import wasserstein as wasserstein

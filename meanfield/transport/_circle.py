@@ -20,7 +20,7 @@ def wasserstein_circle(
     y: ArrayLike,
     a: ArrayLike | None = None,
     b: ArrayLike | None = None,
-    p: float = 2.0,
+    p=2.0,
 ) -> Scalar:
     """The Wasserstein distance W_p between two weighted clouds on the circle of length 2 pi, exact.
 

@@ -13,6 +13,7 @@ from ._coupling import weights_or_uniform
 from ._displacement import check_epsilon, conditional_mean, own_mean
 from ._geometry import as_cost, point_geometry
 from ._sinkhorn import solve
+from ._wasserstein import check_cloud
 
 Clouds = Float[Array, "models n d"]
 """The clouds of N models; fewer than n points are padded with points of mass zero."""
@@ -64,7 +65,7 @@ def disagreement(
     """How far N clouds are from agreement: (1/2) sum_ij w_i w_j S_epsilon(x_i, x_j).
 
     The variance sum_i w_i |x_i - sum_j w_j x_j|^2 where each cloud is one point of R^d; on the line, and
-    for small epsilon, sum_i w_i W2^2(x_i, barycenter). 0 exactly if all agree, positive otherwise.
+    for small epsilon, sum_i w_i W2^2(x_i, barycenter). 0 to rounding if all agree, positive otherwise.
     Arguments as in `consensus_displacement`, whose flow descends it:
     d/dt = -2 sum_i w_i |u_i|^2.
     """
@@ -98,10 +99,11 @@ def _check(clouds, weights, masses, cost, epsilon) -> _Models:
             f"expected at least two clouds, as an array [N, n, d], got {list(x.shape)}; stack them, "
             "padded with points of mass 0 where they are of different sizes."
         )
+    cost = as_cost(SquaredEuclidean() if cost is None else cost)
+    check_cloud(x.reshape(-1, x.shape[2]), cost, "clouds")
     w = weights_or_uniform(weights, x.shape[0], x.dtype, "weights")
     uniform = jnp.full(x.shape[:2], 1 / x.shape[1], x.dtype)
     a = uniform if masses is None else check_masses(masses, x)
-    cost = as_cost(SquaredEuclidean() if cost is None else cost)
     return _Models(x, w, a, cost, check_epsilon(epsilon, x))
 
 

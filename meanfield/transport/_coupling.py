@@ -49,6 +49,18 @@ def weights_or_uniform(w, n: int, dtype, name: str) -> Weights:
     return jnp.full(n, 1 / n, dtype) if w is None else check_weights(w, n, name).astype(dtype)
 
 
+def masses_of(masses, clouds: list[Array]) -> list[Weights]:
+    """The masses of the points of several clouds, uniform where they are None."""
+    masses = [None] * len(clouds) if masses is None else [*masses]
+    if len(masses) != len(clouds):
+        raise ValueError(
+            f"expected masses for each of {len(clouds)} clouds, got {len(masses)}; "
+            "leave them out for equal points."
+        )
+    pairs = zip(masses, clouds, strict=True)
+    return [weights_or_uniform(m, len(cloud), cloud.dtype, "masses") for m, cloud in pairs]
+
+
 def root(cost: Scalar, p: float = 2.0) -> Scalar:
     """cost^(1/p), with the derivative 0, and not infinity, where the cost is 0; NaN stays NaN."""
     zero = cost <= 0

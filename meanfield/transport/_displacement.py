@@ -8,11 +8,12 @@ from ._coupling import weights_or_uniform
 from ._geometry import as_cost, point_geometry
 from ._problem import make_problem
 from ._sinkhorn import solve
+from ._wasserstein import check_clouds
 
 
 def displacement(
     x: Points,
-    y: Float[Array, "m d"],
+    y: Float[Array, "m _"],
     a: Weights | None = None,
     b: Float[Array, " m"] | None = None,
     *,
@@ -37,13 +38,15 @@ def displacement(
     - `tol`: of the marginals, as in `solve`.
 
     Differentiable in everything, to any order, by the implicit function theorem.
-    Raises ValueError for masses that do not fit and epsilon that is not positive.
+    Raises ValueError for clouds and masses that do not fit and epsilon that is not positive.
 
     Source: Feydy et al., arXiv 1810.08278, section 3; Pooladian and Niles-Weed, arXiv 2109.12004.
     """
+    cost = as_cost(SquaredEuclidean() if cost is None else cost)
+    x, y, a, b = check_clouds(x, y, a, b, cost)
     a = weights_or_uniform(a, x.shape[0], x.dtype, "a")
     b = weights_or_uniform(b, y.shape[0], x.dtype, "b")
-    cost, epsilon = as_cost(SquaredEuclidean() if cost is None else cost), check_epsilon(epsilon, x)
+    epsilon = check_epsilon(epsilon, x)
     across = solve(point_geometry(x, y, cost, epsilon=epsilon), a, b, tol=tol)
     pull = conditional_mean(x, y, b, across.g, cost, epsilon)
     return pull - own_mean(x, a, cost, epsilon, tol) if debiased else pull

@@ -9,7 +9,8 @@ from .._typing import Scalar
 from ._costs import SquaredEuclidean
 from ._entropic import solve_small
 from ._geometry import as_cost, point_geometry
-from ._sinkhorn import Solution, solve
+from ._sinkhorn import solve
+from ._solution import Solution
 from ._wasserstein import check_clouds
 
 

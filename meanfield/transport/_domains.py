@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import check_finite, check_integer
+from .._checks import check_finite, check_instance, check_integer
 from .._typing import Points, Scalar
 from ..harmonics import AbstractBasis
 from ._costs import SquaredEuclidean, SquaredGeodesic
@@ -128,7 +128,7 @@ class HeatGrid(AbstractDomain):
     Source: Solomon et al. (2015), doi:10.1145/2766963, section 4 (heat kernels for distances).
     """
 
-    basis: AbstractBasis
+    basis: AbstractBasis = eqx.field(converter=lambda b: _basis(b))
 
     @property
     def points(self) -> Points:
@@ -159,7 +159,7 @@ class GeodesicGrid(AbstractDomain):
     costs O(q^2), so that S^2 is slow beyond K = 12.
     """
 
-    basis: AbstractBasis
+    basis: AbstractBasis = eqx.field(converter=lambda b: _basis(b))
 
     @property
     def points(self) -> Points:
@@ -181,6 +181,10 @@ class GeodesicGrid(AbstractDomain):
 
     def total(self, energy, density: Values) -> Scalar:
         return energy.on_density(self.basis, self.basis.analyze(density))
+
+
+def _basis(basis) -> AbstractBasis:
+    return check_instance(basis, AbstractBasis, "a basis", "pass Fourier(degree), for instance")
 
 
 def _side(value, name: str) -> tuple[float, ...]:

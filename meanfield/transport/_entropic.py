@@ -12,8 +12,9 @@ from .._typing import Points, Scalar
 from ._geometry import point_geometry
 from ._implicit import Pair
 from ._ott import costs, geometry as ott_geometry
-from ._problem import make_problem
-from ._sinkhorn import Solution, solution_at, solve
+from ._problem import check_init, make_problem
+from ._sinkhorn import solution_at, solve
+from ._solution import Solution
 from ._transport import AbstractMethod, Transport
 
 
@@ -67,12 +68,8 @@ class Entropic(AbstractMethod):
         cost: costs.CostFn,
     ) -> Transport:
         geometry = geometry_of(self, x, y, cost)
-        if self.init is not None and tuple(h.size for h in self.init) != geometry.shape:
-            raise ValueError(
-                f"expected init of sizes {geometry.shape}, got {[h.size for h in self.init]}; "
-                "leave it out where the numbers of points have changed."
-            )
-        found = solve_small(geometry, a, b, self.tol, self.max_iterations, self.init)
+        init = check_init(self.init, geometry.shape)
+        found = solve_small(geometry, a, b, self.tol, self.max_iterations, init)
         mean, method = plan_cost(found), "entropic: Sinkhorn"
         return Transport(mean, found.error, found.converged, found.iterations, found, method)
 

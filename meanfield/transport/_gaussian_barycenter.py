@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import optimistix as optx
 from jaxtyping import Array, Bool, Float, Int
 
+from .._checks import check_instance
 from .._typing import Scalar
 from ..measures import Gaussian
 from ._coupling import weights_or_uniform
@@ -26,7 +27,7 @@ class GaussianBarycenter(eqx.Module):
 
 
 def gaussian_barycenter(
-    laws: Sequence[Gaussian],
+    laws: Sequence | Array,
     weights: Float[Array, " models"] | None = None,
     *,
     tol: float = 1e-10,
@@ -45,7 +46,9 @@ def gaussian_barycenter(
     Source: Agueh and Carlier, SIAM J. Math. Anal. 43 (2011), theorem 6.1; the iteration of
     Alvarez-Esteban, del Barrio, Cuesta-Albertos, Matran, arXiv 1511.05355, theorem 4.2.
     """
-    if not laws or len({law.d for law in laws}) > 1:
+    for law in laws:
+        check_instance(law, Gaussian, "normal laws", "pass [Gaussian(mean, cov), ...]")
+    if not len(laws) or len({law.d for law in laws}) > 1:
         raise ValueError(
             f"expected normal laws of one dimension, got {[law.d for law in laws]}; "
             "pass [Gaussian(mean, cov), ...]."

@@ -97,18 +97,16 @@ def dual_value(problem: Problem, pair: Pair) -> Scalar:
     It is stationary in the potentials, and its derivative takes that for granted (the envelope
     theorem): a gradient costs one product with the kernel. Second derivatives are right too.
     """
-    f, g = pair
-    mass = problem.a * jnp.exp((f + problem.lse(g, 1)) / problem.epsilon)
-    return problem.a @ f + problem.b @ g - problem.epsilon * (mass.sum() - 1)
+    return _dual(problem, pair)
 
 
 @dual_value.def_jvp
 def _dual_value_jvp(primals, tangents):
     (problem, pair), (tangent, _) = primals, tangents
+    return eqx.filter_jvp(lambda problem: _dual(problem, pair), (problem,), (tangent,))
 
-    def at_fixed_potentials(problem):
-        f, g = pair
-        mass = problem.a * jnp.exp((f + problem.lse(g, 1)) / problem.epsilon)
-        return problem.a @ f + problem.b @ g - problem.epsilon * (mass.sum() - 1)
 
-    return eqx.filter_jvp(at_fixed_potentials, (problem,), (tangent,))
+def _dual(problem: Problem, pair: Pair) -> Scalar:
+    f, g = pair
+    mass = problem.a * jnp.exp((f + problem.lse(g, 1)) / problem.epsilon)
+    return problem.a @ f + problem.b @ g - problem.epsilon * (mass.sum() - 1)

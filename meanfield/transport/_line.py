@@ -14,7 +14,7 @@ def wasserstein_line(
     y: ArrayLike,
     a: ArrayLike | None = None,
     b: ArrayLike | None = None,
-    p: float = 2.0,
+    p=2.0,
 ) -> Scalar:
     """The Wasserstein distance W_p between two weighted clouds on the line, exact, in n log n time.
 
@@ -81,8 +81,8 @@ def on_line(x, name: str) -> Float[Array, " n"]:
     return x
 
 
-def check_power(p: float) -> float:
+def check_power(p) -> float:
     """`p` as a number that is at least 1."""
-    if not 1 <= p < float("inf"):
-        raise ValueError(f"expected a finite power p >= 1, got {p}; pass p=2.0.")
+    if not isinstance(p, int | float) or not 1 <= p < float("inf"):
+        raise ValueError(f"expected a finite power p >= 1, got {p!r}; pass p=2.0.")
     return float(p)

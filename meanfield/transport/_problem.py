@@ -4,7 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_weights
+from .._checks import check_scalar, check_weights, guard
 from .._typing import Scalar
 from ._ott import geometry
 
@@ -64,5 +64,21 @@ def make_problem(geometry: geometry.Geometry, a, b, tau_a, tau_b) -> Problem:
     b = jnp.full(m, 1 / m, dtype) if b is None else check_weights(b, m, "b").astype(dtype)
     if tau_a is None and tau_b is None:
         return Problem(geometry, a, b, None)
-    taus = [jnp.asarray(1.0 if tau is None else tau).astype(dtype) for tau in (tau_a, tau_b)]
-    return Problem(geometry, a, b, (taus[0], taus[1]))
+    return Problem(geometry, a, b, (_tau(tau_a, "tau_a", dtype), _tau(tau_b, "tau_b", dtype)))
+
+
+def _tau(tau, name: str, dtype) -> Scalar:
+    """The exponent of a soft marginal, 1 for a hard one."""
+    tau = check_scalar(1.0 if tau is None else tau, name).astype(dtype)
+    message = f"expected 0 < {name} <= 1, got {tau}; pass rho/(rho + epsilon)."
+    return guard(tau, (tau > 0) & (tau <= 1), message)
+
+
+def check_init(init, shape: tuple[int, int]):
+    """Potentials to start from, if they are of the sizes of the problem."""
+    if init is not None and [jnp.shape(h) for h in init] != [(n,) for n in shape]:
+        raise ValueError(
+            f"expected init of sizes {shape}, got shapes {[jnp.shape(h) for h in init]}; "
+            "leave it out where the numbers of points have changed."
+        )
+    return init

@@ -9,7 +9,8 @@ from jaxtyping import Array, Bool, Int
 from .._typing import Scalar
 from ._domains import AbstractDomain, Values
 from ._problem import Problem, log_mass, make_problem
-from ._sinkhorn import Solution, solve
+from ._sinkhorn import solve
+from ._solution import Solution
 
 
 class Effort(NamedTuple):

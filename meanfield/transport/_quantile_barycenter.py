@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from .._checks import check_finite
 from .._typing import Weights
-from ._coupling import weights_or_uniform
+from ._coupling import masses_of, weights_or_uniform
 
 
 class QuantileBarycenter(eqx.Module):
@@ -46,10 +46,7 @@ def quantile_barycenter(
     if masses is None and len({cloud.size for cloud in clouds}) == 1:
         points = share @ jnp.sort(jnp.stack(clouds), axis=1)
         return QuantileBarycenter(points, jnp.full_like(points, 1 / points.size))
-    masses = [None] * models if masses is None else [*masses]
-    pairs = zip(masses, clouds, strict=True)
-    masses = [weights_or_uniform(m, cloud.size, cloud.dtype, "masses") for m, cloud in pairs]
-    return _merged(clouds, masses, share)
+    return _merged(clouds, masses_of(masses, clouds), share)
 
 
 def _merged(clouds: list, masses: list, share: Weights) -> QuantileBarycenter:

@@ -6,7 +6,7 @@ from jaxtyping import Array, Bool, Float, Int
 from .._typing import Points, Scalar
 from ._coupling import Coupling, root
 from ._ott import costs
-from ._sinkhorn import Solution
+from ._solution import Solution
 
 
 class Transport(eqx.Module):

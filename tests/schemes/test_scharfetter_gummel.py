@@ -199,7 +199,7 @@ def test_bad_input_is_refused():
     scheme = ScharfetterGummel(basis, None, 0.1, 0.1, 16)
     ripple = 1 + 2 * scheme.points[:, 0]
     for start, message in (
-        (jnp.ones(8), "16 cells"),
+        (jnp.ones(8), "16 points"),
         (ripple, "expected a density >= 0"),
         (2 * jnp.ones(16), "mass 1"),
     ):

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from meanfield.geometry import Sphere
-from meanfield.harmonics import Fourier
+from meanfield.harmonics import Fourier, SphericalHarmonics
 from meanfield.measures import Gaussian
 from meanfield.transport import (
     Box,
@@ -116,6 +116,28 @@ def test_densities_on_the_circle_move_along_it():
     assert_allclose(mass @ offset**2, same @ offset**2, rtol=0.01)
 
 
+def test_densities_on_the_sphere_meet_half_way_and_keep_their_width():
+    domain, angle = GeodesicGrid(SphericalHarmonics(12)), 0.4
+
+    def heap(at):
+        centre = jnp.array([jnp.cos(at), jnp.sin(at), 0.0])
+        return domain.evaluate(lambda p: jnp.exp(20.0 * (centre @ p - 1)))
+
+    found = fixed_support_barycenter(domain, jnp.stack([heap(-angle), heap(angle)]), epsilon=0.1)
+    assert found.converged
+    mass, same = found.density * domain.weights, heap(0.0) * domain.weights
+    mean = mass @ domain.points
+    # Half-way by symmetry, which the nodes have but to the accuracy of their quadrature.
+    assert_allclose(Sphere(3).project(mean), [1.0, 0.0, 0.0], atol=1e-3)
+    along, across = (
+        mass @ domain.points[:, i] ** 2 / (same @ domain.points[:, i] ** 2) for i in (1, 2)
+    )
+    # Along the great circle the width is kept; across it the middles of pairs at the latitude u are at
+    # tan u / cos(angle): wider by up to that factor.
+    assert abs(along - 1) < 0.05
+    assert 0.97 < across < 1.03 / jnp.cos(angle) ** 2
+
+
 def test_free_points_keep_the_covariance():
     keys = jax.random.split(jax.random.key(0), 2)
     roots = jnp.array([[[1.0, 0.4], [0.0, 0.5]], [[0.6, -0.3], [0.0, 1.2]]])
@@ -127,8 +149,34 @@ def test_free_points_keep_the_covariance():
     assert_allclose(found.points.mean(0), exact.mean, atol=1e-5)
     off = jnp.linalg.norm(covariance(found.points) - exact.cov) / jnp.linalg.norm(exact.cov)
     assert off < 0.03
+    assert_allclose(found.bias, found.error * jnp.sqrt(found.epsilon), rtol=1e-12)
     blurred = barycenter(clouds, WEIGHTS, debiased=False)
+    # Entropy holds points sqrt(epsilon) times some tenths from where its absence would take them.
+    assert blurred.error < 1e-3 and blurred.bias > 0.1 * jnp.sqrt(blurred.epsilon)
     assert jnp.trace(covariance(blurred.points)) < 0.7 * jnp.trace(exact.cov)
+
+
+@pytest.mark.slow  # compiling the derivative of a step takes half a minute
+def test_free_points_have_a_gradient_in_clouds_and_weights():
+    keys, h = jax.random.split(jax.random.key(0), 2), 1e-4
+    clouds, move = (jax.random.normal(key, (2, 8, 2)) for key in keys)
+    clouds = clouds.at[1].add(jnp.array([2.0, 1.0]))
+
+    def made(change):
+        x, w = clouds + change[0] * move, WEIGHTS + change[1] * jnp.array([1.0, -1.0])
+        found = barycenter(x, w, epsilon=0.5, tol=1e-8, max_steps=1000)
+        points = found.points
+        return jnp.array([points[:, 0].mean(), jnp.sum(points[:, 1] ** 2), points[3, 0]]), found
+
+    program = jax.jit(made)
+    assert program(jnp.zeros(2))[1].converged
+    slopes = jax.jit(jax.jacrev(lambda change: made(change)[0]))(jnp.zeros(2))
+    for i in range(2):
+        ahead, behind = (program(jnp.zeros(2).at[i].set(s))[0] for s in (h, -h))
+        # Ends are within some 1e-8 of the fixed point: differences are good to 1e-4 at worst.
+        assert_allclose(slopes[:, i], (ahead - behind) / (2 * h), rtol=1e-4)
+    # The mean of the barycenter is the mean of the means.
+    assert_allclose(slopes[0, 1], clouds[0, :, 0].mean() - clouds[1, :, 0].mean(), rtol=1e-6)
 
 
 def test_single_points_on_the_sphere_have_their_karcher_mean():

@@ -15,13 +15,16 @@ from meanfield.dynamics import (
 )
 from meanfield.geometry import Sphere
 from meanfield.harmonics import Fourier
-from meanfield.measures import Gaussian
+from meanfield.measures import Gaussian, Uniform
 from meanfield.transport import (
     Box,
     DotProduct,
+    GeodesicGrid,
     HeatGrid,
+    SquaredGeodesic,
     barycenter,
     consensus_displacement,
+    disagreement,
     displacement,
     fixed_support_barycenter,
     gaussian_barycenter,
@@ -34,6 +37,7 @@ BOX = Box(0.0, 1.0, 4)
 ONES = jnp.ones((2, 4))
 FLOW = AttentionFlow(Sphere(3), Softmax(1.0))
 NOISY = AttentionFlow(Sphere(3), Softmax(1.0), noise=0.1)
+SPHERICAL = SquaredGeodesic()
 LAW = Gaussian(jnp.zeros(2), jnp.eye(2))
 
 
@@ -57,6 +61,30 @@ TABLE = [
         "a cost that is no distance",
         lambda: barycenter([X, X], cost=DotProduct()),
         "SquaredEuclidean()",
+    ),
+    ("a cost by name", lambda: barycenter([X, X], cost="geodesic"), "SquaredEuclidean()"),
+    ("a function", lambda: barycenter([X, X], cost=lambda x, y: x @ y), "SquaredGeodesic()"),
+    ("tolerance -1", lambda: barycenter([X, X], tol=-1.0), "tol=1e-3"),
+    ("no steps", lambda: barycenter([X, X], max_steps=0), "max_steps=1"),
+    ("laws that are not normal", lambda: gaussian_barycenter([Uniform(3)]), "Gaussian(mean, cov)"),
+    ("arrays for laws", lambda: gaussian_barycenter(CLOUDS), "Gaussian(mean, cov)"),
+    (
+        "masses for one of two lines",
+        lambda: quantile_barycenter([X[0], X[1]], masses=[None]),
+        "leave them out",
+    ),
+    ("no basis", lambda: GeodesicGrid("x"), "Fourier(degree)"),
+    ("clouds that do not meet", lambda: displacement(X, X[:, :2], epsilon=1.0), "drop columns"),
+    (
+        "displacement off the sphere",
+        lambda: displacement(2 * X, X, epsilon=1.0, cost=SPHERICAL),
+        "normalize them",
+    ),
+    ("displacement of NaN", lambda: displacement(jnp.nan * X, X, epsilon=1.0), "remove or replace"),
+    (
+        "consensus off the sphere",
+        lambda: disagreement(2 * CLOUDS, epsilon=1.0, cost=SPHERICAL),
+        "normalize them",
     ),
     ("epsilon 0", lambda: displacement(X, X, epsilon=0.0), "mean cost"),
     ("one cloud", lambda: consensus_displacement(X[None], epsilon=1.0), "at least two"),

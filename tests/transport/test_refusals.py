@@ -66,6 +66,7 @@ WRONG = {
     "divergence, off the sphere": (lambda: sinkhorn_divergence(X, X + 1, cost=COST), "normalize"),
     "divergence, iterations": (lambda: sinkhorn_divergence(X, X, max_iterations=0), ">= 1"),
     "line, power": (lambda: wasserstein_line(THIRDS, THIRDS, p=0.5), "p >= 1"),
+    "line, power by name": (lambda: wasserstein_line(THIRDS, THIRDS, p="2"), "p=2.0"),
     "line, plane": (lambda: wasserstein_line(X, X), "use wasserstein"),
     "circle, off it": (lambda: wasserstein_circle(2 * EYE, EYE), "normalize them"),
     "circle, space": (lambda: wasserstein_circle(X, X), "use wasserstein"),
