@@ -25,6 +25,7 @@ from ._heat_limit_particles import HeatLimitParticles as HeatLimitParticles
 from ._heat_limit_steps import HeatLimitSteps as HeatLimitSteps
 from ._jko_flows import JkoFlows as JkoFlows
 from ._jko_orders import JkoOrders as JkoOrders
+from ._least_effort import LeastEffort as LeastEffort
 from ._mean_field_limit import MeanFieldLimit as MeanFieldLimit
 from ._metastability import Metastability as Metastability
 from ._minibatch import Minibatch as Minibatch

@@ -79,9 +79,10 @@ class AttentionNormalizations(Study):
         name = f"{cell['attention']}, V = {cell['sign']:+d}"
         steps = -cell["sign"] * np.diff(one.exact)
         gap = float(abs(one.estimate - one.exact).max())
-        # Tokens feel their own cloud and not its law, which adds an error of the order of sampling;
-        # the estimate itself is biased by 1e-2 or so at n = 1000 (see `entropy_knn`).
-        bound = 4 * float(one.standard_error.max()) + 10 / self.n
+        # Tokens feel their own cloud and not its law, which adds an error of the order of sampling. The
+        # estimate is biased where the density is below k/n, k = 3 neighbours being what it looks for:
+        # that is a share k/n of all tokens at most, each off by the log of a share of 1/n at most.
+        bound = 4 * float(one.standard_error.max()) + 3 * np.log(self.n) / self.n
         change = float(one.estimate[-1] - one.estimate[0])
         word, amount = ("falls", -change) if cell["sign"] > 0 else ("rises", change)
         return [

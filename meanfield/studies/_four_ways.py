@@ -1,3 +1,4 @@
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -122,22 +123,32 @@ class FourWays(Study):
 
     def claims(self, dataset: xr.Dataset) -> list[Claim]:
         apart = dataset.distance.sel(other="reduction")
-        made = []
-        for way in self.ways[:-1]:
-            gap, last = apart.sel(way=way), max(self.levels)
-            # A step moves a law by its size at most; a mean of n angles varies by 2/sqrt(n) or so.
-            share = {"density": 1e-5, "particles": 0.4}.get(way, 0.2)
-            size = share if way == "density" else share / 2**last
+        made, ways = [], [way for way in self.ways if way != "reduction"]
+        for way in ways:
+            gap = apart.sel(way=way)
+            size = self._size(way, max(self.levels))
             made.append(Claim.at_most(f"{way}: W2 to the reduction", gap[-1], size, SOURCES[way]))
             if gap.size > 2 and way in ORDER:
                 rate = float(np.log2(gap[0] / gap[-1])) / (gap.size - 1)
                 name = f"{way}: order in {'n' if way == 'particles' else 'tau'}"
                 share = 0.5 if way == "particles" else 1.0
                 made.append(Claim.close(name, share * rate, ORDER[way], 0.15, SOURCES[way]))
+        for one, two in itertools.combinations(ways, 2):
+            gap = dataset.distance.sel(way=one, other=two)
+            sizes = [self._size(one, level) + self._size(two, level) for level in self.levels]
+            name = f"{one}, {two}: W2 over what both may be off, the largest of all levels"
+            made.append(Claim.at_most(name, (gap / sizes).max(), 1, "triangle inequality"))
         exact = "r = I_1(r/noise)/I_0(r/noise): Sakaguchi (1988)"
         order = dataset.settled.sel(way="reduction").max()
         made.append(Claim.close("order at rest", order, equilibrium(self.noise), 1e-6, exact))
         return made
+
+    def _size(self, way: str, level: int) -> float:
+        """How far a way may be off: a step moves a law by its size at most; a mean of n angles varies
+        by 2/sqrt(n) or so."""
+        if way == "density":
+            return 1e-5
+        return (0.4 if way == "particles" else 0.2) / 2**level
 
     def _tau(self, level: int) -> float:
         return 0.1 / 2**level

@@ -14,8 +14,9 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float
 from scipy.special import ndtr
-from scipy.stats import linregress
+from scipy.stats import linregress, t
 
+from .._checks import check_choice
 from .._typing import Points, Scalar, Weights
 from ..attention import L2, AbstractAttention, Sinkhorn, Softmax
 from ..dynamics import AbstractParticles, AttentionFlow, Drift, GaussianFlow
@@ -30,9 +31,9 @@ SINKHORN_TOL = 1e-10
 
 
 def heat_attention(name: str, eps: Scalar, d: int, sphere: bool = False) -> AbstractAttention:
-    """The attention of field -E[y | x] / eps."""
+    """The attention of field -E[y | x] / eps; ValueError for a name that `DIFFUSIVITY` does not have."""
     value = -jnp.eye(d, dtype=eps.dtype) / eps
-    if name == "Sinkhorn":
+    if check_choice(name, DIFFUSIVITY, "attention") == "Sinkhorn":
         # Of two costs with the same plan, the one that takes fewer iterations.
         cost = DotProduct() if sphere else SquaredEuclidean()
         return Sinkhorn(1 / eps, value=value, cost=cost, tol=SINKHORN_TOL)
@@ -108,12 +109,16 @@ def labels(law: Normals, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def slope_of(size: xr.DataArray, error: xr.DataArray, dim: str) -> xr.Dataset:
-    """The order p of error ~ size^p along a dimension by least squares, and its standard error."""
+    """The order p of error ~ size^p along a dimension by least squares, and its 95 % confidence interval.
+
+    `order`, `order_low`, `order_high`: Student's for what is left of the line, NaN for two points.
+    """
     fit = xr.apply_ufunc(
         lambda h, e: np.array(linregress(np.log(h), np.log(e))[::4][:2]),
         size, error, input_core_dims=[[dim], [dim]], output_core_dims=[["part"]], vectorize=True,
     )  # fmt: skip
-    return xr.Dataset({"order": fit.isel(part=0), "order_error": fit.isel(part=1)})
+    order, reach = fit.isel(part=0), fit.isel(part=1) * t.ppf(0.975, size.size - 2)
+    return xr.Dataset({"order": order, "order_low": order - reach, "order_high": order + reach})
 
 
 def residual(attention: AbstractAttention, x: Points, w: Weights | None) -> Scalar:

@@ -27,10 +27,10 @@ class HeatLimitCoupling(Study):
 
     Tokens start at the quantiles (i - 1/2)/n of a normal law on the line, so that nothing is left to
     chance, and move as in `HeatLimit`. `error` is W2 at `t_end` between the cloud and the same quantiles
-    of the heat flow, `error_fixed` that to those of the law at n = infinity, both over (attention, n, eps),
-    and `bias` the distance of the two laws over (attention, eps). While the kernel reaches enough
-    neighbours, the error is the bias, of order eps; where it does not, tokens feel themselves alone and
-    stand still. So there is a best eps for each n, which falls about like n^(-1/2), and with it the error.
+    of the heat flow, over (attention, n, eps), and `bias` the distance of that law from the one at
+    n = infinity, over (attention, eps). While the kernel reaches enough neighbours, the error is the
+    bias, of order eps; where it does not, tokens feel themselves alone and stand still. So there is a
+    best eps for each n, which falls about like n^(-1/2), and with it the error.
     `residual` is the error of Sinkhorn's marginals at the end.
 
     Source: Sander, Ablin, Blondel, Peyre, arXiv 2110.11773, theorem 1, for the limit; the coupling is
@@ -65,11 +65,9 @@ class HeatLimitCoupling(Study):
         x, worst = _tokens(name, eps, jnp.asarray(start)[:, None], ts)
         before = (jnp.zeros(1), jnp.asarray(NORMAL.variances)[:, None])
         _, cov = simulate(gaussian_heat_flow(name, eps, 1), before, ts, tol=1e-10).final
-        ratio = np.sqrt(float(cov[0, 0]) / NORMAL.variances[0])
         spread = np.sqrt(NORMAL.variances[0] + 2 * DIFFUSIVITY[name] * self.t_end)
         values = {
             "error": _rms(np.sort(x) - heat),
-            "error_fixed": _rms(np.sort(x) - ratio * start),
             "bias": abs(np.sqrt(float(cov[0, 0])) - spread),
             "residual": float(worst),
         }
