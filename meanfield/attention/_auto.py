@@ -1,9 +1,18 @@
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
 from .._memory import dense_is_quick
 from ._blockwise import Blockwise
 from ._dense import Dense
 from ._engine import AbstractEngine
 
 
-def choose(n: int, m: int, itemsize: int) -> AbstractEngine:
-    """Dense while the n x m matrix is small, Blockwise beyond."""
-    return Dense() if dense_is_quick(n, m, itemsize) else Blockwise()
+def chosen(
+    engine: AbstractEngine | None, n: int, m: int | None, dtype: DTypeLike
+) -> AbstractEngine:
+    """`engine`, or if it is None the quickest that sums n queries against m keys (n by default).
+
+    Dense while the n x m matrix of this dtype is small, Blockwise beyond.
+    """
+    quick = dense_is_quick(n, m or n, jnp.result_type(dtype).itemsize)
+    return engine or (Dense() if quick else Blockwise())

@@ -1,12 +1,13 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from .._checks import check_scalar, is_concrete
 from .._typing import Matrix, Points, Scalar
 from ..harmonics import AbstractBasis
-from ._auto import choose
+from ._auto import chosen
 from ._base import AbstractAttention
 from ._engine import AbstractEngine, Sums
 from ._masks import AbstractMask, as_mask
@@ -35,9 +36,7 @@ class AbstractExponential(AbstractAttention):
     ) -> Sums:
         """The mass and the moment at each query, as the engine returns them."""
         problem = self.problem(x, y, w)
-        n, m = problem.q.shape[0], problem.k.shape[0]
-        engine = self.engine or choose(n, m, x.dtype.itemsize)
-        return engine.sums(problem)
+        return self.engine_for(len(problem.q), len(problem.k), x.dtype).sums(problem)
 
     def problem(
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
@@ -52,9 +51,9 @@ class AbstractExponential(AbstractAttention):
         sums = self.sums(x, y, w)
         return sums.shift + jnp.log(sums.mass)
 
-    def engine_for(self, n: int, m: int | None = None) -> AbstractEngine:
-        """The engine that will sum n queries against m keys (m = n by default) in this precision."""
-        return self.engine or choose(n, m or n, jnp.result_type(float).itemsize)
+    def engine_for(self, n: int, m: int | None = None, dtype: DTypeLike = float) -> AbstractEngine:
+        """The engine that will sum n queries against m keys (m = n by default) of this precision."""
+        return chosen(self.engine, n, m, dtype)
 
     def smoothed(
         self, basis: AbstractBasis, coeffs: Float[Array, " k"]

@@ -2,12 +2,13 @@ import dataclasses
 
 import equinox as eqx
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from .._checks import check_scalar
 from .._typing import Matrix, Points, Scalar
 from ..harmonics import AbstractBasis
-from ._auto import choose
+from ._auto import chosen
 from ._base import AbstractAttention
 from ._engine import AbstractEngine
 from ._gaussian import AffineField, in_coordinates, logit_matrix, refuse_mask
@@ -45,8 +46,12 @@ class L2(AbstractAttention):
     ) -> Float[Array, "n e"]:
         problem = exponential_sum(self.beta, self.query, self.key, self.value, self.mask, x, y, w)
         problem = _by_distance(problem)
-        engine = self.engine or choose(len(problem.q), len(problem.k), x.dtype.itemsize)
+        engine = self.engine_for(len(problem.q), len(problem.k), x.dtype)
         return engine.sums(problem).mean()
+
+    def engine_for(self, n: int, m: int | None = None, dtype: DTypeLike = float) -> AbstractEngine:
+        """The engine that will sum n queries against m keys (m = n by default) of this precision."""
+        return chosen(self.engine, n, m, dtype)
 
     def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:
         return self._on_the_sphere().mean_field(basis, coeffs)

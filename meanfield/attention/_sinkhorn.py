@@ -1,12 +1,14 @@
 from typing import Any
 
 import equinox as eqx
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from .._checks import check_scalar, guard, guard_at_run_time
 from .._typing import Matrix, Points, Scalar
 from ..harmonics import AbstractBasis
 from ..transport import DotProduct, Solution, SquaredEuclidean, point_geometry, solve
+from ._auto import chosen
 from ._base import AbstractAttention
 from ._blockwise import Blockwise
 from ._dense import Dense
@@ -38,7 +40,7 @@ class Sinkhorn(AbstractAttention):
       not after `max_iterations`. A number k takes k iterations of columns, then rows, after a first one
       of rows, which is softmax (the kernel K^{2k+1} of the source).
     - `engine`: `Dense()`, `Blockwise(block)`, `Sharded(mesh)`, or None to choose by size: O(n + m) memory
-      beyond n = 2048.
+      beyond n = 2048 (`engine_for(n)` says which).
 
     Without query and key, self-attention iterates symmetrically: one product with the kernel each, 13 to
     19 of them whatever beta > 0. `attention.solve(x)` has potentials, residual and iterations, takes
@@ -123,6 +125,10 @@ class Sinkhorn(AbstractAttention):
     ) -> Float[Array, "n m"]:
         """The whole matrix A of weights: its rows sum to one exactly."""
         return self.solve(x, y, w).conditional()
+
+    def engine_for(self, n: int, m: int | None = None, dtype: DTypeLike = float) -> AbstractEngine:
+        """The engine that will sum n queries against m keys (m = n by default) of this precision."""
+        return chosen(self.engine, n, m, dtype)
 
     def geometry(self, x: Points, y: Float[Array, "m d"]):
         """The costs that make the kernel, as `transport.solve` takes them."""

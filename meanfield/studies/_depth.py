@@ -30,6 +30,9 @@ class Depth(Study):
     angle that tokens have turned; it falls like h for Post, Pre and Peri, with and without an MLP
     (a random two-layer perceptron). `layers_for_percent` is the depth at which the fitted line
     crosses 1 %.
+
+    Source: layers as in Xiong et al., arXiv 2002.04745, and their limits as in Karagodin, Ge, Polyanskiy,
+    Rigollet, arXiv 2510.22026; the order is that of Euler's method.
     """
 
     normalizations: tuple[str, ...] = ("Post", "Pre", "Peri")

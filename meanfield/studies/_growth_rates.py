@@ -47,6 +47,8 @@ class GrowthRates(Study):
     1 + size p_k and from 1 - size p_k, whose difference has no second order; `particles`, on the
     circle without noise, starts a perturbed lattice of tokens, summed by harmonics. Each is the
     logarithm of the amplification over the time in which it happened.
+
+    Source: arXiv 2604.16288 and 2606.05140, for USA and SA; the rest is ours.
     """
 
     attentions: tuple[str, ...] = ("SA", "USA", "Sinkhorn", "two heads", "noisy USA")

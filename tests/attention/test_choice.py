@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 from jax.extend.core import jaxprs_in_params
 
-from meanfield.attention import Blockwise, Dense, Softmax, _dense
+from meanfield.attention import L2, Blockwise, Dense, Sinkhorn, Softmax, _dense
 
 
 def largest_matrix(attention, n: int) -> int:
@@ -26,6 +26,10 @@ def test_size_decides_and_engine_for_says_which():
     assert isinstance(attention.engine_for(2048), Dense)  # 2048^2 doubles are 32 MiB
     assert isinstance(attention.engine_for(2049), Blockwise)
     assert isinstance(attention.engine_for(10, 10**6), Blockwise)
+    assert isinstance(attention.engine_for(2049, dtype=jnp.float32), Dense)
+    for one in (L2(2.0), Sinkhorn(2.0)):
+        assert isinstance(one.engine_for(2048), Dense)
+        assert isinstance(one.engine_for(2049), Blockwise)
     assert isinstance(Softmax(2.0, engine=Blockwise(7)).engine_for(10), Blockwise)
     assert largest_matrix(attention, 2048) == 2048**2
     assert largest_matrix(attention, 8192) < 8192**2 / 40
