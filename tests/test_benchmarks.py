@@ -23,7 +23,7 @@ def test_the_command_times_and_keeps_what_it_has(tmp_path, capsys):
         ours, bare = row["contenders"].values()
         assert 0 < ours["low"] <= ours["median"] <= ours["high"]
         assert bare["ratio"]["median"] > 0
-        assert ours["error"] < 1e-13  # ten steps, rounded
+        assert ours["error"] < 2e-6  # ten steps, each rounded in float32 by 1e-7 or so
     assert results["machine"]["device"] and results["cases"]["overhead"]["provenance"]["git_commit"]
     capsys.readouterr()
     assert main(["overhead", "--tiny", "--json", str(file)]) == 0
