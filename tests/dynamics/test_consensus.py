@@ -147,3 +147,13 @@ def test_noise_reaches_every_model():
     run = mf.simulate(flow, x, jnp.array([0.0, 0.1]), dt=0.05, key=jax.random.key(5))
     assert float(jnp.abs(run.final[0] - run.final[1]).min()) > 1e-4
     assert_allclose(jnp.linalg.norm(run.final, axis=-1), 1, rtol=1e-14)
+
+
+def test_on_the_line_the_pull_is_the_displacement_to_the_barycenter():
+    x = jax.random.normal(jax.random.key(7), (3, 6, 1)) * jnp.array([1.0, 2.0, 5.0])[:, None, None]
+    line = Drift(Euclidean(1), still)
+    pull = ConsensusFlow([line] * 3, 1.0, pull=ExactPull()).control(T0, x)
+    order = jnp.argsort(x, axis=1)
+    middle = jnp.take_along_axis(x, order, axis=1).mean(axis=0)  # quantiles average
+    exact = middle - jnp.take_along_axis(x, order, axis=1)
+    assert_allclose(jnp.take_along_axis(pull, order, axis=1), exact, atol=1e-13)
