@@ -89,9 +89,13 @@ class PdeOrders(Study):
         name = f"{cell['method']}, d = {cell['d']}"
         seen = one.where(one.error > ROUNDING, drop=True)
         if cell["method"] == "galerkin":
-            # The truncated equation is as good as its stability: a small multiple of the best.
+            # The two parts are orthogonal: 2 lets the coefficients kept err by sqrt(3) times what is
+            # cut off, through which alone they err, for a time of 1/2 at slopes of order one.
             ratio = (seen.error / seen.best).max()
-            return Claim.at_most(f"{name}: error over the best", ratio, 10, "Galerkin's method")
+            return Claim.at_most(f"{name}: error over the best", ratio, 2, "Galerkin's method")
+        # The next term of the error bends a slope by about its share: in one of the coarsest 16 steps or
+        # 32 cells, below 1/10. The stiff modes of a Runge-Kutta step, noise lambda_K h > 1, err at a lower
+        # order, its stage order, and fade as h falls, until rounding is met: half an order.
         expected, tolerance = {"step": (5, 0.5), "volumes": (2, 0.1), "lagged": (1, 0.1)}[
             cell["method"]
         ]

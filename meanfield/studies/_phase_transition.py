@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from scipy.interpolate import CubicSpline
+from scipy.special import gammaln
 
 from ..attention import Harmonic, Unnormalized
 from ..landscape import Branch, branch, crossing, tricritical_beta
@@ -40,7 +41,7 @@ class PhaseTransition(Study):
     """
 
     d: int = 2
-    """Ambient dimension; tokens are moved for d = 2 and 3."""
+    """Ambient dimension; tokens cost O(n) for d = 2 and 3, and O(n^2) beyond."""
     beta: tuple[float, ...] = (2.2, 3.0, 5.0)
     """Inverse temperatures: .9 beta_*, a weak and a strong jump on the circle."""
     degree: int = 64
@@ -120,7 +121,8 @@ class PhaseTransition(Study):
     def _tokens(self, cell: dict[str, Any], critical: float) -> np.ndarray:
         """Mean resultants [direction, replica, token_share]."""
         beta, d = cell["beta"], self.d
-        attention = Unnormalized(beta, engine=Harmonic.of(beta, d, 1e-6))
+        engine = Harmonic.of(beta, d, 1e-6) if d in (2, 3) else None
+        attention = Unnormalized(beta, engine=engine)
         noises = jnp.asarray(self.token_share) * critical
         start, *keys = jax.random.split(self.key(cell), 3)
         uniform = Uniform(d).sample(start, self.replicas * self.n)
@@ -149,15 +151,15 @@ class PhaseTransition(Study):
         claims = [
             Claim.at_most(f"beta={beta:g}: tokens below nu_c, in tolerances", worst, 1, source)
         ]
+        # sqrt(n/s) x_mean is a Gaussian vector with covariance 1/d, s = nu/(nu - nu_c): |x_mean| has
+        # the mean of a chi variable (Rayleigh's on the circle). Nonlinear terms are of relative order
+        # its square.
+        chi = np.sqrt(2 / self.d) * np.exp(gammaln((self.d + 1) / 2) - gammaln(self.d / 2))
         for k in np.flatnonzero(above):
-            # n E R^2 = nu/(nu - nu_c), Rayleigh on the circle; nonlinear terms are of relative order
-            # its square over n.
-            mean = np.sqrt(np.pi / 4 / (1 - 1 / share[k]) / self.n) if self.d == 2 else np.nan
+            mean = chi / np.sqrt((1 - 1 / share[k]) * self.n)
             error = 3 * at.tokens_error.values[:, k].max() + 4 * mean**3
-            name = f"beta={beta:g}: tokens at {share[k]:g} nu_c"
-            if self.d == 2:
-                measured = at.tokens.values[:, k].mean()
-                claims.append(Claim.close(name, measured, mean, error, "Gaussian fluctuations"))
+            name, measured = f"beta={beta:g}: tokens at {share[k]:g} nu_c", at.tokens.values[:, k]
+            claims.append(Claim.close(name, measured.mean(), mean, error, "Gaussian fluctuations"))
         return claims
 
 

@@ -8,8 +8,11 @@ import pytest
 
 import meanfield as mf
 from meanfield.attention import Softmax
-from meanfield.dynamics import AttentionFlow
+from meanfield.dynamics import AttentionFlow, FokkerPlanck
 from meanfield.geometry import Sphere
+from meanfield.harmonics import Gegenbauer
+from meanfield.solve._diagonal_newton import DiagonalNewton
+from meanfield.solve._implicit_explicit import implicit_explicit
 
 SPHERE = Sphere(3)
 FLOW = AttentionFlow(SPHERE, Softmax(2.0))
@@ -49,6 +52,28 @@ def test_order_of_convergence(exact, solver, order, least):
     # have leading coefficients so small that the next order shows before rounding hides both.
     beyond = slope(steps, errors) - order
     assert -0.1 < beyond < 0.1 if order < 5 else -0.3 < beyond < 0.7
+
+
+IMEX = [
+    diffrax.KenCarp4(root_finder=DiagonalNewton()),
+    pytest.param(diffrax.KenCarp3(root_finder=DiagonalNewton()), marks=pytest.mark.slow),
+    pytest.param(diffrax.Sil3(root_finder=DiagonalNewton()), marks=pytest.mark.slow),
+    pytest.param(implicit_explicit(), marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize("solver", IMEX, ids=lambda solver: type(solver).__name__)
+def test_order_of_implicit_explicit_methods(solver):
+    equation = FokkerPlanck(Gegenbauer(3, 8), Softmax(2.0), 0.2)
+    start = jnp.zeros(9).at[:3].set(jnp.array([1.0, 0.3, 0.1]))
+    run = jax.jit(jax.vmap(lambda dt: mf.simulate(equation, start, TS, solver=solver, dt=dt).final))
+    # At 1/8 and less, diffusion (72 nu = 14 at most) is resolved, so that no stage order shows.
+    ends = run(2.0 / (16 * jnp.array([1.0, 1.5, 2.0, 3.0, 24.0])))
+    errors = jnp.abs(ends[:-1] - ends[-1]).max(axis=1)
+    steps = 2.0 / (16 * np.array([1.0, 1.5, 2.0, 3.0]))
+    # The reference errs by 8^-order of the last at the most. Slopes as above.
+    beyond = slope(steps, errors) - solver.order(None)
+    assert -0.3 < beyond < 0.7
 
 
 def test_adaptive_error_is_proportional_to_the_tolerance(exact):

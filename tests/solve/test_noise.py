@@ -3,8 +3,10 @@
 import diffrax
 import jax
 import jax.numpy as jnp
+import lineax as lx
 import numpy as np
 import pytest
+from scipy.linalg import expm
 
 import meanfield as mf
 from meanfield.dynamics import Control, Drift
@@ -48,6 +50,44 @@ def test_exact_increments_have_no_bias_at_a_large_step():
     assert (np.abs(mean - exact) < 2 * error).all()
     mean, error, exact = moments(3, nu, 1.0, dt)
     assert abs(mean[0] - exact[0]) > 4 * error[0]
+
+
+def expected_cosine(angles, h, nu, kappa):
+    """E cos(theta_1) from each angle, by the law of GeodesicEuler's step h with drift kappa P e_1: its
+    Markov matrix on functions given at 48 angles, by Gauss-Hermite quadrature, to the power 1/h."""
+    z, weight = np.polynomial.hermite_e.hermegauss(24)
+    x = jnp.asarray(np.stack([np.cos(angles), np.sin(angles)], axis=1))
+    tangent = jnp.stack([-x[:, 1], x[:, 0]], axis=1)
+    start = jnp.repeat(x, len(z), axis=0)
+    kick = jnp.repeat(tangent, len(z), axis=0) * jnp.asarray(np.tile(z, len(x)))[:, None]
+    kick = kick * np.sqrt(2 * nu * h)
+    pull = Drift(Sphere(2), lambda x: kappa * jnp.eye(2)[0] + 0 * x)
+    spread = lx.IdentityLinearOperator(jax.ShapeDtypeStruct(start.shape, start.dtype))
+    noise = diffrax.ControlTerm(lambda t, x, args: spread, lambda t0, t1: kick)
+    terms = diffrax.MultiTerm(diffrax.ODETerm(pull.drift), noise)
+    end = GeodesicEuler(Sphere(2)).step(
+        terms, jnp.array(0.0), jnp.array(h), start, None, None, False
+    )[0]
+    moved = np.arctan2(end[:, 1], end[:, 0]).reshape(len(x), len(z), 1) - angles
+    # The cardinal function of trigonometric interpolation at 48 points, 1/48 sum_{|k| < 24} e^{ik u}.
+    cardinal = (1 + 2 * np.cos(moved[..., None] * np.arange(1, 24)).sum(axis=-1)) / len(angles)
+    markov = np.einsum("z,izj->ij", weight / weight.sum(), cardinal)
+    return np.linalg.matrix_power(markov, round(1 / h)) @ np.cos(angles)
+
+
+def test_geodesic_steps_are_of_weak_order_1():
+    nu, kappa, modes = 0.3, 1.0, np.arange(-23, 24)
+    angles = 2 * np.pi * np.arange(48) / 48
+    # Backward equation u_t = nu u'' - kappa sin(theta) u' of u = sum_k c_k e^{ik theta}.
+    generator = np.diag(-nu * modes**2.0)
+    generator += kappa / 2 * (np.diag(modes[1:], 1) - np.diag(modes[:-1], -1))
+    start = (abs(modes) == 1) / 2
+    exact = (np.exp(1j * np.outer(angles, modes)) @ expm(generator) @ start).real
+    steps = np.array([1 / 16, 1 / 32, 1 / 64])
+    errors = [abs(expected_cosine(angles, h, nu, kappa) - exact).max() for h in steps]
+    # No sampling: the next term of the error bends the slope by about the size of a step.
+    slope = np.polyfit(np.log(steps), np.log(errors), 1)[0]
+    assert abs(slope - 1) < 1 / 16
 
 
 def test_runs_are_reproducible_by_key():

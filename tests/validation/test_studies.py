@@ -32,6 +32,7 @@ MORE = [
     Trajectories(faithful=True),
     PhaseTransition(d=3, beta=(1.6, 3.7), n=0),
     PhaseTransition(d=8, beta=(1.1, 2.6), n=0),
+    PhaseTransition(d=3, beta=(1.6,), degree=40, rungs=4, n=100, token_share=(0.7, 1.5), dt=0.02),
 ]
 FULL = [study for name, kind in available().items() for study in REDUCED.get(name, [kind()])]
 
