@@ -63,7 +63,7 @@ def solve(
     """
     problem = make_problem(geometry, a, b, tau_a, tau_b)
     _check_counts(max_iterations, iterations)
-    n, m = geometry.shape
+    n, m = map(int, geometry.shape)  # a grid of ott has numpy integers
     if symmetric and (n != m or problem.taus is not None):
         raise ValueError(
             f"expected a cloud and itself, balanced, for symmetric=True, got {n} by {m} points; "
