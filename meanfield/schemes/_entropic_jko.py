@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_instance, check_integer, check_positive, check_scalar, guard
+from .._checks import check_instance, check_integer, check_scalar, guard
 from .._typing import Points, Scalar
 from ..energies import AbstractEnergy, split_entropy
 from ..transport import AbstractDomain, Accuracy
@@ -56,9 +56,7 @@ class EntropicJKO(AbstractScheme):
     epsilon: Scalar = eqx.field(converter=lambda a: check_scalar(a, "epsilon"))
     bias: AbstractBias = eqx.field(default=Debiased(), converter=lambda b: b or Biased())
     rounds: int = eqx.field(static=True, default=1, converter=lambda a: check_integer(a, "rounds"))
-    tol: float = eqx.field(
-        static=True, default=1e-10, converter=lambda a: float(check_positive(a, "tol"))
-    )
+    tol: float = eqx.field(static=True, default=1e-10, converter=lambda a: _static_tolerance(a))
     max_iterations: int = eqx.field(
         static=True, default=2000, converter=lambda a: check_integer(a, "max_iterations")
     )
@@ -126,3 +124,10 @@ class EntropicJKO(AbstractScheme):
 def _domain(domain) -> AbstractDomain:
     remedy = "pass Box(low, high, cells) or GeodesicGrid(basis)"
     return check_instance(domain, AbstractDomain, "a domain of transport", remedy)
+
+
+def _static_tolerance(tol) -> float:
+    """`tol` as a positive number that is known when the step is compiled."""
+    if not isinstance(tol, int | float) or not tol > 0:
+        raise ValueError(f"expected tol > 0, a Python number, got {tol!r}; leave it out for 1e-10.")
+    return float(tol)
