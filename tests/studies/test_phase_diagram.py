@@ -80,5 +80,5 @@ def test_random_matrices_are_what_they_say():
     # The semicircle ends at 2 sqrt d, up to fluctuations of order d^{-1/6}
     assert abs(jnp.linalg.norm(a, 2) / (2 * d**0.5) - 1) < d ** (-1 / 6) / 4
     assert jnp.linalg.eigvalsh(matrices("wigner_psd", key, d)[1])[0] > -1e-9
-    with pytest.raises(ValueError, match="expected family among .*gaussian"):
+    with pytest.raises(ValueError, match=r"expected family among .*gaussian"):
         matrices("cauchy", key, d)
