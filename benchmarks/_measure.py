@@ -1,6 +1,7 @@
 """Interleaved timing: each round times every contender once, so that all share what disturbs them."""
 
 import math
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,9 @@ import numpy as np
 
 from . import _bounds
 from ._contest import Contest, Missing, Work, stopwatch
+
+PAUSE = 0.2
+"""Seconds in which the threads of one contender fall asleep, before the next is timed."""
 
 SHORTEST = 0.02
 """Seconds that a sample lasts at least: shorter work is repeated within it."""
@@ -76,6 +80,7 @@ def _samples(ready: Mapping[str, Work], repeats: Mapping[str, int], rounds: int)
     samples: dict[str, list[float]] = {name: [] for name in ready}
     for _ in range(rounds):
         for name, work in ready.items():
+            time.sleep(PAUSE)
             seconds, _ = stopwatch(lambda w=work, k=repeats[name]: [w() for _ in range(k)])
             samples[name].append(seconds / repeats[name])
     return {name: np.array(values) for name, values in samples.items()}
