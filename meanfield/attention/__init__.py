@@ -1,5 +1,6 @@
 """The field that a weighted cloud causes at a point, and the engines that sum it."""
 
+from ._approximate import AbstractApproximate as AbstractApproximate
 from ._base import AbstractAttention as AbstractAttention
 from ._blockwise import Blockwise as Blockwise
 from ._dense import Dense as Dense

@@ -6,8 +6,9 @@ from scipy.special import ive
 
 from .._typing import Points, Scalar
 from ..harmonics import AbstractBasis, Fourier, SphericalHarmonics
+from ._approximate import AbstractApproximate
 from ._double_fourier import has_nufft, smoothed_sums
-from ._engine import AbstractEngine, Sums
+from ._engine import Sums
 from ._exponential import AbstractExponential
 from ._problem import ExponentialSum
 from ._profiles import exponential, primitive, tilted
@@ -16,7 +17,7 @@ FEWEST_FOR_NUFFT = 2048
 """Tokens from which on the non-uniform FFT is quicker than the basis: 7 times for 20,000."""
 
 
-class Harmonic(AbstractEngine):
+class Harmonic(AbstractApproximate):
     """The sums over n tokens on the circle or on S^2 in a basis of harmonics: O(n), not O(n^2).
 
     The moments of the cloud are multiplied by those of the kernel (Funk-Hecke) and evaluated at the
@@ -79,25 +80,18 @@ class Harmonic(AbstractEngine):
             f"where {worst:.1e} was reached; ask for less, pass float64 tokens, or use Blockwise()."
         )
 
-    def relative_error(
-        self,
-        attention: AbstractExponential,
-        x: Points,
-        y: Float[Array, "m d"] | None = None,
-        w: Float[Array, " m"] | None = None,
-    ) -> Float[Array, " n"]:
+    def field_error(self, problem: ExponentialSum) -> Float[Array, " n"]:
         """A bound on |F - F_exact|/|F_exact| of the softmax field at each token, infinite if unknown.
 
         It needs no exact sum: `Sums.relative_error` of what is neglected of kernel and field at most. All
         multipliers of e^{beta t} have one sign, so that t_Z is what they miss of the kernel's value at
         t = 1.
         """
-        sums = eqx.tree_at(lambda a: a.engine, attention, self, is_leaf=_is_none).sums(x, y, w)
-        scale = 1.0 if attention.value is None else jnp.linalg.norm(attention.value).astype(x.dtype)
-        rounding = self._rounding(len(x), len(x if y is None else y), x.dtype)
-        neglected = self._neglected(attention.beta.astype(x.dtype))
-        neglected_mass, neglected_pull = (part + rounding for part in neglected)
-        return sums.relative_error(neglected_mass, scale * neglected_pull)
+        dtype, value = problem.q.dtype, problem.value
+        scale = 1.0 if value is None else jnp.linalg.norm(value).astype(dtype)
+        rounding = self._rounding(len(problem.q), len(problem.y), dtype)
+        mass, pull = (part + rounding for part in self._neglected(problem.beta))
+        return self.sums(problem).relative_error(mass, scale * pull)
 
     def sums(self, problem: ExponentialSum) -> Sums:
         self._check(problem)
@@ -188,7 +182,3 @@ def degree_for(beta: float, d: int, accuracy: float) -> int:
     if tail[-1] > accuracy:
         raise ValueError(f"expected beta up to about 2e5, got {beta}; use Blockwise().")
     return int(k[np.argmax(tail <= accuracy)])
-
-
-def _is_none(leaf) -> bool:
-    return leaf is None

@@ -4,14 +4,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import check_integer
-from .._typing import Key, Points
-from ._engine import AbstractEngine, Sums
-from ._exponential import AbstractExponential
+from .._typing import Key
+from ._approximate import AbstractApproximate
+from ._engine import Sums
 from ._problem import ExponentialSum
 from ._sampled import check_unmasked
 
 
-class Nystrom(AbstractEngine):
+class Nystrom(AbstractApproximate):
     """An approximation by a matrix of low rank: `rank` of the keys stand for all, O((n + m) rank^2).
 
     G = G_{q L} G_{L L}^{-1} G_{L k},   G(q, k) = e^{beta <q, k> - beta (|q|^2 + |k|^2)/2}
@@ -37,15 +37,8 @@ class Nystrom(AbstractEngine):
         out = queries.T @ (keys @ values)
         return Sums(shift, out[:, -1], out[:, :-1])
 
-    def relative_error(
-        self,
-        attention: AbstractExponential,
-        x: Points,
-        y: Float[Array, "m d"] | None = None,
-        w: Float[Array, " m"] | None = None,
-    ) -> Float[Array, " n"]:
+    def field_error(self, problem: ExponentialSum) -> Float[Array, " n"]:
         """A bound on |F - F_exact|/|F_exact| of the softmax field at each token."""
-        problem = attention.problem(x, y, w)
         sums = self.sums(problem)
         queries, keys, _, masses = self._factors(problem)
         left = masses * _rest(keys)

@@ -7,9 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._typing import Points
-from ._engine import AbstractEngine, Sums
-from ._exponential import AbstractExponential
+from ._approximate import AbstractApproximate
+from ._engine import Sums
 from ._problem import ExponentialSum
 
 _ROWS = 256
@@ -47,7 +46,7 @@ class Samples(eqx.Module):
         return shift, jnp.exp(self.logits - shift[:, None]) / self.logits.shape[1]
 
 
-class AbstractSampled(AbstractEngine):
+class AbstractSampled(AbstractApproximate):
     """An approximation of the sums by means over random samples, which tells its standard error."""
 
     @abc.abstractmethod
@@ -57,15 +56,9 @@ class AbstractSampled(AbstractEngine):
     def sums(self, problem: ExponentialSum) -> Sums:
         return self.samples(problem).mean()
 
-    def relative_error(
-        self,
-        attention: AbstractExponential,
-        x: Points,
-        y: Float[Array, "m d"] | None = None,
-        w: Float[Array, " m"] | None = None,
-    ) -> Float[Array, " n"]:
+    def field_error(self, problem: ExponentialSum) -> Float[Array, " n"]:
         """The standard error of the softmax field over its length, from the spread of the samples."""
-        return self.samples(attention.problem(x, y, w)).relative_error()
+        return self.samples(problem).relative_error()
 
 
 def check_unmasked(problem: ExponentialSum, name: str) -> None:

@@ -1,0 +1,26 @@
+import abc
+
+from jaxtyping import Array, Float
+
+from .._typing import Points
+from ._engine import AbstractEngine
+from ._exponential import AbstractExponential
+from ._problem import ExponentialSum
+
+
+class AbstractApproximate(AbstractEngine):
+    """An engine that knows how far the softmax field of its sums may be off."""
+
+    @abc.abstractmethod
+    def field_error(self, problem: ExponentialSum) -> Float[Array, " n"]:
+        """|F - F_exact|/|F_exact| at each query: a bound or a standard error, as the engine says."""
+
+    def relative_error(
+        self,
+        attention: AbstractExponential,
+        x: Points,
+        y: Float[Array, "m d"] | None = None,
+        w: Float[Array, " m"] | None = None,
+    ) -> Float[Array, " n"]:
+        """The same for the tokens x [n, d] that an attention moves, and y [m, d] of masses w [m]."""
+        return self.field_error(attention.problem(x, y, w))
