@@ -4,10 +4,14 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ._tables import brief, rows, table
 from ._targets import exponents, sweeps
 
 BEGIN, END = "<!-- benchmarks:begin -->", "<!-- benchmarks:end -->"
+
+STYLE = Path(__file__).parents[1] / "paper_figs" / "paper.mplstyle"
 
 Row = dict[str, Any]
 
@@ -54,12 +58,27 @@ def save_figure(results: Row, path: Path) -> None:
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, len(panels), figsize=(3.2 * len(panels), 3), squeeze=False)
-    for ax, (name, curves) in zip(axes[0], panels.items(), strict=True):
-        for who, points, slope in curves:
-            label = who if slope is None else f"{who}: {slope:.2f}"
-            ax.loglog(*zip(*points, strict=True), "o-", label=label)
-        ax.set(title=name, xlabel=name.rpartition(" ")[2], ylabel="seconds")
-        ax.legend(fontsize=7)
-    figure.savefig(path, dpi=120, bbox_inches="tight")
-    plt.close(figure)
+    with plt.style.context(STYLE):
+        size = (3.2 * len(panels), 3.4)
+        figure, axes = plt.subplots(1, len(panels), figsize=size, squeeze=False)
+        figure.set_layout_engine("constrained")
+        for ax, (name, curves) in zip(axes[0], panels.items(), strict=True):
+            _draw(ax, name, curves)
+        axes[0, 0].set_ylabel("seconds")
+        figure.savefig(path, dpi=120)
+        plt.close(figure)
+
+
+def _draw(ax, name: str, curves: list) -> None:
+    """One variable: its curves, and their exponents above."""
+    for (who, points, slope), marker in zip(curves, "os^", strict=False):
+        label = who if slope is None else f"{who}: exponent {slope:.2f}"
+        ax.loglog(*zip(*points, strict=True), marker=marker, label=label)
+    sizes = sorted({size for _, points, _ in curves for size, _ in points})
+    if sizes[-1] < 1e3:  # so few decades that powers of ten would not do
+        ax.set_xticks(sizes, [f"{size:g}" for size in sizes])
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_minor_formatter("")
+    low, high = np.log10(ax.get_ylim())
+    ax.set(xlabel=name.rpartition(" ")[2], ylim=(10 ** np.floor(low), 10 ** np.ceil(high)))
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, fontsize=8)
