@@ -28,9 +28,10 @@ class BarycenterDrift(Study):
     (always; early, until a time; near saddles, while |dH/dt| is small) strengths are swept; `left_at`
     compares what they leave at equal effort, `effort_to_halve` what they spend for an equal outcome.
 
-    Measured: a pull that stays on does most for its effort. It fades by itself once models agree,
-    where a closed gate lets what is left grow again with the clusters; and a strong pull, which acts
-    before there are clusters to move, costs less than a weak one.
+    Measured: a pull that stays on does most for its effort: at .03 it leaves .23 of the disagreement,
+    the early gate .52, that near saddles .52. It fades by itself once models agree, where a closed gate
+    lets what is left grow again with the clusters. At strength 1, where it acts before there are
+    clusters to move, it costs less than at .5.
 
     The dataset has `x` (gate, strength, time, model, token, axis), `disagreement` and `power` (gate,
     strength, time) and `effort` (gate, strength). A pull without a gate first lowers the disagreement
