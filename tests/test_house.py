@@ -10,6 +10,7 @@ import equinox as eqx
 import pytest
 
 import meanfield
+from meanfield._hooks import is_default
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = {"meanfield", "paper_figs", "benchmarks", "notebooks", "tests"}
@@ -40,6 +41,7 @@ def _concrete_methods(cls: type) -> set[str]:
         for name, value in vars(cls).items()
         if (callable(value) or isinstance(value, property | classmethod | staticmethod))
         and not getattr(value, "__isabstractmethod__", False)
+        and not is_default(value)
         and name not in GENERATED
         and (not name.startswith("__") or inspect.isfunction(inspect.unwrap(value)))
     }

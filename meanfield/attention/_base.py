@@ -1,8 +1,9 @@
 import abc
 
 import equinox as eqx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
+from .._hooks import default
 from .._typing import Points
 from ..harmonics import AbstractBasis
 
@@ -19,6 +20,14 @@ class AbstractAttention(eqx.Module):
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
     ) -> Float[Array, "n e"]:
         """The field at the rows of x, [n, d]."""
+
+    @default
+    def solved(
+        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
+    ) -> Bool[Array, ""] | None:
+        """Whether the iterations behind the field reach their tolerance; None, by default, where there
+        are none. Where they do not, the field is NaN."""
+        return None
 
     @abc.abstractmethod
     def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:

@@ -1,7 +1,8 @@
 import equinox as eqx
 import jax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
+from .._hooks import all_of
 from .._typing import Points
 from ..harmonics import AbstractBasis
 from ._base import AbstractAttention
@@ -35,6 +36,11 @@ class MultiHead(AbstractAttention):
                 f"{[field.shape[1] for field in fields]}; give every value as many rows."
             )
         return sum(rest, start=first)
+
+    def solved(
+        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
+    ) -> Bool[Array, ""] | None:
+        return all_of(head.solved(x, y, w) for head in self.heads)
 
     def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:
         first, *rest = (head.mean_field(basis, coeffs) for head in self.heads)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import check_finite, guard
+from .._hooks import default
 from .._typing import Scalar
 from ._base import AbstractAttention
 
@@ -18,9 +19,10 @@ class AbstractSchedule(eqx.Module):
     def __call__(self, t: Scalar) -> AbstractAttention:
         """The attention at time t."""
 
-    @abc.abstractmethod
+    @default
     def jumps(self) -> Float[Array, " layers"] | None:
-        """The times at which it jumps, on which an adaptive solver must land; None if it is smooth."""
+        """The times at which it jumps, on which a solver must land; None, by default, if it is smooth."""
+        return None
 
 
 class Varying(AbstractSchedule):
@@ -33,9 +35,6 @@ class Varying(AbstractSchedule):
 
     def __call__(self, t: Scalar) -> AbstractAttention:
         return self.function(t)
-
-    def jumps(self) -> None:
-        return None
 
 
 class Layers(AbstractSchedule):

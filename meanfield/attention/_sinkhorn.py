@@ -1,10 +1,11 @@
 from typing import Any
 
 import equinox as eqx
+import jax.numpy as jnp
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
-from .._checks import check_scalar, guard, guard_at_run_time
+from .._checks import check_scalar, guard
 from .._typing import Matrix, Points, Scalar
 from ..harmonics import AbstractBasis
 from ..transport import DotProduct, Solution, SquaredEuclidean, point_geometry, solve
@@ -36,9 +37,9 @@ class Sinkhorn(AbstractAttention):
       beta = 1/eps. The first two costs differ by terms that f and g absorb: at convergence they are
       the same attention, not after a fixed number of iterations.
     - `query`, `key`, `value`: as for `Softmax`.
-    - `iterations`: None iterates until row and column sums are right to `tol`, or raises if they are
-      not after `max_iterations`. A number k takes k iterations of columns, then rows, after a first one
-      of rows, which is softmax (the kernel K^{2k+1} of the source).
+    - `iterations`: None iterates until row and column sums are right to `tol`; if they are not after
+      `max_iterations`, it raises, and under jit the field is NaN. A number k takes k iterations of
+      columns, then rows, after a first one of rows, which is softmax (the kernel K^{2k+1} of the source).
     - `engine`: `Dense()`, `Blockwise(block)`, `Sharded(mesh)`, or None to choose by size: O(n + m) memory
       beyond n = 2048 (`engine_for(n)` says which).
 
@@ -90,12 +91,18 @@ class Sinkhorn(AbstractAttention):
         field = solution.average(apply_matrix(self.value, y, "value"))
         if self.iterations is not None:
             return field
-        return guard_at_run_time(
+        guard(
             field,
             solution.converged,
             "expected a doubly stochastic plan, got one whose sums are not right to tol after "
             "max_iterations; raise max_iterations or tol, lower beta, or set iterations=k.",
         )
+        return jnp.where(solution.converged, field, jnp.nan)
+
+    def solved(
+        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
+    ) -> Bool[Array, ""] | None:
+        return None if self.iterations is not None else self.solve(x, y, w).converged
 
     def solve(
         self,

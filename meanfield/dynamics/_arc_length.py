@@ -2,7 +2,7 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from .._checks import check_nonnegative
 from .._typing import Scalar, Weights
@@ -58,6 +58,9 @@ class ArcLength(AbstractParticles):
 
     def project(self, state: State) -> State:
         return self.flow.project(state[0]), state[1]
+
+    def solved(self, t: Scalar, state: State, args: Any) -> Bool[Array, ""] | None:
+        return self.flow.solved(state[1], state[0], args)
 
     def check(self, state: Any) -> State:
         x, clock = state if isinstance(state, tuple) else (state, None)

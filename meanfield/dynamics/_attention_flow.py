@@ -4,9 +4,10 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from .._checks import check_finite, guard
+from .._hooks import times_of
 from .._typing import Points, Scalar, Weights
 from ..attention import AbstractAttention, AbstractSchedule, attention_at
 from ..geometry import AbstractGeometry, Sphere
@@ -120,11 +121,13 @@ class AttentionFlow(AbstractParticles):
 
     def jumps(self) -> Float[Array, " jumps"] | None:
         sources = (self.attention, self.normalization)
-        times = [
+        return times_of(
             s.jumps() for s in sources if isinstance(s, AbstractSchedule | AbstractNormalization)
-        ]
-        times = [each for each in times if each is not None]
-        return jnp.concatenate(times) if times else None
+        )
+
+    def solved(self, t: Scalar, state: State, args: Any) -> Bool[Array, ""] | None:
+        x = self.geometry.project(state[0] if self._radial else state)
+        return attention_at(self.attention, t).solved(x, None, self.weights)
 
     def reweight(self, weights: Weights) -> "AttentionFlow":
         return replace_weights(self, weights)

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Bool, Float, PyTree
 
 from .._checks import as_array, check_nonnegative, check_weights
+from .._hooks import all_of, default, times_of
 from .._typing import Points, Scalar, Weights
 from ..geometry import AbstractGeometry
 
@@ -21,17 +22,25 @@ class AbstractDynamics(eqx.Module):
     def drift(self, t: Scalar, state: State, args: Any) -> State:
         """The velocity of the state: a diffrax vector field. `args` carries controls."""
 
-    @abc.abstractmethod
+    @default
     def project(self, state: State) -> State:
-        """The nearest admissible state, applied to whatever is saved or observed."""
+        """The nearest admissible state, applied to whatever is saved or observed: itself, by default."""
+        return state
 
     @abc.abstractmethod
     def check(self, state: Any) -> State:
         """A start that fits this dynamics; ValueError, with the remedy, if it does not."""
 
-    @abc.abstractmethod
+    @default
     def jumps(self) -> Float[Array, " jumps"] | None:
-        """The times at which the drift jumps; an adaptive solver lands on them. None if never."""
+        """The times at which the drift jumps; a solver lands on them. None, by default, if never."""
+        return None
+
+    @default
+    def solved(self, t: Scalar, state: State, args: Any) -> Bool[Array, ""] | None:
+        """Whether the inner iterations of the drift reach their tolerance at this state; None, by
+        default, where there are none. Where they do not, the drift must be NaN."""
+        return None
 
 
 class AbstractParticles(AbstractDynamics):
@@ -79,9 +88,6 @@ class AbstractCloud(AbstractParticles):
 
     def check(self, state) -> Points:
         return check_cloud(self.geometry, self.weights, state)
-
-    def jumps(self) -> None:
-        return None
 
     def reweight(self, weights: Weights) -> "AbstractCloud":
         return replace_weights(self, weights)
@@ -133,8 +139,10 @@ class Sum(AbstractParticles):
         return state
 
     def jumps(self) -> Float[Array, " jumps"] | None:
-        times = [each for each in (term.jumps() for term in self.terms) if each is not None]
-        return jnp.concatenate(times) if times else None
+        return times_of(term.jumps() for term in self.terms)
+
+    def solved(self, t: Scalar, state: State, args: Any) -> Bool[Array, ""] | None:
+        return all_of(term.solved(t, state, args) for term in self.terms)
 
     def reweight(self, weights: Weights) -> "Sum":
         terms = tuple(term.reweight(weights) for term in self.terms)
@@ -155,9 +163,6 @@ class AbstractReduction(AbstractDynamics):
     Raises ValueError for a start that is not one number.
     """
 
-    def project(self, state: State) -> State:
-        return state
-
     def check(self, state: Any) -> State:
         state = (
             jnp.asarray(state, float) if isinstance(state, int | float) else as_array(state, "x0")
@@ -167,9 +172,6 @@ class AbstractReduction(AbstractDynamics):
                 f"expected one number to start from, got shape {list(state.shape)}; use vmap for more."
             )
         return state
-
-    def jumps(self) -> None:
-        return None
 
 
 def as_noise(noise) -> Scalar | None:

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import check_finite, check_instance, check_scalar, check_weights, is_concrete
+from .._hooks import times_of
 from .._typing import Scalar
 from ..geometry import AbstractGeometry
 from ._base import AbstractParticles
@@ -153,8 +154,7 @@ class ConsensusFlow(AbstractParticles):
 
     def jumps(self) -> Float[Array, " jumps"] | None:
         parts = (*self.flows, self.gate) if isinstance(self.gate, AbstractGate) else self.flows
-        times = [each for each in (part.jumps() for part in parts) if each is not None]
-        return jnp.concatenate(times) if times else None
+        return times_of(part.jumps() for part in parts)
 
     def reweight(self, weights) -> "ConsensusFlow":
         raise ValueError(

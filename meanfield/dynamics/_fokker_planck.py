@@ -72,9 +72,6 @@ class FokkerPlanck(AbstractImex):
     def damping(self, dtype) -> Coefficients:
         return self.noise.astype(dtype) * self.basis.eigenvalues.astype(dtype)
 
-    def project(self, state: Coefficients) -> Coefficients:
-        return state
-
     def check(self, state) -> Coefficients:
         state = check_finite(state, "x0")
         if state.shape != (self.basis.size,):
@@ -87,9 +84,6 @@ class FokkerPlanck(AbstractImex):
             "expected a density of mass 1 (coefficient 0); divide the coefficients by the first."
         )
         return guard(state, off <= 1e-3, message)
-
-    def jumps(self) -> None:
-        return None
 
     def dissipation(self, coeffs: Coefficients) -> Scalar:
         """int rho |A[rho] - grad V - noise grad log rho|^2: for unnormalized attention, and where there

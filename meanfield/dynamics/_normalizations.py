@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import check_nonnegative, check_scalar, guard
+from .._hooks import default
 from .._typing import Points, Scalar
 from ..geometry import Sphere
 
@@ -27,13 +28,15 @@ class AbstractNormalization(eqx.Module):
     def scale(self, t: Scalar, r: Radii, theta: Points, field: Points) -> Radii:
         """s_j, by which the velocity of each direction is divided."""
 
-    @abc.abstractmethod
+    @default
     def growth(self, t: Scalar, r: Radii, theta: Points, field: Points) -> Radii:
-        """r_j', the velocity of each radius."""
+        """r_j', the velocity of each radius: 0, by default."""
+        return jnp.zeros_like(r)
 
-    @abc.abstractmethod
+    @default
     def jumps(self) -> Float[Array, " jumps"] | None:
-        """The times at which the scale jumps; None if never."""
+        """The times at which the scale jumps; None, by default, if never."""
+        return None
 
 
 def _along(theta: Points, field: Points) -> Radii:
@@ -60,15 +63,9 @@ class PostNorm(AbstractNormalization):
     def scale(self, t: Scalar, r: Radii, theta: Points, field: Points) -> Radii:
         return jnp.ones_like(r)
 
-    def growth(self, t: Scalar, r: Radii, theta: Points, field: Points) -> Radii:
-        return jnp.zeros_like(r)
-
     def layer(self, x: Points, f: Callable[[Points], Points], step: Scalar) -> Points:
         """One residual layer: x <- N(x + step f(x)), with N(x) = x/|x|."""
         return _unit(x + step * f(x))
-
-    def jumps(self) -> None:
-        return None
 
 
 class PreNorm(AbstractNormalization):
@@ -86,9 +83,6 @@ class PreNorm(AbstractNormalization):
         """One residual layer: x <- x + step f(N(x)), with N(x) = x/|x|."""
         return x + step * f(_unit(x))
 
-    def jumps(self) -> None:
-        return None
-
 
 class PeriNorm(AbstractNormalization):
     """Peri-LN, normalization before and after attention: s = r |A|, r' = <theta, A>/|A|."""
@@ -104,9 +98,6 @@ class PeriNorm(AbstractNormalization):
     def layer(self, x: Points, f: Callable[[Points], Points], step: Scalar) -> Points:
         """One residual layer: x <- x + step N(f(N(x))), with N(x) = x/|x|."""
         return x + step * _unit(f(_unit(x)))
-
-    def jumps(self) -> None:
-        return None
 
 
 class MixNorm(AbstractNormalization):
@@ -148,12 +139,6 @@ class NGPT(AbstractNormalization):
         alpha = self.alpha(t) if callable(self.alpha) else self.alpha
         return _length(field) / jnp.asarray(alpha).astype(field.dtype)
 
-    def growth(self, t: Scalar, r: Radii, theta: Points, field: Points) -> Radii:
-        return jnp.zeros_like(r)
-
-    def jumps(self) -> None:
-        return None
-
 
 class SqrtNorm(AbstractNormalization):
     """LN-Scaling (sqrt-scaling), a residual weight that falls with depth: s = sqrt(t + 1).
@@ -165,9 +150,3 @@ class SqrtNorm(AbstractNormalization):
 
     def scale(self, t: Scalar, r: Radii, theta: Points, field: Points) -> Radii:
         return jnp.sqrt(t + 1) * jnp.ones_like(r)
-
-    def growth(self, t: Scalar, r: Radii, theta: Points, field: Points) -> Radii:
-        return jnp.zeros_like(r)
-
-    def jumps(self) -> None:
-        return None

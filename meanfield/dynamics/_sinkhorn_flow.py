@@ -2,7 +2,7 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from .._checks import check_finite
 from .._typing import Points, Scalar, Weights
@@ -75,8 +75,8 @@ class SinkhornFlow(AbstractDynamics):
         x = check_cloud(self.geometry, self.weights, state[0])
         return x, check_finite(state[1], "potentials")
 
-    def jumps(self) -> None:
-        return None
+    def solved(self, t: Scalar, state: State, args: Any) -> Bool[Array, ""]:
+        return self._solve(self.geometry.project(state[0]), state[1]).converged
 
     def _solve(self, u: Points, f: Float[Array, " n"]) -> Solution:
         # Without query and key g equals f; else the first thing to be done is to make g from f.

@@ -1,3 +1,7 @@
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
 import diffrax
 import jax
 import jax.numpy as jnp
@@ -26,8 +30,19 @@ def finite(state) -> jax.Array:
     return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state)]).all()
 
 
-def raise_if_failed(state, result: diffrax.RESULTS, ok, reached=None):
-    """`state`, whatever a run returns, or a SolveError if the run failed, at the time `reached`.
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """How a run ended: the solver's result, whether inner iterations (which are named) converged, and
+    the time that it reached."""
+
+    result: diffrax.RESULTS
+    converged: Any = None
+    inner: Sequence[str] = ()
+    reached: Any = None
+
+
+def raise_if_failed(state, ok, failure: Failure):
+    """`state`, whatever a run returns, or a SolveError if the run failed.
 
     Under jit and vmap it is an error at run time instead.
     """
@@ -35,16 +50,24 @@ def raise_if_failed(state, result: diffrax.RESULTS, ok, reached=None):
         message = "the run failed; use throw=False to see how."
         return raise_at_run_time(state, ok, message)
     if not bool(ok):
-        raise SolveError(describe(result, reached))
+        raise SolveError(describe(failure))
     return state
 
 
-def describe(result: diffrax.RESULTS, reached=None) -> str:
+def describe(failure: Failure) -> str:
     """One sentence about a failed run, with the time that it reached and its remedy."""
+    result, reached = failure.result, failure.reached
     early = "The run stopped early" + ("" if reached is None else f", at t = {reached:.6g}")
+    inner = f"the iterations of {' or '.join(failure.inner)}"
+    if failure.converged is not None and not bool(failure.converged):
+        return (
+            f"By t = {reached:.6g}, {inner} did not reach their tolerance; "
+            "loosen it or allow more of them."
+        )
     for known, remedy in REMEDIES:
         if bool(result == known):
-            return f"{early}: {remedy}."
+            maybe = "" if failure.converged is None else f", as where {inner} do not converge"
+            return f"{early}: {remedy}{maybe}."
     if bool(result == diffrax.RESULTS.successful):
         return "The state became NaN or infinite: lower dt, shorten ts, or use a smaller beta."
     return f"{early}: {diffrax.RESULTS[result]}"

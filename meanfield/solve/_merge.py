@@ -12,11 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._checks import check_scalar, guard, is_concrete
+from .._hooks import all_of, answering
 from .._typing import Scalar
 from ..attention import AbstractMask, AbstractSchedule
 from ..dynamics import AbstractDynamics, AbstractParticles
 from ._cloud import Cloud, rows, with_rows
-from ._errors import SolveError, describe, finite
+from ._errors import Failure, finite, raise_if_failed
 from ._plan import Plan, reuses_stage, stages, strength
 from ._trajectory import Merges, Trajectory
 
@@ -42,17 +43,21 @@ def simulate_with_merging(
     plan = eqx.tree_at(lambda p: p.tol, plan, jnp.minimum(plan.tol, distance / 10))
     cloud = Cloud.start(particles, x0, distance, float(ts[0]))
     run = _Run(particles, plan, args, jnp.asarray(distance, ts.dtype))
-    saved = [_look(dynamics, cloud.expand(), observe)]
+    looks = [_look(dynamics, ts[0], cloud.expand(), observe, args)]
     for start, end in itertools.pairwise(ts):
         run.until(cloud, float(start), float(end))
-        saved.append(_look(dynamics, cloud.expand(), observe))
+        looks.append(_look(dynamics, end, cloud.expand(), observe, args))
     final = dynamics.project(cloud.expand())
-    ok = jnp.asarray(bool(run.ok) and bool(finite(final)))
-    if throw and not ok:
-        raise SolveError(describe(run.result, run.reached))
+    saved, solved = zip(*looks, strict=True)
+    converged = all_of(solved)
+    ok = jnp.asarray(run.ok) & finite(final) & (True if converged is None else converged)
+    if throw:
+        inner = answering(dynamics, "solved")
+        raise_if_failed(final, ok, Failure(run.result, converged, inner, run.reached))
     values = jax.tree.map(lambda *each: jnp.stack(each), *saved)
+    stats = run.stats() | ({} if converged is None else {"converged": converged})
     merges, reached = Merges(*cloud.tree()), jnp.asarray(run.reached, ts.dtype)
-    return Trajectory(ts, values, final, run.stats(), run.result, ok, reached, merges)
+    return Trajectory(ts, values, final, stats, run.result, ok, reached, merges)
 
 
 def check_merging(dynamics, x0, ts, merge) -> tuple[AbstractParticles, float]:
@@ -143,9 +148,6 @@ class _Active(AbstractDynamics):
     def check(self, state):
         return self.flow.check(state)
 
-    def jumps(self):
-        return None
-
     def closest(self, state) -> Scalar:
         """The least distance between two active slots."""
         points = jnp.concatenate(rows(self.project(state), self.active.shape[0]), axis=1)
@@ -179,6 +181,6 @@ def _first_step(flow: _Active, state, t, args, tol):
 
 
 @eqx.filter_jit
-def _look(dynamics, state, observe: dict[str, Callable]):
+def _look(dynamics, t, state, observe: dict[str, Callable], args):
     state = dynamics.project(state)
-    return {name: function(state) for name, function in observe.items()}
+    return {name: f(state) for name, f in observe.items()}, dynamics.solved(t, state, args)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from .._checks import check_instance, check_integer
 from ..schemes import AbstractScheme
-from ._errors import finite, raise_if_failed
+from ._errors import Failure, finite, raise_if_failed
 from ._plan import check_observe
 from ._trajectory import Trajectory
 
@@ -36,7 +36,7 @@ def rollout(
     values, final, info = _scan(scheme, x0, steps, check_observe(observe), args)
     ok = finite(final)
     if throw:
-        values, final = raise_if_failed((values, final), diffrax.RESULTS.successful, ok)
+        values, final = raise_if_failed((values, final), ok, Failure(diffrax.RESULTS.successful))
     ts = jnp.arange(steps + 1, dtype=jnp.result_type(*jax.tree.leaves(x0)))
     stats, result = {"steps": steps, **info}, diffrax.RESULTS.successful
     return Trajectory(ts, values, final, stats, result, ok, reached=ts[-1])

@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 
 from .._checks import as_array, check_finite, check_instance, guard, guard_at_run_time
+from .._hooks import answering
 from .._typing import Key, Scalar
 from ..dynamics import AbstractDynamics
-from ._errors import finite, raise_if_failed
+from ._errors import Failure, finite, raise_if_failed
 from ._merge import simulate_with_merging
 from ._plan import Plan, check_observe, plan_run
 from ._trajectory import Trajectory
@@ -66,11 +67,14 @@ def simulate(
     observe = check_observe(observe)
     if merge is not None:
         return simulate_with_merging(dynamics, x0, ts, observe, plan, args, merge, throw)
-    values, final, reached, solution = _integrate(dynamics, x0, ts, observe, plan, args)
+    values, final, reached, converged, solution = _integrate(dynamics, x0, ts, observe, plan, args)
     ok = diffrax.is_successful(solution.result) & finite(final)
-    if throw:
-        values, final = raise_if_failed((values, final), solution.result, ok, reached)
     stats = plan.stats(solution.stats, ts)
+    if converged is not None:
+        ok, stats["converged"] = ok & converged, converged
+    if throw:
+        failure = Failure(solution.result, converged, answering(dynamics, "solved"), reached)
+        values, final = raise_if_failed((values, final), ok, failure)
     return Trajectory(ts, values, final, stats, solution.result, ok, reached=reached)
 
 
@@ -96,16 +100,19 @@ def check_start(dynamics: AbstractDynamics, x0, ts):
 def _integrate(dynamics, x0, ts, observe, plan: Plan, args):
     def look(t, state, args):
         state = dynamics.project(state)
-        return {name: function(state) for name, function in observe.items()}
+        return {name: f(state) for name, f in observe.items()}, dynamics.solved(t, state, args)
 
-    saves = (
-        diffrax.SubSaveAt(ts=ts, fn=look),
-        diffrax.SubSaveAt(t1=True, fn=lambda t, state, args: dynamics.project(state)),
-    )
+    def end(t, state, args):
+        state = dynamics.project(state)
+        return state, dynamics.solved(t, state, args)
+
+    saves = (diffrax.SubSaveAt(ts=ts, fn=look), diffrax.SubSaveAt(t1=True, fn=end))
     with warnings.catch_warnings():
         # diffrax marks what is not yet saved by infinity, which counts and truth values do not have.
         warnings.filterwarnings("ignore", "invalid value encountered in cast", RuntimeWarning)
         solution = plan.solve(dynamics, x0, ts[0], ts[-1], diffrax.SaveAt(subs=saves), args)
-    values, final = cast(tuple, solution.ys)
+    (values, solved), (final, last) = cast(tuple, solution.ys)
     reached = cast(tuple, solution.ts)[1][0]
-    return values, jax.tree.map(lambda leaf: leaf[0], final), reached, solution
+    if last is not None:
+        last = last[0] & (solved | (ts > reached)).all()
+    return values, jax.tree.map(lambda leaf: leaf[0], final), reached, last, solution

@@ -27,7 +27,8 @@ class Trajectory(eqx.Module):
     - `ts` [T]: the times of the saves (steps, for a rollout).
     - `values`: dict of observables, each with leading length T.
     - `final`: the last state.
-    - `stats`: dict of counts: steps, accepted, rejected, and rhs (right-hand sides) where known.
+    - `stats`: dict of counts: steps, accepted, rejected, and rhs (right-hand sides) where known; of a
+      drift that iterates, also `converged`: whether it reached its tolerance at all saves and the end.
     - `result`: how the solver ended; `ok`: whether it succeeded with a finite state.
     - `reached`: the time of `final`: the last of `ts`, unless the run stopped before. Where a solution
       blows up, that is when.
