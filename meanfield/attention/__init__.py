@@ -4,7 +4,10 @@ from ._approximate import AbstractApproximate as AbstractApproximate
 from ._base import AbstractAttention as AbstractAttention
 from ._blockwise import Blockwise as Blockwise
 from ._dense import Dense as Dense
-from ._doubly_stochastic import doubly_stochastic_potential as doubly_stochastic_potential
+from ._doubly_stochastic import (
+    doubly_stochastic_potential as doubly_stochastic_potential,
+    smoothed as smoothed,
+)
 from ._engine import AbstractEngine as AbstractEngine
 from ._exponential import (
     AbstractExponential as AbstractExponential,

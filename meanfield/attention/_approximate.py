@@ -4,8 +4,7 @@ from jaxtyping import Array, Float
 
 from .._typing import Points
 from ._engine import AbstractEngine
-from ._exponential import AbstractExponential
-from ._problem import ExponentialSum
+from ._problem import ExponentialSum, PosesSums
 
 
 class AbstractApproximate(AbstractEngine):
@@ -17,7 +16,7 @@ class AbstractApproximate(AbstractEngine):
 
     def relative_error(
         self,
-        attention: AbstractExponential,
+        attention: PosesSums,
         x: Points,
         y: Float[Array, "m d"] | None = None,
         w: Float[Array, " m"] | None = None,

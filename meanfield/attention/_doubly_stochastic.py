@@ -1,18 +1,33 @@
-"""Doubly stochastic attention of a density on the sphere."""
+"""What a density on the sphere, in harmonics, feels of kernels e^{beta <x, y>}."""
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._typing import Scalar
 from ..harmonics import AbstractBasis
-from ._softmax import Softmax
+from ._profiles import exponential, primitive
 
 ITERATIONS = 40
 """Of the averaged iteration, which divides the error by 3: to rounding in double precision."""
 
 
+def smoothed(
+    beta: Scalar, basis: AbstractBasis, coeffs: Float[Array, " k"]
+) -> tuple[Float[Array, " k"], Float[Array, " k"]]:
+    """Two convolutions of a density: its mass Z e^{-beta}, and the function whose gradient is
+    the unnormalized field, int e^{beta (<x, y> - 1)} P_x y rho(y) dy."""
+    beta = beta.astype(coeffs.dtype)
+
+    def smooth(profile):
+        multipliers = basis.multipliers(profile(beta), dtype=coeffs.dtype)
+        return basis.convolve(coeffs, multipliers)
+
+    return smooth(exponential), smooth(primitive)
+
+
 def doubly_stochastic_potential(
-    softmax: Softmax, basis: AbstractBasis, coeffs: Float[Array, " k"]
+    beta: Scalar, basis: AbstractBasis, coeffs: Float[Array, " k"]
 ) -> Float[Array, " q"]:
     """g at the nodes such that e^{g(x) + beta (<x, y> - 1) + g(y)} has the marginals one under rho.
 
@@ -27,15 +42,15 @@ def doubly_stochastic_potential(
     rho = basis.synthesize(coeffs)
 
     def step(g, _):
-        mass, _ = softmax.smoothed(basis, basis.analyze(rho * jnp.exp(g)))
+        mass, _ = smoothed(beta, basis, basis.analyze(rho * jnp.exp(g)))
         return (g - 2 * jnp.log(basis.synthesize(mass))) / 3, None
 
     return jax.lax.scan(step, jnp.zeros_like(rho), None, length=ITERATIONS)[0]
 
 
 def tilted_density(
-    softmax: Softmax, basis: AbstractBasis, coeffs: Float[Array, " k"]
+    beta: Scalar, basis: AbstractBasis, coeffs: Float[Array, " k"]
 ) -> Float[Array, " k"]:
     """The coefficients of rho e^g: its softmax field is the Sinkhorn field of rho."""
-    g = doubly_stochastic_potential(softmax, basis, coeffs)
+    g = doubly_stochastic_potential(beta, basis, coeffs)
     return basis.analyze(basis.synthesize(coeffs) * jnp.exp(g))

@@ -6,13 +6,11 @@ from jaxtyping import Array, Float
 
 from .._checks import check_scalar, is_concrete
 from .._typing import Matrix, Points, Scalar
-from ..harmonics import AbstractBasis
 from ._auto import chosen
 from ._base import AbstractAttention
 from ._engine import AbstractEngine, Sums
 from ._masks import AbstractMask, as_mask
 from ._problem import ExponentialSum, check_matrix, check_query_and_key, exponential_sum
-from ._profiles import exponential, primitive
 
 
 class AbstractExponential(AbstractAttention):
@@ -54,19 +52,6 @@ class AbstractExponential(AbstractAttention):
     def engine_for(self, n: int, m: int | None = None, dtype: DTypeLike = float) -> AbstractEngine:
         """The engine that will sum n queries against m keys (m = n by default) of this precision."""
         return chosen(self.engine, n, m, dtype)
-
-    def smoothed(
-        self, basis: AbstractBasis, coeffs: Float[Array, " k"]
-    ) -> tuple[Float[Array, " k"], Float[Array, " k"]]:
-        """Two convolutions of a density: its mass Z e^{-beta}, and the function whose gradient is
-        the unnormalized field, int e^{beta (<x, y> - 1)} P_x y rho(y) dy."""
-        beta = self.beta.astype(coeffs.dtype)
-
-        def smooth(profile):
-            multipliers = basis.multipliers(profile(beta), dtype=coeffs.dtype)
-            return basis.convolve(coeffs, multipliers)
-
-        return smooth(exponential), smooth(primitive)
 
     def isotropic_value(self) -> Scalar:
         """The number s of value = s * identity; ValueError for what no zonal kernel can express."""

@@ -9,8 +9,7 @@ from ..harmonics import AbstractBasis, Fourier, SphericalHarmonics
 from ._approximate import AbstractApproximate
 from ._double_fourier import has_nufft, smoothed_sums
 from ._engine import Sums
-from ._exponential import AbstractExponential
-from ._problem import ExponentialSum
+from ._problem import ExponentialSum, PosesSums
 from ._profiles import exponential, primitive, tilted
 
 FEWEST_FOR_NUFFT = 2048
@@ -55,7 +54,7 @@ class Harmonic(AbstractApproximate):
 
     @staticmethod
     def fitted(
-        attention: AbstractExponential,
+        attention: PosesSums,
         x: Points,
         y: Float[Array, "m d"] | None = None,
         w: Float[Array, " m"] | None = None,

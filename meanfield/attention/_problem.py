@@ -1,3 +1,5 @@
+from typing import Protocol, runtime_checkable
+
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -46,6 +48,22 @@ class ExponentialSum(eqx.Module):
         """|beta| |q_i| max_j |k_j| >= |l_ij| without a mask; equals beta for plain tokens on the sphere."""
         longest = jnp.linalg.norm(self.k, axis=-1).max()
         return jnp.abs(self.beta) * jnp.linalg.norm(self.q, axis=-1) * longest
+
+
+@runtime_checkable
+class PosesSums(Protocol):
+    """An attention of which an engine needs to know only what there is to sum."""
+
+    @property
+    def beta(self) -> Scalar:
+        """The inverse temperature."""
+        ...
+
+    def problem(
+        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
+    ) -> ExponentialSum:
+        """What the engine is asked to sum."""
+        ...
 
 
 def exponential_sum(

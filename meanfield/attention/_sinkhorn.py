@@ -154,13 +154,13 @@ class Sinkhorn(AbstractAttention):
 
     def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:
         softmax = self.on_the_sphere()
-        return softmax.mean_field(basis, tilted_density(softmax, basis, coeffs))
+        return softmax.mean_field(basis, tilted_density(self.beta, basis, coeffs))
 
     def attraction(
         self, basis: AbstractBasis, coeffs: Float[Array, " k"], x: Float[Array, "m ..."]
     ) -> Float[Array, " m"]:
         softmax = self.on_the_sphere()
-        return softmax.attraction(basis, tilted_density(softmax, basis, coeffs), x)
+        return softmax.attraction(basis, tilted_density(self.beta, basis, coeffs), x)
 
     def gaussian_field(self, mean: Float[Array, " d"], cov: Float[Array, "d d"]) -> AffineField:
         """The field of the cloud N(m, S): field(x) = V (m + M (x - m)), M of `doubly_stochastic_gain`."""

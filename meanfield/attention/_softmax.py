@@ -4,6 +4,7 @@ from jaxtyping import Array, Float
 
 from .._typing import Points
 from ..harmonics import AbstractBasis
+from ._doubly_stochastic import smoothed
 from ._exponential import AbstractExponential
 from ._gaussian import AffineField, in_coordinates, logit_matrix, refuse_mask
 
@@ -30,14 +31,14 @@ class Softmax(AbstractExponential):
 
     def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:
         scale = self.isotropic_value().astype(coeffs.dtype)
-        mass, pull = self.smoothed(basis, coeffs)
+        mass, pull = smoothed(self.beta, basis, coeffs)
         return scale * jax.vmap(jnp.divide)(basis.node_gradient(pull), basis.synthesize(mass))
 
     def attraction(
         self, basis: AbstractBasis, coeffs: Float[Array, " k"], x: Float[Array, "m ..."]
     ) -> Float[Array, " m"]:
         beta = self.beta.astype(coeffs.dtype)
-        mass, pull = (basis.evaluate(part, x) for part in self.smoothed(basis, coeffs))
+        mass, pull = (basis.evaluate(part, x) for part in smoothed(self.beta, basis, coeffs))
         # (1/beta) log Z; at beta = 0, where Z = 1, its limit.
         potential = jnp.where(beta == 0, pull, jnp.log(mass) / jnp.where(beta == 0, 1, beta))
         return self.isotropic_value().astype(coeffs.dtype) * potential

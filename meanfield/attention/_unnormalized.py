@@ -5,6 +5,7 @@ from jaxtyping import Array, Float
 from .._checks import check_scalar
 from .._typing import Points, Scalar
 from ..harmonics import AbstractBasis
+from ._doubly_stochastic import smoothed
 from ._exponential import AbstractExponential
 
 
@@ -31,13 +32,13 @@ class Unnormalized(AbstractExponential):
         return sums.moment * jnp.exp(sums.shift - self.offset.astype(x.dtype))[:, None]
 
     def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:
-        _, pull = self.smoothed(basis, coeffs)
+        _, pull = smoothed(self.beta, basis, coeffs)
         return self._scale(coeffs.dtype) * basis.node_gradient(pull)
 
     def attraction(
         self, basis: AbstractBasis, coeffs: Float[Array, " k"], x: Float[Array, "m ..."]
     ) -> Float[Array, " m"]:
-        _, pull = self.smoothed(basis, coeffs)
+        _, pull = smoothed(self.beta, basis, coeffs)
         return self._scale(coeffs.dtype) * basis.evaluate(pull, x)
 
     def _scale(self, dtype) -> Scalar:

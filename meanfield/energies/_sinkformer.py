@@ -49,7 +49,7 @@ class Sinkformer(AbstractEnergy):
 
     def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
         attention = self._attention()
-        potential = doubly_stochastic_potential(attention.on_the_sphere(), basis, coeffs)
+        potential = doubly_stochastic_potential(attention.on_the_sphere().beta, basis, coeffs)
         rho = basis.synthesize(coeffs)
         constant = self.beta.astype(rho.dtype) / 2  # of the kernel e^{beta (t - 1)} of densities
         return constant - basis.weights.astype(rho.dtype) @ (rho * potential)

@@ -8,7 +8,7 @@ import xarray as xr
 from jaxtyping import Array, Float
 
 from .._typing import Points, Scalar, Weights
-from ..attention import AbstractAttention, Sinkhorn, Softmax, doubly_stochastic_potential
+from ..attention import AbstractAttention, Sinkhorn, doubly_stochastic_potential, smoothed
 from ..dynamics import FokkerPlanck, Normal
 from ..geometry import Euclidean
 from ..harmonics import AbstractBasis, Fourier, SphericalHarmonics
@@ -173,9 +173,9 @@ def _density_residual(
     """The marginal error of Sinkhorn attention at a density: int rho |e^g int k e^g rho - 1|."""
     if not isinstance(attention, Sinkhorn):
         return jnp.zeros((), coeffs.dtype)
-    softmax, rho = Softmax(attention.beta), basis.synthesize(coeffs)
-    factor = jnp.exp(doubly_stochastic_potential(softmax, basis, coeffs))
-    mass, _ = softmax.smoothed(basis, basis.analyze(rho * factor))
+    beta, rho = attention.beta, basis.synthesize(coeffs)
+    factor = jnp.exp(doubly_stochastic_potential(beta, basis, coeffs))
+    mass, _ = smoothed(beta, basis, basis.analyze(rho * factor))
     return basis.weights @ jnp.abs(rho * (factor * basis.synthesize(mass) - 1))
 
 
