@@ -2,37 +2,52 @@
 
   meanfield list                                      the studies there are
   meanfield run STUDY [--field value ...] [--tiny]    run one and hold it against theory
-                      [--out DIR] [--seeds N] [--distributed]
+                      [--out DIR] [--seeds N] [--keep] [--fresh] [--distributed]
   meanfield show DIR                                  what a run left in a folder
   meanfield doctor                                    whether this machine computes right numbers
   meanfield --version
 
-`meanfield run STUDY --help` lists a study's fields. A run that is stopped resumes where it was.
-The exit status is 1 if a claim fails, 2 for bad input, 130 if interrupted.
+`meanfield run STUDY --help` lists a study's fields. A run that is stopped resumes where it was; what
+other code computed is named and computed again (--keep uses it, --fresh computes all again).
+The exit status is 1 if a claim fails, 2 for bad input, 130 if interrupted, 143 if terminated.
 """
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
-from importlib import metadata
+from io import TextIOWrapper
+
+from ._signals import end_on_signals, kept
+
+_BROKEN_PIPE = 141  # what a shell says of a program that wrote where nobody reads
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line and returns the exit status."""
+    """Runs the command line and returns the exit status; without `argv`, as a program of its own."""
+    if argv is None:
+        become_program()
     arguments = [*(sys.argv[1:] if argv is None else argv)]
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(__doc__)
-        return 0 if arguments else 2
-    if arguments[0] == "--version":
-        print(f"meanfield {metadata.version('meanfield-jax')}")
-        return 0
-    return guarded(lambda: _dispatch(arguments), show_traceback="--traceback" in arguments)
+    return guarded(lambda: _main(arguments), show_traceback="--traceback" in arguments)
+
+
+def become_program() -> None:
+    """Makes this process a program: it ends on signals, and prints whatever it is asked to."""
+    end_on_signals()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # not every terminal has every character
+            stream.reconfigure(errors="backslashreplace", line_buffering=True)
 
 
 def guarded(command: Callable[[], int], show_traceback: bool = False) -> int:
     """The exit status of `command`, with one sentence for each error that a user can mend."""
     try:
-        return command()
+        status = command()
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # as by `meanfield list | head`
+        _close_stdout()
+        return _BROKEN_PIPE
     except (ValueError, RuntimeError) as error:  # bad input; a failure while integrating
         if show_traceback:
             raise
@@ -44,8 +59,20 @@ def guarded(command: Callable[[], int], show_traceback: bool = False) -> int:
     except SystemExit as asked_for_help:
         return int(asked_for_help.code or 0)
     except KeyboardInterrupt:
-        complain("interrupted; the finished cells are kept, and the same command resumes")
+        complain(kept("interrupted"))
         return 130
+
+
+def _main(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(__doc__)
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        from importlib import metadata
+
+        print(f"meanfield {metadata.version('meanfield-jax')}")
+        return 0
+    return _dispatch(arguments)
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -66,5 +93,12 @@ def _dispatch(arguments: list[str]) -> int:
 
 def complain(message: str) -> int:
     """Says what went wrong in one paragraph on the standard error; the status for bad input."""
-    print(f"meanfield: {' '.join(message.split())}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # nobody listens
+        print(f"meanfield: {' '.join(message.split())}", file=sys.stderr)
     return 2
+
+
+def _close_stdout() -> None:
+    """Sends what is still to be written nowhere: Python would complain at its end."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

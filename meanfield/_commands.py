@@ -41,6 +41,10 @@ class _RunOptions:
     """Folder of this run alone; by default results/<study>-<hash>. The same folder resumes."""
     seeds: int = 1
     """Number of seeds, from --seed on; claims are made at each."""
+    keep: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Use stored results of other code or other versions; by default they are named and computed again."""
+    fresh: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Remove what is stored and compute all again."""
     float32: tyro.conf.FlagCreatePairsOff[bool] = False
     """Compute in float32; by default float64."""
     distributed: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -95,19 +99,40 @@ def run(arguments: list[str]) -> int:
 
 
 def _run(study: Study, options: _RunOptions) -> int:
-    store = study.store(options.out)
-    reused = store.cells()
+    store = _opened(study, options)
     result = study.run(store, sys.stderr.isatty(), options.distributed)
     claims = claims_of(study, result)
     passed = all(claim["passed"] for claim in claims)
     if jax.process_index() > 0:  # the first one speaks for all
         return 0 if passed else 1
     store.save_claims(claims)
-    if reused:
-        print(f"reused {reused} stored cells, computed at {result.attrs['cells_computed_at']}")
+    if store.reused:
+        print(f"reused {store.reused} stored cells, {_computed(result)}")
     print_claims(claims)
     print(f"results in {store.folder}")
     return 0 if passed else 1
+
+
+def _opened(study: Study, options: _RunOptions) -> Store:
+    """The store of a run with the options `out`, `keep`, `fresh`; what other code left is named."""
+    if options.fresh and (options.keep or options.distributed):
+        raise UsageError(
+            "expected --fresh without --keep or --distributed, whose processes would remove each "
+            "other's cells; leave one of them out, or remove the folder first"
+        )
+    store = study.store(options.out, keep=options.keep)
+    if options.fresh:
+        store.clear()
+    name_other_code(store)
+    return store
+
+
+def name_other_code(store: Store) -> None:
+    """Says if a folder holds results of other code, and what is done about them."""
+    if store.other_code:
+        done = "kept, as --keep asks" if store.keep else "computed again; --keep would use them"
+        said = f"results in {store.folder} are of other code, {store.other_code}: {done}"
+        print(said, file=sys.stderr)
 
 
 def show(arguments: list[str]) -> int:
@@ -115,7 +140,7 @@ def show(arguments: list[str]) -> int:
     options = parse(_ShowOptions, "meanfield show", arguments)
     store = Store.open(options.folder)
     result = store.load_result()
-    facts = {k: str(v) for k, v in store.identity.items() if k != "fields"}
+    facts = {k: str(v) for k, v in store.identity.items() if not isinstance(v, dict)}
     facts |= {k: str(v) for k, v in store.identity.get("fields", {}).items()}
     print_facts(facts)
     if result is None:
@@ -235,8 +260,13 @@ def _number(value: float | str) -> str:
 
 
 def _origin(result: xr.Dataset) -> dict[str, Any]:
-    shown = ("provenance_", "cells_computed_at")
+    shown = ("provenance_", "cells_computed")
     return {str(k): v for k, v in result.attrs.items() if str(k).startswith(shown)}
+
+
+def _computed(result: xr.Dataset) -> str:
+    """Where and by what the cells of a result were computed."""
+    return f"computed at {result.attrs['cells_computed_at']} with {result.attrs['cells_computed_with']}"
 
 
 def _describe(variable: xr.Variable) -> str:

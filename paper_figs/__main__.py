@@ -1,11 +1,19 @@
 """The command that draws figures: see the package's docstring."""
 
-import importlib
 import sys
+
+from meanfield._cli import become_program, complain, guarded
+
+if __name__ == "__main__":
+    become_program()  # before the imports, which take seconds
+
+import importlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Annotated, Any
 
@@ -18,10 +26,16 @@ import tyro
 import xarray as xr
 from matplotlib.figure import Figure
 
-from meanfield._cli import complain, guarded
-from meanfield._commands import choose, claims_of, first_line, parse, print_claims
+from meanfield._commands import (
+    choose,
+    claims_of,
+    first_line,
+    name_other_code,
+    parse,
+    print_claims,
+)
 from meanfield._runtime import prepare
-from meanfield.io import write_json
+from meanfield.io import write_bytes, write_json
 from meanfield.studies import Study
 
 HERE = Path(__file__).parent
@@ -39,6 +53,8 @@ class Options:
     """Reduced studies, and only the figures that have them."""
     out: Path = Path("results")
     """Folder for the figures, the studies' results and claims.json."""
+    keep: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Use stored results of other code or other versions; by default they are computed again."""
     list: tyro.conf.FlagCreatePairsOff[bool] = False
     """List the figures and stop."""
     traceback: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -102,7 +118,8 @@ def _run_all(studies: dict[str, Study], options: Options, claims: dict) -> dict[
     results = {}
     for label, full in studies.items():
         study = full.tiny() if options.tiny else full
-        store = study.store(root=options.out)
+        store = study.store(root=options.out, keep=options.keep)
+        name_other_code(store)
         known = store.load_result() is not None
         result = results[label] = study.run(store, progress=sys.stderr.isatty())
         if known and store.key not in claims:
@@ -118,13 +135,19 @@ def _save(module: ModuleType, results: dict[str, xr.Dataset], path: Path) -> Non
     figure: Figure = module.draw(results)
     facts = _facts(results)
     text = "; ".join(f"{name} {value}" for name, value in facts.items())
-    figure.savefig(path.with_suffix(".png"), metadata={"Title": path.name, **facts})
-    figure.savefig(
-        path.with_suffix(".pdf"),
-        metadata={"Title": path.name, "Creator": "meanfield", "Subject": text},
-    )
+    about = {
+        "png": {"Title": path.name, **facts},
+        "pdf": {"Title": path.name, "Creator": "meanfield", "Subject": text},
+    }
+    for kind, metadata in about.items():
+        picture = BytesIO()
+        figure.savefig(picture, format=kind, metadata=metadata)
+        write_bytes(path.with_suffix(f".{kind}"), picture.getvalue())
     if hasattr(module, "animate"):
-        module.animate(results).save(path.with_suffix(".gif"), writer="pillow")
+        with TemporaryDirectory() as folder:
+            film = Path(folder) / "film.gif"
+            module.animate(results).save(film, writer="pillow")
+            write_bytes(path.with_suffix(".gif"), film.read_bytes())
     plt.close("all")
 
 

@@ -1,6 +1,20 @@
 """The result store: cells and results as netCDF, written atomically, with their provenance."""
 
-from ._atomic import StoreError as StoreError
-from ._json import digest as digest, plain as plain
-from ._provenance import precision as precision, provenance as provenance, version as version
-from ._store import Store as Store, stamp as stamp, strip as strip, write_json as write_json
+from ._atomic import StoreError as StoreError, write_bytes as write_bytes
+from ._code import code_digest as code_digest
+from ._identity import (
+    blend as blend,
+    described_code as described_code,
+    identity_of as identity_of,
+    stamp as stamp,
+    strip as strip,
+    work_key as work_key,
+)
+from ._json import digest as digest, plain as plain, write_json as write_json
+from ._provenance import (
+    precision as precision,
+    provenance as provenance,
+    software as software,
+    version as version,
+)
+from ._store import Store as Store

@@ -1,33 +1,42 @@
 """Files that are either whole or absent, whatever kills the process that writes them."""
 
 import contextlib
+import errno
 import os
-from collections.abc import Callable
+import time
 from pathlib import Path
+
+_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 class StoreError(ValueError):
     """A folder or file of results that cannot be used, in one sentence that names the remedy."""
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Calls `write` on a temporary file beside `path`, then puts it in the place of `path`.
+def write_bytes(path: Path, content: bytes) -> None:
+    """Puts `content` in the place of the file `path`, and makes its folder where there is none.
 
     The bytes are on the disk before the name is: a reader sees the old file or the new one, never
     a part. Raises StoreError where the system refuses to write.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with speaking(path.parent):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write(temporary)
-            _flush(temporary)
-            temporary.replace(path)
-        with contextlib.suppress(OSError):  # some systems cannot flush a folder
-            _flush(path.parent)
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    with speaking(path.parent), _beside(path, content) as temporary:
+        _replace(temporary, path)
+
+
+def write_new(path: Path, content: bytes) -> bool:
+    """Makes the file `path`, whole, unless there is one; whether it did.
+
+    Of several processes that try at once exactly one succeeds. Raises StoreError where the system
+    refuses to write.
+    """
+    with speaking(path.parent), _beside(path, content) as temporary:
+        try:
+            os.link(temporary, path)
+            return True
+        except FileExistsError:
+            return False
+        except (OSError, AttributeError):  # some file systems know no links
+            return _create(path, content)
 
 
 @contextlib.contextmanager
@@ -36,16 +45,64 @@ def speaking(folder: Path):
     try:
         yield
     except OSError as error:
+        full = error.errno in _FULL
         raise StoreError(
             f"expected a folder that can be read and written, got {folder} "
-            f"({error.strerror or error}); choose another folder or change its permissions."
+            f"({error.strerror or error}); "
+            + ("make room there or " if full else "")
+            + (
+                "choose another folder."
+                if full
+                else "choose another folder or change its permissions."
+            )
         ) from error
 
 
-def _flush(path: Path) -> None:
-    """Waits until the system has put `path` on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+@contextlib.contextmanager
+def _beside(path: Path, content: bytes):
+    """A file of that content beside `path`, which is gone at the end."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Neither the process's number, which containers share, nor the name, which may be long already.
+    temporary = path.with_name(f".{os.urandom(12).hex()}.tmp")
     try:
-        os.fsync(descriptor)
+        _create(temporary, content)
+        yield temporary
+        _flush_folder(path.parent)
     finally:
-        os.close(descriptor)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _create(path: Path, content: bytes) -> bool:
+    """Writes a file that was not there and waits until it is on the disk; False if it was there."""
+    try:
+        with path.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:
+        return False
+    return True
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    """Renames; Windows refuses to while another process reads the old file, which is soon over."""
+    for pause in (0.01, 0.1, 1.0) if os.name == "nt" else ():
+        try:
+            temporary.replace(path)
+            return
+        except PermissionError:
+            time.sleep(pause)
+    temporary.replace(path)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Waits until the names in a folder are on the disk, where the system can (Windows cannot)."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

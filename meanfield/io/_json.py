@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from ._atomic import write_bytes
+
 # Beyond it, not every integer is a float.
 _EXACT = 2**53
 
@@ -22,10 +24,12 @@ def plain(value: Any) -> Any:
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, np.floating):  # of which the longest knows no Python number of its own
+        return plain(float(value))
     if isinstance(value, np.generic | np.ndarray):
         return plain(value.tolist())
     if isinstance(value, Mapping):
-        return {str(name): plain(item) for name, item in value.items()}
+        return _plain_mapping(value)
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
@@ -38,6 +42,15 @@ def plain(value: Any) -> Any:
         f"expected numbers, strings, booleans, lists or dicts of them, got {value!r}; "
         "convert it before it is stored."
     )
+
+
+def _plain_mapping(value: Mapping) -> dict[str, Any]:
+    named = {str(name): plain(item) for name, item in value.items()}
+    if len(named) < len(value):
+        raise ValueError(
+            f"expected keys that differ as strings, got {[*value]}; rename one before it is stored."
+        )
+    return named
 
 
 def digest(value: Any) -> str:
@@ -56,6 +69,36 @@ def _canonical(value: Any) -> Any:
     return value
 
 
-def dumps(value: Any) -> str:
+def encode(value: Any) -> bytes:
     """`value` as strict JSON, for people and for programs."""
-    return json.dumps(plain(value), indent=2, allow_nan=False) + "\n"
+    return (json.dumps(plain(value), indent=2, allow_nan=False) + "\n").encode()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes plain values as JSON, atomically."""
+    write_bytes(path, encode(value))
+
+
+def decode(content: bytes) -> Any:
+    """What `encode` was given. Raises ValueError if it is not strict JSON in UTF-8."""
+    try:
+        return json.loads(content.decode(), parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def seal(value: dict[str, Any]) -> dict[str, Any]:
+    """`value` with its hash as the entry `sha256`."""
+    return value | {"sha256": digest(value)}
+
+
+def unseal(value: dict[str, Any]) -> dict[str, Any]:
+    """What `seal` was given. Raises ValueError if it has changed."""
+    bare = {name: item for name, item in value.items() if name != "sha256"}
+    if value.get("sha256") != digest(bare):
+        raise ValueError("damaged or edited")
+    return bare

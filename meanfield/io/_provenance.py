@@ -9,15 +9,28 @@ from pathlib import Path
 
 import jax
 
-PACKAGES = ("meanfield-jax", "jax", "jaxlib", "diffrax", "equinox", "ott-jax", "numpy", "xarray")
+NUMERICAL = (
+    *("jax", "jaxlib", "numpy", "scipy"),
+    *("diffrax", "equinox", "lineax", "optax", "optimistix", "ott-jax"),
+)
+"""Packages of which another version may compute other numbers."""
+PACKAGES = ("meanfield-jax", *NUMERICAL, "xarray")
 
 
+@functools.cache
 def version(package: str) -> str:
     """The installed version of `package`, or 'unknown'."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return "unknown"
+
+
+def software() -> dict[str, str]:
+    """The versions that may change numbers: of the packages that compute, and Python's (its minor
+    release: `sum` rounds otherwise since 3.12)."""
+    minor = ".".join(platform.python_version_tuple()[:2])
+    return {"python": minor} | {name: version(name) for name in NUMERICAL}
 
 
 def provenance() -> dict[str, str]:

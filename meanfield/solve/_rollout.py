@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from .._checks import check_instance, check_integer
+from .._memory import drop_programs
 from ..schemes import AbstractScheme
 from ._errors import Failure, finite, raise_if_failed
 from ._plan import check_observe
@@ -30,6 +31,7 @@ def rollout(
     steps + 1, and `ts` counts steps. `stats` holds what each step reports, stacked. Raises ValueError
     for input that does not fit and `SolveError` if a state became NaN or infinite.
     """
+    drop_programs()
     check_instance(scheme, AbstractScheme, "a scheme", "simulate(dynamics, x0, ts) runs dynamics")
     x0 = scheme.check(x0)
     steps = check_integer(steps, "steps")

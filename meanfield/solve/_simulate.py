@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from .._checks import as_array, check_finite, check_instance, guard, guard_at_run_time
 from .._hooks import answering
+from .._memory import drop_programs
 from .._typing import Key, Scalar
 from ..dynamics import AbstractDynamics
 from ._errors import Failure, finite, raise_if_failed
@@ -80,6 +81,7 @@ def simulate(
 
 def check_start(dynamics: AbstractDynamics, x0, ts):
     """A start and times that fit, in one dtype."""
+    drop_programs()
     remedy = "rollout(scheme, x0, steps) runs schemes"
     check_instance(dynamics, AbstractDynamics, "a dynamics", remedy)
     x0 = dynamics.check(x0)

@@ -44,9 +44,11 @@ cell, or from `jax.random.key(self.seed)` where the cells are to share their noi
 puts the parts along dimensions named after the cell's entries (here `start`); replace it where the
 cells fill no grid, or further quantities follow from all of them. `run` turns jax arrays into numpy.
 
-A stored result is known by the study's name, fields, precision and the package's version, and not by
-its code: after editing a study, remove its folder. Fields named tiny, out, seeds, float32,
-distributed or traceback would collide with the flags of `meanfield run`.
+A folder of results is known by the study's name, fields and precision, and each file in it by its
+code too: the sources of the study's module and of all modules of ours that it imports (comments and
+docstrings aside), and the versions of the packages that compute. After an edit, what is stored counts
+as absent and is named, unless it is asked to be kept. Fields named tiny, out, seeds, float32, keep,
+fresh, distributed or traceback would collide with the flags of `meanfield run`.
 '''
 
 import abc
@@ -61,7 +63,22 @@ from typing import Any, TypeVar, cast
 import jax
 import xarray as xr
 
-from ..io import Store, digest, plain, precision, provenance, stamp, strip, version
+from .._memory import drop_programs
+from ..io import (
+    Store,
+    blend,
+    code_digest,
+    described_code,
+    digest,
+    identity_of,
+    plain,
+    precision,
+    provenance,
+    software,
+    stamp,
+    strip,
+    work_key,
+)
 from ._claim import Claim as Claim
 from ._fields import check_fields
 from ._share import compute_share, wait_until
@@ -119,39 +136,60 @@ class Study(abc.ABC):
         shares the cells among the processes of `jax.distributed`, which meet in one store, and among
         the devices of each; the first process assembles. Provenance stands in the attributes of
         the result. Raises ValueError if the store is another study's, a file of it is damaged, or
-        there is none to meet in.
+        there is none to meet in. A run that fails before anything is stored leaves no folder.
         """
-        if store is not None:
-            self._check(store)
-            if (known := store.load_result()) is not None:
-                return known
+        if store is None:
+            return self._run(None, progress, distributed)
+        self._check(store)
+        try:
+            return self._run(store, progress, distributed)
+        except BaseException:
+            store.release()
+            raise
+
+    def _run(self, store: Store | None, progress: bool, distributed: bool) -> xr.Dataset:
+        if store is not None and (known := store.load_result()) is not None:
+            return known
         cells = _distinct(self.cells())
         if distributed and (known := self._meet(cells, store)) is not None:
             return known
+        identity = self.identity()
         parts = [self._part(cell, store) for cell in _track(cells, self.name(), progress)]
         result = self.assemble([strip(part) for part in parts]).as_numpy()
-        result = result.assign_attrs(study=self.name(), cells_computed_at=_origins(parts))
+        result = result.assign_attrs(
+            study=self.name(),
+            cells_computed_at=_origins(parts),
+            cells_computed_with=_codes(identity, parts),
+        )
+        identity = blend(identity, parts)
         if store is not None:
-            store.save_result(result)
-        return result.assign_attrs(stamp(self.identity()))
+            store.save_result(result, identity)
+        return result.assign_attrs(stamp(identity))
 
     def key(self, cell: dict[str, Any]) -> jax.Array:
         """A random key of the seed and the cell, whatever the order of the cells."""
         return jax.random.fold_in(jax.random.key(self.seed), int(digest(cell)[:8], 16))
 
-    def store(self, folder: str | Path | None = None, root: str | Path = "results") -> Store:
-        """The store of this study: `folder` itself, or `root/<study>-<hash>` if it is None."""
+    def store(
+        self, folder: str | Path | None = None, root: str | Path = "results", keep: bool = False
+    ) -> Store:
+        """The store of this study: `folder` itself, or `root/<study>-<hash>` if it is None.
+
+        What other code has left there is named in its `other_code`, and used only if `keep`.
+        """
         if folder is not None:
-            return Store(folder, self.identity())
-        return Store.under(root, self.identity())
+            return Store(folder, self.identity(), keep)
+        return Store.under(root, self.identity(), keep)
 
     def identity(self) -> dict[str, Any]:
-        """What makes this computation another one: name, fields, package version, precision."""
+        """What makes this computation another one: name, fields, precision; and the code that makes
+        its numbers other ones: a digest of the sources, and the versions of the packages."""
         return {
             "study": self.name(),
             "fields": plain(self),
-            "version": version("meanfield-jax"),
             "precision": precision(),
+            "code": code_digest(type(self)),
+            "software": software(),
         }
 
     @classmethod
@@ -160,7 +198,7 @@ class Study(abc.ABC):
         return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
 
     def _check(self, store: Store) -> None:
-        if store.key != digest(self.identity()):
+        if store.key != work_key(self.identity()):
             raise ValueError(
                 f"expected the store of this study, got {store.folder}; pass self.store(folder)."
             )
@@ -178,9 +216,10 @@ class Study(abc.ABC):
         return store.load_result()
 
     def _part(self, cell: dict[str, Any], store: Store | None) -> xr.Dataset:
-        if store is not None and cell in store:
-            return store.load_cell(cell)
+        if store is not None and (known := store.find_cell(cell)) is not None:
+            return known
         part = self.compute(dict(cell)).as_numpy()
+        drop_programs()
         if store is not None:
             store.save_cell(cell, part)
         return part
@@ -225,3 +264,9 @@ def _origins(parts: list[xr.Dataset]) -> str:
         for o in origins
     ]
     return ", ".join(dict.fromkeys(commits))
+
+
+def _codes(identity: dict[str, Any], parts: list[xr.Dataset]) -> str:
+    """The code and the versions by which the parts were computed."""
+    each = [described_code(identity_of(part) or identity) for part in parts]
+    return "; ".join(dict.fromkeys(each))

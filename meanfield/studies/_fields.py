@@ -1,4 +1,5 @@
 import dataclasses
+import math
 from typing import Any
 
 from .._checks import check_choice, check_integer
@@ -8,10 +9,17 @@ def check_fields(study: Any) -> None:
     """ValueError for a field that holds what its default says that it cannot.
 
     A tuple of names holds some of those in its default. Whole numbers are at least 1 where the
-    default is positive, or at least what `dataclasses.field(metadata={"least": 0})` says.
+    default is positive, or at least what `dataclasses.field(metadata={"least": 0})` says. Numbers are
+    finite, or infinite as one in the default.
     """
     for field in dataclasses.fields(study):
         known, given = (_several(a) for a in (field.default, getattr(study, field.name)))
+        for one in given:
+            if isinstance(one, float) and not math.isfinite(one) and one not in known:
+                raise ValueError(
+                    f"expected a finite number for {field.name}, got {one}; "
+                    f"pass {field.name}={known[0]}, which is the default, or near it."
+                )
         if isinstance(field.default, tuple) and all(isinstance(one, str) for one in known):
             for one in given:
                 check_choice(one, known, field.name)

@@ -6,6 +6,8 @@ import xarray as xr
 from ._base import Study
 from ._claim import Claim
 
+_MOST_CELLS = 100_000  # one file each
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Repeated(Study):
@@ -51,8 +53,14 @@ class _Repeated(Study):
 def repeat(study: Study, seeds: int) -> Study:
     """`study` at the seeds study.seed, ..., study.seed + seeds - 1, along a dimension `seed`.
 
-    Claims are made at each seed. Raises ValueError if seeds < 1; 1 gives the study itself.
+    Claims are made at each seed. Raises ValueError if seeds < 1, or if there are more cells than a
+    folder can hold; 1 gives the study itself.
     """
     if seeds < 1:
         raise ValueError(f"expected at least one seed, got {seeds}; pass 1 or more.")
+    if seeds > 1 and seeds * len(study.cells()) > _MOST_CELLS:
+        raise ValueError(
+            f"expected at most {_MOST_CELLS} cells, got {seeds} seeds of {len(study.cells())} each; "
+            f"pass at most {_MOST_CELLS // len(study.cells())} seeds."
+        )
     return study if seeds == 1 else _Repeated(seed=study.seed, study=study, seeds=seeds)

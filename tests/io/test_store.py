@@ -1,3 +1,4 @@
+import errno
 import json
 import math
 import os
@@ -83,13 +84,15 @@ def test_a_store_is_opened_again_by_anyone(store):
 def test_a_write_that_fails_leaves_the_old_file_and_no_other(store, monkeypatch):
     store.save_result(_part())
 
-    def full(self, path, **_):
-        Path(path).write_bytes(b"half")
-        raise OSError(28, "No space left on device")
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(xr.Dataset, "to_netcdf", full)
-    with pytest.raises(StoreError, match="No space left on device"):
-        store.save_result(_part())
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(
+            StoreError, match=r"No space left on device.*; make room there or choose"
+        ):
+            store.save_result(_part() * 2)
     xr.testing.assert_equal(store.load_result(), _part())
     assert sorted(p.name for p in store.folder.iterdir()) == ["result.nc", "study.json"]
 
