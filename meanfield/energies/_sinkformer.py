@@ -30,7 +30,8 @@ class Sinkformer(AbstractEnergy):
     whose gradient flow is d_t rho = (1/2) Laplacian rho.
 
     `tol`, `max_iterations` and `engine` are those of `Sinkhorn`. Gradients cost one product with the kernel
-    (envelope theorem). Raises ValueError as `Sinkhorn` does.
+    (envelope theorem). Where the iteration does not reach `tol` value and gradient are NaN. Raises
+    ValueError as `Sinkhorn` does.
     Source: Sander, Ablin, Blondel, Peyre, arXiv 2110.11773, section 4, proposition 2.
     """
 
@@ -45,7 +46,8 @@ class Sinkformer(AbstractEnergy):
 
     def __call__(self, x: Points, w: Weights | None = None) -> Scalar:
         solution = self._attention().solve(x, None, w)
-        return -solution.value / (2 * solution.epsilon)
+        value = -solution.value / (2 * solution.epsilon)
+        return jnp.where(solution.converged, value, jnp.nan)
 
     def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
         attention = self._attention()

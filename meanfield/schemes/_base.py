@@ -4,6 +4,8 @@ from typing import Any
 import equinox as eqx
 from jaxtyping import Array, Float, PyTree
 
+from .._hooks import default
+
 State = PyTree[Float[Array, "..."]]
 
 
@@ -12,11 +14,20 @@ class AbstractScheme(eqx.Module):
 
     @abc.abstractmethod
     def step(self, state: State, args: Any) -> tuple[State, dict[str, Array]]:
-        """The next state, and a dict of what is worth knowing of the step."""
+        """The next state, and a dict of what is worth knowing of the step.
+
+        A step that iterates says under "converged" whether it reached its tolerance: `rollout` fails
+        where it did not.
+        """
 
     @abc.abstractmethod
     def project(self, state: State) -> State:
         """The admissible state that is observed and returned."""
+
+    @default
+    def remedy(self) -> str:
+        """What helps where a step fails, as the end of a sentence."""
+        return "take smaller steps, or fewer"
 
     @abc.abstractmethod
     def check(self, state: Any) -> State:

@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float
 
 from .._typing import Scalar
 from ._newton import Linear, Solve
-from ._tridiagonal import solve_cyclic, solve_laplacian, solve_tridiagonal
+from ._tridiagonal import solve_chain
 
 Row = Float[Array, " n"]
 Tangent = Callable[[Linear, Row], Row]
@@ -26,19 +26,22 @@ def local(n: int, cyclic: bool, least: Row) -> tuple[Solve, Tangent]:
     """
     find = _bands(n, cyclic)
 
+    def parts(hessian: Linear, dtype) -> tuple[Row, Row]:
+        _, _, upper = find(hessian, dtype)
+        return hessian(jnp.ones(n, dtype)), -upper
+
     def solve(hessian: Linear, slope: Row) -> tuple[Row, Bool[Array, ""]]:
-        _, _, upper = find(hessian, slope.dtype)
-        sums, couplings = hessian(jnp.ones_like(slope)), -upper
+        sums, k = parts(hessian, slope.dtype)
 
         def attempt(shift: Scalar):
-            x, pivot = solve_laplacian(sums + shift * least, couplings, -slope, cyclic)
+            x, pivot = solve_chain(sums + shift * least, k, k, -slope, cyclic)
             return x, pivot > 0
 
         return _shifted(attempt, slope.dtype)
 
     def solve_tangent(hessian: Linear, right: Row) -> Row:
-        lower, diagonal, upper = find(hessian, right.dtype)
-        return (solve_cyclic if cyclic else solve_tridiagonal)(lower, diagonal, upper, right)
+        sums, k = parts(hessian, right.dtype)
+        return solve_chain(sums, k, k, right, cyclic)[0]
 
     return solve, solve_tangent
 
@@ -55,14 +58,14 @@ def coupled(n: int, cyclic: bool, least: Row) -> tuple[Solve, Tangent]:
     def solve(hessian: Linear, slope: Row) -> tuple[Row, Bool[Array, ""]]:
         lower, _, upper = find(hessian, slope.dtype)
         sums = jnp.maximum(hessian(jnp.ones_like(slope)), least)
-        couplings = jnp.maximum(-(jnp.roll(lower, -1) + upper) / 2, 0)
+        k = jnp.maximum(-(jnp.roll(lower, -1) + upper) / 2, 0)
 
         def attempt(shift: Scalar):
             more = shift * least
             return _conjugate_gradients(
                 lambda v: hessian(v) + more * v,
                 -slope,
-                lambda r: solve_laplacian(sums + more, couplings, r, cyclic)[0],
+                lambda r: solve_chain(sums + more, k, k, r, cyclic)[0],
             )
 
         return _shifted(attempt, slope.dtype)

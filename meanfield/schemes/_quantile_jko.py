@@ -9,6 +9,10 @@ from ..energies import AbstractEnergy, AbstractQuantiles, Entropy, InternalEnerg
 from ._base import AbstractScheme
 from ._movement import Row, move
 
+UNBOUNDED = (
+    "take a smaller tau, for the step may have no minimizer, or none that this precision can tell"
+)
+
 
 class QuantileJKO(AbstractScheme):
     """Minimizing movements in one dimension, where W2 is the distance of quantiles.
@@ -17,8 +21,9 @@ class QuantileJKO(AbstractScheme):
          = argmin over increasing X of E(X) + sum_i w_i (X_i - Y_i)^2/(2 tau)
 
     The gradient flow of E in Wasserstein space as tau -> 0, at order 1; the energy falls at any tau. Each
-    step is exact and convex (for energies that are convex along geodesics, and for others at small
-    tau). `QuantileJKO(Potential(lambda x: x[0] ** 2 / 2) + Entropy(), 0.1)` is the Ornstein-Uhlenbeck
+    step is exact and convex for energies that are convex along geodesics, and for others at small
+    tau; at a large one it ends at a minimizer downhill from the last state, not the least of all.
+    `QuantileJKO(Potential(lambda x: x[0] ** 2 / 2) + Entropy(), 0.1)` is the Ornstein-Uhlenbeck
     process, and `InternalEnergy(2.0)` the porous medium.
 
     - `energy`: a combination of `Potential`, `Entropy`, `InternalEnergy`, `Interaction`, `Pairwise`.
@@ -34,9 +39,14 @@ class QuantileJKO(AbstractScheme):
     O(N), or O(N^2) with interactions. `stats` has the `energy`, the distance `moved`, Newton's
     `iterations`, the `residual` (tau times the largest force left, a length), whether it
     `converged`, and the `excess` E(rho') + W2^2/(2 tau) - E(rho), which is not positive beyond
-    rounding. Steps can be differentiated, once, in everything.
+    rounding. A step has converged if the Hessian is positive and Newton's next step would move no
+    position by more than sqrt(eps) of the cloud, and no gap by more than sqrt(eps) of itself, or by
+    rounding, 32 eps max |X|: with quadratic convergence that is the error of about 32 eps that
+    positions have, in float32 as in float64. A density whose gaps come near that rounding does not
+    converge: take fewer quantiles, or float64. Steps can be differentiated, once, in everything.
 
-    Raises ValueError for tau <= 0 and for starts that do not increase.
+    Raises ValueError for tau <= 0 and for starts that do not increase; `rollout` raises SolveError
+    where a step did not converge, as where there is no minimizer (-x^2 and a large tau).
     Source: Jordan, Kinderlehrer, Otto (1998), doi:10.1137/S0036141096303359; in quantiles: Blanchet,
     Calvez, Carrillo (2008), doi:10.1137/070683337.
     """
@@ -48,10 +58,7 @@ class QuantileJKO(AbstractScheme):
     def __init__(self, energy, tau, domain=None):
         self.energy = check_energy(energy)
         self.tau = check_step(tau)
-        domain = domain_of(self.energy) if domain is None else domain
-        self.domain = check_instance(
-            domain, AbstractQuantiles, "a domain of quantiles", "pass Line() or Circle()"
-        )
+        self.domain = domain_of(self.energy) if domain is None else check_domain(domain)
 
     def step(self, state: Row, args: Any) -> tuple[Row, dict[str, Array]]:
         tau = self.tau.astype(state.dtype)
@@ -62,6 +69,9 @@ class QuantileJKO(AbstractScheme):
     def project(self, state: Row) -> Row:
         return state
 
+    def remedy(self) -> str:
+        return UNBOUNDED
+
     def check(self, state) -> Row:
         return self.domain.check(state)
 
@@ -70,6 +80,12 @@ def check_energy(energy) -> AbstractEnergy:
     """`energy`, if it is one."""
     remedy = "pass Potential(function) + Entropy(), for instance"
     return check_instance(energy, AbstractEnergy, "an energy", remedy)
+
+
+def check_domain(domain) -> AbstractQuantiles:
+    """`domain`, if it is one of quantiles."""
+    remedy = "pass Line() or Circle()"
+    return check_instance(domain, AbstractQuantiles, "a domain of quantiles", remedy)
 
 
 def check_step(tau) -> Scalar:

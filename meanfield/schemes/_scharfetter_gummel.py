@@ -13,7 +13,7 @@ from ..attention import AbstractAttention, check_isotropic
 from ..harmonics import AbstractBasis, Fourier, Gegenbauer
 from ._base import AbstractScheme
 from ._density import check_density
-from ._tridiagonal import solve_cyclic, solve_tridiagonal
+from ._tridiagonal import solve_chain
 
 Values = Float[Array, " cells"]
 
@@ -82,10 +82,9 @@ class ScharfetterGummel(AbstractScheme):
         # The face i stands between the cells i and i + 1; the last one closes the circle, or is a pole.
         rate = self.tau.astype(dtype) * noise * faces / self._width
         right, left = rate * _bernoulli(delta), rate * _bernoulli(-delta)
-        diagonal = mass + left + jnp.roll(right, 1)
-        solve = solve_cyclic if self._periodic else solve_tridiagonal
-        new = solve(-jnp.roll(left, 1), diagonal, -right, mass * state)
-        # At a large tau the system is nearly singular, and its rounding would show as lost mass.
+        # Each column has the sum m_i, for what leaves a cell enters its neighbours.
+        new, _ = solve_chain(mass, left, right, mass * state, self._periodic)
+        # Over many steps a relative rounding of each would show as lost mass.
         new = new * ((mass @ state) / (mass @ new))
         return new, {"minimum": new.min()}
 
@@ -103,6 +102,9 @@ class ScharfetterGummel(AbstractScheme):
 
     def project(self, state: Values) -> Values:
         return state
+
+    def remedy(self) -> str:
+        return "take a smaller tau, a larger noise, or an attention of a smaller beta"
 
     def check(self, state) -> Values:
         return check_density(state, self.weights, "evaluate it at scheme.points")

@@ -7,7 +7,7 @@ from .._typing import Scalar
 from ..energies import AbstractEnergy, AbstractQuantiles
 from ._base import AbstractScheme
 from ._movement import Movement, Row, move
-from ._quantile_jko import balance, check_step, domain_of
+from ._quantile_jko import UNBOUNDED, balance, check_domain, check_energy, check_step, domain_of
 
 STAGES = ((5.0,), (-2.0, 6.0), (-2.0, 3 / 14, 44 / 7))
 """gamma_mi of the source's second-order scheme: 1/(2 tau) sum_i gamma_mi |X - U_i|^2 in stage m."""
@@ -24,7 +24,8 @@ class SecondOrderJKO(AbstractScheme):
     scheme are of order 2 and never gain energy; fast modes are damped. Rough starts (a kink, a point
     mass) lower the order at first.
 
-    Raises ValueError for tau <= 0 and for starts that do not increase.
+    Raises ValueError for tau <= 0 and for starts that do not increase; `rollout` raises SolveError
+    where a stage did not converge.
     Source: Zaitzeff, Esedoglu, Garikipati (2020), arXiv 1908.10246.
     """
 
@@ -32,10 +33,10 @@ class SecondOrderJKO(AbstractScheme):
     tau: Scalar
     domain: AbstractQuantiles
 
-    def __init__(self, energy: AbstractEnergy, tau, domain: AbstractQuantiles | None = None):
-        self.energy = energy
+    def __init__(self, energy, tau, domain=None):
+        self.energy = check_energy(energy)
         self.tau = check_step(tau)
-        self.domain = domain_of(energy) if domain is None else domain
+        self.domain = domain_of(self.energy) if domain is None else check_domain(domain)
 
     def step(self, state: Row, args: Any) -> tuple[Row, dict[str, Array]]:
         tau, stages = self.tau.astype(state.dtype), [state]
@@ -52,6 +53,9 @@ class SecondOrderJKO(AbstractScheme):
 
     def project(self, state: Row) -> Row:
         return state
+
+    def remedy(self) -> str:
+        return UNBOUNDED
 
     def check(self, state) -> Row:
         return self.domain.check(state)

@@ -6,6 +6,7 @@ import jax
 from jaxtyping import Array, Float
 
 from .._checks import check_dimension, check_points, check_scalar, guard
+from .._hooks import all_of
 from .._typing import Points, Scalar
 from ..attention import AbstractAttention
 from ._base import AbstractScheme
@@ -42,7 +43,8 @@ class TransformerLayers(AbstractScheme):
     - `attention`: any; `normalization`: `PostNorm()`, `PreNorm()` or `PeriNorm()` of `dynamics`.
     - `step_size`: h > 0, 1 in a plain transformer; `mlp`: None or a map from one point [d] to [d].
 
-    The state is [n, d], nonzero tokens; their radii are |x|.
+    The state is [n, d], nonzero tokens; their radii are |x|. `stats` has `converged` for an attention
+    that iterates, such as `Sinkhorn`.
     Raises ValueError for another normalization, a step <= 0 or a start of the wrong shape.
     Source: Xiong et al., arXiv 2002.04745 (Post-LN, Pre-LN); Karagodin, Ge, Polyanskiy, Rigollet,
     arXiv 2510.22026 (Peri-LN, limits).
@@ -60,14 +62,26 @@ class TransformerLayers(AbstractScheme):
         )
 
     def step(self, state: Points, args: Any) -> tuple[Points, dict[str, Array]]:
-        h = self.step_size.astype(state.dtype)
-        state = self.normalization.layer(state, self.attention, h)
+        h, seen = self.step_size.astype(state.dtype), []
+
+        def attend(x: Points) -> Points:
+            seen.append(self.attention.solved(x))
+            return self.attention(x)
+
+        state = self.normalization.layer(state, attend, h)
         if self.mlp is not None:
             state = self.normalization.layer(state, jax.vmap(self.mlp), h)
-        return state, {}
+        converged = all_of(seen)
+        return state, {} if converged is None else {"converged": converged}
 
     def project(self, state: Points) -> Points:
         return state
+
+    def remedy(self) -> str:
+        return (
+            "take a smaller step_size or fewer steps where tokens grow, and where an attention iterates "
+            "raise its max_iterations or its tol"
+        )
 
     def check(self, state) -> Points:
         state = check_points(state, self.d, "x0")

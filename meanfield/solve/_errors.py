@@ -5,6 +5,7 @@ from typing import Any
 import diffrax
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from .._checks import is_concrete, raise_at_run_time
 
@@ -41,7 +42,17 @@ class Failure:
     reached: Any = None
 
 
-def raise_if_failed(state, ok, failure: Failure):
+@dataclasses.dataclass(frozen=True)
+class Misstep:
+    """How discrete steps went: whether each converged (None if it says nothing of that), whether each
+    left a finite state, and what the scheme advises."""
+
+    converged: Any
+    finite: Any
+    remedy: str
+
+
+def raise_if_failed(state, ok, failure: Failure | Misstep):
     """`state`, whatever a run returns, or a SolveError if the run failed.
 
     Under jit and vmap it is an error at run time instead.
@@ -54,8 +65,10 @@ def raise_if_failed(state, ok, failure: Failure):
     return state
 
 
-def describe(failure: Failure) -> str:
+def describe(failure: Failure | Misstep) -> str:
     """One sentence about a failed run, with the time that it reached and its remedy."""
+    if isinstance(failure, Misstep):
+        return _describe_step(failure)
     result, reached = failure.result, failure.reached
     early = "The run stopped early" + ("" if reached is None else f", at t = {reached:.6g}")
     inner = f"the iterations of {' or '.join(failure.inner)}"
@@ -71,3 +84,11 @@ def describe(failure: Failure) -> str:
     if bool(result == diffrax.RESULTS.successful):
         return "The state became NaN or infinite: lower dt, shorten ts, or use a smaller beta."
     return f"{early}: {diffrax.RESULTS[result]}"
+
+
+def _describe_step(failure: Misstep) -> str:
+    ended = np.asarray(failure.finite)
+    solved = np.ones_like(ended) if failure.converged is None else np.asarray(failure.converged)
+    first = int(np.argmin(ended & solved))
+    what = "did not converge" if not solved[first] else "left a state that is NaN or infinite"
+    return f"Step {first + 1} of {len(ended)} {what}: {failure.remedy}."

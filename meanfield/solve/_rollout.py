@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from .._checks import check_instance, check_integer
 from .._memory import drop_programs
 from ..schemes import AbstractScheme
-from ._errors import Failure, finite, raise_if_failed
+from ._errors import Misstep, finite, raise_if_failed
 from ._plan import check_observe
 from ._trajectory import Trajectory
 
@@ -29,16 +29,19 @@ def rollout(
 
     Observables are evaluated at the start and after each step, so `values[name]` has leading length
     steps + 1, and `ts` counts steps. `stats` holds what each step reports, stacked. Raises ValueError
-    for input that does not fit and `SolveError` if a state became NaN or infinite.
+    for input that does not fit and `SolveError` if a step did not converge, or left a state that is NaN
+    or infinite; with throw=False, `ok` is false then and `stats["converged"]` says which.
     """
     drop_programs()
     check_instance(scheme, AbstractScheme, "a scheme", "simulate(dynamics, x0, ts) runs dynamics")
     x0 = scheme.check(x0)
     steps = check_integer(steps, "steps")
-    values, final, info = _scan(scheme, x0, steps, check_observe(observe), args)
-    ok = finite(final)
+    values, final, info, sound = _scan(scheme, x0, steps, check_observe(observe), args)
+    converged = info.get("converged")
+    ok = sound.all() if converged is None else (sound & converged).all()
     if throw:
-        values, final = raise_if_failed((values, final), ok, Failure(diffrax.RESULTS.successful))
+        failure = Misstep(converged, sound, scheme.remedy())
+        values, final = raise_if_failed((values, final), ok, failure)
     ts = jnp.arange(steps + 1, dtype=jnp.result_type(*jax.tree.leaves(x0)))
     stats, result = {"steps": steps, **info}, diffrax.RESULTS.successful
     return Trajectory(ts, values, final, stats, result, ok, reached=ts[-1])
@@ -52,8 +55,8 @@ def _scan(scheme, x0, steps: int, observe: dict[str, Callable], args):
 
     def body(state, _):
         state, info = scheme.step(state, args)
-        return state, (look(state), info)
+        return state, (look(state), info, finite(state))
 
-    final, (values, info) = jax.lax.scan(body, x0, length=steps)
+    final, (values, info, sound) = jax.lax.scan(body, x0, length=steps)
     values = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), look(x0), values)
-    return values, scheme.project(final), info
+    return values, scheme.project(final), info, sound

@@ -1,6 +1,7 @@
 """Finite volumes: exact stationary states, orders, positivity and the free energy at any step."""
 
 import functools
+from fractions import Fraction
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,7 @@ from meanfield.dynamics import FokkerPlanck
 from meanfield.energies import free_energy
 from meanfield.harmonics import Fourier, Gegenbauer, SphericalHarmonics
 from meanfield.schemes import ScharfetterGummel
-from meanfield.schemes._tridiagonal import solve_cyclic, solve_tridiagonal
+from meanfield.schemes._tridiagonal import solve_chain
 from meanfield.solve import rollout, simulate
 
 BASES = [Fourier(32), Gegenbauer(2, 32), Gegenbauer(3, 32), Gegenbauer(8, 32), Gegenbauer(64, 32)]
@@ -142,14 +143,18 @@ def test_positive_with_falling_free_energy_in_a_thousand_starts(basis):
 
 def test_the_free_energy_is_that_of_densities():
     basis, beta, noise = Gegenbauer(3, 32), 2.0, 0.1
+    potential = Partial(linear, jnp.asarray(0.7))
     values = []
     for cells in (64, 128):
-        scheme = ScharfetterGummel(basis, Unnormalized(beta), noise, 0.1, cells)
+        scheme = ScharfetterGummel(basis, Unnormalized(beta), noise, 0.1, cells, potential)
         density = normalized(scheme, jnp.exp(scheme.points[:, 0]))
         values.append(float(scheme.free_energy(density) - jnp.exp(beta) / (2 * beta)))
-    exact = free_energy(beta, noise).on_density(basis, _vmf_one(basis))
+    # With the whole of V: it is -.7 times the resultant of the law, coth(1) - 1 at kappa = 1, and half
+    # of it would be off by .11.
+    whole = free_energy(beta, noise).on_density(basis, _vmf_one(basis))
+    exact = float(whole) - 0.7 * (1 / np.tanh(1) - 1)
     # Midpoint values are of order two: extrapolated, of order four, about h^4 = 4e-7.
-    assert (4 * values[1] - values[0]) / 3 == pytest.approx(float(exact), abs=1e-6)
+    assert (4 * values[1] - values[0]) / 3 == pytest.approx(exact, abs=1e-6)
 
 
 def _vmf_one(basis):
@@ -157,15 +162,47 @@ def _vmf_one(basis):
     return density / density[0]
 
 
-def test_tridiagonal_systems(getkey):
-    lower, upper, right = jax.random.normal(getkey(), (3, 6))
-    diagonal = 4 + jax.random.uniform(getkey(), (6,))
-    matrix = np.diag(diagonal) + np.diag(lower[1:], -1) + np.diag(upper[:-1], 1)
-    dense = np.linalg.solve(matrix, right)
-    np.testing.assert_allclose(solve_tridiagonal(lower, diagonal, upper, right), dense, atol=1e-15)
-    matrix[0, -1], matrix[-1, 0] = lower[0], upper[-1]
-    dense = np.linalg.solve(matrix, right)
-    np.testing.assert_allclose(solve_cyclic(lower, diagonal, upper, right), dense, atol=1e-14)
+@pytest.mark.parametrize("cyclic", [False, True])
+def test_chains_are_solved_to_relative_rounding(cyclic, getkey):
+    sums, forth, back, right = jax.random.uniform(getkey(), (4, 6)) + 0.1
+    sums = 1e-9 * sums  # of condition 1e9: elimination with subtractions would lose 9 digits
+
+    def exact(sums, forth, back):
+        """Over the rational numbers: the solution, and the signs of the minors, which pivots tell."""
+        sums, forth, back = ([Fraction(float(a)) for a in row] for row in (sums, forth, back))
+        matrix = [[Fraction(0)] * 6 for _ in range(6)]
+        for i in range(6 if cyclic else 5):
+            j = (i + 1) % 6
+            matrix[i][i] += forth[i]
+            matrix[j][j] += back[i]
+            matrix[j][i] -= forth[i]
+            matrix[i][j] -= back[i]
+        for i in range(6):
+            matrix[i][i] += sums[i]
+        return _gauss(matrix, [Fraction(float(r)) for r in right])
+
+    solution, pivots = exact(sums, forth, back)
+    assert min(pivots) > 0
+    x, least = jax.jit(solve_chain, static_argnums=4)(sums, forth, back, right, cyclic)
+    np.testing.assert_allclose(x, [float(a) for a in solution], rtol=1e-14)
+    assert float(least) > 0
+    # Symmetric, with a sum so negative that the matrix is not positive: its least pivot says so.
+    sums = sums.at[2].set(-0.5)
+    _, pivots = exact(sums, forth, forth)
+    assert min(pivots) < 0 and float(solve_chain(sums, forth, forth, right, cyclic)[1]) < 0
+
+
+def _gauss(matrix, right):
+    """Solution and pivots by elimination without exchanges, in whatever numbers these are."""
+    rows, n = [[*row, r] for row, r in zip(matrix, right, strict=True)], len(right)
+    for i, row in enumerate(rows):
+        for below in rows[i + 1 :]:
+            factor = below[i] / row[i]
+            below[:] = [b - factor * a for a, b in zip(row, below, strict=True)]
+    x = [Fraction(0)] * n
+    for i in reversed(range(n)):
+        x[i] = (rows[i][n] - sum(rows[i][j] * x[j] for j in range(i + 1, n))) / rows[i][i]
+    return x, [row[i] for i, row in enumerate(rows)]
 
 
 def test_single_precision_and_gradients():
