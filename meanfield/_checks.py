@@ -1,6 +1,6 @@
 """Checks at the door: bad input is refused in one sentence that names the remedy."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import equinox as eqx
@@ -11,6 +11,8 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, PyTree
 
 _T = TypeVar("_T")
+LARGEST = 2**31 - 1
+"""The largest integer that is taken for a count: what XLA can index."""
 
 
 def is_concrete(x) -> bool:
@@ -59,12 +61,26 @@ def check_dimension(d, least: int = 1) -> int:
 
 
 def check_integer(value, name: str, least: int = 1) -> int:
-    """`value` as an int that is at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+    """`value` as an int from `least` to 2^31 - 1; truth values and whole floats are refused."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or not least <= value <= LARGEST:
+        bounds = f">= {least}" if not whole or value < least else f"<= {LARGEST}"
         raise ValueError(
-            f"expected {name} to be an integer >= {least}, got {value!r}; pass {name}={least}."
+            f"expected {name} to be an integer {bounds}, got {shown(value)}; pass {name}={least}."
         )
     return int(value)
+
+
+def shown(value: Any) -> str:
+    """How an error shows what it got: a class by its name, anything long cut short, in one line."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    if isinstance(value, int) and abs(value) > LARGEST:
+        return "a huge integer"
+    if hasattr(value, "shape") and getattr(value, "shape", None) != ():
+        return f"an array of shape {list(value.shape)}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 40 else f"{type(value).__name__}"
 
 
 def check_choice(value: _T, known: Iterable[_T], name: str) -> _T:
@@ -76,17 +92,52 @@ def check_choice(value: _T, known: Iterable[_T], name: str) -> _T:
 
 
 def check_instance(value: Any, kind: type[_T], name: str, remedy: str) -> _T:
-    """`value`, if it is an object of this class."""
+    """`value`, if it is an object of this class, and not the class itself."""
+    if isinstance(value, type) and issubclass(value, kind):
+        made = f"{value.__name__}(...)"
+        raise ValueError(
+            f"expected {name}, got the class {value.__name__}; make one, as in {made}."
+        )
     if not isinstance(value, kind):
-        raise ValueError(f"expected {name}, got {type(value).__name__}; {remedy}.")
+        got = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+        raise ValueError(f"expected {name}, got {got}; {remedy}.")
     return value
+
+
+def check_callable(value: Any, name: str, remedy: str) -> Callable[..., Any]:
+    """`value`, if it is a function: no class and nothing that cannot be called."""
+    if not callable(value) or isinstance(value, type):
+        raise ValueError(f"expected a function for {name}, got {shown(value)}; {remedy}.")
+    return value
+
+
+def check_key(key: Any, name: str = "key") -> Any:
+    """`key`, if it is one random key, of jax's new kind or of the old; a seed is none."""
+    if not is_key(key):
+        raise ValueError(
+            f"expected one random key, got {shown(key)}; pass {name}=jax.random.key(0)."
+        )
+    return key
+
+
+def is_key(key: Any) -> bool:
+    """Whether it is one key, of the new kind or of the old."""
+    if not isinstance(key, jax.Array | np.ndarray):
+        return False
+    old = key.shape == (2,) and key.dtype == jnp.uint32
+    return old or (key.shape == () and jnp.issubdtype(key.dtype, jax.dtypes.prng_key))
 
 
 def as_array(x, name: str) -> Array:
     """`x` as an array, or a ValueError where it is no array of numbers."""
+    if isinstance(x, type | bool | np.bool_ | str):  # a class or text may pass for an array
+        raise ValueError(
+            f"expected an array of numbers for {name}, got {shown(x)}; pass what "
+            "jax.numpy.asarray takes."
+        )
     try:
         return jnp.asarray(x)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError, AttributeError) as error:
         raise ValueError(
             f"expected an array of numbers for {name}, got {type(x).__name__} that is none; "
             "pass what jax.numpy.asarray takes."
@@ -107,17 +158,30 @@ def check_points(x, d: int, name: str = "x") -> Array:
 
 
 def check_finite(x, name: str = "x") -> Array:
-    """`x` as an array of finite floating-point numbers."""
-    x = as_array(x, name)
-    if not jnp.issubdtype(x.dtype, jnp.floating):
-        raise ValueError(
-            f"expected real floating-point numbers in {name}, got {x.dtype}; cast with .astype(float)."
-        )
+    """`x` as an array of finite floating-point numbers, in float32 or float64."""
+    x = check_precision(as_array(x, name), name)
     return guard(
         x,
         jnp.isfinite(x).all(),
         f"expected finite numbers in {name}, got NaN or infinity; remove or replace those entries.",
     )
+
+
+def check_precision(x: Array, name: str = "x") -> Array:
+    """`x`, if its numbers are in float32 or float64: traced ones are checked too.
+
+    Half precision has 3 digits (bfloat16: 2), which no tolerance here reaches.
+    """
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise ValueError(
+            f"expected real floating-point numbers in {name}, got {x.dtype}; cast with .astype(float)."
+        )
+    if x.dtype.itemsize < 4:
+        raise ValueError(
+            f"expected {name} in float32 or float64, got {x.dtype}, which has 2 or 3 digits; "
+            "cast with .astype(jax.numpy.float32)."
+        )
+    return x
 
 
 def check_weights(w, n: int, name: str = "w") -> Float[Array, " n"]:
@@ -146,13 +210,28 @@ def check_positive(value, name: str, remedy: str = "leave it out for a default")
 
 
 def check_scalar(value, name: str) -> Float[Array, ""]:
-    """`value` as one finite floating-point number."""
-    value = jnp.asarray(value, float) if isinstance(value, int | float) else as_array(value, name)
+    """`value` as one finite floating-point number; whole numbers of any kind are taken as such."""
+    value = _number(value, name)
     if value.ndim != 0:
         raise ValueError(
             f"expected one number for {name}, got shape {list(value.shape)}; use vmap."
         )
     return check_finite(value, name)
+
+
+def _number(value, name: str) -> Array:
+    if isinstance(value, bool | np.bool_):
+        raise ValueError(f"expected one number for {name}, got {value}; pass a number.")
+    if isinstance(value, int | np.integer) and abs(int(value)) > LARGEST**8:
+        raise ValueError(
+            f"expected {name} within the range of floating-point numbers, got a huge integer; "
+            "pass a smaller one."
+        )
+    if isinstance(value, int | float | np.integer):
+        return jnp.asarray(value, float)
+    array = as_array(value, name)
+    whole = array.ndim == 0 and jnp.issubdtype(array.dtype, jnp.integer)
+    return array.astype(float) if whole else array
 
 
 def check_vector(value, name: str) -> Float[Array, " d"]:
