@@ -8,21 +8,16 @@ from jaxtyping import Array, Float
 from .._checks import check_dimension, check_points, guard, tolerance
 from .._typing import Key, Points
 from ._base import AbstractGeometry
-
-
-def _norm(x: Float[Array, "*batch d"]) -> Float[Array, "*batch 1"]:
-    """|x| with the gradient 0, and not NaN, at x = 0."""
-    square = jnp.sum(x * x, axis=-1, keepdims=True)
-    safe = jnp.where(square > 0, square, 1)
-    return jnp.where(square > 0, jnp.sqrt(safe), 0)
+from ._length import Vectors, gap, length, unit
 
 
 class Sphere(AbstractGeometry):
     """The unit sphere S^{d-1} in R^d: `Sphere(3)` is S^2, `Sphere(2)` the circle.
 
     Distances are great-circle lengths, computed with atan2, so that they are accurate to rounding
-    for near and for antipodal points and have a finite gradient on the diagonal. Inputs of `exp`
-    and `log` are unit vectors; `log` at an antipode, where no minimal geodesic is unique, returns 0.
+    for near and for antipodal points; on the diagonal and at antipodes, where it has none, their gradient
+    is 0. The Hessian of `distance(x, y)**2` at x = y is 2 P_x. Inputs of `exp` and `log` are unit
+    vectors; `log` at an antipode, where no minimal geodesic is unique, returns 0.
 
     Raises ValueError if d < 2.
     """
@@ -30,8 +25,7 @@ class Sphere(AbstractGeometry):
     d: int = eqx.field(static=True, converter=lambda d: check_dimension(d, least=2))
 
     def project(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
-        norm = _norm(x)
-        return x / jnp.where(norm > 0, norm, 1)
+        return unit(x)
 
     def to_tangent(
         self, x: Float[Array, "*batch d"], v: Float[Array, "*batch d"]
@@ -41,8 +35,8 @@ class Sphere(AbstractGeometry):
     def exp(
         self, x: Float[Array, "*batch d"], v: Float[Array, "*batch d"]
     ) -> Float[Array, "*batch d"]:
-        angle = _norm(v)
-        return self.project(jnp.cos(angle) * x + jnp.sinc(angle / jnp.pi) * v)
+        cosine, sinc = _cosine_and_sinc(v)
+        return self.project(cosine * x + sinc * v)
 
     def log(
         self, x: Float[Array, "*batch d"], y: Float[Array, "*batch d"]
@@ -50,14 +44,14 @@ class Sphere(AbstractGeometry):
         # P_x y, from the difference to the nearer of x and -x: no digits are lost at either end.
         far = jnp.sum(x * y, axis=-1, keepdims=True) < 0
         across = self.to_tangent(x, jnp.where(far, y + x, y - x))
-        sine = _norm(across)
-        safe = jnp.where(sine > 0, sine, 1)
-        return across * jnp.where(sine > 0, self.distance(x, y)[..., None] / safe, 1)
+        sine = length(across)
+        zero = sine == 0
+        return across * jnp.where(zero, 1, _angle(x, y) / jnp.where(zero, 1, sine))
 
     def distance(
         self, x: Float[Array, "*batch d"], y: Float[Array, "*batch d"]
     ) -> Float[Array, "*batch"]:
-        return 2 * jnp.arctan2(_norm(x - y), _norm(x + y))[..., 0]
+        return _distance(x, y)[..., 0]
 
     def sample(self, key: Key, n: int) -> Points:
         return self.project(jax.random.normal(key, (n, self.d)))
@@ -81,4 +75,35 @@ class Sphere(AbstractGeometry):
         directions are exactly those of the method that returns to the sphere after each step.
         """
         u = self.project(x)
-        return _norm(x) * self.to_tangent(u, field(u))
+        return length(x) * self.to_tangent(u, field(u))
+
+
+def _angle(x: Vectors, y: Vectors) -> Float[Array, "*batch 1"]:
+    return 2 * jnp.arctan2(length(x - y), length(x + y))
+
+
+@jax.custom_jvp
+def _distance(x: Vectors, y: Vectors) -> Float[Array, "*batch 1"]:
+    return _angle(x, y)
+
+
+@_distance.defjvp
+def _distance_jvp(primals, tangents):
+    """Of the angle between the directions, so that second derivatives too are along the sphere."""
+
+    def angle(x, y):
+        x, y = unit(x), unit(y)
+        return 2 * jnp.arctan2(gap(x - y), length(x + y))
+
+    return jax.jvp(angle, primals, tangents)
+
+
+def _cosine_and_sinc(v: Vectors) -> tuple[Float[Array, "*batch 1"], Float[Array, "*batch 1"]]:
+    """cos |v| and sin |v|/|v|, smooth functions of |v|^2: near 0 by their power series."""
+    square = jnp.sum(v * v, axis=-1, keepdims=True)
+    small = square < 1e-3
+    near, angle = jnp.where(small, square, 0), jnp.sqrt(jnp.where(small, 1, square))
+    # The first terms left out are near^5/10! and near^5/11!.
+    cosine = 1 - near / 2 * (1 - near / 12 * (1 - near / 30 * (1 - near / 56)))
+    sinc = 1 - near / 6 * (1 - near / 20 * (1 - near / 42 * (1 - near / 72)))
+    return jnp.where(small, cosine, jnp.cos(angle)), jnp.where(small, sinc, jnp.sin(angle) / angle)

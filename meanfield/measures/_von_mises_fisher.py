@@ -1,15 +1,17 @@
-import functools
 import math
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from .._checks import check_direction, check_nonnegative, check_vector
 from .._typing import Key, Points, Scalar
 from ..geometry import Sphere
 from ._base import AbstractMeasure
+from ._polar_grid import polar_grid
+
+_ROUNDS = 200
+"""Of rejection: one sample in 3^200 would need more."""
 
 
 class VonMisesFisher(AbstractMeasure):
@@ -80,7 +82,7 @@ def _polar_integral(kappa: Scalar, d: int) -> tuple[Scalar, Scalar]:
     1/sqrt(d-1) whatever kappa is: one grid, shifted to the mode, serves every kappa.
     """
     mode = jax.lax.stop_gradient(jnp.arcsinh(2 * kappa / (d - 1)) / 2)
-    s = mode + jnp.asarray(_grid(d), kappa.dtype)
+    s = mode + jnp.asarray(polar_grid(d), kappa.dtype)
     gap = 2 * jax.nn.sigmoid(-2 * s)
     log_sech = math.log(2) - jnp.logaddexp(s, -s)
     exponent = (d - 1) * log_sech - kappa * gap
@@ -88,24 +90,16 @@ def _polar_integral(kappa: Scalar, d: int) -> tuple[Scalar, Scalar]:
     return jax.nn.logsumexp(exponent), jnp.sum(jax.nn.softmax(exponent) * gap)
 
 
-@functools.cache
-def _grid(d: int) -> np.ndarray:
-    """Offsets from the mode that reach down to e^{-38} of the peak, by steps that resolve it."""
-    reach = 9.5 / math.sqrt(d - 1) + 38 / (d - 1)
-    # The poles of tanh bound the step for small d, the width of the peak for large d.
-    half = math.ceil(reach / min(0.13, 0.5 / math.sqrt(d - 1)))
-    return np.linspace(-reach, reach, 2 * half + 1)
-
-
 def _sample_gap(key: Key, kappa: Scalar, n: int, d: int) -> Float[Array, " n"]:
     """n draws of 1 - <mean, x>, by rejection from a transformed uniform point of the sphere.
 
-    It accepts two thirds of its proposals or more, for every d and kappa, and all at kappa = 0.
+    It accepts two thirds of its proposals or more, for every d and kappa, and all at kappa = 0: what is
+    not accepted after `_ROUNDS`, as for a kappa that is NaN, is NaN.
 
     Source: Wood (1994), Simulation of the von Mises Fisher distribution, doi:10.1080/03610919408813161.
     """
     m = d - 1
-    b = m / (2 * kappa + jnp.sqrt(4 * kappa**2 + m**2))
+    b = m / (2 * kappa + jnp.hypot(2 * kappa, jnp.asarray(m, kappa.dtype)))
     peak = 2 * b / (1 + b)
 
     def propose(key: Key) -> tuple[Float[Array, " n"], Bool[Array, " n"]]:
@@ -119,13 +113,15 @@ def _sample_gap(key: Key, kappa: Scalar, n: int, d: int) -> Float[Array, " n"]:
         return gap, log_ratio >= jnp.log(jax.random.uniform(second, (n,), kappa.dtype))
 
     def again(carry):
-        key, gap, done = carry
+        key, gap, done, left = carry
         key, sub = jax.random.split(key)
         new, accepted = propose(sub)
-        return key, jnp.where(done, gap, new), done | accepted
+        return key, jnp.where(done, gap, new), done | accepted, left - 1
 
-    start = (key, jnp.zeros(n, kappa.dtype), jnp.zeros(n, bool))
-    return jax.lax.while_loop(lambda carry: ~carry[2].all(), again, start)[1]
+    start = (key, jnp.zeros(n, kappa.dtype), jnp.zeros(n, bool), _ROUNDS)
+    going = lambda carry: ~carry[2].all() & (carry[3] > 0)
+    _, gap, done, _ = jax.lax.while_loop(going, again, start)
+    return jnp.where(done, gap, jnp.nan)
 
 
 def _uniform_coordinate(key: Key, n: int, d: int, dtype) -> Float[Array, " n"]:

@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_finite, check_weights, is_concrete
+from .._checks import check_finite, check_instance, check_precision, check_weights, is_concrete
 from .._typing import Points, Weights
-from ..geometry import Sphere
+from ..geometry import AbstractGeometry, Sphere
 
 _BLOCK = 2**22
 """Numbers that a block of differences of tokens may hold."""
@@ -14,8 +14,7 @@ _BLOCK = 2**22
 
 def cloud(x, least: int = 1) -> Points:
     """`x` as a cloud of at least `least` points; its numbers are checked where they are known."""
-    if is_concrete(x):
-        x = check_finite(x)
+    x = check_finite(x) if is_concrete(x) else check_precision(x, "x")
     if x.ndim != 2 or x.shape[0] < least:
         raise ValueError(
             f"expected x of shape [n, d] with n >= {least}, got {list(x.shape)}; "
@@ -30,10 +29,23 @@ def on_sphere(x, least: int = 1) -> Points:
     return Sphere(x.shape[1]).check(x) if is_concrete(x) else x
 
 
+def on_geometry(x, geometry: AbstractGeometry | None) -> tuple[Points, AbstractGeometry]:
+    """`x` as a cloud of points of a geometry, the sphere if None; and that geometry."""
+    x = cloud(x)
+    geometry = Sphere(x.shape[1]) if geometry is None else geometry
+    check_instance(geometry, AbstractGeometry, "a geometry", "pass Sphere(d) or Euclidean(d)")
+    return geometry.check(x) if is_concrete(x) else x, geometry
+
+
+def known(x: Points, found):
+    """`found`, a floating-point answer, or NaN if a coordinate of the cloud is not finite."""
+    return jnp.where(jnp.isfinite(x).all(), found, jnp.nan)
+
+
 def masses(w, x: Points) -> Weights:
     """`w` as the weights of the cloud x, uniform if None."""
     n = x.shape[0]
-    return jnp.full(n, 1 / n, x.dtype) if w is None else check_weights(w, n)
+    return jnp.full(n, 1 / n, x.dtype) if w is None else check_weights(w, n).astype(x.dtype)
 
 
 def angles(token: Float[Array, " d"], x: Points) -> Float[Array, " n"]:

@@ -6,15 +6,16 @@ from jaxtyping import Array, Float, Int
 
 from .._checks import check_nonnegative
 from .._typing import Labels, Points, Weights
-from ..geometry import AbstractGeometry, Sphere
-from ._cloud import cloud, map_rows, masses
+from ..geometry import AbstractGeometry
+from ._cloud import known, map_rows, masses, on_geometry
 
 
 class Clusters(eqx.Module):
     """A partition of a cloud, in arrays of fixed shapes.
 
     A cluster is named by its member of least index: `labels[i]` is that index. `sizes` and `masses`
-    hold, at that index, the number and the mass of the members, and 0 elsewhere.
+    hold, at that index, the number and the mass of the members, and 0 elsewhere. A cloud with NaN or
+    infinite coordinates, as a compiled run may hold, has no clusters: `count` 0, labels -1, masses NaN.
     """
 
     count: Int[Array, ""]
@@ -31,20 +32,23 @@ def clusters(
 ) -> Clusters:
     """Single-linkage clusters: components of the graph of pairs at distance <= tolerance.
 
-    Distances are great-circle angles, or those of `geometry`. A tolerance is good if it lies well
-    between the diameter of a settled cluster and the gap between clusters: then the count is the
-    same at a tenth and at ten times the tolerance, which is worth checking. 1e-3 fits settled
-    states of an accurate integration. A cloud that is still moving holds chains, which single
+    Distances are great-circle angles between unit vectors, or those of `geometry`. A tolerance is good
+    if it lies well between the diameter of a settled cluster and the gap between clusters: then the
+    count is the same at a tenth and at ten times the tolerance, which is worth checking. 1e-3 fits
+    settled states of an accurate integration. A cloud that is still moving holds chains, which single
     linkage follows: n uniform tokens on the circle are one cluster once n tolerance is large.
 
     Cost O(n^2 d) a sweep, in blocks, with about log n sweeps. Raises ValueError for a negative
-    tolerance.
+    tolerance, and for points off the geometry.
     """
-    x, tolerance = cloud(x), check_nonnegative(tolerance, "tolerance").astype(x.dtype)
+    x, geometry = on_geometry(x, geometry)
+    tolerance = check_nonnegative(tolerance, "tolerance").astype(x.dtype)
     n, w = x.shape[0], masses(w, x)
-    labels = _components(x, tolerance, Sphere(x.shape[1]) if geometry is None else geometry)
-    sizes = jnp.zeros(n, int).at[labels].add(1)
-    return Clusters((sizes > 0).sum(), labels, sizes, jnp.zeros(n, w.dtype).at[labels].add(w))
+    labels = _components(x, tolerance, geometry)
+    finite = jnp.isfinite(x).all()
+    sizes = jnp.zeros(n, int).at[labels].add(finite.astype(int))
+    sums = known(x, jnp.zeros(n, w.dtype).at[labels].add(w))
+    return Clusters((sizes > 0).sum(), jnp.where(finite, labels, -1), sizes, sums)
 
 
 def members(found: Clusters) -> list[np.ndarray]:

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from .._typing import Points, Scalar
-from ._cloud import cloud
+from ._cloud import cloud, known
 
 
 class Hemisphere(eqx.Module):
@@ -40,7 +40,12 @@ def hemisphere(x: Points) -> Hemisphere:
     least = jnp.min(x @ nearest) / jnp.where(norm > 0, norm, 1)
     inside = least > 4 * jnp.sqrt(jnp.finfo(x.dtype).eps).astype(x.dtype)
     direction = jnp.where(inside, nearest / jnp.where(norm > 0, norm, 1), 0)
-    return Hemisphere(inside, jnp.where(inside, least, 0), direction, hull.done)
+    return Hemisphere(
+        inside,
+        known(x, jnp.where(inside, least, 0)),
+        known(x, direction),
+        hull.done & jnp.isfinite(least),
+    )
 
 
 class _Hull(eqx.Module):

@@ -6,17 +6,18 @@ from jaxtyping import Array, Float
 
 from .._checks import check_dimension, check_integer
 from .._typing import Points, Scalar, Weights
+from ..geometry import Euclidean
 from ..harmonics import zonal_polynomials
-from ._cloud import cloud, map_rows, masses
+from ._cloud import cloud, known, map_rows, masses, on_sphere
 
 
 def mean_resultant(x: Points, w: Weights | None = None) -> Scalar:
-    """The length R = |sum_i w_i x_i|: 1 for one cluster, about n^{-1/2} for n uniform tokens."""
-    x = cloud(x)
-    mean = masses(w, x) @ x
-    square = mean @ mean
-    # The gradient at R = 0, where there is none, is set to 0.
-    return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)
+    """The length R = |sum_i w_i x_i|: 1 for one cluster, about n^{-1/2} for n uniform tokens.
+
+    The gradient at R = 0, where there is none, is 0. Raises ValueError for tokens off the sphere.
+    """
+    x = on_sphere(x)
+    return Euclidean(x.shape[1]).distance(masses(w, x) @ x, jnp.zeros_like(x[0]))
 
 
 def second_moment(x: Points, w: Weights | None = None) -> Float[Array, "d d"]:
@@ -47,9 +48,9 @@ def degree_moment(x: Points, k: int, w: Weights | None = None) -> Scalar:
     one cluster, 1/n in the mean for n uniform tokens, and 1 on the circle for k clusters at the
     corners of a regular polygon. Cost O(k n^2), in blocks.
 
-    Raises ValueError if k < 0 or d < 2.
+    Raises ValueError if k < 0 or d < 2, and for tokens off the sphere.
     """
-    x, k = cloud(x), check_integer(k, "k", 0)
+    x, k = on_sphere(x), check_integer(k, "k", 0)
     d, w = check_dimension(x.shape[1], least=2), masses(w, x)
 
     def polynomial(t: Float[Array, " n"]) -> Float[Array, " n"]:
@@ -62,9 +63,14 @@ def effective_rank(x: Points) -> Scalar:
     """exp(-sum_i p_i log p_i) with p the singular values of x divided by their sum.
 
     Between 1 (all tokens on one line) and min(n, d); k for k orthogonal clusters of equal mass.
-    The tokens are not centred.
+    The tokens are not centred. The gradient is that among clouds of the same rank: towards a higher one
+    the slope is infinite, and none is counted. Singular values below rounding count as 0.
 
     Source: Roy and Vetterli (2007), The effective rank, EUSIPCO, definition 1.
     """
-    values = jnp.linalg.svd(cloud(x), compute_uv=False)
-    return jnp.exp(jax.scipy.special.entr(values / values.sum()).sum())
+    x = cloud(x)
+    values = jnp.linalg.svd(x, compute_uv=False)
+    least = max(x.shape) * float(jnp.finfo(x.dtype).eps) * values.max()
+    share = jnp.where(values > least, values, 0) / values.sum()
+    # p log p of p = 1 in place of 0: both are 0, and this one has a slope.
+    return known(x, jnp.exp(jax.scipy.special.entr(jnp.where(share == 0, 1, share)).sum()))

@@ -4,7 +4,7 @@ from jaxtyping import Array, Float
 
 from .._checks import check_integer
 from .._typing import Points, Scalar, Weights
-from ._cloud import cloud, map_rows, masses
+from ._cloud import cloud, known, map_rows, masses, on_sphere
 
 
 def inner_products(x: Points) -> Float[Array, " pairs"]:
@@ -24,14 +24,15 @@ def inner_product_histogram(
 
     The edges are `linspace(-1, 1, bins + 1)` and the shares sum to 1; a pair counts w_i w_j. Peaks
     are clusters, and the empty valley left of 1 is where a tolerance for `clusters` belongs.
-    Raises ValueError if n < 2 or bins < 1.
+    NaN if all mass is on one token. Raises ValueError if n < 2 or bins < 1, and for tokens off the sphere.
     """
+    x = on_sphere(x, least=2)
     products, w = inner_products(x), masses(w, x)
     bins = check_integer(bins, "bins")
     first, second = np.triu_indices(x.shape[0], 1)
     share = w[first] * w[second]
     slot = jnp.clip(jnp.floor((products + 1) * (bins / 2)), 0, bins - 1).astype(int)
-    return jnp.zeros(bins, x.dtype).at[slot].add(share / share.sum())
+    return known(x, jnp.zeros(bins, x.dtype).at[slot].add(share / share.sum()))
 
 
 def min_inner_product(x: Points) -> Scalar:

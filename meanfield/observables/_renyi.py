@@ -4,25 +4,27 @@ from jaxtyping import Array, Bool, Float
 
 from .._checks import check_nonnegative
 from .._typing import Points, Scalar, Weights
-from ._cloud import angles, cloud, map_rows, masses
+from ._cloud import angles, known, map_rows, masses, on_sphere
 
 
 def renyi_centres(x: Points, delta: Float[Array, ""] | float) -> Bool[Array, " n"]:
     """Which tokens are Renyi centres: farther than delta from every earlier centre.
 
     Tokens are in causal order, so the first is a centre; the others park one by one, as in Renyi's
-    parking problem. delta is an angle. Memory O(n d). Raises ValueError for a negative delta.
+    parking problem. delta is an angle. Memory O(n d).
+    A cloud with NaN has none. Raises ValueError for a negative delta, and for tokens off the sphere.
 
     Source: Karagodin, Polyanskiy and Rigollet (2024), arXiv 2411.04990.
     """
-    x, delta = cloud(x), check_nonnegative(delta, "delta").astype(x.dtype)
+    x, delta = on_sphere(x), check_nonnegative(delta, "delta").astype(x.dtype)
 
     def park(centres, i):
         free = (angles(x[i], x) > delta) | ~centres
         return centres.at[i].set(free.all()), None
 
     n = x.shape[0]
-    return jax.lax.scan(park, jnp.zeros(n, bool), jnp.arange(n))[0]
+    centres = jax.lax.scan(park, jnp.zeros(n, bool), jnp.arange(n))[0]
+    return centres & jnp.isfinite(x).all()
 
 
 def strong_renyi_centres(x: Points, delta: Float[Array, ""] | float) -> Bool[Array, " n"]:
@@ -31,13 +33,14 @@ def strong_renyi_centres(x: Points, delta: Float[Array, ""] | float) -> Bool[Arr
     Of independent uniform tokens, number i (from 0) is one with probability (1 - F)^i, where F is
     the share of the sphere within delta of a point: their mean number is (1 - (1 - F)^n) / F and
     tends to 1/F, which is pi/delta on the circle. See `log_cap_measure` for F. Memory O(n d).
-    Raises ValueError for a negative delta.
+    A cloud with NaN has none. Raises ValueError for a negative delta, and for tokens off the sphere.
 
     Source: Karagodin, Polyanskiy and Rigollet (2024), arXiv 2411.04990.
     """
-    x, delta = cloud(x), check_nonnegative(delta, "delta").astype(x.dtype)
+    x, delta = on_sphere(x), check_nonnegative(delta, "delta").astype(x.dtype)
     order = jnp.arange(x.shape[0])
-    return map_rows(lambda token, i: ((angles(token, x) > delta) | (order >= i)).all(), x, order)
+    far = map_rows(lambda token, i: ((angles(token, x) > delta) | (order >= i)).all(), x, order)
+    return far & jnp.isfinite(x).all()
 
 
 def captured_share(
@@ -50,8 +53,14 @@ def captured_share(
 
     `x` is the cloud at a late time and `centres` marks tokens, as `renyi_centres` of the first cloud
     does; the centres are taken where they are now. 0 if there are none.
-    Raises ValueError for a negative tolerance.
+    Raises ValueError for a negative tolerance, for tokens off the sphere, and for centres that are not n
+    truth values.
     """
-    x, tolerance = cloud(x), check_nonnegative(tolerance, "tolerance").astype(x.dtype)
+    x, tolerance = on_sphere(x), check_nonnegative(tolerance, "tolerance").astype(x.dtype)
+    if jnp.shape(centres) != x.shape[:1] or not jnp.issubdtype(jnp.result_type(centres), bool):
+        raise ValueError(
+            f"expected one truth value a token for centres, got {jnp.result_type(centres)} of shape "
+            f"{list(jnp.shape(centres))}; pass renyi_centres(x, delta)."
+        )
     near = map_rows(lambda token: ((angles(token, x) <= tolerance) & centres).any(), x)
-    return jnp.where(near, masses(w, x), 0).sum()
+    return known(x, jnp.where(near, masses(w, x), 0).sum())

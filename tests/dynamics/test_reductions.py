@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.integrate import quad
 
 import meanfield as mf
 from meanfield.attention import Softmax, Unnormalized
@@ -102,6 +103,42 @@ def test_two_clusters_are_two_weighted_tokens_and_join_at_the_known_rate(kind):
     np.testing.assert_allclose(ratio, 1, rtol=1e-6)
     # The rate differs from its limit by a share (1 + beta) gap / 2 at most, 2.5e-4 here.
     np.testing.assert_allclose(tail, rate, rtol=3e-4)
+
+
+@pytest.mark.parametrize("n", [2, 1000, 10**5])
+def test_without_temperature_times_are_logarithms(n):
+    """At beta = 0 the time is half of log(((n-1) g + 1)/(1-g)), from wherever g starts."""
+    exact = lambda g: np.log(((n - 1) * g + 1) / (1 - g)) / 2
+    flow, low = Equiangular(Softmax(0.0), n), -0.999 / (n - 1)
+    np.testing.assert_allclose(flow.hitting_time(1e-3), exact(1 - 1e-3), rtol=1e-13)
+    # The start is known to 1e-16, which is 1e-13 of its distance from the least g there is.
+    np.testing.assert_allclose(flow.hitting_time(0.1, low), exact(0.9) - exact(low), rtol=1e-12)
+    far = flow.hitting_time(1e-300)
+    np.testing.assert_allclose(far, np.log(n) / 2 + 150 * np.log(10), rtol=1e-13)
+
+
+def test_times_from_next_to_the_antipode():
+    """n = 2: dt = (e^{beta(1-g)} + 1)/(2 (1 - g^2)) dg, in which s = atanh g, by an adaptive rule."""
+    start, end = -0.999999999, 0.9
+    slow = lambda s: (1 + np.exp(1 - np.tanh(s))) / 2
+    exact = quad(slow, np.arctanh(start), np.arctanh(end), epsabs=1e-12, limit=200)[0]
+    found = Equiangular(Softmax(1.0), 2).hitting_time(1 - end, start)
+    # The distance of the start from -1 has seven digits: 1e-16/1e-9.
+    np.testing.assert_allclose(found, exact, rtol=1e-8)
+    assert abs(found - 44.85) < 0.005
+    clusters = TwoCluster(Softmax(1.0), jnp.array([0.5, 0.5]))
+    np.testing.assert_allclose(clusters.passage_time(start, end), exact, rtol=1e-8)
+    plain = TwoCluster(Unnormalized(0.0), jnp.array([0.3, 0.7]))
+    exact = np.arctanh(end) - np.arctanh(start)
+    np.testing.assert_allclose(plain.passage_time(start, end), exact, rtol=1e-13)
+
+
+def test_times_beyond_the_range_of_floats_are_infinite():
+    """e^{1000}/2000 or so; e^{600}/1200 is a number still: (e^{beta(1-g)}/2) dg near the start."""
+    assert Equiangular(Softmax(1e3), 2).hitting_time(1e-3) == np.inf
+    late = Equiangular(Softmax(600.0), 2).hitting_time(1e-3)
+    # Laplace's integral e^beta/(2 beta) int_0 e^{-v}/(1 - (v/beta)^2) dv = 1 + 2/beta^2 + 24/beta^4.
+    np.testing.assert_allclose(late, np.exp(600.0) / 1200 * (1 + 2 / 600**2), rtol=1e-9)
 
 
 def test_a_reduction_refuses_what_it_does_not_describe():

@@ -28,17 +28,19 @@ def test_density_is_a_probability_and_the_entropy_its_integral(d):
 
 
 def test_closed_forms_of_the_entropy():
-    for r in (0.0, 0.5, 0.99, 0.9999):
+    for r in (0.0, 1e-5, 0.5, 0.99, 0.9999, 0.999999, 1 - 1e-12):
         # On the circle log|u + r|^2 is harmonic; on S^3 its mean is r^2 / 2.
-        circle, ball = np.log1p(-(r**2)), 3 * (np.log1p(-(r**2)) - r**2 / 2)
+        circle = np.log1p(-(r**2)) if r < 0.9 else np.log((1 - r) * (1 + r))
+        ball = 3 * (circle - r**2 / 2)
         np.testing.assert_allclose(MoebiusOrbit(2, r).entropy(), circle, rtol=1e-13)
         np.testing.assert_allclose(MoebiusOrbit(4, r).entropy(), ball, rtol=1e-13)
-    # On S^2 the mean is ((1 + r)^2 log(1 + r)^2 - (1 - r)^2 log(1 - r)^2) / 4r - 1: the slow series.
-    for r, rtol in ((0.5, 1e-13), (0.99, 1e-12), (0.9999, 1e-8)):
+    # On S^2 the mean is ((1 + r)^2 log(1 + r)^2 - (1 - r)^2 log(1 - r)^2) / 4r - 1, r^2/3 for small r.
+    for r in (0.5, 0.99, 0.9999, 0.999999, 1 - 1e-12):
         ends = (1 + r) ** 2 * np.log(1 + r) - (1 - r) ** 2 * np.log(1 - r)
         mean = ends / (2 * r) - 1
         exact = 2 * (np.log((1 - r) * (1 + r)) - mean)
-        np.testing.assert_allclose(MoebiusOrbit(3, r).entropy(), exact, rtol=rtol)
+        np.testing.assert_allclose(MoebiusOrbit(3, r).entropy(), exact, rtol=1e-13)
+    np.testing.assert_allclose(MoebiusOrbit(3, 1e-5).entropy(), -8e-10 / 3, rtol=1e-9)
 
 
 def test_samples_have_the_law(getkey):

@@ -153,3 +153,9 @@ def test_derivatives_that_exist_and_the_one_that_does_not(getkey):
     assert jnp.isfinite(pathwise).all()
     with pytest.raises(ValueError, match=r"no derivative of VonMisesFisher.sample in kappa"):
         jax.jvp(lambda k: law(3, k).sample(key, 3), (2.0,), (1.0,))
+
+
+def test_a_rejection_that_cannot_end_is_nan(getkey):
+    """A concentration that turns out to be NaN in a compiled program gives NaN, not an endless loop."""
+    draw = jax.jit(lambda kappa: VonMisesFisher(jnp.eye(3)[0], kappa).sample(getkey(), 4))
+    assert jnp.isnan(draw(jnp.nan)).all()

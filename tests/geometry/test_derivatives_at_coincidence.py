@@ -1,0 +1,82 @@
+"""Derivatives where points coincide, and lengths at the ends of each precision's range."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from meanfield.geometry import Euclidean, Sphere
+
+SPHERE, FLAT = Sphere(3), Euclidean(3)
+X = jnp.array([2.0, -3.0, 6.0]) / 7
+TANGENT = np.eye(3) - np.outer(X, X)
+
+
+def test_squared_distances_have_their_hessian_where_points_coincide():
+    """d(x, y)^2 = |log_y x|^2, whose second derivative at x = y is 2 on each tangent vector."""
+    squared = lambda geometry: jax.hessian(lambda x: geometry.distance(x, X) ** 2)(X)
+    np.testing.assert_allclose(squared(SPHERE), 2 * TANGENT, atol=1e-14)
+    np.testing.assert_allclose(squared(FLAT), 2 * np.eye(3), atol=1e-14)
+    # So have other even functions of the distance: 1 - cos d = 1 - <x, y> on the sphere.
+    cosine = jax.hessian(lambda x: 1 - jnp.cos(SPHERE.distance(X, x)))(X)
+    np.testing.assert_allclose(cosine, TANGENT, atol=1e-14)
+
+
+@pytest.mark.parametrize("geometry", [SPHERE, FLAT])
+def test_distances_have_gradient_zero_where_points_coincide(geometry):
+    for gradient in jax.grad(geometry.distance, argnums=(0, 1))(X, X):
+        np.testing.assert_allclose(gradient, 0, atol=1e-150)
+    assert geometry.distance(X, X) == 0
+
+
+def test_squared_distances_elsewhere():
+    """The gradient is -2 log_x(y); along y the Hessian is 2, across it 2 theta/tan(theta)."""
+    theta = 1.2
+    across = jnp.array([3.0, 2.0, 0.0]) / np.sqrt(13)
+    y = np.cos(theta) * X + np.sin(theta) * across
+    squared = lambda x: SPHERE.distance(x, y) ** 2
+    np.testing.assert_allclose(jax.grad(squared)(X), -2 * theta * across, atol=1e-14)
+    other = np.cross(X, across)
+    curve = lambda v: jax.hessian(lambda s: squared(SPHERE.exp(X, s * v)))(jnp.array(0.0))
+    np.testing.assert_allclose(curve(across), 2, rtol=1e-12)
+    np.testing.assert_allclose(curve(jnp.asarray(other)), 2 * theta / np.tan(theta), rtol=1e-12)
+
+
+def test_the_exponential_map_bends_along_its_geodesics():
+    """exp(x, v) = cos|v| x + sin|v|/|v| v: at v = 0 the second derivative is -x on each pair."""
+    bend = jax.jit(jax.hessian(lambda v: SPHERE.exp(X, v)))(jnp.zeros(3))
+    v = jnp.asarray(np.cross(X, [1.0, 0.0, 0.0]))
+    np.testing.assert_allclose(bend @ v @ v, -X * (v @ v), atol=1e-14)
+    for size in (1e-3, 0.03, 0.032, 2.0):  # on both sides of where the power series ends
+        step = size * v / jnp.linalg.norm(v)
+        exact = np.cos(size) * X + np.sin(size) * step / size
+        np.testing.assert_allclose(SPHERE.exp(X, step), exact, atol=4e-16)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "sizes"),
+    [
+        (jnp.float16, [300.0, 6e4, 1e-4]),
+        (jnp.float32, [1e30, 1e-30]),
+        (jnp.float64, [1e200, 1e-200]),
+    ],
+)
+def test_points_of_any_size_are_projected(dtype, sizes):
+    for size in sizes:
+        x = jnp.array([0.6, 0.0, -0.8], dtype) * jnp.array(size, dtype)
+        rounding = 4 * float(jnp.finfo(dtype).eps) + (1e-3 if size == 1e-4 else 0)  # subnormal
+        np.testing.assert_allclose(SPHERE.project(x), [0.6, 0, -0.8], atol=rounding)
+    np.testing.assert_allclose(FLAT.distance(x, 0 * x), size, rtol=rounding)
+
+
+@pytest.mark.parametrize("geometry", [SPHERE, FLAT])
+def test_nan_in_is_nan_out(geometry):
+    bad = X.at[0].set(jnp.nan)
+    for found in (
+        geometry.distance(bad, X),
+        geometry.distance(X, bad),
+        geometry.project(bad)[0],
+        geometry.exp(X, bad)[0],
+        geometry.log(X, bad)[0],
+    ):
+        assert jnp.isnan(found)

@@ -1,0 +1,175 @@
+"""Clouds that collapsed, coincide or face each other, tokens of no mass, NaN, and points off the sphere."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from refusals import check_refused, each_of
+
+from meanfield import observables as O
+from meanfield.geometry import Euclidean, Sphere
+
+NAN, INF = float("nan"), float("inf")
+X = Sphere(3).sample(jax.random.key(0), 5)
+UP = jnp.array([0.0, 0.0, 1.0])
+EVEN, PAIR = jnp.full(5, 0.2), jnp.array([0.5, 0.5, 0.0, 0.0, 0.0])
+TS = jnp.array([0.0, 1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize(
+    ("values", "time"),
+    [
+        ([-0.9, INF, INF, INF], NAN),
+        ([-0.9, NAN, 1.0, 1.0], NAN),
+        ([-0.9, 0.1, INF, INF], 0.9),
+        ([-0.9, -0.5, -0.4, -0.3], INF),
+        ([NAN, 1.0, 1.0, 1.0], NAN),
+        ([0.9, 0.5, -0.5, -1.0], 1.5),
+    ],
+)
+def test_what_was_never_saved_is_no_time(values, time):
+    """The level 0: reached before the run stopped, or unknown, or never, which is infinity."""
+    np.testing.assert_allclose(O.hitting_time(TS, jnp.array(values), 0.0), time, rtol=1e-14)
+
+
+def test_times_that_were_never_saved_and_counts():
+    ts = jnp.array([0.0, 1.0, INF, INF])
+    assert jnp.isnan(O.hitting_time(ts, jnp.array([-1.0, -0.5, INF, INF]), 0.0))
+    assert O.hitting_time(TS, jnp.array([5, 3, 2, 1]), 1.0) == 3
+
+
+@jax.jit
+def look(x, w):
+    """Every observable of five tokens that says something by floating-point numbers."""
+    return {
+        "clusters": O.clusters(x, w=w).masses,
+        "alignment": O.alignment(x, w),
+        "degree": O.degree_moment(x, 2, w),
+        "resultant": O.mean_resultant(x, w),
+        "second": O.second_moment(x, w),
+        "histogram": O.inner_product_histogram(x, 4, w),
+        "smoothed": O.smoothed_entropy(x, 3.0, w),
+        "captured": O.captured_share(x, jnp.arange(5) < 5, 0.1, w),
+        "rank": O.effective_rank(x),
+        "least": O.min_inner_product(x),
+        "knn": O.entropy_knn(x, 1).value,
+        "hemisphere": O.hemisphere(x),
+        "count": O.clusters(x, w=w),
+        "centres": (O.renyi_centres(x, 0.1), O.strong_renyi_centres(x, 0.1)),
+    }
+
+
+def test_nan_in_a_compiled_program_is_nan_out():
+    bad = look(X.at[1, 0].set(NAN), EVEN)
+    found, seen, centres = (bad.pop(name) for name in ("count", "hemisphere", "centres"))
+    for name, value in bad.items():
+        assert jnp.isnan(value).any(), name
+    assert found.count == 0 and (found.labels == -1).all() and (found.sizes == 0).all()
+    assert not any(c.any() for c in centres)
+    assert not seen.inside and not seen.converged and jnp.isnan(seen.margin)
+    assert jnp.isnan(seen.direction).all()
+
+
+@pytest.mark.parametrize(
+    ("x", "w", "values"),
+    [
+        (jnp.tile(UP, (5, 1)), EVEN, (1, 1, 1, 0, 1, 1)),
+        # Two that face each other, and three of no mass: the kernel sees e^{-3 * 4/2} of the other.
+        (
+            jnp.stack([UP, -UP, UP, UP, UP]),
+            PAIR,
+            (-1, 0, 1, np.log(2) - np.log1p(np.exp(-6.0)), 1, -1),
+        ),
+    ],
+    ids=["one point", "antipodes"],
+)
+def test_clouds_that_collapsed_and_clouds_that_face_each_other(x, w, values):
+    seen = look(x, w)
+    names = ("alignment", "resultant", "degree", "smoothed", "captured", "least")
+    for name, value in zip(names, values, strict=True):
+        np.testing.assert_allclose(seen[name], value, atol=1e-14, err_msg=name)
+    np.testing.assert_allclose(seen["rank"], 1, rtol=1e-14)
+    assert seen["count"].count == len({float(v) for v in x[:, 2]})
+    names = ("alignment", "resultant", "degree", "smoothed", "rank", "least")
+    assert all(jnp.isfinite(v).all() for v in slopes(x, w, names))
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def slopes(x, w, names):
+    return [jax.grad(lambda x, name=name: look(x, w)[name])(x) for name in names]
+
+
+def test_one_token_and_two():
+    assert O.clusters(UP[None]).count == 1 and O.mean_resultant(UP[None]) == 1
+    # Two tokens at a right angle on the circle: psi(2) - psi(1) = 1, and within pi/2 lies one half.
+    pair = O.entropy_knn(jnp.eye(2), 1)
+    np.testing.assert_allclose(pair.value, 1 - np.log(2), rtol=1e-14)
+    # Equal ones are one distinct token, which has no neighbour.
+    same = O.entropy_knn(jnp.ones((2, 2)) / np.sqrt(2), 1)
+    assert jnp.isnan(same.value) and same.duplicates == 0.5
+
+
+def test_tokens_of_no_mass_change_nothing():
+    """Against sums over the three tokens that have mass."""
+    w = jnp.array([0.2, 0.3, 0.5, 0.0, 0.0])
+    seen, x, m = look(X, w), np.asarray(X[:3]), np.asarray(w[:3])
+    gram, pairs = x @ x.T, np.outer(m, m)
+    np.testing.assert_allclose(seen["resultant"], np.sqrt((pairs * gram).sum()), rtol=1e-13)
+    off = pairs - np.diag(m**2)
+    np.testing.assert_allclose(seen["alignment"], (off * gram).sum() / off.sum(), rtol=1e-13)
+    quadratic = (pairs * (3 * gram**2 - 1) / 2).sum()
+    np.testing.assert_allclose(seen["degree"], quadratic, rtol=1e-13)
+    blurred = np.log(np.exp(3 * (gram - 1)) @ m)
+    np.testing.assert_allclose(seen["smoothed"], -m @ blurred, rtol=1e-13)
+    edges = np.linspace(-1, 1, 5)
+    counts = np.histogram(gram[np.triu_indices(3, 1)], edges, weights=off[np.triu_indices(3, 1)])
+    np.testing.assert_allclose(seen["histogram"], 2 * counts[0] / off.sum(), atol=1e-14)
+    np.testing.assert_allclose(seen["second"], x.T @ (m[:, None] * x), atol=1e-14)
+
+
+def test_a_token_of_no_mass_that_sees_no_other():
+    x = jnp.concatenate([X[:4], jnp.array([[1e3, 0.0, 0.0]])])
+    smoothed = jax.jit(jax.value_and_grad(lambda x, w: O.smoothed_entropy(x, 3.0, w)))
+    value, slope = smoothed(x, PAIR)
+    exact = np.log(2) - np.log1p(np.exp(3 * (float(X[0] @ X[1]) - 1)))
+    np.testing.assert_allclose(value, exact, rtol=1e-13)
+    assert jnp.isfinite(slope).all() and (slope[2:] == 0).all()
+
+
+def test_effective_rank_has_its_gradient_among_clouds_of_one_rank():
+    """Two orthogonal tokens of lengths 1 and s, in R^3: p = (1, s)/(1 + s), whose rank stays 2."""
+    rank = lambda s: O.effective_rank(
+        jnp.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 0]]).at[1, 1].set(s)
+    )
+    p = np.array([2 / 3, 1 / 3])
+    value = np.exp(-p @ np.log(p))
+    slope = -value * (np.log(p) @ np.array([-4 / 9, 4 / 9]))
+    np.testing.assert_allclose(rank(0.5), value, rtol=1e-14)
+    np.testing.assert_allclose(jax.grad(rank)(0.5), slope, rtol=1e-13)
+
+
+@each_of(
+    [
+        ("clusters", lambda: O.clusters(2 * X), "Sphere(d).project(x)"),
+        ("points near the origin", lambda: O.clusters(1e-6 * X), "Sphere(d).project(x)"),
+        ("centres", lambda: O.renyi_centres(2 * X, 0.1), "Sphere(d).project(x)"),
+        ("strong centres", lambda: O.strong_renyi_centres(2 * X, 0.1), "Sphere(d).project(x)"),
+        ("share", lambda: O.captured_share(2 * X, jnp.ones(5, bool), 0.1), "project(x)"),
+        ("centres by name", lambda: O.captured_share(X, jnp.arange(5), 0.1), "renyi_centres"),
+        ("resultant", lambda: O.mean_resultant(2 * X), "Sphere(d).project(x)"),
+        ("degree", lambda: O.degree_moment(2 * X, 2), "Sphere(d).project(x)"),
+        ("histogram", lambda: O.inner_product_histogram(2 * X), "Sphere(d).project(x)"),
+        ("half precision", lambda: O.second_moment(X.astype(jnp.float16)), "float32"),
+        ("negative beta", lambda: O.smoothed_entropy(X, -1.0), "pass beta=0"),
+        ("no geometry", lambda: O.clusters(X, geometry=Sphere), "pass Sphere(d)"),
+    ]
+)
+def test_what_is_no_cloud_of_the_sphere_is_refused(call, remedy):
+    check_refused(call, remedy)
+
+
+def test_clusters_of_flat_space():
+    x = jnp.array([[1.0, 0.0], [5.0, 0.0], [5.0, 1e-4]])
+    assert O.clusters(x, geometry=Euclidean(2)).count == 2
