@@ -163,7 +163,7 @@ def test_effective_rank_has_its_gradient_among_clouds_of_one_rank():
         ("histogram", lambda: O.inner_product_histogram(2 * X), "Sphere(d).project(x)"),
         ("half precision", lambda: O.second_moment(X.astype(jnp.float16)), "float32"),
         ("negative beta", lambda: O.smoothed_entropy(X, -1.0), "pass beta=0"),
-        ("no geometry", lambda: O.clusters(X, geometry=Sphere), "pass Sphere(d)"),
+        ("no geometry", lambda: O.clusters(X, geometry=Sphere), "make one"),
     ]
 )
 def test_what_is_no_cloud_of_the_sphere_is_refused(call, remedy):
