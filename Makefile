@@ -3,7 +3,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 BENCH_READY := .venv/.ready-bench
 
-.PHONY: demo test validate figures bench format
+.PHONY: demo test validate mutants figures bench format
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -26,6 +26,9 @@ test: $(READY)  ## everything that must hold before a change lands
 
 validate: $(READY)  ## the slow half of the tests: full-size validation against theory
 	XLA_FLAGS=--xla_force_host_platform_device_count=4 $(BIN)/pytest -n 2 -m slow
+
+mutants: $(READY)  ## formulas changed by one, which the fast tests must notice: a sample; see tests/mutants
+	$(BIN)/python tests/mutants --sample 40
 
 figures: $(READY)  ## every figure at full size, under results/
 	$(BIN)/python -m paper_figs --out results

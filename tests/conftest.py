@@ -50,6 +50,14 @@ def bounded_programs_of_slow_tests(request):
         drop_programs()
 
 
+def pytest_terminal_summary(terminalreporter):
+    """How much the contracts over all public names covered."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, size in getattr(report, "user_properties", []):
+            if name == "contracts":
+                terminalreporter.write_line(f"{report.nodeid.rpartition('/')[2]}: {size}")
+
+
 def drop_programs():
     """Compiled programs are read again from their cache on disk."""
     maps = Path("/proc/self/maps")

@@ -1,0 +1,138 @@
+"""Valid calls of attentions, masks and engines."""
+
+import jax.numpy as jnp
+
+from catalogue.entry import entry
+from catalogue.things import (
+    BUMP,
+    COV,
+    FLAT_X,
+    FLAT_Y,
+    KEY,
+    MATRIX,
+    MEAN,
+    SOFTMAX,
+    ZONAL,
+    V,
+    X,
+    Y,
+)  # fmt: skip
+from meanfield.attention import (
+    L2,
+    Additive,
+    Blockwise,
+    Dense,
+    Harmonic,
+    Layers,
+    MultiHead,
+    Nystrom,
+    RandomBatch,
+    RandomFeatures,
+    Sharded,
+    Sinkhorn,
+    Softmax,
+    Unnormalized,
+    alibi,
+    causal,
+)
+from meanfield.harmonics import SphericalHarmonics
+
+CROSS = (("y", "w"),)
+MATRICES = {"query": MATRIX, "key": MATRIX.T, "value": MATRIX}
+OF_MATRICES = {"key": "matrix", "iterations": "count"}
+LAYERS = Layers([Softmax(1.0), Softmax(2.0)], [0.0, 1.0])
+ROWS = {"rows": None, "columns": None}
+INDEX = jnp.arange(3)
+SINKHORN = Sinkhorn(2.0)
+FEATURES = {
+    "Nystrom": Nystrom(4, KEY),
+    "RandomBatch": RandomBatch(4, KEY),
+    "RandomFeatures": RandomFeatures(64, KEY),
+    "Harmonic": Harmonic(SphericalHarmonics(12)),
+}
+ATTENTIONS = {
+    "Softmax": SOFTMAX,
+    "Softmax.matrices": Softmax(2.0, **MATRICES),
+    "Softmax.blockwise": Softmax(2.0, engine=Blockwise(2)),
+    "Softmax.harmonic": Softmax(2.0, engine=FEATURES["Harmonic"]),
+    "Softmax.nystrom": Softmax(2.0, engine=Nystrom(5, KEY)),
+    "Unnormalized": Unnormalized(2.0),
+    "L2": L2(2.0),
+    "Sinkhorn": SINKHORN,
+    "MultiHead": MultiHead([Softmax(2.0), Softmax(1.0)]),
+}
+GAUSSIAN = {"Softmax": SOFTMAX, "L2": L2(2.0), "Sinkhorn": SINKHORN}
+
+ENTRIES = [
+    entry("attention.Softmax", beta=2.0, engine=Dense(), kinds_=OF_MATRICES, **MATRICES),
+    entry("attention.Unnormalized", beta=2.0, offset=0.5, kinds_=OF_MATRICES, **MATRICES),
+    entry("attention.L2", beta=2.0, engine=Blockwise(2), kinds_=OF_MATRICES, **MATRICES),
+    entry(
+        "attention.Sinkhorn", beta=2.0, tol=1e-6, max_iterations=200, kinds_=OF_MATRICES, **MATRICES
+    ),
+    entry("attention.MultiHead", heads=[Softmax(1.0), Softmax(2.0)]),
+    entry("attention.Varying", function=lambda t: Softmax(1.0 + t)),
+    entry("attention.Layers", layers=[Softmax(1.0), Softmax(2.0)], times=jnp.array([0.0, 1.0])),
+    entry("attention.attention_at", attention=LAYERS, t=jnp.asarray(0.5), kinds_={"t": None}),
+    entry("attention.Dense"),
+    entry("attention.Blockwise", block=2),
+    entry("attention.Harmonic", basis=SphericalHarmonics(4), accuracy=1e-9),
+    entry("attention.Harmonic.of", Harmonic.of, beta=2.0, d=3, accuracy=1e-9),
+    entry("attention.Harmonic.fitted", Harmonic.fitted, attention=SOFTMAX, x=X, accuracy=1e-6),
+    entry("attention.Nystrom", rank=4, key=KEY),
+    entry("attention.RandomBatch", size=4, key=KEY),
+    entry("attention.RandomFeatures", count=16, key=KEY),
+    entry("attention.Sharded"),
+    entry("attention.Sharded.engine", Sharded, engine=Blockwise(2)),
+    entry("attention.causal", n=3),
+    entry("attention.alibi", n=3, slope=0.5),
+    entry("attention.Causal.bias", causal(3).bias, rows=INDEX, columns=INDEX, kinds_=ROWS),
+    entry("attention.Alibi.bias", alibi(3, 0.5).bias, rows=INDEX, columns=INDEX, kinds_=ROWS),
+    entry("attention.Additive", matrix=jnp.zeros((3, 3)), fine_={("matrix", "an empty array")}),
+    entry(
+        "attention.Additive.bias",
+        Additive(jnp.zeros((3, 3))).bias,
+        rows=INDEX,
+        columns=INDEX,
+        kinds_=ROWS,
+    ),
+    entry("attention.check_isotropic", attention=SOFTMAX, d=3),
+    entry("attention.exponential", beta=jnp.asarray(2.0)),
+    entry(
+        "attention.doubly_stochastic_potential",
+        softmax=SOFTMAX,
+        basis=ZONAL,
+        coeffs=BUMP,
+        kinds_={"softmax": "object"},
+    ),
+    entry("attention.Sinkhorn.plan", SINKHORN.plan, x=X, y=Y, w=V),
+    entry("attention.Sinkhorn.solve", SINKHORN.solve, x=X, y=Y, w=V),
+    entry("attention.Softmax.problem", SOFTMAX.problem, x=X, y=Y, w=V, collapses_=False),
+    entry("attention.Softmax.log_mass", SOFTMAX.log_mass, x=X, y=Y, w=V, clouds_=CROSS),
+    entry("attention.Softmax.engine_for", SOFTMAX.engine_for, n=5),
+    *(
+        entry(f"attention.{name}.__call__", attention.__call__, x=x, y=y, w=V, clouds_=CROSS)
+        for name, attention in ATTENTIONS.items()
+        for x, y in [(FLAT_X, FLAT_Y) if name == "L2" else (X, Y)]
+    ),
+    *(
+        entry(f"attention.{name}.mean_field", attention.mean_field, basis=ZONAL, coeffs=BUMP)
+        for name, attention in GAUSSIAN.items()
+        if name != "L2"
+    ),
+    *(
+        entry(f"attention.{name}.gaussian_field", attention.gaussian_field, mean=MEAN, cov=COV)
+        for name, attention in GAUSSIAN.items()
+    ),
+    *(
+        entry(f"attention.{name}.relative_error", engine.relative_error, attention=SOFTMAX, x=X)
+        for name, engine in FEATURES.items()
+    ),
+]
+MADE_BY = {
+    "attention.Causal": "attention.causal",
+    "attention.Alibi": "attention.alibi",
+    "attention.ExponentialSum": "attention.Softmax.problem",
+    "attention.AffineField": "attention.Softmax.gaussian_field",
+    "attention.GaussianAttention": "attention.L2",
+}

@@ -1,0 +1,127 @@
+"""Valid calls of the dynamics."""
+
+import jax.numpy as jnp
+
+from catalogue.entry import entry
+from catalogue.things import (
+    CIRCLE,
+    CLOUDS,
+    DENSITY,
+    ENERGY,
+    FLOW,
+    HALVES,
+    KEY,
+    MATRIX,
+    SOFTMAX,
+    SPHERE,
+    UNNORMALIZED,
+    WAVE,
+    W,
+    bowl,
+)  # fmt: skip
+from meanfield.attention import L2, Sinkhorn
+from meanfield.dynamics import (
+    ConsensusFlow,
+    DebiasedPull,
+    Drift,
+    Early,
+    Equiangular,
+    ExactPull,
+    FokkerPlanck,
+    NearSaddles,
+    PostNorm,
+    TwoCluster,
+)
+
+AT_ZERO = jnp.zeros(())
+PAIR = ConsensusFlow([FLOW, FLOW], 1.0)
+EXACT = ConsensusFlow([FLOW, FLOW], 1.0, pull=ExactPull())
+REDUCED = Equiangular(SOFTMAX, 8)
+TWO = TwoCluster(SOFTMAX, HALVES)
+
+
+def steer(t, x, args):
+    """A control by a matrix."""
+    return x @ MATRIX.T.astype(x.dtype)
+
+
+def vectors(x):
+    """A field on one point."""
+    return jnp.array([1.0, 0.0, 0.0], x.dtype) * x[1]
+
+
+ENTRIES = [
+    entry(
+        "dynamics.AttentionFlow",
+        geometry=SPHERE,
+        attention=SOFTMAX,
+        normalization=PostNorm(),
+        potential=bowl,
+        noise=0.1,
+        weights=W,
+        mlp=None,
+    ),
+    entry("dynamics.GradientFlow", geometry=SPHERE, energy=ENERGY, noise=0.1, weights=W),
+    entry("dynamics.Drift", geometry=SPHERE, function=vectors, noise=0.1, weights=W),
+    entry("dynamics.Control", geometry=SPHERE, function=steer, noise=0.1, weights=W),
+    entry("dynamics.SinkhornFlow", geometry=SPHERE, attention=Sinkhorn(2.0), weights=W),
+    entry("dynamics.ArcLength", flow=FLOW, speed=1.0, fine_={("speed", "zero")}),
+    entry(
+        "dynamics.ConsensusFlow",
+        flows=[FLOW, FLOW],
+        strength=1.0,
+        gate=Early(1.0),
+        pull=DebiasedPull(),
+        shares=HALVES,
+    ),
+    entry("dynamics.DebiasedPull", epsilon=0.3, tol=1e-8),
+    entry("dynamics.ExactPull"),
+    entry("dynamics.Early", until=1.0, fine_={("until", "zero")}),
+    entry("dynamics.NearSaddles", rate=0.5),
+    entry("dynamics.Schedule", times=jnp.array([0.0, 1.0])),
+    entry("dynamics.Equiangular", attention=SOFTMAX, n=8),
+    entry("dynamics.Equiangular.hitting_time", REDUCED.hitting_time, delta=1e-3, start=0.0),
+    entry("dynamics.TwoCluster", attention=SOFTMAX, masses=HALVES),
+    entry("dynamics.TwoCluster.passage_time", TWO.passage_time, start=0.1, end=0.9),
+    entry(
+        "dynamics.GaussianFlow", attention=L2(2.0), noise=0.1, linear=MATRIX, constant=jnp.ones(3)
+    ),
+    entry("dynamics.FokkerPlanck", basis=CIRCLE, attention=SOFTMAX, noise=0.1, potential=bowl),
+    entry("dynamics.FokkerPlanck.sample", DENSITY.sample, key=KEY, coeffs=WAVE, n=4),
+    entry(
+        "dynamics.FokkerPlanck.dissipation",
+        FokkerPlanck(CIRCLE, UNNORMALIZED, 0.1).dissipation,
+        coeffs=WAVE,
+    ),
+    entry("dynamics.FokkerPlanck.minimum", DENSITY.minimum, coeffs=WAVE),
+    entry("dynamics.FokkerPlanck.velocity", DENSITY.velocity, coeffs=WAVE),
+    entry(
+        "dynamics.FokkerPlanck.from_particles",
+        DENSITY.from_particles,
+        x=CIRCLE.points[:5],
+        w=W,
+        smoothing=0.1,
+        clouds_=(("x", "w"),),
+    ),
+    entry("dynamics.MixNorm", tau=1.0, fine_={("tau", "zero")}),
+    entry("dynamics.NGPT", alpha=1.0),
+    *(entry(f"dynamics.{name}") for name in ("PostNorm", "PreNorm", "PeriNorm", "SqrtNorm")),
+    entry("dynamics.Sum", terms=(FLOW, Drift(SPHERE, vectors))),
+    entry("dynamics.ConsensusFlow.control", PAIR.control, t=AT_ZERO, x=CLOUDS, kinds_={"t": None}),
+    entry(
+        "dynamics.ConsensusFlow.control.exact",
+        EXACT.control,
+        t=AT_ZERO,
+        x=CLOUDS,
+        kinds_={"t": None},
+    ),
+    entry("dynamics.ConsensusFlow.power", PAIR.power, t=AT_ZERO, x=CLOUDS, kinds_={"t": None}),
+    entry(
+        "dynamics.NearSaddles.__call__",
+        NearSaddles(0.5).__call__,
+        t=AT_ZERO,
+        x=CLOUDS,
+        velocity=CLOUDS[::-1],
+        kinds_={"t": None, "velocity": None},
+    ),
+]

@@ -1,0 +1,84 @@
+"""Valid calls of the geometries and the bases of harmonics."""
+
+import jax.numpy as jnp
+
+from catalogue.entry import entry
+from catalogue.things import BUMP, CIRCLE, FLAT, FLAT_X, FLAT_Y, KEY, S2, SPHERE, WAVE, ZONAL, X, Y
+from meanfield.geometry import Sphere
+
+TANGENT = SPHERE.to_tangent(X, Y)
+ONE = {"x": "points", "y": "points"}
+# One point is a batch as well as many.
+ANY_BATCH = {("x", "four axes"), ("y", "four axes"), ("v", "four axes"), ("x", "an empty cloud")}
+ANY_VALUES = {("values", "four axes")}
+
+ENTRIES = [
+    entry("geometry.Sphere", d=3),
+    entry("geometry.Euclidean", d=3),
+    *(
+        made
+        for name, space, x, y in (("Sphere", SPHERE, X, Y), ("Euclidean", FLAT, FLAT_X, FLAT_Y))
+        for made in (
+            entry(f"geometry.{name}.check", space.check, x=x),
+            entry(f"geometry.{name}.project", space.project, x=1.5 * x, fine_=ANY_BATCH),
+            entry(f"geometry.{name}.to_tangent", space.to_tangent, x=x, v=y, fine_=ANY_BATCH),
+            entry(f"geometry.{name}.exp", space.exp, x=x, v=TANGENT, fine_=ANY_BATCH),
+            entry(f"geometry.{name}.log", space.log, x=x, y=y, fine_=ANY_BATCH),
+            entry(f"geometry.{name}.distance", space.distance, x=x, y=y, fine_=ANY_BATCH),
+            entry(f"geometry.{name}.sample", space.sample, key=KEY, n=4),
+        )
+    ),
+    entry("geometry.Sphere.extend", SPHERE.extend, field=jnp.sin, x=1.5 * X),
+    entry("harmonics.Fourier", degree=4),
+    entry("harmonics.Gegenbauer", d=3, degree=4),
+    entry("harmonics.SphericalHarmonics", degree=4),
+    entry("harmonics.meridian_waves", degree=4),
+    entry("harmonics.zonal_polynomials", d=3, t=jnp.array([0.1, 0.5]), kinds_={"t": "array"}),
+    *(
+        made
+        for name, basis, coeffs, x in (
+            ("Fourier", CIRCLE, WAVE, Sphere(2).sample(KEY, 5)),
+            ("Gegenbauer", ZONAL, BUMP, jnp.array([-0.5, 0.1, 0.7])),
+            ("SphericalHarmonics", S2, S2.analyze(1 + 0.5 * S2.points[:, 0]), X),
+        )
+        for made in (
+            entry(
+                f"harmonics.{name}.analyze",
+                basis.analyze,
+                values=basis.synthesize(coeffs),
+                kinds_={"values": "array"},
+            ),
+            entry(f"harmonics.{name}.synthesize", basis.synthesize, coeffs=coeffs),
+            entry(
+                f"harmonics.{name}.evaluate", basis.evaluate, coeffs=coeffs, x=x, fine_=ANY_BATCH
+            ),
+            entry(
+                f"harmonics.{name}.gradient", basis.gradient, coeffs=coeffs, x=x, fine_=ANY_BATCH
+            ),
+            entry(f"harmonics.{name}.node_gradient", basis.node_gradient, coeffs=coeffs),
+            entry(
+                f"harmonics.{name}.moments",
+                basis.moments,
+                x=x,
+                w=jnp.full(len(x), 1 / len(x)),
+                clouds_=(("x", "w"),),
+            ),
+            entry(
+                f"harmonics.{name}.multipliers",
+                basis.multipliers,
+                profile=jnp.exp,
+                resolution=64,
+            ),
+            entry(
+                f"harmonics.{name}.heat", basis.heat, coeffs=coeffs, t=0.1, fine_={("t", "zero")}
+            ),
+            entry(
+                f"harmonics.{name}.convolve",
+                basis.convolve,
+                coeffs=coeffs,
+                multipliers=basis.multipliers(jnp.exp),
+                kinds_={"multipliers": "array"},
+            ),
+        )
+    ),
+]

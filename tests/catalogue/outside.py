@@ -1,0 +1,117 @@
+"""Valid calls of what stands aside: pictures, the store, and the machinery of studies."""
+
+import dataclasses
+import tempfile
+from pathlib import Path
+
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+
+from catalogue.entry import Entry, entry
+from catalogue.things import X
+from meanfield import studies
+
+FIGURE, AX = plt.subplots()
+LINE = np.linspace(0.5, 1.0, 4)
+FLAT_X = X[:, :2] / jnp.linalg.norm(X[:, :2], axis=1)[:, None]
+LOOSE = {"label": None, "k": None, "labels": None, "order": None, "view": None, "area": None}
+
+
+def picture(name: str, kinds: dict, **arguments) -> Entry:
+    """An entry of viz: arrays unless said otherwise."""
+    arrays = dict.fromkeys(arguments, "array") | {"ax": "object"} | LOOSE | kinds
+    return entry(f"viz.{name}", single_=None, kinds_=arrays, ax=AX, **arguments)
+
+
+VIZ = [
+    entry("viz.angle_ticks", axis=AX.xaxis),
+    picture("band", {}, x=LINE, mid=LINE, low=LINE - 0.1, high=LINE + 0.1),
+    picture("circle_points", {"w": "weights"}, x=FLAT_X, w=np.full(5, 0.2)),
+    picture("circle_tracks", {}, history=jnp.stack([FLAT_X, FLAT_X])),
+    picture("convergence", {}, h=LINE, error=LINE**2, label="method"),
+    picture("density_circle", {"height": "positive"}, angles=LINE, rho=LINE, height=0.5),
+    entry(
+        "viz.film",
+        fig=FIGURE,
+        update=lambda frame: None,
+        frames=2,
+        fps=12.0,
+        single_=None,
+        kinds_={"update": "function", "frames": "count", "fps": "positive"},
+    ),
+    picture("histogram_ridge", {"overlap": "positive"}, centres=LINE, counts=np.ones((2, 4))),
+    picture("mollweide", {}, longitudes=LINE, latitudes=LINE, density=np.ones((4, 4))),
+    picture("overlay_curve", {}, x=LINE, y=LINE),
+    picture("phase_map", {}, x=LINE, y=LINE, z=np.ones((4, 4))),
+    entry("viz.sphere_points", ax=FIGURE.add_subplot(projection="3d"), x=X, single_=None),
+    entry(
+        "viz.sphere_tracks",
+        ax=FIGURE.add_subplot(projection="3d"),
+        history=jnp.stack([X, X]),
+        single_=None,
+    ),
+    picture("staircase", {}, s=LINE, energy=LINE),
+]
+
+FOLDER = Path(tempfile.mkdtemp(prefix="catalogue-"))
+IDENTITY = {"study": "toy", "fields": {"seed": 0}, "version": "1", "precision": "float64"}
+PART = xr.Dataset({"x": ("t", np.array([0.1, 0.2]))})
+IO = [
+    entry(
+        "io.Store",
+        folder=FOLDER / "another",
+        identity=IDENTITY,
+        kinds_={"folder": "field", "identity": "field"},
+        single_=None,
+    ),
+    entry("io.digest", value={"a": 1}, single_=None, kinds_={"value": None}),
+    entry("io.plain", value={"a": 1}, single_=None, kinds_={"value": None}),
+    entry("io.precision", single_=None),
+    entry("io.provenance", single_=None),
+    entry("io.stamp", identity=IDENTITY, single_=None, kinds_={"identity": "field"}),
+    entry("io.strip", data=PART, single_=None, kinds_={"data": "field"}),
+    entry("io.version", package="jax", single_=None, kinds_={"package": "field"}),
+    entry(
+        "io.write_json",
+        path=FOLDER / "a.json",
+        value=1,
+        single_=None,
+        kinds_={"path": "field", "value": None},
+    ),
+]
+
+CLUSTERING = studies.Clustering()
+STUDIES = [
+    entry("studies.available", single_=None),
+    entry("studies.repeat", study=CLUSTERING, seeds=2, single_=None, fine_={("study", "NaN")}),
+    entry(
+        "studies.Claim",
+        name="2 = 2",
+        measured=2.0,
+        expected=2.0,
+        tolerance=0.0,
+        source="arithmetic",
+        kinds_={
+            "name": "field",
+            "measured": "real",
+            "expected": "real",
+            "tolerance": "nonnegative",
+            "source": "field",
+        },
+        fine_={("measured", "NaN"), ("measured", "infinity"), ("expected", "infinity")},
+        single_=None,
+    ),
+    *(
+        entry(
+            f"studies.{name}",
+            single_=None,
+            kinds_={field.name: "field" for field in dataclasses.fields(kind)},
+            **{field.name: field.default for field in dataclasses.fields(kind) if field.init},
+        )
+        for name, kind in sorted(vars(studies).items())
+        if isinstance(kind, type) and issubclass(kind, studies.Study) and kind is not studies.Study
+    ),
+]
+ENTRIES = VIZ + IO + STUDIES

@@ -1,0 +1,231 @@
+"""Valid calls of the schemes, the verbs and the landscape."""
+
+import jax.numpy as jnp
+
+import meanfield as mf
+from catalogue.entry import Later, entry
+from catalogue.things import (
+    CIRCLE,
+    CLOUDS,
+    DENSITY,
+    ENERGY,
+    FLAT,
+    FLOW,
+    KEY,
+    LINE_ENERGY,
+    ROW,
+    SOFTMAX,
+    SPHERE,
+    TS,
+    UNNORMALIZED,
+    WAVE,
+    W,
+    X,
+    bowl,
+)  # fmt: skip
+from meanfield.attention import Softmax
+from meanfield.dynamics import (
+    AttentionFlow,
+    ConsensusFlow,
+    Equiangular,
+    FokkerPlanck,
+    PostNorm,
+    PreNorm,
+)
+from meanfield.energies import InternalEnergy, Potential
+from meanfield.landscape import branch
+from meanfield.schemes import (
+    Biased,
+    EntropicJKO,
+    ParticleJKO,
+    QuantileJKO,
+    Richardson,
+    ScharfetterGummel,
+    SecondOrderJKO,
+    TransformerLayers,
+)
+from meanfield.transport import Box
+
+PAIR = ConsensusFlow([FLOW, FLOW], 1.0)
+REDUCED = Equiangular(SOFTMAX, 8)
+FLAT_DENSITY = WAVE.at[1:].set(0)
+LOOSE = {"args": None, "progress": None, "throw": None, "observe": None}
+BOX = Box(-2.0, 2.0, 8)
+SCHEMES = [
+    *(entry(f"schemes.{name}") for name in ("Biased", "Debiased", "Richardson")),
+    entry(
+        "schemes.EntropicJKO",
+        domain=BOX,
+        energy=LINE_ENERGY,
+        tau=0.5,
+        epsilon=0.5,
+        bias=Biased(),
+        rounds=1,
+        tol=1e-8,
+        max_iterations=200,
+    ),
+    entry("schemes.ParticleJKO", geometry=SPHERE, energy=-ENERGY, tau=0.1, weights=W),
+    entry("schemes.QuantileJKO", energy=LINE_ENERGY, tau=0.1),
+    entry("schemes.SecondOrderJKO", energy=InternalEnergy(2.0), tau=0.1),
+    entry(
+        "schemes.ScharfetterGummel",
+        basis=CIRCLE,
+        attention=SOFTMAX,
+        noise=0.1,
+        tau=0.01,
+        cells=16,
+        potential=bowl,
+    ),
+    entry(
+        "schemes.TransformerLayers", d=3, attention=SOFTMAX, normalization=PostNorm(), step_size=0.1
+    ),
+]
+GAUSS = BOX.evaluate(lambda x: jnp.exp(-(x[0] ** 2)))
+ROLLED = {
+    "QuantileJKO": (QuantileJKO(LINE_ENERGY, 0.1), ROW),
+    "SecondOrderJKO": (SecondOrderJKO(InternalEnergy(2.0), 0.1), ROW),
+    "ParticleJKO": (ParticleJKO(SPHERE, -ENERGY, 0.1), X),
+    "TransformerLayers": (TransformerLayers(3, SOFTMAX, PreNorm(), 0.1), X),
+    "ScharfetterGummel": (ScharfetterGummel(CIRCLE, SOFTMAX, 0.1, 0.01, cells=8), jnp.ones(8)),
+    "EntropicJKO": (EntropicJKO(BOX, LINE_ENERGY, 0.5, 0.5, Richardson()), GAUSS),
+}
+FLOWN = {
+    "AttentionFlow": (FLOW, X),
+    "AttentionFlow.flat": (AttentionFlow(FLAT, Softmax(-1.0)), X),
+    "FokkerPlanck": (DENSITY, WAVE),
+    "Equiangular": (REDUCED, jnp.asarray(0.1)),
+    "ConsensusFlow": (PAIR, CLOUDS),
+}
+SOLVE = [
+    entry("solve.GeodesicEuler", geometry=SPHERE),
+    entry(
+        "solve.simulate",
+        slow_=True,
+        dynamics=FLOW,
+        x0=X,
+        ts=TS,
+        tol=1e-6,
+        max_steps=100,
+        kinds_=LOOSE,
+        clouds_=(),
+    ),
+    entry(
+        "solve.simulate.noise",
+        mf.simulate,
+        slow_=True,
+        dynamics=AttentionFlow(SPHERE, SOFTMAX, noise=0.1),
+        x0=X,
+        ts=TS,
+        dt=0.1,
+        key=KEY,
+        kinds_=LOOSE,
+        single_=None,
+    ),
+    entry(
+        "solve.simulate.merge",
+        mf.simulate,
+        slow_=True,
+        dynamics=FLOW,
+        x0=X,
+        ts=TS,
+        merge=1e-6,
+        kinds_=LOOSE,
+    ),
+    entry(
+        "solve.rollout",
+        slow_=True,
+        scheme=ROLLED["QuantileJKO"][0],
+        x0=ROW,
+        steps=2,
+        kinds_=LOOSE | {"x0": "array"},
+    ),
+    *(
+        entry(
+            f"solve.simulate.{name}",
+            mf.simulate,
+            dynamics=flow,
+            x0=start,
+            ts=TS,
+            slow_=True,
+            kinds_={"dynamics": None, "ts": None, "x0": "array"},
+        )
+        for name, (flow, start) in FLOWN.items()
+    ),
+    *(
+        entry(
+            f"solve.rollout.{name}",
+            mf.rollout,
+            scheme=scheme,
+            x0=start,
+            steps=1,
+            slow_=True,
+            kinds_={"scheme": None, "steps": None, "x0": "array"},
+        )
+        for name, (scheme, start) in ROLLED.items()
+    ),
+]
+
+
+def effort(control):
+    """A toy run: effort and cost of a constant control."""
+    return jnp.sum(control**2), jnp.exp(-2 * jnp.sum(control))
+
+
+LANDSCAPE = [
+    entry(
+        "landscape.branch",
+        slow_=True,
+        attention=UNNORMALIZED,
+        d=2,
+        degree=8,
+        until=0.5,
+        points=40,
+        kinds_={"points": "count"},
+    ),
+    entry("landscape.critical_noise", attention=SOFTMAX, d=3, max_degree=8),
+    entry("landscape.growth_rates", attention=SOFTMAX, d=3, noise=0.1, max_degree=8),
+    entry("landscape.fastest_mode", attention=SOFTMAX, d=3, noise=0.1, max_degree=8),
+    entry("landscape.tricritical_beta", d=3),
+    entry(
+        "landscape.crossing",
+        slow_=True,
+        branch=Later(lambda: branch(mf.attention.Unnormalized(3.0), 2, degree=24)),
+        single_=None,
+    ),
+    entry("landscape.hessian", energy=Potential(bowl), x=X, w=W),
+    entry("landscape.hessian_index", slow_=True, energy=ENERGY, x=X, w=W),
+    entry("landscape.escape_rates", slow_=True, energy=ENERGY, x=X, w=W),
+    entry(
+        "landscape.least_effort",
+        slow_=True,
+        outcome=effort,
+        control=0.3 * jnp.ones(2),
+        bound=0.1,
+        iterations=5,
+        penalty=10.0,
+        kinds_={"control": "array"},
+    ),
+    entry(
+        "landscape.stationary",
+        slow_=True,
+        equation=FokkerPlanck(CIRCLE, SOFTMAX, 2.0),
+        guess=FLAT_DENSITY,
+        tol=1e-9,
+        max_steps=20,
+        kinds_={"guess": "array"},
+    ),
+]
+ENTRIES = SCHEMES + SOLVE + LANDSCAPE
+MADE_BY = {
+    "solve.Trajectory": "solve.simulate",
+    "solve.Merges": "solve.simulate.merge",
+    "landscape.Branch": "landscape.branch",
+    "landscape.Crossing": "landscape.crossing",
+    "landscape.LeastEffort": "landscape.least_effort",
+    "landscape.Stationary": "landscape.stationary",
+    "observables.Clusters": "observables.clusters",
+    "observables.EntropyEstimate": "observables.entropy_knn",
+    "observables.Hemisphere": "observables.hemisphere",
+    "measures.BrownianAngle": "measures.brownian_angle",
+    "viz.Fit": "viz.convergence",
+}

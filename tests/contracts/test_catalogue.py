@@ -1,0 +1,42 @@
+"""Every public name has a valid call in tests/catalogue, which works."""
+
+import importlib
+import inspect
+import types
+
+import catalogue
+import pytest
+
+
+def public(room: str) -> set[str]:
+    """The names of a room that can be called: its functions and concrete classes."""
+    module = importlib.import_module(f"meanfield.{room}")
+    return {
+        f"{room}.{name}"
+        for name, thing in vars(module).items()
+        if not name.startswith(("_", "Abstract"))
+        and not isinstance(thing, types.ModuleType | types.GenericAlias)
+        and callable(thing)
+        and not (
+            inspect.isclass(thing) and (issubclass(thing, Exception) or inspect.isabstract(thing))
+        )
+    }
+
+
+@pytest.mark.parametrize("room", catalogue.ROOMS)
+def test_every_public_name_has_a_call(room):
+    called = {entry.name for entry in catalogue.entries([room])}
+    names = {name for name in public(room) if name not in called}
+    missing = {name for name in names if catalogue.made_by().get(name) not in _all_names()}
+    assert not missing, f"add a line to tests/catalogue/ for each of {sorted(missing)}"
+
+
+def _all_names() -> set[str]:
+    return {entry.name for entry in catalogue.entries()}
+
+
+def test_names_are_called_once_and_exist():
+    names = [entry.name for entry in catalogue.entries()]
+    assert len(set(names)) == len(names)
+    gone = {name for name in catalogue.made_by() if name not in public(name.partition(".")[0])}
+    assert not gone, f"drop {gone} from MADE_BY"
