@@ -100,11 +100,11 @@ ENTRIES = [
     entry("attention.exponential", beta=jnp.asarray(2.0)),
     entry(
         "attention.doubly_stochastic_potential",
-        softmax=SOFTMAX,
+        beta=jnp.asarray(2.0),
         basis=ZONAL,
         coeffs=BUMP,
-        kinds_={"softmax": "object"},
     ),
+    entry("attention.smoothed", beta=jnp.asarray(2.0), basis=ZONAL, coeffs=BUMP),
     entry("attention.Sinkhorn.plan", SINKHORN.plan, x=X, y=Y, w=V),
     entry("attention.Sinkhorn.solve", SINKHORN.solve, x=X, y=Y, w=V),
     entry("attention.Softmax.problem", SOFTMAX.problem, x=X, y=Y, w=V, collapses_=False),

@@ -86,8 +86,15 @@ ENTRIES = [
     entry(
         "dynamics.GaussianFlow", attention=L2(2.0), noise=0.1, linear=MATRIX, constant=jnp.ones(3)
     ),
-    entry("dynamics.FokkerPlanck", basis=CIRCLE, attention=SOFTMAX, noise=0.1, potential=bowl),
-    entry("dynamics.FokkerPlanck.sample", DENSITY.sample, key=KEY, coeffs=WAVE, n=4),
+    entry(
+        "dynamics.FokkerPlanck",
+        fine_={("attention", "None")},
+        basis=CIRCLE,
+        attention=SOFTMAX,
+        noise=0.1,
+        potential=bowl,
+    ),
+    entry("dynamics.FokkerPlanck.sample", DENSITY.sample, key=KEY, coeffs=WAVE, n=4, single_=None),
     entry(
         "dynamics.FokkerPlanck.dissipation",
         FokkerPlanck(CIRCLE, UNNORMALIZED, 0.1).dissipation,

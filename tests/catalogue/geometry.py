@@ -25,7 +25,7 @@ ENTRIES = [
             entry(f"geometry.{name}.exp", space.exp, x=x, v=TANGENT, fine_=ANY_BATCH),
             entry(f"geometry.{name}.log", space.log, x=x, y=y, fine_=ANY_BATCH),
             entry(f"geometry.{name}.distance", space.distance, x=x, y=y, fine_=ANY_BATCH),
-            entry(f"geometry.{name}.sample", space.sample, key=KEY, n=4),
+            entry(f"geometry.{name}.sample", space.sample, key=KEY, n=4, single_=None),
         )
     ),
     entry("geometry.Sphere.extend", SPHERE.extend, field=jnp.sin, x=1.5 * X),

@@ -77,7 +77,7 @@ MEASURES = [
         made
         for name, law in LAWS.items()
         for made in (
-            entry(f"measures.{name}.sample", law.sample, key=KEY, n=4),
+            entry(f"measures.{name}.sample", law.sample, key=KEY, n=4, single_=None),
             entry(f"measures.{name}.log_density", law.log_density, x=X, fine_=ON_BATCH),
             entry(f"measures.{name}.entropy", law.entropy),
         )

@@ -44,6 +44,7 @@ GAUSS2 = BOX.evaluate(lambda x: jnp.exp(-2 * (x[0] - 0.3) ** 2))
 GEODESIC = SquaredGeodesic()
 PAIR = (("x", "a"), ("y", "b"))
 GEOMETRY = point_geometry(X, Y, epsilon=0.3)
+PLUMBING = {"tol": None, "max_iterations": None}
 NUMBER = {"tau": None, "epsilon": None, "temperature": None, "accuracy": None}
 ENTROPIC = solve(GEOMETRY, W, V)
 COUPLED = wasserstein(X, Y, W, V)
@@ -78,7 +79,7 @@ COSTS = [
 ]
 ENTRIES = [
     *COSTS,
-    entry("transport.Accuracy", tol=1e-9, max_iterations=500),
+    entry("transport.Accuracy", tol=1e-9, max_iterations=500, kinds_=PLUMBING),
     entry("transport.Box", low=-2.0, high=2.0, cells=8, kinds_={"low": "real", "high": "real"}),
     entry("transport.Box.evaluate", BOX.evaluate, function=lambda x: jnp.exp(-(x[0] ** 2))),
     entry(
@@ -162,11 +163,12 @@ ENTRIES = [
         a=W,
         b=V,
         relative_epsilon=0.05,
+        fine_={("a", "None"), ("b", "None")},
         clouds_=PAIR,
     ),
     entry("transport.bures", cov1=COV, cov2=COV2),
     entry("transport.gaussian_wasserstein", mean1=MEAN, cov1=COV, mean2=-MEAN, cov2=COV2),
-    entry("transport.symmetric_root", a=COV, kinds_={"a": "matrix"}),
+    entry("transport.symmetric_root", a=COV, kinds_={"a": None}),
     entry(
         "transport.barycenter",
         slow_=True,
@@ -203,6 +205,7 @@ ENTRIES = [
         weights=HALVES,
         epsilon=0.3,
         tol=1e-8,
+        fine_={("tol", "zero")},
     ),
     entry(
         "transport.disagreement", slow_=True, clouds=CLOUDS, weights=HALVES, epsilon=0.3, tol=1e-8
@@ -216,6 +219,7 @@ ENTRIES = [
         epsilon=0.3,
         cost=GEODESIC,
         tol=1e-8,
+        fine_={("tol", "zero")},
         clouds_=PAIR,
     ),
     entry("transport.cost_of", geometry=SPHERE),

@@ -69,6 +69,7 @@ SCHEMES = [
     entry("schemes.SecondOrderJKO", energy=InternalEnergy(2.0), tau=0.1),
     entry(
         "schemes.ScharfetterGummel",
+        fine_={("attention", "None")},
         basis=CIRCLE,
         attention=SOFTMAX,
         noise=0.1,

@@ -1,0 +1,252 @@
+"""Contracts on numbers that every call has to keep: precision, no mass, collapse, NaN under jit."""
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from catalogue import Entry
+
+# How well an iteration came off, which rounding decides, and what depends on it.
+UNSTEADY = (
+    "error",
+    "residual",
+    "iterations",
+    "tol",
+    "steps",
+    "stats",
+    "bias",
+    "duplicates",
+    "result",
+)
+CLOSE = 1e-6
+"""Inner iterations stop at 1e-6 to 1e-9 of a marginal: a massless point may change when they do."""
+
+
+def numbers(result: Any) -> dict[str, np.ndarray]:
+    """The floating-point arrays of a result by their place, without what tells of iterations."""
+    rows = jax.tree_util.tree_leaves_with_path(result)
+    named = {jax.tree_util.keystr(path): leaf for path, leaf in rows}
+    return {
+        name: np.asarray(leaf)
+        for name, leaf in named.items()
+        if eqx.is_inexact_array_like(leaf) and not any(word in name for word in UNSTEADY)
+    }
+
+
+def cast(tree: Any, dtype) -> Any:
+    """A tree with its floating-point arrays in this dtype."""
+    return jax.tree.map(lambda a: jnp.asarray(a, dtype) if eqx.is_inexact_array(a) else a, tree)
+
+
+def owner(entry: Entry) -> Any:
+    """The object whose method the entry calls, or None."""
+    return getattr(entry.call, "__self__", None)
+
+
+def calling(entry: Entry, **changed: Any) -> Any:
+    """The result with some arguments changed."""
+    return entry.call(**{**entry.arguments, **changed})
+
+
+def in_dtype(entry: Entry, dtype) -> Any:
+    """The result of the same call with every array in this dtype, those of the object too."""
+    call = entry.call
+    if owner(entry) is not None and not isinstance(owner(entry), type):
+        call = getattr(cast(owner(entry), dtype), call.__name__)
+    return call(**cast(entry.arguments, dtype))
+
+
+def size(a: np.ndarray) -> float:
+    """The largest finite number, 1 at least."""
+    finite = np.abs(a[np.isfinite(a)])
+    return max(1.0, float(finite.max())) if finite.size else 1.0
+
+
+def apart(one: Any, other: Any) -> float:
+    """The largest difference between the numbers of two results, relative to their size."""
+    a, b = numbers(one), numbers(other)
+    if a.keys() != b.keys():
+        return np.inf
+    worst = 0.0
+    for name, left in a.items():
+        right = b[name]
+        if left.shape != right.shape or (np.isnan(left) != np.isnan(right)).any():
+            return np.inf
+        equal = (left == right) | np.isnan(left)
+        gap = np.abs(np.where(equal, 0, left.astype(float) - right.astype(float)))
+        worst = max(worst, float(np.max(gap, initial=0)) / size(right))
+    return worst
+
+
+def refused(error: Exception) -> bool:
+    """Whether it is a sentence of ours that says what was expected."""
+    return str(error).startswith("expected ")
+
+
+def single(entry: Entry) -> Iterator[tuple[str, str]]:
+    """In float32, what float64 gives, to a stated multiple of epsilon; or a refusal."""
+    if entry.single is None:
+        return
+    try:
+        result = in_dtype(entry, jnp.float32)
+    except ValueError as error:
+        if not refused(error):
+            yield "float32", f"{type(error).__name__}: {str(error)[:100]}"
+        return
+    wide = [name for name, leaf in numbers(result).items() if leaf.dtype != np.float32]
+    if wide and not entry.makes and entry.arguments:
+        yield "dtype", f"float32 in, {wide[0] or 'the result'} in another precision out"
+    units = apart(result, entry.value) / float(np.finfo(np.float32).eps)
+    if units > entry.single:
+        yield "float32", f"off by {units:.3g} epsilon, allowed {entry.single:.3g}"
+
+
+def half(entry: Entry) -> Iterator[tuple[str, str]]:
+    """In float16 and bfloat16: a refusal, at the latest when traced."""
+    kinds = [entry.kind(name) for name in entry.args]
+    if not {"points", "array"} & {*kinds} or entry.light or entry.room == "viz":
+        return
+    for dtype in (jnp.float16, jnp.bfloat16):
+        try:
+            with jax.numpy_dtype_promotion("standard"):
+                in_dtype(entry, dtype)
+        except Exception as error:
+            if not refused(error):
+                yield dtype.__name__, f"{type(error).__name__}: {str(error)[:100]}"
+            continue
+        yield dtype.__name__, "taken, with 2 or 3 digits"
+
+
+def places(x: jnp.ndarray) -> dict[str, jnp.ndarray]:
+    """Where a point without mass may stand: on another, beside it, far away."""
+    spherical = x.ndim == 2 and bool(jnp.allclose(jnp.linalg.norm(x, axis=-1), 1))
+    beside, far = x[:1] + 1e-3, 100 * x[:1] + 10
+    if spherical:
+        beside, far = beside / jnp.linalg.norm(beside), -x[:1]
+    elif x.ndim == 1:
+        far = x[:1] + 2.5  # an angle, or a place on a line
+    return {"coincident": x[:1], "near": beside, "far": far}
+
+
+def massless(entry: Entry) -> Iterator[tuple[str, str]]:
+    """Points of mass zero, wherever they stand, change no number and no gradient."""
+    for points, weights in entry.clouds:
+        x, w = entry.arguments[points], entry.arguments[weights]
+        right = _with_gradient(entry, points, x)
+        for place, point in places(x).items():
+            more = {points: jnp.concatenate([x, point]), weights: jnp.append(w, 0.0)}
+            try:
+                found = _with_gradient(entry, points, more[points], **{weights: more[weights]})
+            except Exception as error:
+                yield f"{points} {place}", f"{type(error).__name__}: {str(error)[:100]}"
+                continue
+            gap = apart(_cut(found, right), right)
+            if gap > CLOSE:
+                yield f"{points} {place}", f"changes the result or its gradient by {gap:.3g}"
+
+
+def _with_gradient(entry: Entry, name: str, x: jnp.ndarray, **changed: Any) -> tuple[Any, Any]:
+    """The numbers of the result, and the gradient of a fixed combination of them by the points."""
+
+    def combined(x):
+        result = numbers_of(calling(entry, **{name: x}, **changed))
+        return sum((jnp.sum(jnp.sin(leaf)) for leaf in result), jnp.zeros(())), result
+
+    gradient, result = jax.grad(combined, has_aux=True)(x)
+    return result, gradient
+
+
+def numbers_of(result: Any) -> list[Any]:
+    """As `numbers`, for a traced result."""
+    rows = jax.tree_util.tree_leaves_with_path(result)
+    steady = [leaf for path, leaf in rows if not _unsteady(jax.tree_util.keystr(path))]
+    # Potentials and plans hold a row a point, those without mass too: values are what must agree.
+    return [leaf for leaf in steady if eqx.is_inexact_array(leaf) and leaf.ndim <= 2]
+
+
+def _unsteady(name: str) -> bool:
+    return any(word in name for word in (*UNSTEADY, "solution", "between", "first", "second"))
+
+
+def _cut(found: Any, right: Any) -> Any:
+    """The rows and columns that both have."""
+    return jax.tree.map(lambda a, b: a[tuple(slice(0, n) for n in b.shape)], found, right)
+
+
+def collapsed(entry: Entry) -> Iterator[tuple[str, str]]:
+    """Coincident, antipodal, single and two points: finite numbers with finite gradients."""
+    names = [
+        name for name in ("x", "y", "clouds") if entry.kind(name) == "points" and name in entry.args
+    ]
+    if not names or not entry.collapses or entry.makes or entry.light:
+        return
+    x = entry.arguments[names[0]]
+    for label, cloud in clouds_of(x).items():
+        n = cloud.shape[-2]
+        weights = {
+            name: jnp.full(n, 1 / n)
+            for name in ("w", "a", "b")
+            if name in entry.args and entry.kind(name) == "weights"
+        }
+        changed = dict.fromkeys(names, cloud) | weights
+        try:
+            result, gradient = _with_gradient(entry, names[0], changed.pop(names[0]), **changed)
+        except Exception as error:
+            yield label, f"{type(error).__name__}: {str(error)[:100]}"
+            continue
+        if not all(np.isfinite(leaf).all() for leaf in result):
+            yield label, "NaN or infinity"
+        elif not np.isfinite(gradient).all():
+            yield label, "a gradient that is not finite"
+
+
+def clouds_of(x: jnp.ndarray) -> dict[str, jnp.ndarray]:
+    """Degenerate clouds in the place of x."""
+    first = x[..., :1, :]
+    return {
+        "coincident": jnp.broadcast_to(first, x.shape),
+        "one point": first,
+        "antipodal": jnp.concatenate([first, -first], axis=-2),
+    }
+
+
+def invalid(entry: Entry) -> Iterator[tuple[str, str]]:
+    """NaN in an array gives NaN or an error under jit, never a number."""
+    if entry.makes or entry.room in ("viz", "io", "studies"):
+        return
+    for name, value in entry.arguments.items():
+        if entry.kind(name) not in ("points", "array", "matrix", "weights") or value is None:
+            continue
+        if not eqx.is_inexact_array(value):
+            continue
+        poisoned = value.at[(0,) * value.ndim].set(jnp.nan)
+        try:
+            result = _compiled(entry, name)(poisoned)
+        except Exception as error:
+            if "expected " not in str(error):
+                yield name, f"{type(error).__name__}: {str(error)[:100]}"
+            continue
+        arrays = [leaf for leaf in jax.tree.leaves(result) if eqx.is_inexact_array(leaf)]
+        if not any(bool(jnp.isnan(leaf).any()) for leaf in arrays):
+            yield name, "NaN in, numbers out"
+
+
+def _compiled(entry: Entry, name: str) -> Callable:
+    return eqx.filter_jit(functools.partial(_call_with, entry, name))
+
+
+def _call_with(entry: Entry, name: str, value: Any) -> Any:
+    return calling(entry, **{name: value})
+
+
+CONTRACTS: dict[str, Callable[[Entry], Iterator[tuple[str, str]]]] = {
+    "single": single,
+    "half": half,
+    "massless": massless,
+    "collapse": collapsed,
+    "NaN": invalid,
+}

@@ -1,0 +1,27 @@
+"""Precision, points without mass, collapse and NaN, of every public name: see numbers_of_calls.py."""
+
+import catalogue
+import pytest
+from known import check, recorded
+from numbers_of_calls import CONTRACTS
+
+SLOW = pytest.mark.slow
+CASES = [
+    pytest.param(contract, room, slow, id=f"{contract}-{room}", marks=[SLOW] if slow else [])
+    for slow in (False, True)
+    for contract in CONTRACTS
+    for room in catalogue.ROOMS
+]
+
+
+@pytest.mark.parametrize(("contract", "room", "slow"), CASES)
+def test_numbers_keep_the_contract(contract, room, slow, record_property):
+    recorded(contract, [room])
+    entries = [entry for entry in catalogue.entries([room]) if entry.slow == slow]
+    failures = {
+        f"{entry.name} | {what}": why
+        for entry in entries
+        for what, why in CONTRACTS[contract](entry)
+    }
+    record_property("contracts", f"{len(entries)} names")
+    check(contract, {entry.name for entry in entries}, failures)
