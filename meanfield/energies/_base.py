@@ -5,9 +5,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_scalar
+from .._checks import check_instance, check_scalar
 from .._typing import Points, Scalar, Weights
 from ..harmonics import AbstractBasis
+from ._doors import check_cloud
 from ._quantiles import AbstractQuantiles
 
 
@@ -35,17 +36,18 @@ class AbstractEnergy(eqx.Module):
 
         Points of mass zero do not change the energy; their gradient is reported as 0.
         """
+        x, w = check_cloud(x, w)
         n = x.shape[0]
-        w = jnp.full((n,), 1 / n, x.dtype) if w is None else w.astype(x.dtype)
+        w = jnp.full((n,), 1 / n, x.dtype) if w is None else w
         gradient = jax.grad(lambda points: self(points, w))(x)
         mass = jnp.where(w > 0, w, 1)[:, None]
         return jnp.where(w[:, None] > 0, gradient / mass, 0)
 
-    def __add__(self, other: "AbstractEnergy") -> "Sum":
+    def __add__(self, other) -> "Sum":
         return Sum((self, other))
 
-    def __sub__(self, other: "AbstractEnergy") -> "Sum":
-        return Sum((self, -other))
+    def __sub__(self, other) -> "Sum":
+        return Sum((self, -check_energy(other)))
 
     def __mul__(self, factor) -> "Scaled":
         return Scaled(factor, self)
@@ -57,10 +59,34 @@ class AbstractEnergy(eqx.Module):
         return Scaled(-1.0, self)
 
 
+def check_energy(energy) -> AbstractEnergy:
+    """`energy`, if it is one."""
+    if isinstance(energy, type):
+        raise ValueError(
+            f"expected an energy, got the class {energy.__name__}; give it its arguments."
+        )
+    if callable(energy) and not isinstance(energy, AbstractEnergy):
+        raise ValueError(
+            f"expected an energy, got {type(energy).__name__}; pass Potential(function) for a function, "
+            "or -Interaction(beta) for an attention."
+        )
+    remedy = "pass Potential(function) + Entropy(), for instance"
+    return check_instance(energy, AbstractEnergy, "an energy", remedy)
+
+
+def _several(parts) -> tuple[AbstractEnergy, ...]:
+    if not isinstance(parts, tuple | list) or not parts:
+        raise ValueError(
+            f"expected a tuple of energies, got {type(parts).__name__} that is none or empty; "
+            "add energies with +."
+        )
+    return tuple(map(check_energy, parts))
+
+
 class Sum(AbstractEnergy):
     """The sum of several energies."""
 
-    terms: tuple[AbstractEnergy, ...]
+    terms: tuple[AbstractEnergy, ...] = eqx.field(converter=lambda parts: _several(parts))
 
     def __call__(self, x: Points, w: Weights | None = None) -> Scalar:
         first, *rest = (term(x, w) for term in self.terms)
@@ -79,7 +105,7 @@ class Scaled(AbstractEnergy):
     """A number times an energy."""
 
     factor: Scalar = eqx.field(converter=lambda a: check_scalar(a, "factor"))
-    energy: AbstractEnergy
+    energy: AbstractEnergy = eqx.field(converter=lambda a: check_energy(a))
 
     def __call__(self, x: Points, w: Weights | None = None) -> Scalar:
         return self.factor.astype(x.dtype) * self.energy(x, w)

@@ -2,9 +2,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._checks import check_nonnegative
 from .._typing import Points, Scalar, Weights
 from ..harmonics import AbstractBasis
 from ._base import AbstractEnergy
+from ._doors import check_coeffs, check_row
 from ._interaction import Interaction
 from ._quantiles import AbstractQuantiles
 
@@ -28,10 +30,12 @@ class Entropy(AbstractEnergy):
         )
 
     def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
+        coeffs = check_coeffs(basis, coeffs)
         rho = basis.synthesize(coeffs)
         return basis.weights.astype(rho.dtype) @ jax.scipy.special.xlogy(rho, rho)
 
     def on_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
+        x = check_row(domain, x)
         weights, stretch = domain.stretch(x, 1.0)
         return domain.entropy - jnp.dot(weights, jnp.log(stretch))
 
@@ -44,13 +48,14 @@ def free_energy(beta, noise) -> AbstractEnergy:
     Along `FokkerPlanck(basis, Unnormalized(beta), noise)`, dF/dt = -fp.dissipation(c). Softmax with
     noise does not descend it. Add `Potential(V)` where the flow has one.
     """
-    return noise * Entropy() - Interaction(beta)
+    return check_nonnegative(noise, "noise") * Entropy() - Interaction(beta)
 
 
 def relative_entropy(
     basis: AbstractBasis, coeffs: Float[Array, " k"], reference: Float[Array, " k"]
 ) -> Scalar:
     """int rho log(rho/pi): the Kullback-Leibler divergence of two positive densities; 0 if equal."""
+    coeffs, reference = check_coeffs(basis, coeffs), check_coeffs(basis, reference, "reference")
     rho, pi = basis.synthesize(coeffs), basis.synthesize(reference)
     return basis.weights.astype(rho.dtype) @ (jax.scipy.special.xlogy(rho, rho) - rho * jnp.log(pi))
 
@@ -60,9 +65,11 @@ def fisher_information(
 ) -> Scalar:
     """int |grad log(rho/pi)|^2 rho, with pi uniform by default: the rate at which diffusion that
     leaves pi stationary lowers the relative entropy."""
+    coeffs = check_coeffs(basis, coeffs)
     rho = basis.synthesize(coeffs)
     score = jax.vmap(jnp.divide)(basis.node_gradient(coeffs), rho)
     if reference is not None:
+        reference = check_coeffs(basis, reference, "reference")
         pi = basis.synthesize(reference)
         score = score - jax.vmap(jnp.divide)(basis.node_gradient(reference), pi)
     return basis.inner(score, jax.vmap(jnp.multiply)(rho, score))

@@ -5,6 +5,7 @@ from jaxtyping import Array, Float
 from .._typing import Points, Scalar, Weights
 from ..harmonics import AbstractBasis
 from ._base import AbstractEnergy
+from ._doors import check_coeffs, check_row
 from ._quantiles import AbstractQuantiles, check_exponent
 
 
@@ -33,9 +34,11 @@ class InternalEnergy(AbstractEnergy):
         )
 
     def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
+        coeffs = check_coeffs(basis, coeffs)
         rho = basis.synthesize(coeffs)
         return basis.weights.astype(rho.dtype) @ rho**self.m / (self.m - 1)
 
     def on_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
+        x = check_row(domain, x)
         weights, stretch = domain.stretch(x, self.m)
         return jnp.dot(weights, stretch ** (1 - self.m)) / (self.m - 1)

@@ -1,13 +1,14 @@
 from collections.abc import Callable
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_weights
 from .._typing import Points, Scalar, Weights
 from ..harmonics import AbstractBasis
 from ._base import AbstractEnergy
+from ._doors import check_cloud, check_coeffs, check_function, check_row
 from ._quantiles import AbstractQuantiles
 
 
@@ -20,17 +21,22 @@ class Potential(AbstractEnergy):
     Raises ValueError, when called, for a function with several values a point.
     """
 
-    function: Callable[[Float[Array, " d"]], Scalar]
+    function: Callable[[Float[Array, " d"]], Scalar] = eqx.field(
+        converter=lambda f: check_function(f, "a potential", "lambda x: x[0] ** 2 / 2")
+    )
 
     def __call__(self, x: Points, w: Weights | None = None) -> Scalar:
+        x, w = check_cloud(x, w)
         values = self._at(x)
-        return values.mean() if w is None else values @ check_weights(w, x.shape[0]).astype(x.dtype)
+        return values.mean() if w is None else values @ w
 
     def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
+        coeffs = check_coeffs(basis, coeffs)
         values = self._at(basis.points.astype(coeffs.dtype))
         return basis.analyze(values) @ coeffs
 
     def on_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
+        x = check_row(domain, x)
         return self(domain.points(x), jnp.asarray(domain.masses(x.shape[0]), x.dtype))
 
     def _at(self, points: Points) -> Float[Array, " n"]:

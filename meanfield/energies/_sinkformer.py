@@ -2,12 +2,13 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_scalar
+from .._checks import check_integer, check_scalar
 from .._typing import Points, Scalar, Weights
 from ..attention import AbstractEngine, Sinkhorn, doubly_stochastic_potential
 from ..harmonics import AbstractBasis
-from ..transport import DotProduct
+from ..transport import DotProduct, SquaredEuclidean
 from ._base import AbstractEnergy
+from ._doors import check_cloud, check_coeffs, check_row
 from ._interaction import Interaction
 from ._quantiles import AbstractQuantiles
 
@@ -38,18 +39,26 @@ class Sinkformer(AbstractEnergy):
     beta: Scalar = eqx.field(converter=lambda b: check_scalar(b, "beta"))
     cost: object = DotProduct()
     tol: Scalar = eqx.field(default=1e-9, converter=lambda t: check_scalar(t, "tol"))
-    max_iterations: int = eqx.field(default=2000, static=True)
+    max_iterations: int = eqx.field(
+        default=2000, static=True, converter=lambda n: check_integer(n, "max_iterations")
+    )
     engine: AbstractEngine | None = None
 
     def __check_init__(self):
+        remedy = "pass DotProduct() or SquaredEuclidean()"
+        if not isinstance(self.cost, DotProduct | SquaredEuclidean):
+            raise ValueError(f"expected a cost, got {type(self.cost).__name__}; {remedy}.")
         self._attention()
 
     def __call__(self, x: Points, w: Weights | None = None) -> Scalar:
+        x, w = check_cloud(x, w)
         solution = self._attention().solve(x, None, w)
         value = -solution.value / (2 * solution.epsilon)
-        return jnp.where(solution.converged, value, jnp.nan)
+        # A factor, so that the gradient is NaN too.
+        return value * jnp.where(solution.converged, 1, jnp.nan).astype(x.dtype)
 
     def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
+        coeffs = check_coeffs(basis, coeffs)
         attention = self._attention()
         potential = doubly_stochastic_potential(attention.on_the_sphere().beta, basis, coeffs)
         rho = basis.synthesize(coeffs)
@@ -57,6 +66,7 @@ class Sinkformer(AbstractEnergy):
         return constant - basis.weights.astype(rho.dtype) @ (rho * potential)
 
     def on_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
+        x = check_row(domain, x)
         return self(domain.points(x), jnp.asarray(domain.masses(x.shape[0]), x.dtype))
 
     def _attention(self) -> Sinkhorn:

@@ -8,12 +8,11 @@ from jaxtyping import Array, Float
 
 from .._checks import check_instance, check_integer, check_scalar, guard
 from .._typing import Points, Scalar
-from ..energies import AbstractEnergy, split_entropy
+from ..energies import AbstractEnergy, check_energy, split_entropy
 from ..transport import AbstractDomain, Accuracy
 from ._base import AbstractScheme
 from ._density import check_density
 from ._entropic_bias import AbstractBias, Biased, Debiased, Movement
-from ._quantile_jko import check_energy
 
 Values = Float[Array, " q"]
 TOLERANCES = {64: 1e-10, 32: 1e-5}
@@ -59,7 +58,7 @@ class EntropicJKO(AbstractScheme):
     energy: AbstractEnergy = eqx.field(converter=lambda a: check_energy(a))
     tau: Scalar = eqx.field(converter=lambda a: check_scalar(a, "tau"))
     epsilon: Scalar = eqx.field(converter=lambda a: check_scalar(a, "epsilon"))
-    bias: AbstractBias = eqx.field(default=Debiased(), converter=lambda b: b or Biased())
+    bias: AbstractBias = eqx.field(default=Debiased(), converter=lambda b: _bias(b))
     rounds: int = eqx.field(static=True, default=1, converter=lambda a: check_integer(a, "rounds"))
     tol: float | None = eqx.field(
         static=True, default=None, converter=lambda a: _static_tolerance(a)
@@ -140,6 +139,13 @@ class EntropicJKO(AbstractScheme):
 def _domain(domain) -> AbstractDomain:
     remedy = "pass Box(low, high, cells) or GeodesicGrid(basis)"
     return check_instance(domain, AbstractDomain, "a domain of transport", remedy)
+
+
+def _bias(bias) -> AbstractBias:
+    if bias is None:
+        return Biased()
+    remedy = "pass Debiased(), Richardson() or Biased()"
+    return check_instance(bias, AbstractBias, "a treatment of the bias", remedy)
 
 
 def _static_tolerance(tol) -> float | None:

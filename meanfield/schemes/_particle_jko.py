@@ -8,12 +8,12 @@ import lineax as lx
 import optimistix as optx
 from jaxtyping import Array, Int
 
-from .._checks import check_instance, check_weights
+from .._checks import check_instance, check_vector, check_weights
 from .._typing import Points, Scalar, Weights
-from ..energies import AbstractEnergy, Entropy, InternalEnergy, terms
+from ..energies import AbstractEnergy, Entropy, InternalEnergy, check_energy, check_precise, terms
 from ..geometry import AbstractGeometry
 from ._base import AbstractScheme
-from ._quantile_jko import UNBOUNDED, check_energy, check_step
+from ._quantile_jko import UNBOUNDED, check_step
 
 MOST = 256
 """Iterations of the search downhill."""
@@ -52,7 +52,9 @@ class ParticleJKO(AbstractScheme):
     geometry: AbstractGeometry = eqx.field(converter=lambda a: _geometry(a))
     energy: AbstractEnergy = eqx.field(converter=check_energy)
     tau: Scalar = eqx.field(converter=check_step)
-    weights: Weights | None = None
+    weights: Weights | None = eqx.field(
+        default=None, converter=lambda w: None if w is None else check_vector(w, "weights")
+    )
 
     def __check_init__(self):
         if any(isinstance(part, Entropy | InternalEnergy) for _, part in terms(self.energy)):
@@ -99,7 +101,7 @@ class ParticleJKO(AbstractScheme):
         return UNBOUNDED
 
     def check(self, state) -> Points:
-        state = self.geometry.check(state, "x0")
+        state = self.geometry.check(check_precise(state, "x0"), "x0")
         if self.weights is not None:
             check_weights(self.weights, state.shape[0], "weights")
         return state

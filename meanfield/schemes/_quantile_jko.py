@@ -5,7 +5,16 @@ from jaxtyping import Array
 
 from .._checks import check_instance, check_scalar, guard
 from .._typing import Scalar
-from ..energies import AbstractEnergy, AbstractQuantiles, Entropy, InternalEnergy, Line, terms
+from ..energies import (
+    AbstractEnergy,
+    AbstractQuantiles,
+    Entropy,
+    InternalEnergy,
+    Line,
+    check_energy,
+    check_precise,
+    terms,
+)
 from ._base import AbstractScheme
 from ._movement import Row, move
 
@@ -73,13 +82,7 @@ class QuantileJKO(AbstractScheme):
         return UNBOUNDED
 
     def check(self, state) -> Row:
-        return self.domain.check(state)
-
-
-def check_energy(energy) -> AbstractEnergy:
-    """`energy`, if it is one."""
-    remedy = "pass Potential(function) + Entropy(), for instance"
-    return check_instance(energy, AbstractEnergy, "an energy", remedy)
+        return self.domain.check(check_precise(state, "x0"))
 
 
 def check_domain(domain) -> AbstractQuantiles:

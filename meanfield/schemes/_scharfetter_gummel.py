@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from .._checks import check_integer, check_scalar, guard
 from .._typing import Scalar
 from ..attention import AbstractAttention, check_isotropic
+from ..energies import Potential
 from ..harmonics import AbstractBasis, Fourier, Gegenbauer
 from ._base import AbstractScheme
 from ._density import check_density
@@ -54,6 +55,8 @@ class ScharfetterGummel(AbstractScheme):
     def __check_init__(self):
         if not isinstance(self.basis, Gegenbauer | Fourier):
             raise ValueError("expected Gegenbauer or Fourier, got another basis; use FokkerPlanck.")
+        if self.potential is not None:
+            Potential(self.potential)  # refuses what is no function
         check_isotropic(self.attention, self.basis.d)
         guard(self.noise, self.noise > 0, "expected noise > 0; use FokkerPlanck without noise.")
         guard(self.tau, self.tau > 0, "expected tau > 0, got a step that is not; pass 0.01.")

@@ -4,10 +4,10 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from .._typing import Scalar
-from ..energies import AbstractEnergy, AbstractQuantiles
+from ..energies import AbstractEnergy, AbstractQuantiles, check_energy, check_precise
 from ._base import AbstractScheme
 from ._movement import Movement, Row, move
-from ._quantile_jko import UNBOUNDED, balance, check_domain, check_energy, check_step, domain_of
+from ._quantile_jko import UNBOUNDED, balance, check_domain, check_step, domain_of
 
 STAGES = ((5.0,), (-2.0, 6.0), (-2.0, 3 / 14, 44 / 7))
 """gamma_mi of the source's second-order scheme: 1/(2 tau) sum_i gamma_mi |X - U_i|^2 in stage m."""
@@ -58,7 +58,7 @@ class SecondOrderJKO(AbstractScheme):
         return UNBOUNDED
 
     def check(self, state) -> Row:
-        return self.domain.check(state)
+        return self.domain.check(check_precise(state, "x0"))
 
 
 def _together(reports: list[Movement]) -> Movement:
