@@ -15,7 +15,11 @@ from ._quantiles import LEAST, AbstractQuantiles
 def check_precise(x, name: str):
     """`x` as an array of float32 or float64, traced or not."""
     x = as_array(x, name)
-    if not jnp.issubdtype(x.dtype, jnp.floating) or jnp.finfo(x.dtype).bits < 32:
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise ValueError(
+            f"expected real floating-point numbers in {name}, got {x.dtype}; cast with .astype(float)."
+        )
+    if jnp.finfo(x.dtype).bits < 32:
         raise ValueError(
             f"expected {name} in float32 or float64, got {x.dtype}; cast with .astype(jnp.float32)."
         )
