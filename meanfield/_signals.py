@@ -31,10 +31,10 @@ def end_on_signals() -> None:
     reader, writer = os.pipe()
     if os.name != "nt":  # where Python asks for it; Windows cannot
         os.set_blocking(writer, False)
-    threading.Thread(target=_watch, args=(reader, words), daemon=True).start()
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     for number in words:
         signal.signal(number, _nothing)
+    threading.Thread(target=_watch, args=(reader, words), daemon=True).start()
 
 
 def kept(word: str) -> str:

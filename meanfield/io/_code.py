@@ -47,7 +47,7 @@ class _Home(NamedTuple):
         return found[0] if found else None
 
 
-_READ: dict[Path, tuple[object, _Source]] = {}
+_READ: dict[Path, tuple[object, int | None, _Source]] = {}
 
 
 def code_digest(kind: type) -> str:
@@ -128,10 +128,11 @@ def _inside(init: Path, package: str) -> list[str]:
 
 def _read(path: Path, module: str) -> _Source:
     loaded = getattr(sys.modules.get(module), "__spec__", None)  # a new one once it is reloaded
+    written = None if loaded else path.stat().st_mtime_ns  # it will be loaded as it then is
     known = _READ.get(path)
-    if known is None or known[0] is not loaded:
-        known = _READ[path] = loaded, _parse(path, module)
-    return known[1]
+    if known is None or known[0] is not loaded or known[1] != written:
+        known = _READ[path] = loaded, written, _parse(path, module)
+    return known[2]
 
 
 def _parse(path: Path, module: str) -> _Source:

@@ -1,0 +1,10 @@
+"""The command line, as `python -m runs_toys`, with the toy study of the tests among its own."""
+
+from toys import Powers
+
+from meanfield import studies
+from meanfield._cli import main
+
+studies.Powers = Powers  # pyright: ignore[reportAttributeAccessIssue]
+
+raise SystemExit(main())
