@@ -10,8 +10,11 @@ def check_fields(study: Any) -> None:
 
     A tuple of names holds some of those in its default. Whole numbers are at least 1 where the
     default is positive, or at least what `dataclasses.field(metadata={"least": 0})` says. Numbers are
-    finite, or infinite as one in the default.
+    finite, or infinite as one in the default. A seed has 32 bits: of larger ones jax takes the last 32 in
+    single precision, where two of them would be one.
     """
+    if not 0 <= study.seed < 2**32:
+        raise ValueError(f"expected 0 <= seed < 2**32, got {study.seed}; pass seed=0.")
     for field in dataclasses.fields(study):
         known, given = (_several(a) for a in (field.default, getattr(study, field.name)))
         for one in given:

@@ -121,6 +121,9 @@ def test_fresh_computes_all_again(tmp_path, monkeypatch, capsys):
     ("arguments", "remedy"),
     [
         (("powers", "--seeds", "1000000000"), "pass at most 16666 seeds"),
+        (("powers", "--seed", "4294967296"), "expected 0 <= seed < 2**32, got 4294967296"),
+        (("powers", "--seed", "-1"), "expected 0 <= seed < 2**32, got -1; pass seed=0"),
+        (("powers", "--seed", "4294967295", "--seeds", "2"), "expected 0 <= seed < 2**32"),
         (
             ("powers", "--offset", "nan"),
             "expected a finite number for offset, got nan; pass offset=0.0",
