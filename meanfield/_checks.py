@@ -211,7 +211,7 @@ def check_positive(value, name: str, remedy: str = "leave it out for a default")
 
 def check_scalar(value, name: str) -> Float[Array, ""]:
     """`value` as one finite floating-point number; whole numbers of any kind are taken as such."""
-    value = _number(value, name)
+    value = as_number(value, name)
     if value.ndim != 0:
         raise ValueError(
             f"expected one number for {name}, got shape {list(value.shape)}; use vmap."
@@ -219,7 +219,8 @@ def check_scalar(value, name: str) -> Float[Array, ""]:
     return check_finite(value, name)
 
 
-def _number(value, name: str) -> Array:
+def as_number(value, name: str) -> Array:
+    """`value` as an array, whole numbers of any kind as floating-point ones; no truth value."""
     if isinstance(value, bool | np.bool_):
         raise ValueError(f"expected one number for {name}, got {value}; pass a number.")
     if isinstance(value, int | np.integer) and abs(int(value)) > LARGEST**8:
