@@ -9,8 +9,8 @@ from jaxtyping import Array, Float
 from .._checks import check_finite
 from .._typing import Scalar
 from ..geometry import Sphere
-from ._coupling import Coupling, root, weights_or_uniform
-from ._line import check_power, cumulated, intervals, on_line, quantile
+from ._coupling import Coupling, power_mean
+from ._line import check_pair, check_power, cumulated, intervals, on_line, quantile
 
 TURN = 2 * math.pi
 
@@ -32,15 +32,18 @@ def wasserstein_circle(
     [n, 2]; weights a, b are uniform by default; p >= 1. Differentiable in points and weights wherever
     the distance is.
 
-    Raises ValueError for p < 1, for points off the circle, and for shapes and weights that do not fit.
+    Raises ValueError for p < 1, for points off the circle, half precision, and shapes and weights that do
+    not fit; weights that are known only once a jitted function runs give NaN where they do not.
 
     Source: Delon, Salomon and Sobolevski, SIAM J. Appl. Math. 70 (2010), arXiv 0902.3527; Rabin, Delon
     and Gousseau, J. Math. Imaging Vis. 41 (2011), doi:10.1007/s10851-011-0284-0.
     """
     x, y, p = _angles(x, "x"), _angles(y, "y"), check_power(p)
+    a, b = check_pair(x, y, a, b)
     plan = circle_coupling(x, y, a, b, p)
-    turned = jnp.mod(x[plan.rows] - y[plan.columns] + TURN / 2, TURN) - TURN / 2
-    return root(plan.mass @ jnp.abs(turned) ** p, p)
+    apart = x[plan.rows] - y[plan.columns]
+    turned = apart - TURN * jnp.round(apart / TURN)
+    return power_mean(plan.mass, jnp.abs(turned), p)
 
 
 @eqx.filter_jit
@@ -48,8 +51,8 @@ def circle_coupling(x: Float[Array, " n"], y: Float[Array, " m"], a, b, p: float
     """The optimal coupling of two clouds of angles, monotone up to a shift."""
     x, y = jnp.mod(x, TURN), jnp.mod(y, TURN)
     first, second = jnp.argsort(x), jnp.argsort(y)
-    above = cumulated(weights_or_uniform(a, x.size, x.dtype, "a")[first])
-    below = cumulated(weights_or_uniform(b, y.size, y.dtype, "b")[second])
+    above = cumulated((jnp.full(x.size, 1 / x.size, x.dtype) if a is None else a)[first])
+    below = cumulated((jnp.full(y.size, 1 / y.size, y.dtype) if b is None else b)[second])
     fixed = jax.lax.stop_gradient((x[first], y[second], above, below))
     shift = _tied(_best_shift(*fixed, p), above, below)
     middle, mass = intervals(jnp.concatenate([above, jnp.mod(below + shift, 1)]))

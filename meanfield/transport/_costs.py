@@ -8,6 +8,7 @@ from .._checks import check_finite, check_points, tolerance
 from .._typing import Points, Scalar, Weights
 from ..geometry import Sphere
 from ._ott import costs
+from ._precision import check_precision
 
 
 class AbstractCost(costs.CostFn):
@@ -23,7 +24,7 @@ class SquaredEuclidean(AbstractCost):
     """The cost c(x, y) = |x - y|^2 on R^d: its optimal transport is the squared W2 distance.
 
     `SquaredEuclidean().all_pairs(x, y)` is the matrix [n, m] of costs, by one matrix product about
-    the mean of x: exact to rounding in units of the squared diameter, wherever the clouds lie.
+    a median of x: exact to rounding in units of the squared diameter, wherever the clouds lie.
     """
 
     def __call__(self, x: Float[Array, " d"], y: Float[Array, " d"]) -> Scalar:
@@ -34,6 +35,7 @@ class SquaredEuclidean(AbstractCost):
 
     def check(self, x, name: str = "x") -> Points:
         x = check_finite(x, name)
+        check_precision(x.dtype, name)
         return check_points(x, x.shape[-1] if x.ndim else 1, name)
 
     def barycenter(self, weights: Weights, xs: Points) -> tuple[Float[Array, " d"], None]:
@@ -75,7 +77,9 @@ class SquaredGeodesic(AbstractCost):
 
         z <- exp_z(sum_i w_i log_z(x_i) / sum_i w_i) from the normalized mean. No eigenvalue of the
         Hessian of theta^2 / 2 exceeds 1, so that every step decreases the objective; points within
-        an open hemisphere converge in a few tens of steps to their only minimum there.
+        an open hemisphere converge in a few tens of steps to their only minimum there. Opposite a
+        point the objective has a ridge and no minimum: the iteration leaves it on one great circle
+        of many, and has not converged if it ends there.
 
         Source: Karcher (1977), doi:10.1002/cpa.3160300502; Buss and Fillmore (2001),
         doi:10.1145/502122.502124, for the sphere.
@@ -84,6 +88,9 @@ class SquaredGeodesic(AbstractCost):
         mean = w @ xs
         flat = jnp.sum(mean**2) > tolerance(xs.dtype) ** 2
         start = sphere.project(jnp.where(flat, mean, xs[jnp.argmax(w)]))
+        # Any direction will do: that of the coordinate that is most nearly tangent.
+        aside = sphere.to_tangent(start, jnp.zeros_like(start).at[jnp.argmin(start**2)].set(1.0))
+        start = jnp.where(_opposite(start, w, xs), sphere.exp(start, 0.1 * aside), start)
 
         def step(carry):
             z, _, count = carry
@@ -94,7 +101,13 @@ class SquaredGeodesic(AbstractCost):
         small = tolerance(xs.dtype) ** 2 / 2.0**12
         first = (start, jnp.ones((), xs.dtype), 0)
         z, size, _ = jax.lax.while_loop(lambda c: (c[1] > small) & (c[2] < 1000), step, first)
-        return z, size <= small
+        return z, (size <= small) & ~_opposite(z, w, xs)
+
+
+def _opposite(z: Float[Array, " d"], w: Weights, xs: Points) -> Bool[Array, ""]:
+    """Whether a point of positive weight is opposite to z, as far as rounding tells."""
+    near = jnp.sum((z + xs) ** 2, axis=1) <= tolerance(xs.dtype) ** 2
+    return (near & (w > 0)).any()
 
 
 def _square_distances(
@@ -106,7 +119,9 @@ def _square_distances(
     """
     if x.shape[1] <= 4:
         return jnp.sum((x[:, None] + sign * y[None]) ** 2, axis=-1)
-    shift = jax.lax.stop_gradient(x.mean(axis=0))
+    # The median of some: points far away, of mass zero perhaps, take no digits from the others.
+    some = x[:: -(-x.shape[0] // 64)]
+    shift = jax.lax.stop_gradient(jnp.sort(some, axis=0)[some.shape[0] // 2])
     x, y = x - shift, sign * y + shift
     return jnp.sum(x * x, axis=1)[:, None] + jnp.sum(y * y, axis=1) + 2 * x @ y.T
 

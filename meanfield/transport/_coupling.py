@@ -3,8 +3,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from .._checks import check_weights
+from .._checks import check_finite, check_weights, is_concrete, tolerance
 from .._typing import Scalar, Weights
+from ._precision import check_precision
 
 
 class Coupling(eqx.Module):
@@ -12,7 +13,8 @@ class Coupling(eqx.Module):
 
     An optimal one needs no more than n + m - 1 pairs. Some masses may be 0. `potentials` are the
     dual ones, f [n] and g [m] with f_i + g_j <= c_ij and equality on the pairs, or None where the
-    method yields none; `iterations` is what it took, 0 where there are none to count.
+    method yields none; `iterations` is what it took, 0 where there are none to count. `gap` is the part
+    of the cost by which it may exceed the least one, 0 where sorting leaves no doubt.
     """
 
     rows: Int[Array, " k"]
@@ -21,6 +23,7 @@ class Coupling(eqx.Module):
     shape: tuple[int, int] = eqx.field(static=True)
     potentials: tuple[Float[Array, " n"], Float[Array, " m"]] | None = None
     iterations: Int[Array, ""] | int = 0
+    gap: Scalar | float = 0.0
 
     def plan(self) -> Float[Array, "n m"]:
         """The coupling as a matrix [n, m], whose row sums are a and column sums b."""
@@ -45,8 +48,16 @@ class Coupling(eqx.Module):
 
 
 def weights_or_uniform(w, n: int, dtype, name: str) -> Weights:
-    """`w` as n weights of sum 1; uniform if None."""
-    return jnp.full(n, 1 / n, dtype) if w is None else check_weights(w, n, name).astype(dtype)
+    """`w` as n weights of sum 1; uniform if None. Of traced ones, what is none becomes NaN."""
+    if w is None:
+        return jnp.full(n, 1 / n, dtype)
+    w = check_weights(w, n, name)
+    check_precision(w.dtype, name)
+    if not is_concrete(w):
+        w = check_finite(w, name)
+        right = (w >= 0).all() & (jnp.abs(w.sum() - 1) <= tolerance(w.dtype))
+        w = jnp.where(right, w, jnp.nan)
+    return w.astype(dtype)
 
 
 def masses_of(masses, clouds: list[Array]) -> list[Weights]:
@@ -59,6 +70,15 @@ def masses_of(masses, clouds: list[Array]) -> list[Weights]:
         )
     pairs = zip(masses, clouds, strict=True)
     return [weights_or_uniform(m, len(cloud), cloud.dtype, "masses") for m, cloud in pairs]
+
+
+def power_mean(mass: Float[Array, " k"], distance: Float[Array, " k"], p: float) -> Scalar:
+    """(sum_k mass_k distance_k^p)^(1/p), whatever the unit: a power of it may leave the range of the
+    numbers. Pairs without mass count for nothing, even at a distance of infinity."""
+    distance = jnp.where(mass == 0, 0, distance)
+    unit = jax.lax.stop_gradient(distance.max())
+    unit = jnp.where(unit == 0, 1, unit)
+    return unit * root(mass @ (distance / unit) ** p, p)
 
 
 def root(cost: Scalar, p: float = 2.0) -> Scalar:

@@ -1,10 +1,12 @@
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
-from .._checks import check_positive
+from .._checks import check_integer, check_positive
 from .._typing import Scalar
 from ._costs import SquaredEuclidean
 from ._entropic import solve_small
@@ -69,7 +71,7 @@ def sinkhorn_divergence(
     - `x` [n, d], `y` [m, d], or [n] and [m] on the line; masses `a` [n] and `b` [m] of sum 1, uniform by
       default; `cost` as for `wasserstein`.
     - `epsilon`: the regularization in units of the cost, by default `relative_epsilon` times the mean
-      cost between the clouds, a constant to automatic differentiation.
+      cost a^T c b between the clouds, a constant to automatic differentiation.
     - `tol`, `max_iterations`: as for `Entropic`. `init`: the result for clouds nearby, to start from.
     - `dense`: whether to build n x m matrices; by default memory is O(n + m) where n m is large.
 
@@ -86,14 +88,16 @@ def sinkhorn_divergence(
         raise ValueError(f"expected a Divergence for init, got {init!r}; pass an earlier result.")
     epsilon = None if epsilon is None else check_positive(epsilon, "epsilon").astype(x.dtype)
     relative = check_positive(relative_epsilon, "relative_epsilon").astype(x.dtype)
-    between = point_geometry(x, y, cost, epsilon=epsilon, relative_epsilon=relative, dense=dense)
+    how: dict[str, Any] = {"epsilon": epsilon, "relative_epsilon": relative, "dense": dense}
+    between = point_geometry(x, y, cost, a=a, b=b, **how)
     epsilon = between.epsilon
     geometries = (
         between,
         point_geometry(x, None, cost, epsilon=epsilon, dense=dense),
         point_geometry(y, None, cost, epsilon=epsilon, dense=dense),
     )
-    return _debiased(geometries, a, b, check_positive(tol, "tol"), max_iterations, init)
+    tol, count = check_positive(tol, "tol"), check_integer(max_iterations, "max_iterations")
+    return _debiased(geometries, a, b, tol, count, init)
 
 
 @eqx.filter_jit

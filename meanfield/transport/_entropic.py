@@ -7,13 +7,15 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from .._checks import check_finite, check_positive
+from .._checks import check_choice, check_finite, check_integer, check_positive
 from .._typing import Points, Scalar
-from ._geometry import point_geometry
+from ._blocks import BlockwiseGeometry
+from ._coupling import root, weights_or_uniform
+from ._geometry import mean_cost, point_geometry
 from ._implicit import Pair
 from ._ott import costs, geometry as ott_geometry
-from ._problem import check_init, make_problem
-from ._sinkhorn import solution_at, solve
+from ._problem import check_init, make_problem, scaled, without
+from ._sinkhorn import UNIT, solution_at, solve
 from ._solution import Solution
 from ._transport import AbstractMethod, Transport
 
@@ -24,17 +26,19 @@ class Entropic(AbstractMethod):
         P = argmin <P, c> + epsilon KL(P | a b^T),    cost = <P, c> >= the least cost
 
     - `epsilon`: the regularization in units of the cost; by default `relative_epsilon` times the mean
-      cost, a constant to automatic differentiation. .01 is a few percent from the distance; smaller
+      cost a^T c b, a constant to automatic differentiation. .01 is a few percent from the distance; smaller
       is closer and slower: iterations grow like 1/epsilon at worst.
     - `tol`: the sum of absolute errors of the marginals at which to stop, raised to what the precision
-      allows. `max_iterations`: after these it gives up, and `converged` says so.
+      allows, as in `solve`. `max_iterations`: after these it gives up, and `converged` says so.
     - `init`: potentials to start from, such as `.potentials` of a problem nearby; no sequence then.
     - `dense`: whether to build the n x m matrix; None decides by size. Without it, memory is O(n + m),
       forward and backward.
 
     The cost is differentiable in points and weights by the implicit function theorem, exact to `tol`.
 
-    Raises ValueError for epsilon, relative_epsilon or tol that are not positive.
+    Raises ValueError for epsilon, relative_epsilon or tol that are not positive, fewer iterations than
+    one, and half precision. The gradient raises if its linear system cannot be solved, as may happen
+    in float32 at a small epsilon: raise epsilon or use float64.
     """
 
     epsilon: Scalar | None
@@ -57,7 +61,8 @@ class Entropic(AbstractMethod):
         self.epsilon = None if epsilon is None else check_positive(epsilon, "epsilon")
         self.relative_epsilon = check_positive(relative_epsilon, "relative_epsilon")
         self.tol = check_positive(tol, "tol")
-        self.max_iterations, self.init, self.dense = max_iterations, _pair(init), dense
+        self.max_iterations = check_integer(max_iterations, "max_iterations")
+        self.init, self.dense = _pair(init), check_choice(dense, (None, True, False), "dense")
 
     def transport(
         self,
@@ -67,11 +72,14 @@ class Entropic(AbstractMethod):
         b: Float[Array, " m"] | None,
         cost: costs.CostFn,
     ) -> Transport:
-        geometry = geometry_of(self, x, y, cost)
+        a = weights_or_uniform(a, x.shape[0], x.dtype, "a")
+        b = weights_or_uniform(b, y.shape[0], y.dtype, "b")
+        geometry = _geometry_of(self, (x, y), (a, b), cost)
         init = check_init(self.init, geometry.shape)
         found = solve_small(geometry, a, b, self.tol, self.max_iterations, init)
         mean, method = plan_cost(found), "entropic: Sinkhorn"
-        return Transport(mean, found.error, found.converged, found.iterations, found, method)
+        facts = found.error, found.converged, found.iterations
+        return Transport(root(mean), mean, *facts, found, method)
 
 
 def _pair(init) -> Pair | None:
@@ -86,13 +94,14 @@ def _pair(init) -> Pair | None:
     return check_finite(init[0], "init"), check_finite(init[1], "init")
 
 
-def geometry_of(method: Entropic, x: Points, y: Points, cost: costs.CostFn) -> Any:
-    """The costs between x and y, with the epsilon of the method."""
-    relative = jnp.asarray(method.relative_epsilon).astype(x.dtype)
-    epsilon = None if method.epsilon is None else jnp.asarray(method.epsilon).astype(x.dtype)
-    return point_geometry(
-        x, y, cost, epsilon=epsilon, relative_epsilon=relative, dense=method.dense
-    )
+def _geometry_of(method: Entropic, clouds, masses, cost: costs.CostFn) -> Any:
+    """The costs between the clouds, with the epsilon of the method."""
+    (x, y), (a, b) = clouds, masses
+    how: dict[str, Any] = {"dense": method.dense}
+    if method.epsilon is None:
+        relative = jnp.asarray(method.relative_epsilon).astype(x.dtype)
+        return point_geometry(x, y, cost, a=a, b=b, relative_epsilon=relative, **how)
+    return point_geometry(x, y, cost, epsilon=jnp.asarray(method.epsilon).astype(x.dtype), **how)
 
 
 @eqx.filter_jit
@@ -108,30 +117,30 @@ def solve_small(
     cost of 200 points it takes 950 iterations, where it took 10,000.
     """
     (n, m), dtype = geometry.shape, geometry.dtype
-    fixed, mass, other = jax.lax.stop_gradient((geometry, a, b))
+    problem = make_problem(geometry, a, b, None, None)
+    fixed, mass, other = jax.lax.stop_gradient((geometry, problem.a, problem.b))
     last = jnp.asarray(fixed.epsilon, dtype)
     tol = jnp.asarray(tol).astype(dtype)
     steps = min(300, max_iterations)
 
     def go(carry):
         epsilon, pair, count, _ = carry
-        aim = jnp.where(epsilon > last, 0.05, tol)
+        aim = jnp.where(epsilon > last, 0.05, jnp.maximum(tol, UNIT))
         found = solve(
             with_epsilon(fixed, epsilon), mass, other, tol=aim, max_iterations=steps, init=pair
         )
-        done = found.converged & (epsilon <= last)
+        done = (found.converged & (epsilon <= last)) | ~jnp.isfinite(found.error)
         count = count + found.iterations.astype(int)
         return jnp.maximum(epsilon / 4, last), (found.f, found.g), count, done
 
     first = last
     if init is None:
-        first = jnp.maximum(jnp.asarray(fixed.mean_cost_matrix, dtype) / 4, last)
+        first = jnp.maximum(mean_cost(fixed, mass, other) / 4, last)
         init = jnp.zeros(n, dtype), jnp.zeros(m, dtype)
     start = (first, jax.lax.stop_gradient(init), jnp.asarray(0), jnp.asarray(False))
     _, pair, count, _ = jax.lax.while_loop(
         lambda carry: ~carry[3] & (carry[2] < max_iterations), go, start
     )
-    problem = make_problem(geometry, a, b, None, None)
     # Where it gave up before the last epsilon, the rows at least are right.
     return solution_at(problem, (problem.update(pair[1], 1), pair[1]), tol, count)
 
@@ -145,17 +154,13 @@ def with_epsilon(geometry: ott_geometry.Geometry, epsilon: Scalar) -> Any:
 
 @eqx.filter_jit
 def plan_cost(solution: Solution) -> Scalar:
-    """<P, c>, in O(n + m) memory.
-
-    L(h, eps)_i = eps log sum_j e^{(h_j - c_ij)/eps} is homogeneous of degree one in (h, eps, c), so that
-    its derivative in the direction (h, eps) is L + E[c_ij | i].
-    """
+    """<P, c>, in O(n + m) memory: no term of it cancels, so that it is 0 where all costs are."""
     p = solution.problem
-    h, zeros = solution.g + p.epsilon * p.logs()[1], jnp.zeros_like(solution.f)
-
-    def lse(h, eps):
-        return p.geometry.apply_lse_kernel(zeros, h, eps, axis=1)[0]
-
-    value, derivative = jax.jvp(lse, (h, p.epsilon), (h, p.epsilon))
-    rows = p.a * jnp.exp((solution.f + value) / p.epsilon)
-    return rows @ (derivative - value)
+    h = without(p.present()[1], solution.g + p.epsilon * p.logs()[1], p.epsilon)
+    if isinstance(p.geometry, BlockwiseGeometry):
+        lse, mean = p.geometry.lse_and_mean_cost(h, p.epsilon)
+    else:
+        lse = p.lse(solution.g, 1)
+        exponent = (h - lse[:, None] - p.geometry.cost_matrix) / p.epsilon
+        mean = jnp.sum(jnp.exp(exponent) * p.geometry.cost_matrix, axis=1)
+    return scaled(p.a, (solution.f + lse) / p.epsilon) @ mean

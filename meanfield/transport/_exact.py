@@ -5,10 +5,10 @@ from jaxtyping import Array, Float
 
 from .._checks import is_concrete, tolerance
 from .._typing import Points, Scalar
+from ._blocks import check_dense
 from ._circle import circle_coupling
 from ._costs import SquaredEuclidean, SquaredGeodesic
-from ._coupling import Coupling, weights_or_uniform
-from ._geometry import check_dense
+from ._coupling import Coupling, root, weights_or_uniform
 from ._host_solvers import assign, solve_linear_program
 from ._line import line_coupling
 from ._ott import costs
@@ -23,11 +23,14 @@ class Exact(AbstractMethod):
     - n = m and uniform weights: assignment, O(n^3) at worst; 4 s for n = 2000.
     - Otherwise a linear program: 2 s for n = m = 400. It yields the dual potentials.
 
+    Assignment and linear program are held against a dual solution: the gap, relative to the cost, is in
+    `error`. Clouds may be of any scale, and of very different ones at once.
+
     The cost is differentiable in points and weights: in the points at the fixed optimal plan (the
     envelope theorem), in the weights through quantiles or dual potentials. Under jit, assignment and
     linear program are callbacks on the host; under vmap one runs after the other.
 
-    Raises ValueError if the cost matrix does not fit in memory.
+    Raises ValueError if the cost matrix does not fit in memory, and for weights that do not fit.
     """
 
     def transport(
@@ -38,12 +41,37 @@ class Exact(AbstractMethod):
         b: Float[Array, " m"] | None,
         cost: costs.CostFn,
     ) -> Transport:
+        a = None if a is None else weights_or_uniform(a, x.shape[0], x.dtype, "a")
+        b = None if b is None else weights_or_uniform(b, y.shape[0], y.dtype, "b")
+        unit = _unit(x, y, a, b, cost)
+        x, y = x / unit, y / unit
         coupling, method = _coupling(x, y, a, b, cost)
         total, error = _measured(coupling, x, y, a, b, cost)
         # The constraints of the linear program hold to 1e-10 of the largest mass.
-        converged = error <= max(tolerance(x.dtype), 1e-9)
-        count = jnp.asarray(coupling.iterations)
-        return Transport(total, error, converged, count, coupling, f"exact: {method}")
+        converged = (error <= max(tolerance(x.dtype), 1e-9)) & jnp.isfinite(total)
+        facts = error, converged, jnp.asarray(coupling.iterations)
+        if coupling.potentials is not None:
+            scaled = tuple(unit**2 * h for h in coupling.potentials)
+            coupling = eqx.tree_at(lambda c: c.potentials, coupling, scaled)
+        value, cost_of_all = unit * root(total), unit**2 * total
+        return Transport(value, cost_of_all, *facts, coupling, f"exact: {method}")
+
+
+@eqx.filter_jit
+def _unit(x, y, a, b, cost) -> Scalar:
+    """A power of 2 of the order of the distances, in which their squares do not leave the range of the
+    numbers; 1 for costs that are not squares of lengths."""
+    if not isinstance(cost, SquaredEuclidean):
+        return jnp.ones((), x.dtype)
+    x, y, a, b = jax.lax.stop_gradient((x, y, a, b))
+    at = x[0] if a is None else x[jnp.argmax(a)]
+    offs = [jnp.abs(z - at).max(axis=1) for z in (x, y)]
+    far = [
+        off if w is None else jnp.where(w > 0, off, 0) for off, w in zip(offs, (a, b), strict=True)
+    ]
+    size = jnp.maximum(far[0].max(), far[1].max())
+    _, exponent = jnp.frexp(jnp.where(size > 0, size, 1))
+    return jnp.ldexp(jnp.ones((), x.dtype), exponent)
 
 
 def has_quantiles(x: Points, cost: costs.CostFn) -> bool:
@@ -81,12 +109,16 @@ def _coupling(x, y, a, b, cost) -> tuple[Coupling, str]:
 
 @eqx.filter_jit
 def _measured(coupling: Coupling, x, y, a, b, cost) -> tuple[Scalar, Scalar]:
-    """The mean cost and the error of the marginals."""
+    """The mean cost, and the error of the marginals and of optimality."""
     w = weights_or_uniform(a, x.shape[0], x.dtype, "a")
     v = weights_or_uniform(b, y.shape[0], y.dtype, "b")
-    total = coupling.mass @ jax.vmap(cost)(x[coupling.rows], y[coupling.columns])
+    # Pairs of mass 0 may be at any distance: let them be the heaviest one.
+    used, heaviest = coupling.mass != 0, jnp.argmax(coupling.mass)
+    rows, columns = (jnp.where(used, i, i[heaviest]) for i in (coupling.rows, coupling.columns))
+    total = coupling.mass @ jax.vmap(cost)(x[rows], y[columns])
     if coupling.potentials is not None:
         # Nothing, but with the derivative f in a and g in b.
         f, g = coupling.potentials
         total += f @ (w - jax.lax.stop_gradient(w)) + g @ (v - jax.lax.stop_gradient(v))
-    return total, coupling.error(w, v)
+    gap = jax.lax.stop_gradient(jnp.asarray(coupling.gap, x.dtype))
+    return total, coupling.error(w, v) + gap

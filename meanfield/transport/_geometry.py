@@ -5,12 +5,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_integer, check_positive
-from .._memory import available_memory, dense_is_quick
+from .._checks import check_integer, check_positive, guard
+from .._memory import dense_is_quick
 from .._ring import Ring
 from .._typing import Points, Scalar
+from ._blocks import BlockwiseGeometry, check_dense
 from ._costs import SquaredEuclidean
+from ._coupling import weights_or_uniform
 from ._ott import costs, geometry
+from ._precision import check_precision
 
 
 def point_geometry(
@@ -18,6 +21,8 @@ def point_geometry(
     y: Float[Array, "m _"] | None = None,
     cost: Any = None,
     *,
+    a: Float[Array, " n"] | None = None,
+    b: Float[Array, " m"] | None = None,
     epsilon: Scalar | float | None = None,
     relative_epsilon: Scalar | float = 0.05,
     dense: bool | None = None,
@@ -30,13 +35,15 @@ def point_geometry(
     - `cost`: an object such as `SquaredEuclidean()` (the default), `DotProduct()`, `SquaredGeodesic()`,
       any cost of ott, or a function of two points.
     - `epsilon`: the entropic regularization, in units of the cost. By default `relative_epsilon` times
-      the mean cost, which is not differentiated.
+      the mean cost a^T c b, which is not differentiated; 1 where that is 0, as all plans are one then.
+    - `a` [n], `b` [m]: the masses of the points for this mean, uniform by default.
     - `dense`: True builds the matrix [n, m]; False works block by block in O(n + m) memory, forward
       and backward; None (the default) takes blocks where the matrix would exceed 32 MiB.
     - `ring`: devices that share the rows of both clouds, and sum blocks as these travel around.
 
     Raises ValueError for a dense matrix that does not fit in memory, for clouds of several dimensions,
-    and for epsilon that is not positive.
+    for half precision, for epsilon that is not positive, and where a mean cost that is negative, or
+    beyond the range of the numbers, leaves no default.
     """
     y = x if y is None else y
     if x.shape[1] != y.shape[1]:
@@ -44,6 +51,7 @@ def point_geometry(
             f"expected clouds of one dimension, got {list(x.shape)} and {list(y.shape)}; "
             "drop columns."
         )
+    check_precision(x.dtype, "points")
     n, m, itemsize = x.shape[0], y.shape[0], x.dtype.itemsize
     cost = as_cost(SquaredEuclidean() if cost is None else cost)
     quick = dense_is_quick(n, m, itemsize)
@@ -53,8 +61,8 @@ def point_geometry(
     else:
         made = BlockwiseGeometry(x, y, cost, 1.0, check_integer(block, "block"), ring)
     if epsilon is None:
-        mean = jax.lax.stop_gradient(made.mean_cost_matrix)
-        epsilon = check_positive(relative_epsilon, "relative_epsilon").astype(x.dtype) * mean
+        relative = check_positive(relative_epsilon, "relative_epsilon").astype(x.dtype)
+        epsilon = relative * _scale_of(made, x, y, cost, a, b)
     else:
         epsilon = check_positive(epsilon, "epsilon").astype(x.dtype)
     # ott takes epsilon where a geometry is made, but the mean cost is that of one that is made.
@@ -62,14 +70,34 @@ def point_geometry(
     return made
 
 
-def check_dense(n: int, m: int, itemsize: int) -> None:
-    """Raise ValueError if three n x m matrices would not fit in memory."""
-    need, have = 3 * n * m * itemsize, available_memory()
-    if need > have:
-        raise ValueError(
-            f"expected a cost matrix that fits in memory, got n = {n} by m = {m}, which needs "
-            f"{need / 2**30:.0f} GiB of {have / 2**30:.0f}; leave out dense=True, which takes blocks."
-        )
+def _scale_of(made, x: Points, y: Float[Array, "m d"], cost, a, b) -> Scalar:
+    """The mean cost, or NaN if it is no scale; if all costs are 0 any number is."""
+    a = weights_or_uniform(a, x.shape[0], x.dtype, "a")
+    b = weights_or_uniform(b, y.shape[0], x.dtype, "b")
+    mean = mean_cost(made, a, b)
+    scale = jnp.where(mean == 0, 1, mean)
+    sound = jnp.isfinite(scale) & (scale > 0)
+    if isinstance(cost, SquaredEuclidean):
+        sound &= (mean > 0) | _coincide(x, y, a, b)
+    sound |= jnp.isnan(mean)  # NaN stays NaN
+    message = (
+        f"expected costs whose mean, here {mean}, is a scale for epsilon; pass epsilon, or multiply "
+        "the points where their squared distances leave the range of the numbers."
+    )
+    return jnp.where(sound, guard(scale, sound, message), jnp.nan)
+
+
+def mean_cost(made: geometry.Geometry, a: Float[Array, " n"], b: Float[Array, " m"]) -> Scalar:
+    """sum_ij a_i c_ij b_j, which is not differentiated: no point without mass changes it."""
+    return jax.lax.stop_gradient(a @ made.apply_cost(b, axis=1).reshape(-1))
+
+
+def _coincide(x: Points, y: Float[Array, "m d"], a, b) -> Array:
+    """Whether all points that have mass are one."""
+    x, y = jax.lax.stop_gradient((x, y))
+    at = x[jnp.argmax(a)]
+    off = [jnp.where(w[:, None] > 0, z != at, False).any() for z, w in ((x, a), (y, b))]
+    return ~(off[0] | off[1])
 
 
 @jax.tree_util.register_pytree_node_class
@@ -100,130 +128,3 @@ def as_cost(cost) -> costs.CostFn:
             "SquaredGeodesic() or a function of two points."
         )
     return FunctionCost(cost)
-
-
-@jax.tree_util.register_pytree_node_class
-class BlockwiseGeometry(geometry.Geometry):
-    """The costs between two clouds, computed again block by block wherever they are needed.
-
-    Log-sum-exps are exact to rounding (the running maximum of Milakov and Gimelshein, arXiv
-    1805.02867), in O(n + m) memory forward and, by checkpointing, backward (Rabe and Staats, arXiv
-    2112.05682). `block` is the side of the square blocks. It is ott's `PointCloud(batch_size=...)`,
-    which does not run under current versions of jax. On a `ring` of devices each has its share of
-    the rows, and is visited by the others'.
-    """
-
-    def __init__(
-        self, x: Any, y: Any, cost: Any, epsilon: Any, block: int, ring: Ring | None = None
-    ):
-        super().__init__(epsilon=epsilon)
-        self.x, self.y, self.cost, self.block, self.ring = x, y, cost, block, ring
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.x.shape[0], self.y.shape[0]
-
-    @property
-    def dtype(self):
-        return self.x.dtype
-
-    @property
-    def is_online(self) -> bool:
-        return True
-
-    @property
-    def cost_matrix(self) -> Float[Array, "n m"]:
-        check_dense(*self.shape, self.dtype.itemsize)
-        return self.cost.all_pairs(self.x, self.y)
-
-    def apply_lse_kernel(self, f, g, eps, vec=None, axis: int = 0):
-        """eps log sum_j v_j e^{(g_j - c_ij)/eps} (axis 1), or the same over i with f, and the sign."""
-        h = f if axis == 0 else g
-        vec = jnp.ones_like(h) if vec is None else jnp.broadcast_to(vec, h.shape)
-        top, total = self._by_blocks(axis, (h, vec), _accumulate, _empty, eps)
-        return eps * (top + jnp.log(jnp.abs(total))), jnp.sign(total)
-
-    def _apply_cost_to_vec(self, vec, axis: int = 0, fn=None, is_linear: bool = False):
-        def add(total, cost, columns, valid, _):
-            cost = cost if fn is None else fn(cost)
-            return total + jnp.where(valid, cost, 0) @ columns[0]
-
-        return self._by_blocks(axis, (vec,), add, jnp.zeros_like)
-
-    def _by_blocks(self, axis: int, columns: tuple, combine: Callable, start: Callable, eps=None):
-        """Fold the blocks of each row of costs: combine(carry, cost, columns, valid, eps) -> carry.
-
-        The rows are the points x where axis = 1; where axis = 0 they are the points y.
-        """
-        rows, others = (self.x, self.y) if axis == 1 else (self.y, self.x)
-        n, bank = rows.shape[0], (others, columns, jnp.ones(others.shape[0], bool))
-        if self.ring is None:
-            return self._fold(axis, combine, rows, start(rows[:, 0]), bank, (self.cost, eps))
-
-        def visit(rows, carry, bank, common, owner):
-            return self._fold(axis, combine, rows, carry, bank, common), bank
-
-        rows, valid = (
-            self.ring.padded(rows),
-            jnp.pad(bank[2], (0, -len(bank[2]) % self.ring.devices)),
-        )
-        bank = (*jax.tree.map(self.ring.padded, bank[:2]), valid)
-        carry, _ = self.ring.around(visit, rows, start(rows[:, 0]), bank, (self.cost, eps))
-        return jax.tree.map(lambda a: a[:n], carry)
-
-    def _fold(self, axis: int, combine: Callable, rows, carry, bank, common):
-        """One share of the others folded into what the rows have so far."""
-        others, columns, valid = bank
-        (n, m), (cost, eps) = (rows.shape[0], others.shape[0]), common
-        side, width = min(self.block, n), min(self.block, m)
-        valid = _blocks(valid, width, 0)
-        tiles = (_blocks(others, width), tuple(_blocks(c, width) for c in columns), valid)
-
-        @jax.checkpoint
-        def one_row(block):
-            points, carry = block
-
-            @jax.checkpoint
-            def step(carry, tile):
-                other, column, valid = tile
-                costs = cost.all_pairs(points, other)
-                costs = costs if axis == 1 else cost.all_pairs(other, points).T
-                return combine(carry, costs, column, valid, eps), None
-
-            return jax.lax.scan(step, carry, tiles)[0]
-
-        carry = jax.tree.map(lambda a: _blocks(a, side), carry)
-        folded = jax.lax.map(one_row, (_blocks(rows, side), carry))
-        return jax.tree.map(lambda a: a.reshape(-1)[:n], folded)
-
-    def tree_flatten(self):
-        return (self.x, self.y, self.cost, self._epsilon_init), {
-            "block": self.block,
-            "ring": self.ring,
-        }
-
-    @classmethod
-    def tree_unflatten(cls, aux_data, children):
-        return cls(*children, **aux_data)
-
-
-def _blocks(a: Array, size: int, fill: int | None = None) -> Array:
-    """a [n, ...] as [ceil(n/size), size, ...], padded with `fill` or with its last row."""
-    pad = [(0, -a.shape[0] % size)] + [(0, 0)] * (a.ndim - 1)
-    a = jnp.pad(a, pad, mode="edge") if fill is None else jnp.pad(a, pad, constant_values=fill)
-    return a.reshape(-1, size, *a.shape[1:])
-
-
-def _empty(like: Float[Array, " n"]):
-    return jnp.full_like(like, -jnp.inf), jnp.zeros_like(like)
-
-
-def _accumulate(carry, cost, columns, valid, eps):
-    """One step of a log-sum-exp with a running maximum."""
-    top, total = carry
-    h, vec = columns
-    logits = jnp.where(valid, (h - cost) / eps, -jnp.inf)
-    new = jnp.maximum(top, jax.lax.stop_gradient(logits.max(axis=1)))
-    fixed = jnp.where(jnp.isfinite(new), new, 0)  # no column so far is valid
-    weights = jnp.exp(logits - fixed[:, None])
-    return new, total * jnp.exp(top - fixed) + weights @ vec

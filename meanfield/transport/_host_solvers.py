@@ -1,14 +1,11 @@
-import math
-
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.sparse as sp
-from jaxtyping import Array, Float, Int
-from scipy.optimize import linear_sum_assignment, linprog
+from jaxtyping import Array, Float
 
 from .._typing import Weights
 from ._coupling import Coupling
+from ._linear_program import least_assignment, least_plan
 
 
 def assign(cost: Float[Array, "n n"]) -> Coupling:
@@ -18,10 +15,10 @@ def assign(cost: Float[Array, "n n"]) -> Coupling:
     differentiated.
     """
     n = cost.shape[0]
-    shape = jax.ShapeDtypeStruct((n,), np.int32)
-    columns = _on_host(_assign, shape, cost)
+    shapes = jax.ShapeDtypeStruct((n,), np.int32), jax.ShapeDtypeStruct((), cost.dtype)
+    columns, gap = _on_host(_assign, shapes, cost)
     mass = jnp.where(jnp.isfinite(cost).all(), jnp.full(n, 1 / n, cost.dtype), jnp.nan)
-    return Coupling(jnp.arange(n, dtype=np.int32), columns, mass, (n, n))
+    return Coupling(jnp.arange(n, dtype=np.int32), columns, mass, (n, n), gap=gap)
 
 
 def solve_linear_program(cost: Float[Array, "n m"], a: Weights, b: Float[Array, " m"]) -> Coupling:
@@ -39,9 +36,10 @@ def solve_linear_program(cost: Float[Array, "n m"], a: Weights, b: Float[Array, 
         jax.ShapeDtypeStruct((n,), dtype),
         jax.ShapeDtypeStruct((m,), dtype),
         jax.ShapeDtypeStruct((), np.int32),
+        jax.ShapeDtypeStruct((), dtype),
     )
-    at, mass, f, g, steps = _on_host(_solve, shapes, cost, a, b)
-    return Coupling(at[0], at[1], mass, (n, m), (f, g), steps)
+    at, mass, f, g, steps, gap = _on_host(_solve, shapes, cost, a, b)
+    return Coupling(at[0], at[1], mass, (n, m), (f, g), steps, gap)
 
 
 def _on_host(function, shapes, *arrays):
@@ -49,45 +47,47 @@ def _on_host(function, shapes, *arrays):
     return jax.pure_callback(function, shapes, *arrays, vmap_method="sequential")
 
 
-def _assign(cost) -> Int[np.ndarray, " n"]:
-    cost = np.asarray(cost, np.float64)
+def _assign(cost):
+    dtype, cost = np.asarray(cost).dtype, np.asarray(cost, np.float64)
     if not np.isfinite(cost).all():
-        return np.arange(cost.shape[0], dtype=np.int32)
-    return linear_sum_assignment(cost)[1].astype(np.int32)
+        return np.arange(cost.shape[0], dtype=np.int32), np.asarray(np.nan, dtype)
+    columns, gap = least_assignment(cost)
+    return columns.astype(np.int32), np.asarray(gap, dtype)
 
 
 def _solve(cost, a, b):
     dtype = np.asarray(cost).dtype
     cost, a, b = (np.asarray(z, np.float64) for z in (cost, a, b))
     (n, m), pairs = cost.shape, sum(cost.shape) - 1
-    unit = np.abs(cost).max() or 1.0
-    # One of the n + m constraints follows from the others, up to rounding: leave out the last one.
-    rows = sp.kron(sp.eye_array(n), np.ones((1, m)))
-    columns = sp.kron(np.ones((1, n)), sp.eye_array(m))
-    constraints = sp.csr_array(sp.vstack([rows, columns]).tocsr()[:-1])
-    # In units where masses are about 1, so that HiGHS's absolute tolerances are relative ones.
-    right = max(n, m) * np.concatenate([a / a.sum(), b / b.sum()])[:-1]
-    tight = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
-    if not (math.isfinite(unit) and np.isfinite(right).all()):
-        return _failed(n, m, dtype)
-    found = linprog(
-        cost.ravel() / unit, A_eq=constraints, b_eq=right, method="highs-ds", options=tight
-    )
-    if found.status != 0:
-        return _failed(n, m, dtype)
-    at = np.argsort(-found.x, kind="stable")[:pairs]
-    dual = unit * np.append(found.eqlin.marginals, 0.0)
-    mass = found.x[at] / max(n, m)
-    indices = np.stack(np.unravel_index(at, (n, m))).astype(np.int32)
+    rows, columns = np.flatnonzero(a > 0), np.flatnonzero(b > 0)
+    inner = cost[np.ix_(rows, columns)]
+    found = None
+    if rows.size and columns.size and all(np.isfinite(z).all() for z in (inner, a, b)):
+        found = least_plan(inner, a[rows], b[columns], float(np.finfo(dtype).eps))
+    at, mass = np.zeros((2, pairs), np.int32), np.full(pairs, np.nan)
+    f, g, steps, gap = np.zeros(n), np.zeros(m), 0, np.nan
+    if found is not None:
+        k, heaviest = found.mass.size, found.mass.argmax()
+        pair = np.stack([rows[found.at[0]], columns[found.at[1]]])
+        at[:], at[:, :k] = pair[:, [heaviest]], pair
+        mass = np.pad(found.mass, (0, pairs - k))
+        f, g = _everywhere(cost, rows, columns, found.f, found.g)
+        steps, gap = found.steps, found.gap
     return (
-        indices,
-        mass.astype(dtype),
-        dual[:n].astype(dtype),
-        dual[n:].astype(dtype),
-        np.int32(found.nit),
+        at,
+        *(np.asarray(z, dtype) for z in (mass, f, g)),
+        np.int32(steps),
+        np.asarray(gap, dtype),
     )
 
 
-def _failed(n: int, m: int, dtype):
-    pairs, (f, g) = np.full(n + m - 1, np.nan, dtype), (np.zeros(n, dtype), np.zeros(m, dtype))
-    return np.zeros((2, n + m - 1), np.int32), pairs, f, g, np.int32(0)
+def _everywhere(cost, rows, columns, f, g):
+    """The potentials at points without mass too: as large as f_i + g_j <= c_ij leaves them."""
+    n, m = cost.shape
+    all_f, all_g = np.zeros(n), np.zeros(m)
+    all_g[columns] = g
+    others = np.delete(np.arange(n), rows)
+    all_f[rows], all_f[others] = f, (cost[np.ix_(others, columns)] - g).min(axis=1)
+    others = np.delete(np.arange(m), columns)
+    all_g[others] = (cost[:, others] - all_f[:, None]).min(axis=0)
+    return np.nan_to_num(all_f, posinf=0.0), np.nan_to_num(all_g, posinf=0.0)

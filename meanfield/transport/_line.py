@@ -1,3 +1,5 @@
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -6,7 +8,8 @@ from jaxtyping import Array, Float
 
 from .._checks import check_finite
 from .._typing import Scalar
-from ._coupling import Coupling, root, weights_or_uniform
+from ._coupling import Coupling, power_mean, weights_or_uniform
+from ._precision import check_precision
 
 
 def wasserstein_line(
@@ -23,13 +26,15 @@ def wasserstein_line(
     x [n] or [n, 1] and y [m] or [m, 1], weights a, b (uniform by default), p >= 1. Differentiable in
     points and weights wherever the distance is, and 0 is taken as the derivative of the root at 0.
 
-    Raises ValueError for p < 1 and for shapes and weights that do not fit.
+    Raises ValueError for p < 1, half precision, and shapes and weights that do not fit; weights that are
+    known only once a jitted function runs give NaN where they do not.
 
     Source: Peyre and Cuturi, Computational Optimal Transport (2019), arXiv 1803.00567, remark 2.30.
     """
     x, y, p = on_line(x, "x"), on_line(y, "y"), check_power(p)
+    a, b = check_pair(x, y, a, b)
     plan = line_coupling(x, y, a, b)
-    return root(plan.mass @ jnp.abs(x[plan.rows] - y[plan.columns]) ** p, p)
+    return power_mean(plan.mass, jnp.abs(x[plan.rows] - y[plan.columns]), p)
 
 
 @eqx.filter_jit
@@ -39,8 +44,8 @@ def line_coupling(x: Float[Array, " n"], y: Float[Array, " m"], a, b) -> Couplin
     first, second = jnp.argsort(x), jnp.argsort(y)
     if a is None and b is None and n == m:
         return Coupling(first, second, jnp.full(n, 1 / n, x.dtype), (n, n))
-    above = cumulated(weights_or_uniform(a, n, x.dtype, "a")[first])
-    below = cumulated(weights_or_uniform(b, m, y.dtype, "b")[second])
+    above = cumulated((jnp.full(n, 1 / n, x.dtype) if a is None else a)[first])
+    below = cumulated((jnp.full(m, 1 / m, y.dtype) if b is None else b)[second])
     middle, mass = intervals(jnp.concatenate([above, below]))
     return Coupling(first[quantile(above, middle)], second[quantile(below, middle)], mass, (n, m))
 
@@ -61,7 +66,7 @@ def intervals(cuts: Float[Array, " k"]) -> tuple[Float[Array, " k"], Float[Array
     low = jnp.concatenate([jnp.zeros(1, cuts.dtype), cuts[:-1]])
     sliver = min(4 * float(jnp.finfo(cuts.dtype).eps), 0.01 / cuts.size)
     length = cuts - low
-    return jax.lax.stop_gradient((low + cuts) / 2), jnp.where(length > sliver, length, 0)
+    return jax.lax.stop_gradient((low + cuts) / 2), jnp.where(length <= sliver, 0, length)
 
 
 def quantile(above: Float[Array, " n"], u: Float[Array, " k"]):
@@ -72,6 +77,7 @@ def quantile(above: Float[Array, " n"], u: Float[Array, " k"]):
 def on_line(x, name: str) -> Float[Array, " n"]:
     """`x` as finite numbers [n], from [n] or [n, 1]."""
     x = check_finite(x, name)
+    check_precision(x.dtype, name)
     x = x[:, 0] if x.ndim == 2 and x.shape[1] == 1 else x
     if x.ndim != 1 or x.size == 0:
         raise ValueError(
@@ -81,8 +87,18 @@ def on_line(x, name: str) -> Float[Array, " n"]:
     return x
 
 
+def check_pair(x: Float[Array, " n"], y: Float[Array, " m"], a, b) -> tuple[Any, Any]:
+    """The weights of two clouds of one dtype, checked before what is jitted sees them."""
+    if x.dtype != y.dtype:
+        raise ValueError(
+            f"expected x and y of one dtype, got {x.dtype} and {y.dtype}; cast one with .astype."
+        )
+    a = None if a is None else weights_or_uniform(a, x.size, x.dtype, "a")
+    return a, None if b is None else weights_or_uniform(b, y.size, y.dtype, "b")
+
+
 def check_power(p) -> float:
     """`p` as a number that is at least 1."""
-    if not isinstance(p, int | float) or not 1 <= p < float("inf"):
+    if isinstance(p, bool) or not isinstance(p, int | float) or not 1 <= p < float("inf"):
         raise ValueError(f"expected a finite power p >= 1, got {p!r}; pass p=2.0.")
     return float(p)

@@ -1,11 +1,13 @@
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
-from .._checks import check_scalar, check_weights, guard
+from .._checks import check_scalar, guard
 from .._typing import Scalar
+from ._coupling import weights_or_uniform
 from ._ott import geometry
 
 
@@ -15,8 +17,9 @@ class Problem(eqx.Module):
     plan_ij = a_i b_j e^{(f_i + g_j - c_ij)/eps},    f_i = -eps log sum_j b_j e^{(g_j - c_ij)/eps}
 
     ott's potentials are f + eps log a and g + eps log b. Those here are finite at points of mass zero
-    too, which count as masses of the least positive number. `taus`, if not None, is the pair
-    (tau_a, tau_b) of soft marginals, tau = rho/(rho + eps), and f = -tau_a (...) - (1 - tau_a) eps log a.
+    too: they follow from the points that have mass, and nothing follows from them. `taus`, if not None,
+    is the pair (tau_a, tau_b) of soft marginals, tau = rho/(rho + eps), and
+    f = -tau_a (...) - (1 - tau_a) eps log a.
     """
 
     geometry: Any
@@ -29,15 +32,20 @@ class Problem(eqx.Module):
         return jnp.asarray(self.geometry.epsilon, self.a.dtype)
 
     def logs(self) -> tuple[Float[Array, " n"], Float[Array, " m"]]:
-        """The logarithms of the masses."""
+        """The logarithms of the masses, finite where there is none."""
         return log_mass(self.a), log_mass(self.b)
+
+    def present(self) -> tuple[Bool[Array, " n"], Bool[Array, " m"]]:
+        """Which points have mass."""
+        return has_mass(self.a), has_mass(self.b)
 
     def lse(self, h: Float[Array, " _"], axis: int) -> Float[Array, " _"]:
         """eps log sum_j b_j e^{(h_j - c_ij)/eps} for axis 1; with a, over i, for axis 0."""
         n, m = self.geometry.shape
         eps, log = self.epsilon, self.logs()[axis]
         zeros = jnp.zeros(n if axis == 1 else m, h.dtype)
-        pair = (zeros, h + eps * log) if axis == 1 else (h + eps * log, zeros)
+        h = without(self.present()[axis], h + eps * log, eps)
+        pair = (zeros, h) if axis == 1 else (h, zeros)
         return self.geometry.apply_lse_kernel(*pair, eps, axis=axis)[0]
 
     def update(self, h: Float[Array, " _"], axis: int) -> Float[Array, " _"]:
@@ -48,20 +56,63 @@ class Problem(eqx.Module):
         """The same from its log-sum-exp."""
         if self.taus is None:
             return -lse
-        tau, log = self.taus[1 - axis], self.logs()[1 - axis]
-        return -tau * lse - (1 - tau) * self.epsilon * log
+        return -self.taus[1 - axis] * lse - self.offsets()[1 - axis]
+
+    def offsets(self) -> tuple[Float[Array, " n"], Float[Array, " m"]]:
+        """(1 - tau) eps log mass, by which soft marginals lower a potential; 0 where there is no mass."""
+        assert self.taus is not None
+        masses = zip(self.taus, self.logs(), self.present(), strict=True)
+        first, second = (
+            jnp.where(here, (1 - tau) * self.epsilon * log, 0) for tau, log, here in masses
+        )
+        return first, second
+
+    def complete(self, pair: tuple) -> tuple[Float[Array, " n"], Float[Array, " m"]]:
+        """The potentials of the points that have mass, and those that follow at all others."""
+        (f, g), (here, there) = pair, self.present()
+        g = jnp.where(there, g, self.update(f, 0))
+        return jnp.where(here, f, self.update(g, 1)), g
+
+    def marginal(self, axis: int, pair: tuple) -> Float[Array, " _"]:
+        """The row sums (axis 1) or the column sums (axis 0) of the plan."""
+        own, mass = (pair[0], self.a) if axis == 1 else (pair[1], self.b)
+        return scaled(mass, (own + self.lse(pair[axis], axis)) / self.epsilon)
+
+
+def least_mass(dtype) -> float:
+    """What is below counts as no mass: a normal number still when its logarithm has been rounded."""
+    return 16 * float(jnp.finfo(dtype).tiny)
+
+
+def has_mass(w: Float[Array, " n"]) -> Bool[Array, " n"]:
+    """Which masses are more than 0."""
+    return w > least_mass(w.dtype)
 
 
 def log_mass(w: Float[Array, " n"]) -> Float[Array, " n"]:
-    """log w, with the least positive number for 0: no infinities, hence no NaN in derivatives."""
-    return jnp.log(jnp.maximum(w, jnp.finfo(w.dtype).tiny))
+    """log w, with a least number for 0: no infinities, hence no NaN in derivatives."""
+    return jnp.log(jnp.maximum(w, least_mass(w.dtype)))
+
+
+def scaled(mass: Float[Array, " n"], exponent: Float[Array, " n"]) -> Float[Array, " n"]:
+    """mass e^exponent, 0 where there is no mass, whatever the exponent."""
+    return mass * jnp.exp(jnp.where(has_mass(mass), exponent, 0))
+
+
+def without(
+    present: Bool[Array, " n"], h: Float[Array, " n"], epsilon: Scalar
+) -> Float[Array, " n"]:
+    """Potentials h that leave those who are not present out of a log-sum-exp.
+
+    A large number and not infinity, of which derivatives would make NaN.
+    """
+    return jnp.where(present, h, -1e15 * jax.lax.stop_gradient(epsilon))
 
 
 def make_problem(geometry: geometry.Geometry, a, b, tau_a, tau_b) -> Problem:
     """The problem, checked, in the dtype of the costs."""
     dtype, n, m = geometry.dtype, *map(int, geometry.shape)
-    a = jnp.full(n, 1 / n, dtype) if a is None else check_weights(a, n, "a").astype(dtype)
-    b = jnp.full(m, 1 / m, dtype) if b is None else check_weights(b, m, "b").astype(dtype)
+    a, b = weights_or_uniform(a, n, dtype, "a"), weights_or_uniform(b, m, dtype, "b")
     if tau_a is None and tau_b is None:
         return Problem(geometry, a, b, None)
     return Problem(geometry, a, b, (_tau(tau_a, "tau_a", dtype), _tau(tau_b, "tau_b", dtype)))

@@ -93,8 +93,9 @@ def filled(density: Values) -> Values:
 def _better(problem: Problem, *starts: Values) -> tuple[Values, Values]:
     """The potentials (f, g) that one iteration changes least: it contracts in the supremum norm, so
     that this bounds the distance to the solution."""
-    pairs = [(problem.update(g, 1), g) for g in starts]
-    first, second = (jnp.abs(problem.update(f, 0) - g).max() for f, g in pairs)
+    pairs, there = [(problem.update(g, 1), g) for g in starts], problem.present()[1]
+    changes = [jnp.where(there, jnp.abs(problem.update(f, 0) - g), 0) for f, g in pairs]
+    first, second = (change.max() for change in changes)
     return jax.tree.map(lambda p, q: jnp.where(first <= second, p, q), *pairs)
 
 

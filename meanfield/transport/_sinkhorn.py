@@ -10,10 +10,13 @@ from .._checks import check_nonnegative
 from .._typing import Scalar
 from ._implicit import Pair, sensitivity
 from ._ott import acceleration, geometry as ott_geometry, linear_problem, sinkhorn
-from ._problem import Problem, check_init, make_problem
+from ._precision import check_precision
+from ._problem import Problem, check_init, make_problem, scaled
 from ._solution import Solution
-from ._symmetric import SoftMarginals, SymmetricGeometry, over_relaxation
+from ._symmetric import Massive, SoftMarginals, SymmetricGeometry, over_relaxation
 
+UNIT = 2.0**-52
+"""The unit of double precision: no marginals are right to less."""
 RELAXATION = 2 / 3
 """The weight of the averaged iteration: slopes of -1 to 0 become 1/3 in size."""
 
@@ -40,9 +43,10 @@ def solve(
         warm = solve(moved, a, b, init=(s.f, s.g))
 
     - `geometry`: `point_geometry(...)`, which carries epsilon, or any geometry of ott, such as a grid.
-    - `a` [n], `b` [m]: masses of sum 1, uniform by default; points may have mass zero.
+    - `a` [n], `b` [m]: masses of sum 1, uniform by default; points may have mass zero, and change nothing.
     - `tol`: the sum of absolute errors of the marginals at which to stop, raised to what rounding allows:
-      16 units (2e-6 in float32), or 4 |f|/eps of them if the potentials are large.
+      16 units (2e-6 in float32), or 4 |f|/eps of them if the potentials are large. Below 2e-16, which
+      no precision meets, it stands, and `converged` is False unless the error is as small.
     - `max_iterations`: after these it gives up, and `converged` says so. Over-relaxation adapts itself
       (Lehmann et al., arXiv 2012.12562) from iteration 40 on.
     - `iterations`: exactly so many instead, columns then rows, after a first one of rows. Derivatives
@@ -58,9 +62,11 @@ def solve(
     order, under jit and vmap: `f`, `g` and what is made of them by the implicit function theorem, which
     is exact to the tolerance; `value` by the envelope theorem. Masses are not differentiated at zero.
 
-    Raises ValueError for masses that do not fit; at run time, if the linear system of a derivative
-    is so ill-conditioned that it cannot be solved. Source: Cuturi, arXiv 1306.0895.
+    Raises ValueError for masses that do not fit, and for half precision; at run time, if the linear
+    system of a derivative is so ill-conditioned that it cannot be solved. Masses that are known only
+    once a jitted function runs give NaN where they do not fit. Source: Cuturi, arXiv 1306.0895.
     """
+    check_precision(geometry.dtype, "costs")
     problem = make_problem(geometry, a, b, tau_a, tau_b)
     _check_counts(max_iterations, iterations)
     n, m = map(int, geometry.shape)  # a grid of ott has numpy integers
@@ -75,22 +81,24 @@ def solve(
 
 def _check_counts(max_iterations, iterations) -> None:
     for count in (max_iterations, iterations):
-        if count is not None and (not isinstance(count, int) or count < 1):
+        if count is not None and (type(count) is not int or count < 1):
             raise ValueError(f"expected a number of iterations >= 1, got {count!r}; pass 100.")
 
 
 @eqx.filter_jit
 def _solve(problem, init, tol, max_iterations, iterations, symmetric) -> Solution:
     init = _start(problem, symmetric) if init is None else init
-    tol = jnp.maximum(tol, _rounding(problem, init))
+    rounding = _rounding(problem, init)
+    aim = jnp.maximum(tol, rounding)
     if iterations is None:
-        pair, count = _converged(problem, init, tol, max_iterations, symmetric)
+        pair, count = _converged(problem, init, aim, max_iterations, symmetric)
     else:
-        pair, count = _run(problem, init, tol, iterations, symmetric, fixed=True)
+        pair, count = _run(problem, init, aim, iterations, symmetric, fixed=True)
     if problem.taus is None and not symmetric:
         pair = _centred(problem, pair)
     f, g = pair
-    return Solution(problem, f, g, _error(problem, pair), tol, count, symmetric)
+    tol = _reachable(tol, rounding)
+    return Solution(problem, f, g, _error(problem, pair, symmetric), tol, count, symmetric)
 
 
 def _start(problem: Problem, symmetric: bool) -> Pair:
@@ -102,8 +110,17 @@ def _start(problem: Problem, symmetric: bool) -> Pair:
 
 def _rounding(problem: Problem, init: Pair) -> Scalar:
     """The error of the marginals that rounding leaves: potentials of size F have F units of it."""
-    size = sum(jnp.abs(p).max() for p in jax.lax.stop_gradient(init)) / (2 * problem.epsilon)
-    return float(jnp.finfo(problem.a.dtype).eps) * jnp.maximum(16, 4 * jax.lax.stop_gradient(size))
+    largest = [
+        jnp.where(here, jnp.abs(p), 0).max()
+        for p, here in zip(init, problem.present(), strict=True)
+    ]
+    size = jax.lax.stop_gradient(sum(largest) / (2 * problem.epsilon))
+    return float(jnp.finfo(problem.a.dtype).eps) * jnp.maximum(16, 4 * size)
+
+
+def _reachable(tol: Scalar, rounding: Scalar) -> Scalar:
+    """The tolerance, raised to what rounding leaves unless no precision at all could meet it."""
+    return jnp.where(tol < UNIT, tol, jnp.maximum(tol, rounding))
 
 
 def _centred(problem: Problem, pair: Pair) -> Pair:
@@ -127,10 +144,10 @@ def _converged_jvp(primals, tangents):
 
 def solution_at(problem: Problem, pair: Pair, tol: Scalar, iterations: Int[Array, ""]) -> Solution:
     """The solution at potentials that others have found, with derivatives as `solve` gives it."""
-    pair = _centred(problem, _known(problem, jax.lax.stop_gradient(pair)))
+    pair = _centred(problem, _known(problem, problem.complete(jax.lax.stop_gradient(pair))))
     f, g = pair
-    tol = jnp.maximum(tol, _rounding(problem, pair))
-    return Solution(problem, f, g, _error(problem, pair), tol, iterations, False)
+    tol = _reachable(tol, _rounding(problem, pair))
+    return Solution(problem, f, g, _error(problem, pair, False), tol, iterations, False)
 
 
 @eqx.filter_custom_jvp
@@ -147,14 +164,14 @@ def _known_jvp(primals, tangents):
 def _run(problem, init, tol, count, symmetric, fixed) -> tuple[Pair, Any]:
     """The potentials that ott reaches from `init`, and in how many iterations."""
     eps, (log_a, log_b) = problem.epsilon, problem.logs()
-    geometry = problem.geometry
+    geometry = Massive(problem.geometry, problem.present())
     if symmetric:
         geometry = SymmetricGeometry(geometry, log_a, RELAXATION)
         init = (init[0], init[0])
     elif fixed:
         init = (problem.update(init[1], 1), init[1])
     if problem.taus is not None:
-        geometry = SoftMarginals(geometry, (log_a, log_b), problem.taus)
+        geometry = SoftMarginals(geometry, problem.offsets(), problem.taus)
     # ott calls this implicit, and would differentiate it so; it runs a plain loop.
     solver = _solver(tol, count, None, symmetric, fixed)
     ot = linear_problem.LinearProblem(geometry, jnp.exp(log_a), jnp.exp(log_b))
@@ -169,7 +186,7 @@ def _run(problem, init, tol, count, symmetric, fixed) -> tuple[Pair, Any]:
     if symmetric:
         return (f, f), done
     # Over-relaxed rows are not exact; rows that were updated last are.
-    return (f if fixed else problem.update(g, 1), g), done
+    return ((f, g) if fixed else problem.complete((problem.update(g, 1), g))), done
 
 
 def _softly(ot, solver: sinkhorn.Sinkhorn, start: Pair, weight) -> tuple[Pair, Any]:
@@ -195,7 +212,7 @@ def _softly(ot, solver: sinkhorn.Sinkhorn, start: Pair, weight) -> tuple[Pair, A
 
 
 def _solver(tol, count: int, momentum=None, symmetric=False, fixed=False) -> sinkhorn.Sinkhorn:
-    inner = 1 if symmetric or fixed else 10
+    inner = 1 if symmetric or fixed else min(10, count)
     if symmetric or fixed:
         momentum = acceleration.Momentum(value=RELAXATION if symmetric else 1.0)
     elif momentum is None:
@@ -211,13 +228,14 @@ def _solver(tol, count: int, momentum=None, symmetric=False, fixed=False) -> sin
     )
 
 
-def _error(problem: Problem, pair: Pair) -> Scalar:
+def _error(problem: Problem, pair: Pair, symmetric: bool) -> Scalar:
     """The sum of |plan marginal - what it should be|, over both marginals."""
     total = jnp.zeros((), problem.a.dtype)
-    for axis in (0, 1):
+    for axis in (1,) if symmetric else (0, 1):
         own, mass = (pair[0], problem.a) if axis == 1 else (pair[1], problem.b)
         lse = problem.lse(pair[axis], axis)
-        marginal = mass * jnp.exp((own + lse) / problem.epsilon)
-        off = 1 - jnp.exp((problem.softened(lse, axis) - own) / problem.epsilon)
-        total = total + jnp.abs(marginal * off).sum()
+        marginal = scaled(mass, (own + lse) / problem.epsilon)
+        right = scaled(mass, (problem.softened(lse, axis) + lse) / problem.epsilon)
+        total = total + jnp.abs(marginal - right).sum()
+    total = 2 * total if symmetric else total
     return jax.lax.stop_gradient(jnp.where(jnp.isnan(total), jnp.inf, total))

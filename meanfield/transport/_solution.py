@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, Int
 from .._typing import Scalar
 from ._implicit import Pair, dual_value, sensitivity
 from ._ott import geometry as ott_geometry
-from ._problem import Problem
+from ._problem import Problem, without
 
 
 class Solution(eqx.Module):
@@ -18,9 +18,9 @@ class Solution(eqx.Module):
     plan_ij = a_i b_j e^{(f_i + g_j - c_ij)/eps}
 
     `f` [n] and `g` [m] are the potentials, with <a, f> = <b, g>; `error` is the sum of the absolute
-    errors of the marginals; `converged` says whether it is below `tol`, the tolerance asked for or
+    errors of the marginals; `converged` says whether it is within `tol`, the tolerance asked for or
     what the precision allows; `iterations` counts those of ott, each two products with the kernel, or
-    one where `symmetric`.
+    one where `symmetric`. A plan with NaN in it has the error infinity.
     """
 
     problem: Problem
@@ -55,20 +55,21 @@ class Solution(eqx.Module):
     @property
     def marginals(self) -> tuple[Float[Array, " n"], Float[Array, " m"]]:
         """The row and column sums of the plan, in O(n + m) memory."""
-        p = self.problem
-        rows = p.a * jnp.exp((self.f + p.lse(self.g, 1)) / p.epsilon)
-        return rows, p.b * jnp.exp((self.g + p.lse(self.f, 0)) / p.epsilon)
+        pair = self.f, self.g
+        return self.problem.marginal(1, pair), self.problem.marginal(0, pair)
 
     def plan(self) -> Float[Array, "n m"]:
         """The whole plan [n, m]; ValueError if it does not fit in memory."""
         p = self.problem
-        exponent = self.f[:, None] + self.g - p.geometry.cost_matrix
-        return p.a[:, None] * p.b * jnp.exp(exponent / p.epsilon)
+        exponent = (self.f[:, None] + self.g - p.geometry.cost_matrix) / p.epsilon
+        here, there = p.present()
+        return p.a[:, None] * p.b * jnp.exp(jnp.where(here[:, None] & there, exponent, 0))
 
     def conditional(self) -> Float[Array, "n m"]:
         """The rows of the plan divided by their sums, [n, m]; those of points of mass zero too."""
-        exponent = self.g - self.problem.geometry.cost_matrix
-        return jax.nn.softmax(exponent / self.epsilon + self.problem.logs()[1], axis=1)
+        p = self.problem
+        g = without(p.present()[1], self.g + p.epsilon * p.logs()[1], p.epsilon)
+        return jax.nn.softmax((g - p.geometry.cost_matrix) / p.epsilon, axis=1)
 
     def average(self, values: Float[Array, "m e"]) -> Float[Array, "n e"]:
         """E[values_j | i]: the rows of the plan, divided by their sums, times values [m, e]; for the

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from ._ott import geometry
+from ._problem import without
 
 
 @jax.tree_util.register_pytree_node_class
@@ -48,17 +49,47 @@ class SymmetricGeometry(geometry.Geometry):
 
 
 @jax.tree_util.register_pytree_node_class
+class Massive(geometry.Geometry):
+    """The problem whose points without mass, those not `present`, are left out of all sums."""
+
+    def __init__(self, base: Any, present: Any):
+        super().__init__(epsilon=base._epsilon_init)
+        self.base, self.present = base, present
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.base.shape
+
+    @property
+    def dtype(self):
+        return self.base.dtype
+
+    def apply_lse_kernel(self, f, g, eps: Any, vec=None, axis: int = 0):
+        if axis == 1:
+            return self.base.apply_lse_kernel(f, without(self.present[1], g, eps), eps, axis=1)
+        return self.base.apply_lse_kernel(without(self.present[0], f, eps), g, eps, axis=0)
+
+    def tree_flatten(self):
+        return (self.base, self.present), None
+
+    @classmethod
+    def tree_unflatten(cls, aux_data, children):
+        return cls(*children)
+
+
+@jax.tree_util.register_pytree_node_class
 class SoftMarginals(geometry.Geometry):
     """A problem whose marginals are only encouraged, as a problem that ott takes to be balanced.
 
     The update of a potential whose marginal has the penalty rho KL(. | a) is
     f = tau (eps log a - eps log K e^{g/eps}), tau = rho/(rho + eps): that of a balanced problem with
-    another log-sum-exp. Unlike ott's own `tau_a` and `tau_b`, these may be traced.
+    another log-sum-exp. Unlike ott's own `tau_a` and `tau_b`, these may be traced. `offsets` are
+    (1 - tau) eps log a.
     """
 
-    def __init__(self, base: Any, logs: Any, taus: Any):
+    def __init__(self, base: Any, offsets: Any, taus: Any):
         super().__init__(epsilon=base._epsilon_init)
-        self.base, self.logs, self.taus = base, logs, taus
+        self.base, self.offsets, self.taus = base, offsets, taus
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -70,11 +101,10 @@ class SoftMarginals(geometry.Geometry):
 
     def apply_lse_kernel(self, f, g, eps, vec=None, axis: int = 0):
         lse, sign = self.base.apply_lse_kernel(f, g, eps, axis=axis)
-        log, tau = self.logs[1 - axis], self.taus[1 - axis]
-        return tau * lse + (1 - tau) * eps * log, sign
+        return self.taus[1 - axis] * lse + self.offsets[1 - axis], sign
 
     def tree_flatten(self):
-        return (self.base, self.logs, self.taus), None
+        return (self.base, self.offsets, self.taus), None
 
     @classmethod
     def tree_unflatten(cls, aux_data, children):

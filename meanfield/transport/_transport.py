@@ -4,7 +4,7 @@ import equinox as eqx
 from jaxtyping import Array, Bool, Float, Int
 
 from .._typing import Points, Scalar
-from ._coupling import Coupling, root
+from ._coupling import Coupling
 from ._ott import costs
 from ._solution import Solution
 
@@ -13,24 +13,22 @@ class Transport(eqx.Module):
     """What `wasserstein` found.
 
     - `value`: the distance, the root of `cost`; `float(...)` of the whole is this number.
-    - `cost`: the least mean cost sum_ij P_ij c_ij.
-    - `converged`: whether `error`, the sum of the absolute errors of the plan's marginals, is within
-      the tolerance. `iterations`: what it took.
+    - `cost`: the least mean cost sum_ij P_ij c_ij. Its root may exist where it leaves the range of
+      the numbers.
+    - `converged`: whether `error` is within the tolerance: the sum of the absolute errors of the plan's
+      marginals, and, where the method is exact, the part of the cost by which the plan may exceed the
+      least one (the gap between it and a dual solution). `iterations`: what it took.
     - `method`: a sentence that begins with "exact" or "entropic".
     - `solution`: the coupling as the method represents it, by pairs or by potentials.
     """
 
+    value: Scalar
     cost: Scalar
     error: Scalar
     converged: Bool[Array, ""]
     iterations: Int[Array, ""]
     solution: Coupling | Solution
     method: str = eqx.field(static=True)
-
-    @property
-    def value(self) -> Scalar:
-        """The distance: W2 if the cost is a squared distance."""
-        return root(self.cost)
 
     @property
     def potentials(self) -> tuple[Float[Array, " n"], Float[Array, " m"]] | None:

@@ -1,11 +1,13 @@
 from jax.typing import ArrayLike
 
-from .._checks import check_finite, check_points, check_weights
+from .._checks import check_finite, check_points
 from .._typing import Points
 from ._costs import AbstractCost, SquaredEuclidean
+from ._coupling import weights_or_uniform
 from ._entropic import Entropic
 from ._exact import Exact, has_quantiles, is_assignment
 from ._geometry import as_cost
+from ._precision import check_precision
 from ._transport import AbstractMethod, Transport
 
 LARGEST_ASSIGNMENT = 2000
@@ -72,14 +74,15 @@ def check_clouds(x, y, a, b, cost):
             f"expected clouds of one dimension and dtype, got {list(x.shape)} {x.dtype} and "
             f"{list(y.shape)} {y.dtype}; drop columns or cast one with .astype."
         )
-    a = None if a is None else check_weights(a, x.shape[0], "a").astype(x.dtype)
-    b = None if b is None else check_weights(b, y.shape[0], "b").astype(y.dtype)
+    a = None if a is None else weights_or_uniform(a, x.shape[0], x.dtype, "a")
+    b = None if b is None else weights_or_uniform(b, y.shape[0], y.dtype, "b")
     return x, y, a, b
 
 
 def check_cloud(x, cost, name: str) -> Points:
     """`x` as points [n, d] on which the cost is defined."""
     x = check_finite(x, name)
+    check_precision(x.dtype, name)
     x = x[:, None] if x.ndim == 1 else x
     if isinstance(cost, AbstractCost):
         return cost.check(x, name)

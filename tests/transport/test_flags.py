@@ -1,0 +1,149 @@
+"""What says that it converged has; what is no number stays none, eagerly and under jit."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from meanfield.transport import (
+    Entropic,
+    Exact,
+    SquaredGeodesic,
+    bures,
+    point_geometry,
+    sinkhorn_divergence,
+    solve,
+    wasserstein,
+    wasserstein_circle,
+    wasserstein_line,
+)
+
+X = jax.random.normal(jax.random.key(0), (6, 2))
+Y = 1 + jax.random.normal(jax.random.key(1), (6, 2))
+VERBS = {
+    "solve": lambda x, y, tol, most: solve(
+        point_geometry(x, y, epsilon=0.05), tol=tol, max_iterations=most
+    ),
+    "a cloud with itself": lambda x, y, tol, most: solve(
+        point_geometry(x, epsilon=0.05), tol=tol, max_iterations=most, symmetric=True
+    ),
+    "soft marginals": lambda x, y, tol, most: solve(
+        point_geometry(x, y, epsilon=0.05), tol=tol, max_iterations=most, tau_b=0.9
+    ),
+    "wasserstein": lambda x, y, tol, most: wasserstein(
+        x, y, method=Entropic(0.05, tol=tol, max_iterations=most)
+    ),
+    "divergence": lambda x, y, tol, most: sinkhorn_divergence(
+        x, y, epsilon=0.05, tol=tol, max_iterations=most
+    ),
+}
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_nothing_converges_that_cannot(name):
+    verb = VERBS[name]
+    good = verb(X, Y, 1e-6, 2000)
+    assert good.converged and good.error <= 1e-6
+    # One iteration: one of ott's, of each problem that there is.
+    short = verb(X, Y, 1e-6, 1)
+    assert not short.converged and short.error > 1e-6
+    assert short.iterations <= {"divergence": 3, "soft marginals": 2}.get(name, 1)
+    fine = verb(X, Y, 1e-300, 200)
+    assert not fine.converged and fine.error > 1e-300
+    jitted = jax.jit(lambda x, tol: verb(x, Y, tol, 200).converged)
+    assert not jitted(X, 1e-300) and not jitted(X * jnp.nan, 1e-6)
+
+
+def test_the_error_is_that_of_the_plan():
+    for most in (5, 2000):
+        found = solve(point_geometry(X, Y, epsilon=0.05), max_iterations=most)
+        plan = np.asarray(found.plan())
+        off = np.abs(plan.sum(axis=1) - 1 / 6).sum() + np.abs(plan.sum(axis=0) - 1 / 6).sum()
+        np.testing.assert_allclose(found.error, off, rtol=1e-6, atol=1e-14)
+        assert bool(found.converged) == (off <= 1e-6)
+    own = solve(point_geometry(X, epsilon=0.05), max_iterations=2, symmetric=True)
+    off = 2 * np.abs(np.asarray(own.plan()).sum(axis=1) - 1 / 6).sum()
+    np.testing.assert_allclose(own.error, off, rtol=1e-6)
+
+
+UNSOUND = {
+    "nan": jnp.full(6, jnp.nan),
+    "zeros": jnp.zeros(6),
+    "negative": jnp.array([-0.2, 0.4, 0.2, 0.2, 0.2, 0.2]),
+    "of sum 2": jnp.full(6, 1 / 3),
+}
+FAR = {
+    "line": lambda x, y, a: wasserstein_line(x[:, 0], y[:, 0], a),
+    "line, second": lambda x, y, a: wasserstein_line(x[:, 0], y[:, 0], None, a),
+    "circle": lambda x, y, a: wasserstein_circle(x[:, 0], y[:, 0], a),
+    "circle, second": lambda x, y, a: wasserstein_circle(x[:, 0], y[:, 0], None, a),
+    "exact": lambda x, y, a: wasserstein(x, y, a).value,
+    "the method alone": lambda x, y, a: Exact().transport(x, y, a, None, _flat()).value,
+    "entropic": lambda x, y, a: wasserstein(x, y, a, method=Entropic(0.5)).value,
+    "divergence": lambda x, y, a: sinkhorn_divergence(x, y, None, a, epsilon=0.5).value,
+    "core": lambda x, y, a: solve(point_geometry(x, y, epsilon=0.5), a).value,
+}
+
+
+def _flat():
+    from meanfield.transport import SquaredEuclidean
+
+    return SquaredEuclidean()
+
+
+@pytest.mark.parametrize("name", FAR)
+def test_masses_that_are_none(name):
+    far, even = FAR[name], jnp.full(6, 1 / 6)
+    jitted = jax.jit(far)
+    # Where they are known only at run time, the answer is no number.
+    np.testing.assert_allclose(jitted(X, Y, even), far(X, Y, even), rtol=1e-12)
+    for unsound in UNSOUND.values():
+        with pytest.raises(ValueError, match=r"expected .*;"):
+            far(X, Y, unsound)
+        assert jnp.isnan(jitted(X, Y, unsound))
+    assert jnp.isnan(jitted(X.at[2].set(jnp.nan), Y, even))
+    if name not in ("core", "the method alone"):
+        with pytest.raises(ValueError, match="remove or replace"):
+            far(X.at[2].set(jnp.nan), Y, even)
+
+
+def test_nan_has_not_converged_where_sorting_suffices():
+    nan = X.at[0].set(jnp.nan)
+    flags = jax.jit(
+        lambda x: [wasserstein(x[:, :1], Y[:, :1]).converged, wasserstein(x, Y).converged]
+    )
+    assert not any(flags(nan)) and all(flags(X))
+    assert jnp.isnan(jax.jit(bures)(jnp.eye(2) * jnp.nan, jnp.eye(2)))
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
+def test_half_precision_is_refused(dtype):
+    x, even = X.astype(dtype), jnp.full(6, 1 / 6, dtype)
+    calls = [
+        lambda: wasserstein(x, x),
+        lambda: wasserstein(x[:, 0], x[:, 0]),
+        lambda: wasserstein(X, Y, even),
+        lambda: sinkhorn_divergence(x, x, epsilon=0.5),
+        lambda: wasserstein_line(x[:, 0], x[:, 0]),
+        lambda: wasserstein_circle(x[:, 0], x[:, 0]),
+        lambda: point_geometry(x, epsilon=0.5),
+        lambda: bures(jnp.eye(2, dtype=dtype), jnp.eye(2, dtype=dtype)),
+        lambda: SquaredGeodesic().check(jnp.eye(2, dtype=dtype)),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match=r"float32.*;.*cast"):
+            call()
+
+
+def test_a_gradient_that_cannot_be_solved_for_names_what_the_caller_has(monkeypatch):
+    """At a small epsilon in float32 the linear system of a gradient may be beyond the precision."""
+    from meanfield.transport import _implicit
+
+    monkeypatch.setattr(_implicit, "_STEPS", 1)
+    cloud = X.astype(jnp.float32)
+
+    def value(x):
+        return wasserstein(x, cloud + 1, method=Entropic(0.01)).value
+
+    with pytest.raises(Exception, match="raise epsilon or use float64"):
+        jax.block_until_ready(jax.grad(value)(cloud))
