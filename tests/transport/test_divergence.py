@@ -85,6 +85,10 @@ def test_exact_values_on_flat_space():
     values = [flat(A + s * change, 2 * X + v, 1.0).value for s in (h, -h)]
     slope = flat(A, 2 * X + v, 1.0).potentials[0] @ change
     np.testing.assert_allclose((values[0] - values[1]) / (2 * h), slope, atol=h**2)
+    # Those of the second cloud are the first ones of the clouds in the other order.
+    there, back = flat(a, X[::-1] + v, 1.0), sinkhorn_divergence(X[::-1] + v, X, A, a, epsilon=1.0)
+    forth, again = there.potentials[1], back.potentials[0]
+    np.testing.assert_allclose(forth - A @ forth, again - A @ again, atol=1e-5)
 
 
 def test_small_epsilon_tends_to_w2():

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from meanfield.transport import (
+    Coupling,
     Entropic,
     Exact,
+    SquaredEuclidean,
     SquaredGeodesic,
     bures,
     point_geometry,
@@ -66,6 +68,22 @@ def test_the_error_is_that_of_the_plan():
     np.testing.assert_allclose(own.error, off, rtol=1e-6)
 
 
+def test_a_coupling_and_what_it_lacks():
+    """Two pairs of three points with two: sums, means and errors by hand."""
+    mass = jnp.array([0.5, 0.25])
+    plan = Coupling(jnp.array([0, 2]), jnp.array([1, 0]), mass, (3, 2))
+    np.testing.assert_allclose(plan.plan(), [[0, 0.5], [0, 0], [0.25, 0]])
+    rows, columns = plan.marginals()
+    np.testing.assert_allclose(rows, [0.5, 0, 0.25])
+    np.testing.assert_allclose(columns, [0.25, 0.5])
+    np.testing.assert_allclose(
+        plan.average(jnp.array([[3.0], [7.0]]))[jnp.array([0, 2]), 0], [7, 3]
+    )
+    # |.5 - .4| + |0 - .1| + |.25 - .5| = .45, and |.25 - .7| + |.5 - .3| = .65.
+    off = plan.error(jnp.array([0.4, 0.1, 0.5]), jnp.array([0.7, 0.3]))
+    np.testing.assert_allclose(off, 1.1, rtol=1e-14)
+
+
 UNSOUND = {
     "nan": jnp.full(6, jnp.nan),
     "zeros": jnp.zeros(6),
@@ -78,17 +96,11 @@ FAR = {
     "circle": lambda x, y, a: wasserstein_circle(x[:, 0], y[:, 0], a),
     "circle, second": lambda x, y, a: wasserstein_circle(x[:, 0], y[:, 0], None, a),
     "exact": lambda x, y, a: wasserstein(x, y, a).value,
-    "the method alone": lambda x, y, a: Exact().transport(x, y, a, None, _flat()).value,
+    "the method alone": lambda x, y, a: Exact().transport(x, y, a, None, SquaredEuclidean()).value,
     "entropic": lambda x, y, a: wasserstein(x, y, a, method=Entropic(0.5)).value,
     "divergence": lambda x, y, a: sinkhorn_divergence(x, y, None, a, epsilon=0.5).value,
     "core": lambda x, y, a: solve(point_geometry(x, y, epsilon=0.5), a).value,
 }
-
-
-def _flat():
-    from meanfield.transport import SquaredEuclidean
-
-    return SquaredEuclidean()
 
 
 @pytest.mark.parametrize("name", FAR)

@@ -9,10 +9,12 @@ from scipy.special import logsumexp
 from meanfield.geometry import Sphere
 from meanfield.transport import (
     DotProduct,
+    Entropic,
     SquaredEuclidean,
     SquaredGeodesic,
     point_geometry,
     solve,
+    wasserstein,
 )
 
 N, M, BLOCK = 7, 5, 3
@@ -66,6 +68,27 @@ def test_blocks_and_whole_matrix_are_the_double_loop(name):
     for a, b in zip(jax.tree.leaves(blocks), jax.tree.leaves(whole), strict=True):
         # lse does not depend on the summed-over cost twice: all numbers are of order ten.
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", COSTS)
+def test_mean_costs_block_by_block(name):
+    """sum_j w_ij c_ij with w_ij proportional to e^{(g_j - c_ij)/epsilon}, and its log-sum-exp."""
+    cost, loop = COSTS[name]
+    matrix = np.array([[loop(x, y) for y in np.asarray(Y)] for x in np.asarray(X)])
+    made = point_geometry(X, Y, cost, epsilon=EPSILON, dense=False, block=BLOCK)
+    lse, mean = made.lse_and_mean_cost(G, jnp.asarray(EPSILON))
+    logits = (np.asarray(G) - matrix) / EPSILON
+    exact = EPSILON * logsumexp(logits, axis=1)
+    np.testing.assert_allclose(lse, exact, rtol=1e-12)
+    weights = np.exp(logits - exact[:, None] / EPSILON)
+    np.testing.assert_allclose(mean, np.sum(weights * matrix, axis=1), rtol=1e-12)
+
+
+def test_the_cost_of_a_plan_by_blocks_and_by_matrix():
+    for dense in (True, False):
+        found = wasserstein(X, Y, method=Entropic(EPSILON, dense=dense))
+        costs = SquaredEuclidean().all_pairs(X, Y)
+        np.testing.assert_allclose(found.cost, jnp.sum(found.plan() * costs), rtol=1e-12)
 
 
 def test_epsilon_is_relative_to_the_mean_cost_by_default():
