@@ -7,7 +7,6 @@ from .._checks import check_finite, guard, tolerance
 from .._typing import Scalar
 from ._coupling import root
 from ._matrix_root import symmetric_root
-from ._precision import check_precision
 
 
 def bures(cov1: ArrayLike, cov2: ArrayLike) -> Scalar:
@@ -74,7 +73,6 @@ def _square_bures_jvp(primals, tangents):
 
 def _check_covariance(cov, name: str) -> Float[Array, "d d"]:
     cov = check_finite(cov, name)
-    check_precision(cov.dtype, name)
     if cov.ndim != 2 or cov.shape[0] != cov.shape[1]:
         raise ValueError(f"expected {name} of shape [d, d], got {list(cov.shape)}; pass a matrix.")
     small = tolerance(cov.dtype) * jnp.abs(cov).max()

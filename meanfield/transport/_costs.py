@@ -8,7 +8,6 @@ from .._checks import check_finite, check_points, tolerance
 from .._typing import Points, Scalar, Weights
 from ..geometry import Sphere
 from ._ott import costs
-from ._precision import check_precision
 
 
 class AbstractCost(costs.CostFn):
@@ -35,7 +34,6 @@ class SquaredEuclidean(AbstractCost):
 
     def check(self, x, name: str = "x") -> Points:
         x = check_finite(x, name)
-        check_precision(x.dtype, name)
         return check_points(x, x.shape[-1] if x.ndim else 1, name)
 
     def barycenter(self, weights: Weights, xs: Points) -> tuple[Float[Array, " d"], None]:

@@ -5,7 +5,6 @@ from jaxtyping import Array, Float, Int
 
 from .._checks import check_finite, check_weights, is_concrete, tolerance
 from .._typing import Scalar, Weights
-from ._precision import check_precision
 
 
 class Coupling(eqx.Module):
@@ -52,7 +51,6 @@ def weights_or_uniform(w, n: int, dtype, name: str) -> Weights:
     if w is None:
         return jnp.full(n, 1 / n, dtype)
     w = check_weights(w, n, name)
-    check_precision(w.dtype, name)
     if not is_concrete(w):
         w = check_finite(w, name)
         right = (w >= 0).all() & (jnp.abs(w.sum() - 1) <= tolerance(w.dtype))

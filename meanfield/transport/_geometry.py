@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_integer, check_positive, guard
+from .._checks import check_integer, check_positive, check_precision, guard
 from .._memory import dense_is_quick
 from .._ring import Ring
 from .._typing import Points, Scalar
@@ -13,7 +13,6 @@ from ._blocks import BlockwiseGeometry, check_dense
 from ._costs import SquaredEuclidean
 from ._coupling import weights_or_uniform
 from ._ott import costs, geometry
-from ._precision import check_precision
 
 
 def point_geometry(
@@ -51,7 +50,7 @@ def point_geometry(
             f"expected clouds of one dimension, got {list(x.shape)} and {list(y.shape)}; "
             "drop columns."
         )
-    check_precision(x.dtype, "points")
+    x, y = check_precision(x, "x"), check_precision(y, "y")
     n, m, itemsize = x.shape[0], y.shape[0], x.dtype.itemsize
     cost = as_cost(SquaredEuclidean() if cost is None else cost)
     quick = dense_is_quick(n, m, itemsize)

@@ -9,7 +9,6 @@ from jaxtyping import Array, Float
 from .._checks import check_finite
 from .._typing import Scalar
 from ._coupling import Coupling, power_mean, weights_or_uniform
-from ._precision import check_precision
 
 
 def wasserstein_line(
@@ -77,7 +76,6 @@ def quantile(above: Float[Array, " n"], u: Float[Array, " k"]):
 def on_line(x, name: str) -> Float[Array, " n"]:
     """`x` as finite numbers [n], from [n] or [n, 1]."""
     x = check_finite(x, name)
-    check_precision(x.dtype, name)
     x = x[:, 0] if x.ndim == 2 and x.shape[1] == 1 else x
     if x.ndim != 1 or x.size == 0:
         raise ValueError(

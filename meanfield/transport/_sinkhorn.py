@@ -6,11 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from .._checks import check_nonnegative
+from .._checks import check_nonnegative, check_precision
 from .._typing import Scalar
 from ._implicit import Pair, sensitivity
 from ._ott import acceleration, geometry as ott_geometry, linear_problem, sinkhorn
-from ._precision import check_precision
 from ._problem import Problem, check_init, make_problem, scaled
 from ._solution import Solution
 from ._symmetric import Massive, SoftMarginals, SymmetricGeometry, over_relaxation
@@ -66,7 +65,7 @@ def solve(
     system of a derivative is so ill-conditioned that it cannot be solved. Masses that are known only
     once a jitted function runs give NaN where they do not fit. Source: Cuturi, arXiv 1306.0895.
     """
-    check_precision(geometry.dtype, "costs")
+    check_precision(jnp.zeros((), geometry.dtype), "costs")
     problem = make_problem(geometry, a, b, tau_a, tau_b)
     _check_counts(max_iterations, iterations)
     n, m = map(int, geometry.shape)  # a grid of ott has numpy integers

@@ -7,7 +7,6 @@ from ._coupling import weights_or_uniform
 from ._entropic import Entropic
 from ._exact import Exact, has_quantiles, is_assignment
 from ._geometry import as_cost
-from ._precision import check_precision
 from ._transport import AbstractMethod, Transport
 
 LARGEST_ASSIGNMENT = 2000
@@ -82,7 +81,6 @@ def check_clouds(x, y, a, b, cost):
 def check_cloud(x, cost, name: str) -> Points:
     """`x` as points [n, d] on which the cost is defined."""
     x = check_finite(x, name)
-    check_precision(x.dtype, name)
     x = x[:, None] if x.ndim == 1 else x
     if isinstance(cost, AbstractCost):
         return cost.check(x, name)
