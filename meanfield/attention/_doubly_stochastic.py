@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._checks import tolerance
 from .._typing import Scalar
 from ..harmonics import AbstractBasis
 from ._profiles import exponential, primitive
@@ -35,7 +36,8 @@ def doubly_stochastic_potential(
 
     The iteration is g <- g/3 + (2/3) (the right side), whose slopes at the solution are at most 1/3 for
     beta > 0; it is the one of `transport.solve(symmetric=True)` on functions in place of points. rho may
-    be negative at nodes, as densities of too low a degree are, as long as its convolution is not.
+    be negative at nodes, as densities of too low a degree are, as long as its convolution is not. Where
+    the iteration does not reach the solution to rounding, as it may not for beta < 0, g is NaN.
 
     Source: Sander, Ablin, Blondel, Peyre, arXiv 2110.11773, section 3.
     """
@@ -45,7 +47,9 @@ def doubly_stochastic_potential(
         mass, _ = smoothed(beta, basis, basis.analyze(rho * jnp.exp(g)))
         return (g - 2 * jnp.log(basis.synthesize(mass))) / 3, None
 
-    return jax.lax.scan(step, jnp.zeros_like(rho), None, length=ITERATIONS)[0]
+    g = jax.lax.scan(step, jnp.zeros_like(rho), None, length=ITERATIONS)[0]
+    error = jnp.abs(step(g, None)[0] - g).max()
+    return jnp.where(error <= tolerance(g.dtype) * (1 + jnp.abs(g).max()), g, jnp.nan)
 
 
 def tilted_density(

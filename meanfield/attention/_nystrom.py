@@ -58,12 +58,13 @@ class Nystrom(AbstractApproximate):
         lower = jnp.linalg.cholesky(own)
         solve = lambda u: jax.scipy.linalg.solve_triangular(lower, _gauss(marks, u), lower=True)
         sizes = jnp.sum(k * k, axis=1) / 2
-        top = jax.lax.stop_gradient(sizes.max())
+        massive = problem.w > 0  # keys of no mass may be far away, and must not set the scale
+        top = jax.lax.stop_gradient(jnp.where(massive, sizes, -jnp.inf).max())
         return (
             solve(q),
             solve(k),
             jnp.sum(q * q, axis=1) / 2 + top,
-            problem.w * jnp.exp(sizes - top),
+            problem.w * jnp.exp(jnp.where(massive, sizes - top, 0)),
         )
 
 

@@ -1,6 +1,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from .._checks import check_integer
 from .._typing import Key
@@ -31,3 +32,7 @@ class RandomBatch(AbstractSampled):
         drawn = jax.random.choice(self.key, len(problem.k), (self.size,), p=problem.w)
         logits = problem.beta * problem.q @ problem.k[drawn].T
         return Samples(logits, jnp.ones_like(logits[0]), problem.v[drawn])
+
+    def field_error(self, problem: ExponentialSum) -> Float[Array, " n"]:
+        """The standard error of the softmax field over its length, from the spread of the samples."""
+        return self.samples(problem).relative_error()

@@ -47,7 +47,7 @@ class Samples(eqx.Module):
 
 
 class AbstractSampled(AbstractApproximate):
-    """An approximation of the sums by means over random samples, which tells its standard error."""
+    """An approximation of the sums by means over random samples."""
 
     @abc.abstractmethod
     def samples(self, problem: ExponentialSum) -> Samples:
@@ -55,10 +55,6 @@ class AbstractSampled(AbstractApproximate):
 
     def sums(self, problem: ExponentialSum) -> Sums:
         return self.samples(problem).mean()
-
-    def field_error(self, problem: ExponentialSum) -> Float[Array, " n"]:
-        """The standard error of the softmax field over its length, from the spread of the samples."""
-        return self.samples(problem).relative_error()
 
 
 def check_unmasked(problem: ExponentialSum, name: str) -> None:

@@ -3,11 +3,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .._checks import check_instance
 from .._typing import Scalar
 from ..solve import SolveError
 from ._branch import Branch
 from ._curve import Curve, Point
 from ._free_energy import excess_free_energy
+from ._growth import strengths
+from ._precision import in_double
 
 
 class Crossing(eqx.Module):
@@ -21,16 +24,18 @@ class Crossing(eqx.Module):
     coeffs: Float[Array, " k"]
 
 
+@in_double
 def crossing(branch: Branch) -> Crossing:
     """The noise at which the free energies of the branch and of the uniform law cross.
 
     A first-order transition happens there, above the critical noise; a continuous one at the critical
-    noise, with jump 0. Solved to 1e-10, whatever the spacing of the branch. On the circle with
+    noise, with jump 0. Solved to 1e-10 in float64, whatever the spacing of the branch. On the circle with
     unnormalized attention 1/(2 noise) = .37609 at beta = 3, and .09399 at beta = 5 with a jump to .75.
 
     Raises ValueError for an attention without free energy (softmax), or a branch that ends too early.
     Source: arXiv 2604.16288 and 2606.05140 (noise K = 1/(2 noise)).
     """
+    check_instance(branch, Branch, "a branch", "pass landscape.branch(attention, d)")
     if not bool(jnp.isfinite(branch.free_energy).all()):
         raise ValueError(
             "expected the branch of an attention with a free energy; use Unnormalized, or read "
@@ -38,7 +43,8 @@ def crossing(branch: Branch) -> Crossing:
         )
     if not bool(branch.first_order):
         return Crossing(branch.critical, jnp.zeros_like(branch.critical), branch.coeffs[0])
-    curve = Curve(branch.attention, branch.basis, branch.strength)
+    basis = branch.basis
+    curve = Curve(branch.attention, basis, strengths(branch.attention, basis.d, basis.degree))
     point, found = _solve(curve, _guess(branch, curve))
     if not bool(found):
         raise SolveError("The crossing was not found: raise the degree of the branch.")

@@ -3,9 +3,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from .._checks import check_nonnegative, guard, tolerance
+from .._checks import check_dimension, check_instance, check_nonnegative, guard, tolerance
 from .._typing import Scalar
-from ..attention import AbstractAttention
+from ..attention import AbstractAttention, check_isotropic
 from ..dynamics import FokkerPlanck
 from ..harmonics import Gegenbauer
 
@@ -26,6 +26,8 @@ def growth_rates(
     Raises ValueError for an attention that is not symmetric under rotations, and negative noise.
     Source: Geshkovski, Letrouit, Polyanskiy, Rigollet, arXiv 2312.10794, for the equation.
     """
+    check_instance(attention, AbstractAttention, "an attention", "pass Softmax(beta), say")
+    check_isotropic(attention, check_dimension(d, least=2))
     basis = Gegenbauer(d, max_degree)
     return _rates(attention, basis, check_nonnegative(noise, "noise"))
 

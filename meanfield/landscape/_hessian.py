@@ -3,7 +3,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from .._checks import tolerance
+from .._checks import as_array, check_instance, check_weights, tolerance
 from .._typing import Points, Weights
 from ..energies import AbstractEnergy
 from ..geometry import Sphere
@@ -18,19 +18,22 @@ def hessian(energy: AbstractEnergy, x: Points, w: Weights | None = None) -> Floa
     The second derivative at v = 0 of v -> E(normalize(x_i + U_i v_i)), with U_i an orthonormal basis
     of the tangent space at x_i. Dense: n(d-1) up to about 3000. Its eigenvalues do not depend on U.
     """
-    x = Sphere(x.shape[1]).check(x)
-    return _hessian(energy, x, w)
+    x = _check(energy, x)
+    return _hessian(energy, x, None if w is None else check_weights(w, len(x)))
 
 
 def escape_rates(energy: AbstractEnergy, x: Points, w: Weights | None = None) -> Float[Array, " m"]:
     """The growth rates of perturbations of a stationary cloud x under `GradientFlow`, descending.
 
     The eigenvalues of -Hessian in the metric of weights, sum_i w_i |v_i|^2. Of an antipodal pair of
-    equal clusters under `-Interaction(beta)`, which is unnormalized attention, d - 1 are e^-beta.
+    equal clusters under `-Interaction(beta)`, which is unnormalized attention, d - 1 are e^-beta. A token
+    of no mass moves in the field of the others, and adds its own d - 1 rates to theirs.
     """
-    w = jnp.full(x.shape[0], 1 / x.shape[0], x.dtype) if w is None else w
-    root = jnp.repeat(jnp.sqrt(w.astype(x.dtype)), x.shape[1] - 1)
-    return -jnp.linalg.eigvalsh(hessian(energy, x, w) / (root[:, None] * root))
+    x = _check(energy, x)
+    w = _masses(x, w)
+    # Hessian and metric of a token vanish with its mass: their quotient is that of next to no mass.
+    least = float(jnp.sqrt(jnp.finfo(x.dtype).tiny)) / float(jnp.finfo(x.dtype).eps)
+    return _rates(energy, x, jnp.maximum(w, least))
 
 
 def hessian_index(energy: AbstractEnergy, x: Points, w: Weights | None = None) -> Int[Array, ""]:
@@ -41,8 +44,28 @@ def hessian_index(energy: AbstractEnergy, x: Points, w: Weights | None = None) -
     tokens at the corners of a regular simplex, which can only be rotated without falling.
     Curvatures below 1e-12 of the largest count as 0: with clusters that limits beta to about 13.
     """
-    rates = escape_rates(energy, x, w)
+    x = _check(energy, x)
+    w = _masses(x, w)
+    rates = _rates(energy, x, w)
     return jnp.sum(rates > tolerance(rates.dtype) * jnp.abs(rates).max())
+
+
+def _check(energy: AbstractEnergy, x) -> Points:
+    check_instance(energy, AbstractEnergy, "an energy", "pass -Interaction(beta), say")
+    x = as_array(x, "x")
+    return Sphere(x.shape[-1] if x.ndim else 0).check(x)
+
+
+def _masses(x: Points, w: Weights | None) -> Weights:
+    n = len(x)
+    return (jnp.full(n, 1 / n) if w is None else check_weights(w, n)).astype(x.dtype)
+
+
+def _rates(energy: AbstractEnergy, x: Points, w: Weights) -> Float[Array, " m"]:
+    """Eigenvalues of -Hessian in the metric of weights, descending; 0 for tokens of no mass."""
+    root = jnp.repeat(jnp.sqrt(w), x.shape[1] - 1)
+    inverse = jnp.where(root > 0, 1 / jnp.where(root > 0, root, 1), 0)
+    return -jnp.linalg.eigvalsh(_hessian(energy, x, w) * inverse[:, None] * inverse)
 
 
 @eqx.filter_jit

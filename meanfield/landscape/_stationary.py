@@ -4,14 +4,31 @@ import lineax as lx
 import optimistix as optx
 from jaxtyping import Array, Bool, Float, Int
 
-from .._checks import guard, is_concrete
+from .._checks import check_instance, check_integer, check_positive, guard, is_concrete
 from .._typing import Scalar
 from ..dynamics import FokkerPlanck
 from ..solve import SolveError
 
-# On the circle and on S^2 states come in orbits of rotations, along which the Jacobian vanishes: the
-# step of least norm does not move along them. What is below this part of the Jacobian counts as 0.
-_SOLVER = lx.SVD(rcond=1e-8)
+
+def _solver(dtype) -> lx.SVD:
+    """The step of least norm: on the circle and on S^2 states come in orbits of rotations, along which the
+    Jacobian vanishes, and it does not move along them. What is below this part of the Jacobian counts
+    as 0: rounding, times what it may grow by."""
+    return lx.SVD(rcond=max(1e-8, 1024 * float(jnp.finfo(dtype).eps)))
+
+
+def _tolerance(tol, dtype) -> float:
+    """`tol`, or what this precision reaches: 1e-10, or 64 times its rounding."""
+    least = 64 * float(jnp.finfo(dtype).eps)
+    if tol is None:
+        return max(1e-10, least)
+    tol = float(check_positive(tol, "tol"))
+    if tol < least:
+        raise ValueError(
+            f"expected tol >= {least:.0e}, which rounding in {dtype} allows, got {tol:g}; leave it out, or "
+            "pass float64 coefficients."
+        )
+    return tol
 
 
 class Stationary(eqx.Module):
@@ -31,7 +48,7 @@ def stationary(
     equation: FokkerPlanck,
     guess: Float[Array, " k"],
     *,
-    tol: float = 1e-10,
+    tol: float | None = None,
     max_steps: int = 64,
     throw: bool = True,
 ) -> Stationary:
@@ -40,7 +57,8 @@ def stationary(
     drift(c) = 0,    c_0 = 1
 
     `guess` [k] are coefficients such as the end of `simulate`, or `basis.analyze(rho)`: from a poor
-    one Newton's method may find another state, the uniform one above all. Differentiable with
+    one Newton's method may find another state, the uniform one above all. `tol` is for steps and residual,
+    1e-10 by default in float64 and 8e-6 in float32. Differentiable with
     respect to the equation by the implicit function theorem; of states that can be rotated, it
     finds one near the guess.
 
@@ -48,24 +66,30 @@ def stationary(
     method fails; with `throw=False` read `converged`. Under jit and vmap it is an error at run time.
     """
     message = "expected noise > 0 for a smooth stationary state, got 0; pass noise=0.1, say."
+    check_instance(
+        equation, FokkerPlanck, "a FokkerPlanck equation", "pass FokkerPlanck(basis, ...)"
+    )
     equation = guard(equation, equation.noise > 0, message)
-    found = _solve(equation, equation.check(guess), tol, max_steps)
+    guess = equation.check(guess)
+    tol = _tolerance(tol, guess.dtype)
+    found = _solve(equation, guess, tol, check_integer(max_steps, "max_steps"))
     return _raise_if_failed(found) if throw else found
 
 
 @eqx.filter_jit
 def _solve(equation: FokkerPlanck, guess: Array, tol: float, max_steps: int) -> Stationary:
+    solver = _solver(guess.dtype)
     solution = optx.root_find(
         _residual,
-        optx.Newton(rtol=tol, atol=tol, linear_solver=_SOLVER),
+        optx.Newton(rtol=tol, atol=tol, linear_solver=solver),
         guess,
         args=equation,
         max_steps=max_steps,
-        adjoint=optx.ImplicitAdjoint(linear_solver=_SOLVER),
+        adjoint=optx.ImplicitAdjoint(linear_solver=solver),
         throw=False,
     )
     residual = jnp.abs(_residual(solution.value, equation)).max()
-    converged = (solution.result == optx.RESULTS.successful) & jnp.isfinite(residual)
+    converged = (solution.result == optx.RESULTS.successful) & (residual <= tol)
     return Stationary(solution.value, residual, solution.stats["num_steps"], converged)
 
 

@@ -62,7 +62,8 @@ class Fluctuations(Study):
         return [{"noise_over_critical": ratio} for ratio in self.noise_over_critical]
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
-        strength = multiplier(np.arange(1, self.max_degree + 1), self.beta, 2) / self.beta
+        scaled = multiplier(np.arange(1, self.max_degree + 1), self.beta, 2)
+        strength = scaled * np.exp(self.beta) / self.beta
         noise = cell["noise_over_critical"] * strength[0]
         # Two looks in a relaxation time 1/(noise - s_1), at multiples of the step.
         every = max(1, round(0.5 / (noise - strength[0]) / self.dt))

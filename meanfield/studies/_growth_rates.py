@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float
-from scipy.special import gamma, iv
+from scipy.special import gammaln, ive
 
 from .._typing import Points, Scalar
 from ..attention import AbstractAttention, Harmonic, MultiHead, Sinkhorn, Softmax, Unnormalized
@@ -27,12 +27,14 @@ HEADS = {
     "noisy USA": ((Unnormalized, 1),),
 }
 """The heads of each interaction: their kinds, and their beta over that of the study."""
+LARGEST = 100.0
+"""The beta beyond which USA has the kernel e^{beta (<x, y> - 1)}, in place of e^{beta <x, y>}."""
 STRENGTHS = {
-    Softmax: lambda a, mean: a / mean,
-    Unnormalized: lambda a, mean: a,
-    Sinkhorn: lambda a, mean: a / (mean + a),
+    Softmax: lambda a, mean, beta: a / mean,
+    Unnormalized: lambda a, mean, beta: a * np.exp(beta - offset(beta)),
+    Sinkhorn: lambda a, mean, beta: a / (mean + a),
 }
-"""beta s_k of each kind, from the multipliers a_k and a_0."""
+"""beta s_k of each kind, from the multipliers a_k and a_0 of e^{beta (<x, y> - 1)}."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +44,8 @@ class GrowthRates(Study):
         rate_k = k (k + d - 2) (s_k - noise)
     s_k = a_k/beta (USA),  a_k/(a_0 beta) (SA),  a_k/((a_0 + a_k) beta) (Sinkhorn)
 
-    a_k are the multipliers of e^{beta <x, y>}; several heads add their s_k. `closed` evaluates this
+    a_k are the multipliers of e^{beta <x, y>}, divided by e^beta for beta > 100; several heads add their
+    s_k. `closed` evaluates this
     by Bessel functions and `linearized` is `landscape.growth_rates`. `pde` starts `FokkerPlanck` from
     1 + size p_k and from 1 - size p_k, whose difference has no second order; `particles`, on the
     circle without noise, starts a perturbed lattice of tokens, summed by harmonics. Each is the
@@ -64,7 +67,7 @@ class GrowthRates(Study):
     size: float = 1e-4
     """Coefficient of the perturbation."""
     n: int = 128
-    """Tokens on the circle."""
+    """Tokens on the circle; more where beta needs them."""
 
     def cells(self) -> list[dict[str, Any]]:
         return [{"attention": a, "d": d} for a in self.attentions for d in self.dimensions]
@@ -121,7 +124,8 @@ class GrowthRates(Study):
             if kind is Sinkhorn:  # whose sums are iterated, to well below the perturbation
                 heads.append(Sinkhorn(beta, tol=1e-11))
             else:
-                heads.append(kind(beta, engine=Harmonic.of(beta, 2)))
+                shift = {"offset": offset(beta)} if kind is Unnormalized else {}
+                heads.append(kind(beta, engine=Harmonic.of(beta, 2), **shift))
         return heads[0] if len(heads) == 1 else MultiHead(heads)
 
     def _closed(self, name: str, d: int, noise: float) -> Float[np.ndarray, " degrees"]:
@@ -129,24 +133,33 @@ class GrowthRates(Study):
         strength = np.zeros(k.shape)
         for kind, factor in HEADS[name]:
             beta = factor * self.beta
-            strength += STRENGTHS[kind](multiplier(k, beta, d), multiplier(0, beta, d)) / beta
+            strength += STRENGTHS[kind](multiplier(k, beta, d), multiplier(0, beta, d), beta) / beta
         return k * (k + d - 2) * (strength - noise)
 
     def _ends(self, closed: Float[np.ndarray, " k"]) -> Float[Array, " k"]:
         """A time for each degree: to grow by e, unless rounding would first grow by e^4 elsewhere."""
-        return jnp.asarray(np.minimum(1 / abs(closed), 4 / closed.max()))
+        longest = 4 / closed.max() if closed.max() > 0 else np.inf
+        return jnp.asarray(np.minimum(1 / abs(closed), longest))
 
     def _lattices(self) -> Float[Array, "k n 2"]:
         """Equispaced tokens, moved so that the density is 1 + 2 size cos(k theta) to first order."""
         k = np.arange(1, self.max_degree + 1)[:, None]
-        even = 2 * np.pi * (np.arange(self.n) + 0.5) / self.n
+        # Tokens resolve the kernel: its multiplier of degree n, e^{-n^2/(2 beta)}, is below 1e-13.
+        n = max(self.n, int(8 * np.sqrt(2 * self.beta)))
+        even = 2 * np.pi * (np.arange(n) + 0.5) / n
         angle = even - 2 * self.size / k * np.sin(k * even)
         return jnp.asarray(np.stack([np.cos(angle), np.sin(angle)], axis=-1))
 
 
 def multiplier(k, beta: float, d: int):
-    """a_k = Gamma(d/2) (2/beta)^{d/2-1} I_{k+d/2-1}(beta), the multiplier of e^{beta <x, y>}."""
-    return gamma(d / 2) * (2 / beta) ** (d / 2 - 1) * iv(k + d / 2 - 1, beta)
+    """a_k e^{-beta}, a_k = Gamma(d/2) (2/beta)^{d/2-1} I_{k+d/2-1}(beta): of e^{beta (<x, y> - 1)}."""
+    scale = np.exp(gammaln(d / 2) + (d / 2 - 1) * np.log(2 / beta))
+    return scale * ive(k + d / 2 - 1, beta)
+
+
+def offset(beta: float) -> float:
+    """That of USA: 0, or beta where e^beta nears the end of the range of floats."""
+    return beta if beta > LARGEST else 0.0
 
 
 @eqx.filter_jit

@@ -6,7 +6,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from meanfield.attention import Nystrom, RandomBatch, RandomFeatures, Softmax, causal
+from meanfield.attention import (
+    Blockwise,
+    Dense,
+    Nystrom,
+    RandomBatch,
+    RandomFeatures,
+    Softmax,
+    causal,
+)
 from meanfield.geometry import Sphere
 from meanfield.measures import VonMisesFisher
 
@@ -60,6 +68,72 @@ def test_landmarks_bound_their_error(clustered):
     # Tokens are about s = .2 apart: with constant and 7 slopes held by landmarks, the residual is of
     # order s^4 = 2e-3 times what 20 - 8 of 28 curvatures leave; uniform tokens have no low rank.
     assert not clustered or float(bound.max()) < 2e-2
+
+
+def test_the_bound_of_landmarks_counts_what_kernel_and_values_miss():
+    """Against the same bound in numpy: t_Z and t_F are sums of sqrt(r(q) r(k)) over the keys."""
+    beta, rank, key = 1.0, 6, jax.random.key(2)
+    x, w = np.asarray(X[:20, :3]), np.arange(1.0, 21) / 210
+    exact = Softmax(beta, engine=Nystrom(rank, key))
+    marks = x[np.asarray(jax.random.choice(key, 20, (rank,), p=jnp.asarray(w)))]
+    gauss = lambda a, b: np.exp(-((a[:, None] - b) ** 2).sum(-1) / 2)
+    own, seen = gauss(marks, marks), gauss(marks, x)
+    low = np.linalg.solve(own + rank * np.finfo(float).eps * np.eye(rank), seen)
+    rest = np.sqrt(1 - np.sum(seen * low, axis=0))
+    size = np.exp((x**2).sum(1) / 2)
+    kernel = size[:, None] * (seen.T @ low) * size
+    mass, moment = kernel @ w, kernel @ (w[:, None] * x)
+    field = np.linalg.norm(moment, axis=1) / mass
+    t_mass = size * rest * ((w * size * rest).sum())
+    t_moment = size * rest * ((w * size * rest) @ np.linalg.norm(x, axis=1))
+    error = (t_moment + field * t_mass) / (mass - t_mass)
+    bound = np.where((mass > t_mass) & (field > error), error / (field - error), np.inf)
+    assert np.isfinite(bound).sum() > 5
+    told = exact.engine.relative_error(exact, jnp.asarray(x), None, jnp.asarray(w))
+    # A landmark has r = 0, up to sqrt(8 rank eps) = 1e-7 that is added for rounding.
+    np.testing.assert_allclose(told, bound, rtol=1e-5)
+
+
+ENGINES = [
+    Dense(),
+    Blockwise(2),
+    RandomBatch(8, jax.random.key(4)),
+    RandomFeatures(8, jax.random.key(4)),
+    Nystrom(4, jax.random.key(4)),
+]
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: type(engine).__name__)
+def test_keys_of_no_mass_change_nothing(engine):
+    """Wherever they are: beside the others, or so far that e^{beta <x, y>} is no number."""
+    x, w = X[:4, :3], jnp.array([0.1, 0.2, 0.3, 0.4, 0.0])
+    attention = Softmax(1.0, engine=engine)
+
+    @jax.jit
+    @jax.value_and_grad
+    def size(y):
+        return jnp.sum(attention(x, y, w) ** 2)
+
+    near, far = (size(jnp.concatenate([x, point[None]])) for point in (X[4, :3], 1e3 * X[4, :3]))
+    np.testing.assert_allclose(far[0], near[0], rtol=1e-13)
+    np.testing.assert_allclose(far[1], near[1], atol=1e-13)
+    assert (far[1][4] == 0).all()
+
+
+def test_the_error_of_features_is_that_of_their_law():
+    """The variance of m - F z of one feature, by Gauss-Hermite quadrature over its directions in R^2."""
+    x, w = X[:5, :2], jnp.array([0.1, 0.2, 0.3, 0.4, 0.0])
+    x, count, beta = x / jnp.linalg.norm(x, axis=1, keepdims=True), 16, 1.5
+    told = RandomFeatures(count, jax.random.key(0)).relative_error(Softmax(beta), x[:1], x, w)[0]
+    nodes, weights = np.polynomial.hermite_e.hermegauss(60)
+    o = np.stack(np.meshgrid(nodes, nodes, indexing="ij"), axis=-1).reshape(-1, 2)
+    law = np.outer(weights, weights).ravel() / (2 * np.pi)
+    phi = np.exp(np.sqrt(beta) * o @ np.asarray(x).T - beta / 2)
+    share = np.exp(beta * np.asarray(x @ x[0])) * np.asarray(w)
+    mass, field = share.sum(), share @ np.asarray(x) / share.sum()
+    off = (phi[:, :1] * phi * np.asarray(w)) @ (np.asarray(x) - field)
+    spread = np.sqrt(law @ (off**2).sum(1) / count) / mass / np.linalg.norm(field)
+    np.testing.assert_allclose(told, spread, rtol=1e-10)
 
 
 def test_landmarks_at_every_token_are_exact():

@@ -1,13 +1,17 @@
 """Bifurcation diagrams on the circle, against Bessel functions and published transitions."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.integrate import quad
 from scipy.special import ive
 
 from meanfield.attention import Unnormalized
 from meanfield.energies import free_energy
+from meanfield.harmonics import Gegenbauer
 from meanfield.landscape import branch, crossing, tricritical_beta
+from meanfield.landscape._curve import Curve
 
 DEGREE = 32
 
@@ -76,6 +80,61 @@ def test_a_branch_that_cannot_be_resolved_says_so():
     short = branch(Unnormalized(5.0), 2, degree=DEGREE, points=4)
     with pytest.raises(ValueError, match="follow it further"):
         crossing(short)
+
+
+@pytest.mark.parametrize("d", [20, pytest.param(30, marks=pytest.mark.slow)])
+def test_transitions_in_many_dimensions(d):
+    """Where harmonics are so large near the poles that rounding makes the sum of them negative there.
+
+    Against F(r) = min {F : mean resultant r} solved on a fine grid of angles with a log density: the
+    noise at which it touches 0 beyond r = 0, and that r.
+    """
+    beta, noise, jump = {20: (1.6, 0.0563344869, 0.6817280), 30: (1.5, 0.0363047251, 0.6522897)}[d]
+    diagram = branch(Unnormalized(beta), d, degree=DEGREE, until=0.9)
+    found = crossing(diagram)
+    # The digits that are given.
+    np.testing.assert_allclose(found.noise, noise, atol=6e-11)
+    np.testing.assert_allclose(found.jump, jump, atol=6e-8)
+    assert (diagram.minimum >= 0).all() and (diagram.minimum[1:] < 1).all()
+    # A density that has its least value, next to 0, opposite its axis.
+    exact = gibbs(beta, d, diagram.coeffs[-1], diagram.noise[-1])
+    np.testing.assert_allclose(diagram.minimum[-1], exact, rtol=1e-6)
+
+
+def gibbs(beta, d, coeffs, noise):
+    """The least of e^{W*rho/noise}/Z at the nodes, with W*rho by quadrature against the density itself."""
+    basis = Gegenbauer(d, DEGREE)
+    multipliers = basis.multipliers(lambda t: jnp.exp(beta * (t - 1))) * np.exp(beta) / beta
+    smooth = np.asarray(basis.synthesize(multipliers * coeffs)) / float(noise)
+    smooth -= smooth.max()
+    return np.exp(smooth.min()) / (np.asarray(basis.weights) @ np.exp(smooth))
+
+
+def test_the_flux_that_is_left_is_measured_on_the_sphere():
+    """1 + p_1/2 + p_2/3 in d = 5 at beta = 0, where the field is m_1 grad t, by an adaptive rule."""
+    d, noise = 5, 0.3
+    basis = Gegenbauer(d, 8)
+    curve = Curve(Unnormalized(0.0), basis, jnp.zeros(8).at[0].set(1 / d))
+    coeffs = jnp.zeros(9).at[:3].set(jnp.array([1.0, 1 / 2, 1 / 3]))
+    point = jnp.append(coeffs[1:] / curve.scale[1:], noise / curve.critical)
+    p1, p2 = np.sqrt(5), np.sqrt(14)  # sqrt N(5, k); P_2 = (5 t^2 - 1)/4
+    rho = lambda t: 1 + p1 * t / 2 + p2 * (5 * t**2 - 1) / 12
+    slope = lambda t: p1 / 2 + p2 * 10 * t / 12
+    resultant = 1 / 2 / p1
+    metric = lambda t: (1 - t**2) ** 2  # (1 - t^2)^{(d-3)/2} of the law, and |grad t|^2
+    flux = quad(lambda t: metric(t) * (noise * slope(t) - resultant * rho(t)) ** 2, -1, 1)[0]
+    whole = quad(lambda t: metric(t) * (noise * slope(t)) ** 2, -1, 1)[0]
+    np.testing.assert_allclose(curve.defect(point), np.sqrt(flux / whole), rtol=1e-12)
+
+
+def test_single_precision_gives_the_same_transition():
+    """What continuation tells apart lies below the rounding of float32: it is done in float64."""
+    with jax.enable_x64(False):
+        diagram = branch(Unnormalized(3.0), 2, degree=DEGREE)
+        found = crossing(diagram)
+        assert diagram.noise.dtype == found.noise.dtype == jnp.float32
+        assert bool(diagram.complete) and bool(diagram.first_order)
+    assert abs(1 / (2 * float(found.noise)) - 0.37609) < 6e-6
 
 
 def test_repulsion_has_no_branch():

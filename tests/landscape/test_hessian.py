@@ -44,3 +44,21 @@ def test_hessian_of_two_points_on_the_circle():
 def test_points_off_the_sphere_are_refused():
     with pytest.raises(ValueError, match="unit vectors"):
         hessian(Interaction(1.0), jnp.ones((2, 3)))
+
+
+def test_tokens_of_no_mass_have_the_rates_of_the_field_they_are_in():
+    """Beside one cluster at e_1 alone: a token at e_1 falls back at e^0 - 0, one at -e_1 leaves.
+
+    With mass 1 at y the field is e^{beta <x, y>} P y: linearized about x = y it is -e^beta, and about
+    x = -y it is +e^-beta, in each of d - 1 directions; the cluster itself can only be rotated.
+    """
+    beta = 2.0
+    x, w = jnp.eye(3)[jnp.array([0, 0, 0])] * jnp.array([[1.0], [1.0], [-1.0]]), jnp.eye(3)[0]
+    rates = escape_rates(-Interaction(beta), x, w)
+    exact = [np.exp(-beta)] * 2 + [0.0] * 2 + [-np.exp(beta)] * 2
+    np.testing.assert_allclose(rates, exact, atol=1e-12)
+    # The energy does not change with tokens of no mass: it falls in no direction.
+    assert hessian_index(-Interaction(beta), x, w) == 0
+    for bad in (jnp.array([2.0, -1.0, 0.0]), jnp.ones(3), jnp.ones(2) / 2):
+        with pytest.raises(ValueError, match=r"expected (nonnegative )?w "):
+            escape_rates(-Interaction(beta), x, bad)

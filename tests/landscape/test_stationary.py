@@ -59,6 +59,21 @@ def test_states_that_can_be_rotated():
     np.testing.assert_allclose(jnp.arctan2(first[1], first[0]), angle, atol=1e-7)
 
 
+@pytest.mark.parametrize("basis", [ZONAL, Fourier(24)], ids=["zonal", "rotated"])
+def test_single_precision_has_its_own_tolerance(basis):
+    equation = FokkerPlanck(basis, KURAMOTO, NOISE)
+    start = bump(basis).astype(jnp.float32)
+    found = stationary(equation, start)
+    # Steps and residual are below 64 eps = 8e-6; so is what is left of the error.
+    assert found.converged and found.residual <= 64 * np.finfo(np.float32).eps
+    order = jnp.linalg.norm(found.coeffs[1 : basis.degrees.searchsorted(2)]) / np.sqrt(2)
+    np.testing.assert_allclose(order, resultant(NOISE), rtol=1e-5)
+    again = stationary(equation, found.coeffs)
+    assert again.converged and again.coeffs.dtype == jnp.float32
+    with pytest.raises(ValueError, match="pass float64"):
+        stationary(equation, start, tol=1e-10)
+
+
 def test_failures_are_reported():
     equation = FokkerPlanck(ZONAL, KURAMOTO, NOISE)
     with pytest.raises(SolveError, match="start nearer"):

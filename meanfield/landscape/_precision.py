@@ -1,0 +1,42 @@
+"""Double precision for what runs on the host, whatever precision is the default."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+import jax
+import jax.numpy as jnp
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+
+def in_double(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
+    """A function of arrays and modules that computes in float64, and whose results are rounded to the
+    default precision.
+
+    Continuation tells states from those that exist by truncation only by residuals of 1e-8, below the
+    rounding of single precision: there it has no answer at all.
+    """
+
+    @functools.wraps(function)
+    def computed(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
+        if jax.config.jax_enable_x64:  # pyright: ignore[reportAttributeAccessIssue]
+            return function(*args, **kwargs)
+        with jax.enable_x64(True):
+            args, kwargs = jax.tree.map(
+                lambda leaf: _cast(leaf, "float64", "int64"), (args, kwargs)
+            )
+            found = function(*args, **kwargs)
+            return jax.tree.map(lambda leaf: _cast(leaf, "float32", "int32"), found)
+
+    return computed
+
+
+def _cast(leaf: Any, floats: str, integers: str) -> Any:
+    """An array of numbers in another precision; anything else as it is."""
+    if not isinstance(leaf, jax.Array) or jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return leaf
+    if jnp.issubdtype(leaf.dtype, jnp.floating):
+        return leaf.astype(floats)
+    return leaf.astype(integers) if jnp.issubdtype(leaf.dtype, jnp.integer) else leaf
