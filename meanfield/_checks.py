@@ -120,6 +120,11 @@ def check_key(key: Any, name: str = "key") -> Any:
     return key
 
 
+def check_draws(key: Any, n) -> tuple[Any, int]:
+    """One random key, and the number of points to draw with it."""
+    return check_key(key), check_integer(n, "n")
+
+
 def is_key(key: Any) -> bool:
     """Whether it is one key, of the new kind or of the old."""
     if not isinstance(key, jax.Array | np.ndarray):

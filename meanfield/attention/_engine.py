@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._checks import check_instance
 from .._typing import Scalar
 from ._problem import ExponentialSum
 
@@ -49,6 +50,12 @@ class AbstractEngine(eqx.Module):
     @abc.abstractmethod
     def sums(self, problem: ExponentialSum) -> Sums:
         """The mass and the moment at every query."""
+
+
+def check_engine(engine) -> AbstractEngine | None:
+    """None, or an engine."""
+    remedy = "pass Dense() or Blockwise(), or leave it out"
+    return None if engine is None else check_instance(engine, AbstractEngine, "an engine", remedy)
 
 
 def largest_logit(logits: Float[Array, "n m"], w: Float[Array, " m"]) -> Float[Array, " n"]:

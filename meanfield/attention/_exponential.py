@@ -8,7 +8,7 @@ from .._checks import check_scalar, is_concrete
 from .._typing import Matrix, Points, Scalar
 from ._auto import chosen
 from ._base import AbstractAttention
-from ._engine import AbstractEngine, Sums
+from ._engine import AbstractEngine, Sums, check_engine
 from ._masks import AbstractMask, as_mask
 from ._problem import ExponentialSum, check_matrix, check_query_and_key, exponential_sum
 
@@ -24,7 +24,7 @@ class AbstractExponential(AbstractAttention):
     key: Matrix | None = eqx.field(default=None, converter=lambda a: check_matrix(a, "key"))
     value: Matrix | None = eqx.field(default=None, converter=lambda a: check_matrix(a, "value"))
     mask: AbstractMask | None = eqx.field(default=None, converter=as_mask)
-    engine: AbstractEngine | None = None
+    engine: AbstractEngine | None = eqx.field(default=None, converter=check_engine)
 
     def __check_init__(self):
         check_query_and_key(self.query, self.key)

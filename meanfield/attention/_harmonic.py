@@ -4,12 +4,13 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.special import ive
 
+from .._checks import check_dimension, check_instance, check_scalar
 from .._typing import Points, Scalar
 from ..harmonics import AbstractBasis, Fourier, SphericalHarmonics
 from ._approximate import AbstractApproximate
 from ._double_fourier import has_nufft, smoothed_sums
 from ._engine import Sums
-from ._problem import ExponentialSum, PosesSums
+from ._problem import ExponentialSum, PosesSums, check_tokens
 from ._profiles import exponential, primitive, tilted
 
 FEWEST_FOR_NUFFT = 2048
@@ -34,7 +35,7 @@ class Harmonic(AbstractApproximate):
     """
 
     basis: AbstractBasis
-    accuracy: float = eqx.field(static=True, default=1e-12)
+    accuracy: float = eqx.field(static=True, default=1e-12, converter=lambda a: _check_accuracy(a))
 
     def __check_init__(self):
         if not isinstance(self.basis, Fourier | SphericalHarmonics):
@@ -46,9 +47,10 @@ class Harmonic(AbstractApproximate):
     @staticmethod
     def of(beta: float, d: int, accuracy: float = 1e-12) -> "Harmonic":
         """The engine of least degree that keeps this accuracy for e^{beta <x, y>} on S^{d-1}."""
-        if d not in (2, 3):
+        if check_dimension(d) not in (2, 3):
             raise ValueError(f"expected d = 2 or 3 for harmonics, got {d}; use Blockwise().")
-        degree = degree_for(float(beta), d, accuracy)
+        beta = float(check_scalar(beta, "beta"))
+        degree = degree_for(beta, d, _check_accuracy(accuracy))
         kind = Fourier if d == 2 else SphericalHarmonics
         return Harmonic(kind(degree), accuracy)
 
@@ -65,6 +67,9 @@ class Harmonic(AbstractApproximate):
         A clustered cloud needs a higher degree than a uniform one, at most about that for accuracy/n.
         Raises ValueError where rounding, or the largest degree, does not allow it.
         """
+        remedy = "pass Softmax(beta), say"
+        check_instance(attention, PosesSums, "an attention that sums exponentials", remedy)
+        accuracy, x = _check_accuracy(accuracy), check_tokens(x, "x")
         beta, target = float(attention.beta), min(0.5, 1e3 * accuracy)
         for _ in range(8):
             engine = Harmonic.of(beta, x.shape[1], target)
@@ -170,8 +175,7 @@ def degree_for(beta: float, d: int, accuracy: float) -> int:
 
     Raises ValueError for an accuracy that is not in (0, 1), or a beta that needs a degree beyond 4095.
     """
-    if not 0 < accuracy < 1:
-        raise ValueError(f"expected 0 < accuracy < 1, got {accuracy}; pass 1e-12 or 1e-6.")
+    _check_accuracy(accuracy)
     k = np.arange(1, 4096)
     order = d / 2 - 1
     size = max(abs(beta), 1e-6)
@@ -181,3 +185,10 @@ def degree_for(beta: float, d: int, accuracy: float) -> int:
     if tail[-1] > accuracy:
         raise ValueError(f"expected beta up to about 2e5, got {beta}; use Blockwise().")
     return int(k[np.argmax(tail <= accuracy)])
+
+
+def _check_accuracy(accuracy) -> float:
+    accuracy = float(check_scalar(accuracy, "accuracy"))
+    if not 0 < accuracy < 1:
+        raise ValueError(f"expected 0 < accuracy < 1, got {accuracy}; pass 1e-12 or 1e-6.")
+    return accuracy

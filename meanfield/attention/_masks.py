@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from .._checks import check_integer, check_scalar, guard, is_concrete
+from .._checks import as_array, check_integer, check_scalar, guard, is_concrete
 from .._typing import Scalar
 
 
@@ -94,8 +94,8 @@ def as_mask(mask) -> AbstractMask | None:
     """A mask object from None, a mask, a boolean matrix (True attends) or an additive one."""
     if mask is None or isinstance(mask, AbstractMask):
         return mask
-    matrix = jnp.asarray(mask)
-    if matrix.ndim != 2:
+    matrix = as_array(mask, "a mask")
+    if matrix.ndim != 2 or matrix.size == 0:
         raise ValueError(
             f"expected a mask of shape [n, m], got {list(matrix.shape)}; use causal(n)."
         )

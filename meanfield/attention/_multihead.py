@@ -2,6 +2,7 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Bool, Float
 
+from .._checks import check_instance, shown
 from .._hooks import all_of
 from .._typing import Points
 from ..harmonics import AbstractBasis
@@ -18,13 +19,7 @@ class MultiHead(AbstractAttention):
     Raises ValueError if there is no head.
     """
 
-    heads: tuple[AbstractAttention, ...] = eqx.field(converter=tuple)
-
-    def __check_init__(self):
-        if not self.heads:
-            raise ValueError(
-                "expected at least one head, got none; pass MultiHead([Softmax(1.0)])."
-            )
+    heads: tuple[AbstractAttention, ...] = eqx.field(converter=lambda h: _check_heads(h))
 
     def __call__(
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
@@ -62,3 +57,15 @@ class MultiHead(AbstractAttention):
             )
         first, *rest = (head.gaussian_field(mean, cov) for head in heads)
         return jax.tree.map(lambda *parts: sum(parts[1:], start=parts[0]), first, *rest)
+
+
+def _check_heads(heads) -> tuple[AbstractAttention, ...]:
+    """A tuple of attentions, of which there is one or more."""
+    remedy = "pass MultiHead([Softmax(1.0)])"
+    if not isinstance(heads, list | tuple):
+        raise ValueError(f"expected a list of heads, got {shown(heads)}; {remedy}.")
+    if not heads:
+        raise ValueError(f"expected at least one head, got none; {remedy}.")
+    return tuple(
+        check_instance(h, AbstractAttention, "attentions for heads", remedy) for h in heads
+    )

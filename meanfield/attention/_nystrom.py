@@ -3,7 +3,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_integer
+from .._checks import check_integer, check_key
 from .._typing import Key
 from ._approximate import AbstractApproximate
 from ._engine import Sums
@@ -27,7 +27,7 @@ class Nystrom(AbstractApproximate):
     """
 
     rank: int = eqx.field(static=True, converter=lambda r: check_integer(r, "rank"))
-    key: Key
+    key: Key = eqx.field(converter=check_key)
 
     def sums(self, problem: ExponentialSum) -> Sums:
         queries, keys, shift, masses = self._factors(problem)

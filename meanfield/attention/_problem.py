@@ -4,7 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_finite, check_weights
+from .._checks import as_array, check_finite, check_precision, check_weights
 from .._typing import Matrix, Points, Scalar
 from ._masks import AbstractMask
 
@@ -77,8 +77,10 @@ def exponential_sum(
     w: Float[Array, " masses"] | None,
 ) -> ExponentialSum:
     """The problem that an attention poses to its engine, checked and in the dtype of x."""
-    y = x if y is None else y
-    n, m = (check_tokens(a, name).shape[0] for a, name in ((x, "x"), (y, "y")))
+    alone = y is None or y is x
+    x = check_tokens(x, "x")
+    y = x if y is None else check_tokens(y, "y")
+    n, m = x.shape[0], y.shape[0]
     if mask is not None and mask.shape != (n, m):
         raise ValueError(
             f"expected a mask of shape {[n, m]} for {n} queries and {m} keys, "
@@ -100,13 +102,14 @@ def exponential_sum(
         w=w.astype(x.dtype),
         mask=mask,
         plain=query is None and key is None,
-        mirrored=query is None and key is None and y is x,
+        mirrored=query is None and key is None and alone,
     )
 
 
 def check_tokens(x, name: str) -> Points:
-    """`x`, if it is a cloud [n, d]."""
-    if jnp.ndim(x) != 2:
+    """`x`, if it is a cloud [n, d] of at least one token."""
+    x = check_precision(as_array(x, name), name)
+    if jnp.ndim(x) != 2 or x.size == 0:
         raise ValueError(
             f"expected {name} of shape [n, d], got {list(jnp.shape(x))}; "
             "put one token a row, and use vmap for a batch of clouds."
@@ -134,7 +137,7 @@ def check_matrix(matrix, name: str) -> Matrix | None:
     if matrix is None:
         return None
     matrix = check_finite(matrix, name)
-    if matrix.ndim != 2:
+    if matrix.ndim != 2 or matrix.size == 0:
         raise ValueError(
             f"expected a {name} matrix of shape [rows, d], got {list(matrix.shape)}; "
             "for several heads use MultiHead."

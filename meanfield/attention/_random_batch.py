@@ -3,7 +3,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_integer
+from .._checks import check_integer, check_key
 from .._typing import Key
 from ._problem import ExponentialSum
 from ._sampled import AbstractSampled, Samples, check_unmasked
@@ -25,7 +25,7 @@ class RandomBatch(AbstractSampled):
     """
 
     size: int = eqx.field(static=True, converter=lambda s: check_integer(s, "size", 2))
-    key: Key
+    key: Key = eqx.field(converter=check_key)
 
     def samples(self, problem: ExponentialSum) -> Samples:
         check_unmasked(problem, "a random batch")

@@ -3,7 +3,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_integer
+from .._checks import check_integer, check_key
 from .._typing import Key
 from ._problem import ExponentialSum
 from ._sampled import AbstractSampled, Samples, check_unmasked
@@ -30,7 +30,7 @@ class RandomFeatures(AbstractSampled):
     """
 
     count: int = eqx.field(static=True, converter=lambda c: check_integer(c, "count", 2))
-    key: Key
+    key: Key = eqx.field(converter=check_key)
 
     def samples(self, problem: ExponentialSum) -> Samples:
         check_unmasked(problem, "random features")

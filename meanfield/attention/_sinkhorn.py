@@ -5,10 +5,17 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
-from .._checks import check_scalar, guard
+from .._checks import check_instance, check_integer, check_scalar, check_weights, guard
 from .._typing import Matrix, Points, Scalar
 from ..harmonics import AbstractBasis
-from ..transport import DotProduct, Solution, SquaredEuclidean, point_geometry, solve
+from ..transport import (
+    DotProduct,
+    Solution,
+    SquaredEuclidean,
+    SquaredGeodesic,
+    point_geometry,
+    solve,
+)
 from ._auto import chosen
 from ._base import AbstractAttention
 from ._blockwise import Blockwise
@@ -16,7 +23,7 @@ from ._dense import Dense
 from ._doubly_stochastic import tilted_density
 from ._engine import AbstractEngine
 from ._gaussian import AffineField, doubly_stochastic_gain, in_coordinates, logit_matrix
-from ._problem import apply_matrix, check_matrix, check_query_and_key
+from ._problem import apply_matrix, check_matrix, check_query_and_key, check_tokens
 from ._sharded import Sharded
 from ._softmax import Softmax
 
@@ -64,13 +71,19 @@ class Sinkhorn(AbstractAttention):
     value: Matrix | None = eqx.field(default=None, converter=lambda a: check_matrix(a, "value"))
     mask: None = eqx.field(default=None, converter=lambda m: _refuse(m))
     cost: object = DotProduct()
-    iterations: int | None = eqx.field(default=None, static=True)
+    iterations: int | None = eqx.field(
+        default=None, static=True, converter=lambda k: _check_count(k)
+    )
     tol: Scalar = eqx.field(default=1e-6, converter=lambda t: check_scalar(t, "tol"))
-    max_iterations: int = eqx.field(default=2000, static=True)
+    max_iterations: int = eqx.field(
+        default=2000, static=True, converter=lambda k: check_integer(k, "max_iterations")
+    )
     engine: AbstractEngine | None = None
 
     def __check_init__(self):
         check_query_and_key(self.query, self.key)
+        remedy = "pass DotProduct(), SquaredEuclidean() or SquaredGeodesic()"
+        check_instance(self.cost, DotProduct | SquaredEuclidean | SquaredGeodesic, "a cost", remedy)
         if not isinstance(self.engine, Dense | Blockwise | Sharded | None):
             raise ValueError(
                 f"expected engine Dense(), Blockwise() or Sharded() for Sinkhorn attention, got "
@@ -115,6 +128,8 @@ class Sinkhorn(AbstractAttention):
 
         `init` are potentials (f, g) of a plan nearby, such as those of an earlier `solve`.
         """
+        x, y = check_tokens(x, "x"), None if y is None else check_tokens(y, "y")
+        w = None if w is None else check_weights(w, len(x if y is None else y))
         symmetric = y is None and self.query is None and self.key is None
         return solve(
             self.geometry(x, x if y is None else y),
@@ -180,6 +195,10 @@ class Sinkhorn(AbstractAttention):
                 f"expected cost DotProduct() or SquaredEuclidean(), iterated to convergence, for "
                 f"{what}; leave out cost and iterations, or simulate particles with AttentionFlow."
             )
+
+
+def _check_count(iterations) -> int | None:
+    return None if iterations is None else check_integer(iterations, "iterations", 0)
 
 
 def _refuse(mask) -> None:

@@ -4,7 +4,7 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Float
 
-from .._checks import check_dimension, check_points
+from .._checks import check_dimension, check_draws, check_points
 from .._typing import Key, Points
 from ._base import AbstractGeometry
 from ._length import gap
@@ -43,6 +43,7 @@ class Euclidean(AbstractGeometry):
         return gap(y - x)[..., 0]
 
     def sample(self, key: Key, n: int) -> Points:
+        key, n = check_draws(key, n)
         return jax.random.normal(key, (n, self.d))
 
     def check(self, x, name: str = "x") -> Points:

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_dimension, check_points, guard, tolerance
+from .._checks import check_dimension, check_draws, check_points, guard, tolerance
 from .._typing import Key, Points
 from ._base import AbstractGeometry
 from ._length import Vectors, gap, length, unit
@@ -54,6 +54,7 @@ class Sphere(AbstractGeometry):
         return _distance(x, y)[..., 0]
 
     def sample(self, key: Key, n: int) -> Points:
+        key, n = check_draws(key, n)
         return self.project(jax.random.normal(key, (n, self.d)))
 
     def check(self, x, name: str = "x") -> Points:

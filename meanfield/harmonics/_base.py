@@ -1,5 +1,6 @@
 import abc
 import functools
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,10 +11,34 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from scipy.fft import next_fast_len
 
+from .._checks import (
+    LARGEST,
+    as_array,
+    check_callable,
+    check_integer,
+    check_nonnegative,
+    check_precision,
+    shown,
+)
 from ._polynomials import funk_hecke_rule
 
-compiled = functools.partial(jax.jit, static_argnums=0)
-"""A method compiled once for each basis, which is hashable, and shape."""
+
+def compiled(method: Callable[..., Array]) -> Callable[..., Array]:
+    """A method compiled once for each basis, which is hashable, and shape; its arrays are checked first."""
+    program = jax.jit(method, static_argnums=0)
+    names = [*inspect.signature(method).parameters][1:]
+
+    @functools.wraps(method)
+    def checked(self, *args, **kwargs) -> Array:
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        return program(self, **{name: _numbers(a, name) for name, a in given.items()})
+
+    return checked
+
+
+def _numbers(a: Any, name: str) -> Array | None:
+    """An array of real numbers; None for weights that are left out."""
+    return None if a is None and name == "w" else check_precision(as_array(a, name), name)
 
 
 class AbstractBasis(eqx.Module):
@@ -126,6 +151,10 @@ class AbstractBasis(eqx.Module):
         e^{beta (t - 1)} with 0 <= beta <= 1000 and 2 <= d <= 768; a kink in f costs that accuracy.
         Write such a profile with t - 1: e^{beta t} overflows.
         """
+        check_callable(
+            profile, "profile", "pass a function of polar cosines, such as jax.numpy.exp"
+        )
+        resolution = check_integer(resolution, "resolution")
         rule = funk_hecke_rule(self.d, self.degree, resolution + self.degree)
         t, matrix = (jnp.asarray(table, dtype=dtype) for table in rule)
         return jnp.matmul(matrix, profile(t), precision="highest")[self.degrees]
@@ -141,7 +170,8 @@ class AbstractBasis(eqx.Module):
     ) -> Float[Array, "*batch k"]:
         """The solution at time t >= 0 of d_t rho = Laplacian rho: e^{-lambda t} c, exactly."""
         coeffs = self._check_coeffs(coeffs)
-        return jnp.exp(-self._eigenvalues(coeffs.dtype) * jnp.asarray(t, coeffs.dtype)) * coeffs
+        t = check_nonnegative(t, "t").astype(coeffs.dtype)
+        return jnp.exp(-self._eigenvalues(coeffs.dtype) * t) * coeffs
 
     @compiled
     def product(
@@ -178,6 +208,7 @@ class AbstractBasis(eqx.Module):
         return (self.degrees * (self.degrees + self.d - 2)).astype(dtype)
 
     def _check_coeffs(self, coeffs: Float[Array, "*batch k"]) -> Float[Array, "*batch k"]:
+        coeffs = check_precision(as_array(coeffs, "coeffs"), "coeffs")
         if coeffs.ndim == 0 or coeffs.shape[-1] != self.size:
             raise ValueError(
                 f"expected {self.size} coefficients for {self}, got shape {list(coeffs.shape)}; "
@@ -197,8 +228,10 @@ class AbstractBasis(eqx.Module):
 
 def check_degree(degree) -> int:
     """`degree` as an int that is at least 1."""
-    if isinstance(degree, bool) or not isinstance(degree, int | np.integer) or degree < 1:
-        raise ValueError(f"expected an integer degree >= 1, got {degree!r}; pass degree=16, say.")
+    whole = isinstance(degree, int | np.integer) and not isinstance(degree, bool)
+    if not whole or not 1 <= degree <= LARGEST:
+        got = shown(degree)
+        raise ValueError(f"expected an integer degree >= 1, got {got}; pass degree=16, say.")
     return int(degree)
 
 
@@ -209,6 +242,7 @@ def circle_points(degree: int) -> int:
 
 def check_columns(x: Float[Array, "..."], d: int) -> Float[Array, "n d"]:
     """`x` as points [n, d]; that they are unit vectors is not checked."""
+    x = check_precision(as_array(x, "x"), "x")
     if x.ndim != 2 or x.shape[1] != d:
         raise ValueError(
             f"expected unit vectors of shape [n, {d}], got {list(x.shape)}; put one point a row."

@@ -3,6 +3,7 @@ import abc
 import equinox as eqx
 from jaxtyping import Array, Float
 
+from .._checks import as_array, check_precision
 from .._typing import Key, Points, Scalar
 from ..geometry import AbstractGeometry
 
@@ -28,6 +29,15 @@ class AbstractMeasure(eqx.Module):
     @abc.abstractmethod
     def log_density(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
         """log rho(x). The point must lie on the geometry; that is not checked."""
+
+    def points(self, x) -> Float[Array, "*batch d"]:
+        """`x` as an array of points of R^d, of any batch; ValueError if it is none."""
+        x = check_precision(as_array(x, "x"), "x")
+        if x.ndim == 0 or x.shape[-1] != self.d:
+            raise ValueError(
+                f"expected x of shape [..., {self.d}], got {list(x.shape)}; put coordinates last."
+            )
+        return x
 
     @abc.abstractmethod
     def entropy(self) -> Scalar:

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_finite, check_vector, guard, tolerance
+from .._checks import check_draws, check_finite, check_vector, guard, tolerance
 from .._typing import Key, Points, Scalar
 from ..geometry import Euclidean
 from ._base import AbstractMeasure
@@ -28,10 +28,12 @@ class Gaussian(AbstractMeasure):
         self.geometry = Euclidean(self.mean.shape[0])
 
     def sample(self, key: Key, n: int) -> Points:
+        key, n = check_draws(key, n)
         noise = jax.random.normal(key, (n, self.d), self.mean.dtype)
         return self.mean + noise @ jnp.linalg.cholesky(self.cov).T
 
     def log_density(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
+        x = self.points(x)
         root = jnp.linalg.cholesky(self.cov)
         centred = (x - self.mean).reshape(-1, self.d)
         white = jax.scipy.linalg.solve_triangular(root, centred.T, lower=True)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.interpolate import CubicSpline
 
-from .._checks import check_dimension, check_direction, is_concrete
+from .._checks import check_dimension, check_direction, check_draws, check_scalar, is_concrete
 from .._typing import Key, Points, Scalar
 from ..geometry import Sphere
 from ._base import AbstractMeasure
@@ -23,6 +23,7 @@ def _check_time(t, name: str) -> float:
         raise ValueError(
             f"expected a time {name} known before tracing, got {t}; build the object outside jit."
         )
+    t = check_scalar(t, name)
     if not 1e-5 <= float(t) <= 1e3:
         raise ValueError(f"expected 1e-5 <= {name} <= 1e3, got {t}; outside, use the limit law.")
     return float(t)
@@ -58,6 +59,7 @@ class HeatKernel(AbstractMeasure):
         self.mean = check_direction(jnp.eye(1, self.d)[0] if mean is None else mean, self.d)
 
     def sample(self, key: Key, n: int) -> Points:
+        key, n = check_draws(key, n)
         noise = jax.random.normal(key, (n, self.d), self.mean.dtype)
         mean = jnp.broadcast_to(self.mean, noise.shape)
         tangent = self.geometry.to_tangent(mean, noise)
@@ -65,6 +67,7 @@ class HeatKernel(AbstractMeasure):
         return self.geometry.exp(mean, brownian_angle(self.d, self.t).ratio(radius) * tangent)
 
     def log_density(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
+        x = self.points(x)
         theta = self.geometry.distance(x, jnp.broadcast_to(self.mean.astype(x.dtype), x.shape))
         return _interpolate(_log_density_table(self.d, self.t), theta) - theta**2 / (4 * self.t)
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_weights
+from .._checks import check_draws, check_instance, check_integer, check_key, check_weights, shown
 from .._typing import Key, Points, Scalar
 from ..geometry import AbstractGeometry
 from ._base import AbstractMeasure
@@ -32,12 +32,14 @@ class Mixture(AbstractMeasure):
         return self.laws[0].geometry
 
     def sample(self, key: Key, n: int) -> Points:
+        key, n = check_draws(key, n)
         which, *keys = jax.random.split(key, 1 + len(self.laws))
         clouds = jnp.stack([law.sample(k, n) for law, k in zip(self.laws, keys, strict=True)])
         label = jax.random.choice(which, len(self.laws), (n,), p=self.weights)
         return clouds[label, jnp.arange(n)]
 
     def log_density(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
+        x = self.points(x)
         logs = jnp.stack([law.log_density(x) for law in self.laws], axis=-1)
         return jax.nn.logsumexp(logs, axis=-1, b=self.weights)
 
@@ -54,7 +56,9 @@ class Mixture(AbstractMeasure):
         the standard error is below (1 + max_k log(1/w_k)) / sqrt(samples): .03 for two equal laws
         at 4096 samples, and far less if they are well apart.
         """
-        keys = jax.random.split(jax.random.key(0) if key is None else key, len(self.laws))
+        samples = check_integer(samples, "samples")
+        key = jax.random.key(0) if key is None else check_key(key)
+        keys = jax.random.split(key, len(self.laws))
         parts = [self._share(law, k, samples) for law, k in zip(self.laws, keys, strict=True)]
         return jnp.sum(self.weights * jnp.stack(parts))
 
@@ -64,8 +68,12 @@ class Mixture(AbstractMeasure):
 
 
 def _check_laws(laws: Sequence[AbstractMeasure]) -> tuple[AbstractMeasure, ...]:
+    if not isinstance(laws, list | tuple):
+        raise ValueError(f"expected a list of laws, got {shown(laws)}; pass laws=[...].")
     if not laws:
         raise ValueError("expected at least one law, got none; pass laws=[...].")
+    for law in laws:
+        check_instance(law, AbstractMeasure, "laws of meanfield.measures", "pass [Uniform(3), ...]")
     if any(law.geometry != laws[0].geometry for law in laws):
         raise ValueError(
             f"expected laws on one geometry, got {[law.geometry for law in laws]}; "

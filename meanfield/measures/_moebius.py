@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import check_direction, check_nonnegative, guard
+from .._checks import check_direction, check_draws, check_nonnegative, guard
 from .._typing import Key, Points, Scalar
 from ..geometry import Sphere
 from ._base import AbstractMeasure
@@ -44,12 +44,14 @@ class MoebiusOrbit(AbstractMeasure):
         )
 
     def sample(self, key: Key, n: int) -> Points:
+        key, n = check_draws(key, n)
         centre = self.r.astype(self.mean.dtype) * self.mean
         shifted = self.geometry.sample(key, n).astype(self.mean.dtype) + centre
         square = jnp.sum(shifted**2, axis=-1, keepdims=True)
         return self.geometry.project((1 - self.r**2) / square * shifted + centre)
 
     def log_density(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
+        x = self.points(x)
         # 1 - 2 r t + r^2 = (1 - r)^2 + r |x - mean|^2, without cancellation near the mean.
         gap = jnp.sum((x - self.mean) ** 2, axis=-1)
         ratio = (1 - self.r) * (1 + self.r) / ((1 - self.r) ** 2 + self.r * gap)

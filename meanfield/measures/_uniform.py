@@ -21,6 +21,7 @@ class Uniform(AbstractMeasure):
         return self.geometry.sample(key, n)
 
     def log_density(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
+        x = self.points(x)
         return jnp.zeros(x.shape[:-1], x.dtype)
 
     def entropy(self) -> Scalar:

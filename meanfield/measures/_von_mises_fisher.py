@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from .._checks import check_direction, check_nonnegative, check_vector
+from .._checks import check_direction, check_draws, check_nonnegative, check_vector
 from .._typing import Key, Points, Scalar
 from ..geometry import Sphere
 from ._base import AbstractMeasure
@@ -45,6 +45,7 @@ class VonMisesFisher(AbstractMeasure):
         self.kappa = check_nonnegative(kappa, "kappa").astype(mean.dtype)
 
     def sample(self, key: Key, n: int) -> Points:
+        key, n = check_draws(key, n)
         polar, side = jax.random.split(key)
         gap = _sample_gap(polar, _no_derivative(self.kappa), n, self.d)[:, None]
         noise = jax.random.normal(side, (n, self.d), self.mean.dtype)
@@ -54,6 +55,7 @@ class VonMisesFisher(AbstractMeasure):
         return self.geometry.project(x)
 
     def log_density(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
+        x = self.points(x)
         # kappa (<mean, x> - 1) without the cancellation near the mean.
         offset = -jnp.sum((x - self.mean) ** 2, axis=-1) / 2
         return self.kappa * offset - _log_partition(self.kappa, self.d)[0]

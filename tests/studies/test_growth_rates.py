@@ -25,7 +25,7 @@ def test_two_heads_add_their_strengths():
 
 def test_strengths_at_low_temperatures_are_numbers():
     """a_k/a_0 tends to 1 like 1 - lambda_k/(2 beta), and the multipliers of USA to 1/sqrt(2 pi beta)."""
-    beta, eigenvalues = 1e3, np.arange(1, 7) ** 2
+    beta, eigenvalues = 1e3, np.arange(1.0, 7) ** 2
     study = GrowthRates(beta=beta)
     closed = {name: study._closed(name, 2, 0.0) / eigenvalues for name in study.attentions}
     # The next terms are lambda_k^2/(8 beta^2) = 1.6e-4 at k = 6, and 1/(8 beta) for the mean.
