@@ -59,6 +59,6 @@ def test_tokens_of_no_mass_have_the_rates_of_the_field_they_are_in():
     np.testing.assert_allclose(rates, exact, atol=1e-12)
     # The energy does not change with tokens of no mass: it falls in no direction.
     assert hessian_index(-Interaction(beta), x, w) == 0
-    for bad in (jnp.array([2.0, -1.0, 0.0]), jnp.ones(3), jnp.ones(2) / 2):
-        with pytest.raises(ValueError, match=r"nonnegative w|of sum 1|of shape"):
+    for bad in (jnp.array([2.0, -1.0, 0.0]), jnp.ones(3)):
+        with pytest.raises(ValueError, match=r"nonnegative w|of sum 1"):
             escape_rates(-Interaction(beta), x, bad)
