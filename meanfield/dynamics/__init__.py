@@ -33,8 +33,10 @@ from ._normalizations import (
 )
 from ._pulls import (
     AbstractPull as AbstractPull,
+    BarycenterPull as BarycenterPull,
     DebiasedPull as DebiasedPull,
     ExactPull as ExactPull,
+    PairwisePull as PairwisePull,
 )
 from ._sinkhorn_flow import SinkhornFlow as SinkhornFlow
 from ._two_cluster import TwoCluster as TwoCluster

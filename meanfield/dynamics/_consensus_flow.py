@@ -2,15 +2,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from .._checks import check_finite, check_instance, check_scalar, check_weights, is_concrete
-from .._hooks import times_of
+from .._hooks import all_of, times_of
 from .._typing import Scalar
 from ..geometry import AbstractGeometry
 from ._base import AbstractParticles
 from ._gates import AbstractGate
-from ._pulls import AbstractPull, DebiasedPull
+from ._pulls import AbstractPull, BarycenterPull
 
 Clouds = Float[Array, "models n d"]
 Gate = Callable[..., Float[Array, "..."]]
@@ -20,17 +20,16 @@ Strength = Scalar | Callable[[Scalar, Any], Scalar]
 class ConsensusFlow(AbstractParticles):
     """N models, each with its flow, pulled toward the Wasserstein barycenter of all.
 
-        x_i' = flow_i(x_i) + strength gate_i u_i,    u_i = -(1/2) grad_1 W2^2(rho_i, bar)
+        x_i' = flow_i(x_i) + strength gate_i u_i,    u_i = T_{i -> bar} - id
 
-    rho_i is the cloud of model i, grad_1 the Wasserstein gradient in it. As u_i is minus a gradient,
-    strength > 0 attracts, at the rate `strength`: alone, it closes a share 1 - e^{-strength t} of a
-    gap; strength < 0 repels.
+    T_{i -> bar} is the optimal map from the cloud of model i to the barycenter, and u_i minus the
+    Wasserstein gradient in that cloud of min_bar sum_j w_j W2^2(rho_j, bar), over 2 w_i: strength > 0
+    attracts, at the rate `strength`: alone, it closes a share 1 - e^{-strength t} of a gap;
+    strength < 0 repels. None of models that all have the same cloud is pulled.
 
-    The barycenter is not computed: u_i is the mean over models of the displacement from i to j,
-    sum_j w_j T_ij - id. That is the displacement to the barycenter wherever optimal maps compose (on
-    the line, for Diracs, for shifted and scaled copies of a law), the first step of the iteration for
-    it elsewhere, and always minus the gradient of `transport.disagreement`, over 2 w_i: without
-    flows of their own the models agree ever more, and none that all have the same cloud is pulled.
+    With `PairwisePull` or `ExactPull` u_i is the mean over models of the displacement from i to j
+    instead, sum_j w_j T_ij - id: the same for two models, and wherever optimal maps compose (on the
+    line, for Diracs, for shifted and scaled copies of a law), cheaper, and off by some percent elsewhere.
 
     The state is [N, n, d]. A model of fewer tokens has a flow with `weights`, 0 for tokens that only
     fill up.
@@ -39,7 +38,8 @@ class ConsensusFlow(AbstractParticles):
     - `strength`: a number, or a function of (t, args), such as `Schedule(times)`.
     - `gate`: when to pull; None for always, `Early(t0)`, `NearSaddles(rate)`, or a function of
       (t, x [N, n, d], velocities of the models' own [N, n, d]) that returns a number or one a model.
-    - `pull`: `DebiasedPull(epsilon)` (by default, epsilon = .3) or `ExactPull()`.
+    - `pull`: `BarycenterPull()` by default, `PairwisePull()` or `ExactPull()`. Where its iterations do
+      not converge the drift is NaN, and a run says so.
     - `shares`: the weights w of the models, of sum 1, uniform by default. A model of share 0 follows.
 
     Raises ValueError for flows that do not fit together.
@@ -70,7 +70,7 @@ class ConsensusFlow(AbstractParticles):
                 f"expected a gate or None, got {gate!r}; pass Early(t0), for instance."
             )
         self.gate = gate
-        pull = DebiasedPull() if pull is None else pull
+        pull = BarycenterPull() if pull is None else pull
         self.pull = check_instance(pull, AbstractPull, "a pull", "pass ExactPull(), for instance")
         self.shares = None if shares is None else check_weights(shares, len(self.flows), "shares")
 
@@ -121,10 +121,11 @@ class ConsensusFlow(AbstractParticles):
 
     def _control(self, t: Scalar, x: Clouds, own: Clouds, args: Any) -> Clouds:
         strength = self.strength(t, args) if callable(self.strength) else self.strength
-        masses = self.masses(x)
-        move = self.pull(self.geometry, x, self._shares(x), masses)
-        gate = self._gate(t, x, own, masses)
-        return jnp.asarray(strength).astype(x.dtype) * gate.reshape(-1, 1, 1) * move
+        gate = self._gate(t, x, own, self.masses(x))
+        return jnp.asarray(strength).astype(x.dtype) * gate.reshape(-1, 1, 1) * self._pull(x)
+
+    def _pull(self, x: Clouds) -> Clouds:
+        return self.pull(self.geometry, x, self._shares(x), self.masses(x))
 
     def _gate(self, t: Scalar, x: Clouds, own: Clouds, masses) -> Float[Array, "..."]:
         if self.gate is None:
@@ -155,6 +156,11 @@ class ConsensusFlow(AbstractParticles):
     def jumps(self) -> Float[Array, " jumps"] | None:
         parts = (*self.flows, self.gate) if isinstance(self.gate, AbstractGate) else self.flows
         return times_of(part.jumps() for part in parts)
+
+    def solved(self, t: Scalar, state: Clouds, args: Any) -> Bool[Array, ""] | None:
+        pairs = zip(self.flows, state, strict=True)
+        own = all_of(flow.solved(t, x, args) for flow, x in pairs)
+        return all_of([own, jnp.isfinite(self._pull(state)).all()])
 
     def reweight(self, weights) -> "ConsensusFlow":
         raise ValueError(

@@ -3,23 +3,38 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PyTree
+from scipy.optimize import minimize
 
-from .._checks import check_positive, guard
+from .._checks import check_integer, check_positive, guard
 from .._typing import Scalar
+
+_FEASIBLE = 0.01
+"""How much the cost may exceed its bound, in relative terms."""
+_STATIONARY = 0.03
+"""The residual of stationarity up to which a control counts as optimal. Where effort is quadratic and the
+constraint linear, the effort exceeds the least by a share r^2/(1 - r^2)."""
 
 
 class LeastEffort(eqx.Module):
     """A control that reaches a goal at little effort.
 
-    `control` as it was given; its `effort` and the `cost` that is left; `converged`, whether the cost
-    is within the bound to 1 %; `iterations`.
+    `control` as it was given; its `effort` and the `cost` that is left; `residual`, how far it is from
+    optimal; `multiplier`, the percents of effort that one percent of the bound costs; `iterations`.
+    `converged`: whether the cost is within the bound to 1 %, and the conditions of Karush, Kuhn and
+    Tucker hold: a multiplier >= 0 makes the residual |grad log effort + multiplier grad log cost| /
+    |grad log effort| at most .03, and the cost is at its bound to 1 %. Such a control is optimal among
+    those nearby if they satisfy the usual second-order conditions.
     """
 
     control: PyTree[Array]
     effort: Scalar
     cost: Scalar
+    residual: Scalar
+    multiplier: Scalar
     converged: Bool[Array, ""]
     iterations: Int[Array, ""]
 
@@ -37,7 +52,8 @@ def least_effort(
 
         min effort(c)  subject to  log(cost(c)/bound) <= 0
 
-    by an augmented Lagrangian (Hestenes; Powell): gradient steps on
+    by sequential quadratic programming (Kraft; SciPy's SLSQP), on the host. With an `optimizer` by an
+    augmented Lagrangian instead (Hestenes; Powell), which can do with kinks: gradient steps on
 
         log effort + (max(0, m + penalty log(cost/bound))^2 - m^2)/(2 penalty)
 
@@ -48,26 +64,81 @@ def least_effort(
       `disagreement` of the end, by `simulate(..., dt=dt, args=control)`.
     - `control`: where to start, such as the values of a constant schedule [k]: not at no effort, whose
       logarithm has no slope.
-    - `optimizer`: of optax; `optax.adam(0.05)` by default.
+    - `optimizer`: of optax, such as `optax.adam(0.05)`. `iterations`: its steps, or, at most, those of
+      SLSQP. `penalty` is that of the augmented Lagrangian.
 
-    Stands above `solve` because what it optimizes is a whole run.
-    Raises ValueError for a start without effort, and for bound or penalty that are not positive.
+    Stands above `solve` because what it optimizes is a whole run. Not to be jitted.
+    Raises ValueError for a start without effort, and for bound, penalty or iterations that are not
+    positive. Source: Nocedal and Wright, Numerical Optimization (2006), chapters 12, 17 and 18.
     """
-    optimizer = optax.adam(0.05) if optimizer is None else optimizer
     bound = check_positive(bound, "bound", "pass a part of the cost without control")
     penalty = check_positive(penalty, "penalty")
+    iterations = check_integer(iterations, "iterations")
     effort, _ = _outcome(outcome, control)
     message = "expected a start of positive effort, got none; pass 0.1 * jax.numpy.ones(k)."
     control = guard(control, effort > 0, message)
-    control = _descend(outcome, control, bound, optimizer, iterations, penalty)
-    effort, cost = _outcome(outcome, control)
-    converged = (cost <= 1.01 * bound.astype(cost.dtype)) & jnp.isfinite(effort)
-    return LeastEffort(control, effort, cost, converged, jnp.asarray(iterations))
+    if optimizer is None:
+        control, iterations = _program(outcome, control, bound, iterations)
+    else:
+        control = _descend(outcome, control, bound, optimizer, iterations, penalty)
+    return _judged(outcome, control, bound, jnp.asarray(iterations))
 
 
 @eqx.filter_jit
 def _outcome(outcome, control) -> tuple[Scalar, Scalar]:
     return outcome(control)
+
+
+@eqx.filter_jit
+def _slopes(outcome, flat: Float[Array, " k"], unravel: Callable):
+    """log effort and log cost, and their gradients [2, k]."""
+
+    def logs(flat):
+        values = jnp.log(jnp.stack(outcome(unravel(flat))))
+        return values, values
+
+    slopes, values = jax.jacrev(logs, has_aux=True)(flat)
+    return values, slopes
+
+
+def _program(outcome, control, bound, iterations: int) -> tuple[PyTree[Array], int]:
+    """SciPy's SLSQP on log effort, in double precision."""
+    first, unravel = ravel_pytree(control)
+    known: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
+
+    def at(flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if (key := flat.tobytes()) not in known:
+            known.clear()
+            found = _slopes(outcome, jnp.asarray(flat, first.dtype), unravel)
+            known[key] = tuple(np.asarray(part, np.float64) for part in found)
+        return known[key]
+
+    limit = float(np.log(float(bound)))
+    within = {
+        "type": "ineq",
+        "fun": lambda flat: limit - at(flat)[0][1],
+        "jac": lambda flat: -at(flat)[1][1],
+    }
+    found = minimize(
+        lambda flat: (at(flat)[0][0], at(flat)[1][0]), np.asarray(first, np.float64), jac=True,
+        method="SLSQP", constraints=[within], options={"maxiter": iterations, "ftol": 1e-9},
+    )  # fmt: skip
+    return unravel(jnp.asarray(found.x, first.dtype)), int(found.nit)
+
+
+@eqx.filter_jit
+def _judged(outcome, control, bound, iterations) -> LeastEffort:
+    """The control with its multiplier, that of least squares, and whether both are optimal."""
+    flat, unravel = ravel_pytree(control)
+    (log_effort, log_cost), (effort_slope, cost_slope) = _slopes(outcome, flat, unravel)
+    square = cost_slope @ cost_slope
+    multiplier = jnp.maximum(-(effort_slope @ cost_slope) / jnp.where(square > 0, square, 1), 0)
+    left = jnp.linalg.norm(effort_slope + multiplier * cost_slope)
+    residual = left / jnp.linalg.norm(effort_slope)
+    excess = log_cost - jnp.log(bound.astype(log_cost.dtype))
+    converged = (jnp.abs(excess) <= _FEASIBLE) & (residual <= _STATIONARY)
+    effort, cost = jnp.exp(log_effort), jnp.exp(log_cost)
+    return LeastEffort(control, effort, cost, residual, multiplier, converged, iterations)
 
 
 @eqx.filter_jit

@@ -4,12 +4,16 @@ from ._barycenter import Barycenter as Barycenter, barycenter as barycenter
 from ._bures import bures as bures, gaussian_wasserstein as gaussian_wasserstein
 from ._circle import wasserstein_circle as wasserstein_circle
 from ._consensus import (
+    barycenter_displacement as barycenter_displacement,
     consensus_displacement as consensus_displacement,
     disagreement as disagreement,
 )
 from ._costs import SquaredEuclidean as SquaredEuclidean, SquaredGeodesic as SquaredGeodesic
 from ._coupling import Coupling as Coupling
-from ._displacement import displacement as displacement
+from ._displacement import (
+    displacement as displacement,
+    plan_displacement as plan_displacement,
+)
 from ._divergence import Divergence as Divergence, sinkhorn_divergence as sinkhorn_divergence
 from ._domains import (
     AbstractDomain as AbstractDomain,

@@ -9,8 +9,8 @@ from .._checks import check_integer, check_positive
 from .._typing import Points, Scalar, Weights
 from ._costs import SquaredEuclidean
 from ._coupling import masses_of, weights_or_uniform
-from ._displacement import check_epsilon
-from ._free_support import Models, iterate
+from ._displacement import RELATIVE_EPSILON, certified, check_epsilon, regularization
+from ._free_support import Models, apart, iterate
 from ._geometry import as_cost
 from ._spaces import space_of
 from ._wasserstein import check_cloud
@@ -23,7 +23,8 @@ class Barycenter(eqx.Module):
     mean square, in units of sqrt(epsilon); `bias`, that of the debiased step, in units of length: the
     gradient that is left of the debiased objective, over twice the mass of a point. It is the error
     times sqrt(epsilon), or, with `debiased=False`, how strongly entropy contracts the result.
-    `iterations`; `converged`; `epsilon`.
+    `iterations`; `converged`, whether the error is within the tolerance; `epsilon`. Where Sinkhorn's
+    iteration behind a step did not converge, error and bias are NaN and `converged` is False.
     """
 
     points: Points
@@ -43,11 +44,12 @@ def barycenter(
     cost=None,
     epsilon: Scalar | float | None = None,
     start: Float[Array, "k _"] | None = None,
+    start_masses: Float[Array, " k"] | None = None,
     debiased: bool = True,
     tol: float = 1e-3,
     max_steps: int = 200,
 ) -> Barycenter:
-    """The Wasserstein barycenter of N clouds, as k equal points that are free to move.
+    """The Wasserstein barycenter of N clouds, as k points of fixed masses that are free to move.
 
         argmin_x sum_i w_i S_epsilon(x, x_i),  by  x <- exp_x(sum_i w_i displacement(x, x_i))
 
@@ -58,16 +60,17 @@ def barycenter(
       uniform by default.
     - `cost`: `SquaredEuclidean()` by default, `SquaredGeodesic()` on a sphere.
     - `epsilon`: in units of the cost; by default a fifth of the mean cost over all points.
-    - `start` [k, d]: where the points start, the first cloud by default.
+    - `start` [k, d]: where the points start, and `start_masses` [k], those which they keep, uniform by
+      default. Without a start the first cloud with its masses, but where points of it coincide,
+      which could not part, means of points of all clouds.
     - `debiased`: False leaves out the plan of x with itself, and the cloud contracts.
     - `tol`: the length of a step, in units of sqrt(epsilon), at which to stop.
 
-    Three normal clouds of 150 points: the covariance came out 1.9, 1.4 and .8 % from that of the exact
-    barycenter at epsilon = .02, .07 and .25 of the mean cost, in 100, 50 and 40 steps, the mean to
-    1e-7; without debiasing it was 9, 24 and 73 % too small. Detail below sqrt(epsilon) stays that of the
-    start. Exact: `quantile_barycenter` on the line, `gaussian_barycenter` of normal laws. May be
-    jitted and vmapped. Points are differentiable in clouds, masses, weights and epsilon, forward and
-    backward, by the implicit function theorem; what the start decides counts as constant.
+    The end is a critical point near the start. Detail below sqrt(epsilon) stays that of the start.
+    Between antipodes one geodesic is chosen. Exact: `quantile_barycenter` on the line,
+    `gaussian_barycenter` of normal laws. May be jitted and vmapped. Points are differentiable in clouds,
+    masses, weights and epsilon, forward and backward, by the implicit function theorem; what the start
+    decides counts as constant, and a derivative that is not found is NaN.
 
     Raises ValueError for shapes that do not fit, for a cost that is no squared distance, and for epsilon
     and tol that are not positive.
@@ -81,23 +84,32 @@ def barycenter(
     clouds = [check_cloud(cloud, cost, "clouds") for cloud in clouds]
     x, a = _padded(clouds, masses)
     w = weights_or_uniform(weights, x.shape[0], x.dtype, "weights")
-    start = clouds[0] if start is None else check_cloud(start, cost, "start")
-    if start.shape[1] != x.shape[2]:
-        raise ValueError(
-            f"expected a start in R^{x.shape[2]}, as the clouds, got R^{start.shape[1]}; leave it out."
-        )
     if epsilon is None:
-        pooled = x.reshape(-1, x.shape[2]), (w[:, None] * a).ravel()
-        mean = pooled[1] @ cost.all_pairs(pooled[0], pooled[0]) @ pooled[1]
-        epsilon = 0.2 * jax.lax.stop_gradient(mean)
-    models = Models(x, a, w, cost, space(x.shape[2]), check_epsilon(epsilon, x))
+        pooled = jax.lax.stop_gradient((x.reshape(-1, x.shape[2]), (w[:, None] * a).ravel()))
+        epsilon = regularization(None, RELATIVE_EPSILON, *pooled, cost)
+    else:
+        epsilon = check_epsilon(epsilon, x)
+    models = Models(x, a, w, cost, space(x.shape[2]), epsilon)
+    points, mass = _start(models, start, start_masses, clouds[0].shape[0])
     threshold = threshold.astype(x.dtype)
-    points, size, bias, count = iterate(
-        models, start.astype(x.dtype), debiased, threshold, max_steps
-    )
-    uniform = jnp.full(points.shape[0], 1 / points.shape[0], x.dtype)
-    error = size / jnp.sqrt(models.epsilon)
-    return Barycenter(points, uniform, error, bias, count, error <= threshold, models.epsilon)
+    points, size, bias, count, ok = iterate(models, points, mass, debiased, threshold, max_steps)
+    error = certified(size / jnp.sqrt(epsilon), ok)
+    return Barycenter(points, mass, error, certified(bias, ok), count, error <= threshold, epsilon)
+
+
+def _start(models: Models, start, masses, first: int) -> tuple[Points, Weights]:
+    """Where the points start, and their masses: `first` points of the first cloud by default."""
+    d, dtype = models.x.shape[2], models.x.dtype
+    if start is None:
+        points, own = models.x[0, :first], models.a[0, :first]
+        masses = own if masses is None else weights_or_uniform(masses, first, dtype, "start_masses")
+        return jax.lax.stop_gradient(apart(models, points, masses)), masses
+    start = check_cloud(start, models.cost, "start").astype(dtype)
+    if start.shape[1] != d:
+        raise ValueError(
+            f"expected a start in R^{d}, as the clouds, got R^{start.shape[1]}; leave it out."
+        )
+    return start, weights_or_uniform(masses, start.shape[0], dtype, "start_masses")
 
 
 def _padded(clouds: list[Points], masses) -> tuple[Array, Array]:

@@ -11,12 +11,14 @@ import meanfield as mf
 from meanfield.attention import Softmax
 from meanfield.dynamics import (
     AttentionFlow,
+    BarycenterPull,
     ConsensusFlow,
     DebiasedPull,
     Drift,
     Early,
     ExactPull,
     NearSaddles,
+    PairwisePull,
     Schedule,
 )
 from meanfield.geometry import Euclidean, Sphere
@@ -78,6 +80,61 @@ def test_exact_and_debiased_pulls_agree_on_shifts():
     for flow in (REST, Drift(PLANE, still, weights=weights)):
         exact = ConsensusFlow([flow] * 3, 1.0, pull=ExactPull()).control(T0, SHIFTED)
         assert_allclose(exact[:, :3], smooth[:, :3], atol=1e-9)
+
+
+def test_power_weighs_tokens_by_mass_and_models_by_share():
+    weights, shares = jnp.array([0.4, 0.3, 0.3, 0.0, 0.0, 0.0]), jnp.array([0.5, 0.3, 0.2])
+    flow = ConsensusFlow(
+        [Drift(PLANE, still, weights=weights)] * 3,
+        2.0,
+        lambda t, x, v: jnp.array([1.0, 0.5, 0.25]),
+        pull=ExactPull(),
+        shares=shares,
+    )
+    x = SHIFTED.at[:, 3:].set(9.0)
+    means = jnp.einsum("n,mnd->md", weights, x)
+    gaps = jnp.sum((shares @ means - means) ** 2, axis=1)
+    # Copies of one cloud are pulled as their means are, with the factors 2 * gate.
+    exact = shares @ (jnp.array([4.0, 1.0, 0.25]) * gaps)
+    assert_allclose(flow.power(T0, x), exact, rtol=1e-12)
+    # Of tokens that differ in how far they go: two models of two tokens, moved by 1 and 3 at .9 : .1.
+    line = Drift(Euclidean(1), still, weights=jnp.array([0.9, 0.1]))
+    pair = ConsensusFlow([line] * 2, 1.0, pull=ExactPull(), shares=jnp.array([0.75, 0.25]))
+    x = jnp.array([[[0.0], [10.0]], [[4.0], [22.0]]])
+    # Displacements: .25 (4, 12) in the first and -.75 (4, 12) in the second.
+    square = 0.9 * 4.0**2 + 0.1 * 12.0**2
+    assert_allclose(pair.power(T0, x), (0.75 * 0.0625 + 0.25 * 0.5625) * square, rtol=1e-12)
+
+
+def test_the_pull_scales_with_the_clouds():
+    """Two clouds at any scale: marginals are right, so that means are pulled by half their gap."""
+    keys = jax.random.split(jax.random.key(3))
+    x = jnp.stack([jax.random.normal(k, (8, 2)) for k in keys]).at[1, :, 0].add(2.0)
+    half = (x[1].mean(axis=0) - x[0].mean(axis=0)) / 2
+    flow = ConsensusFlow([REST] * 2, 1.0)
+    assert isinstance(flow.pull, BarycenterPull)
+    for scale in (1.0, 20.0, 100.0, 1e4):
+        pull = control(flow, scale * x).mean(axis=1) / scale
+        assert_allclose(pull[0], half, rtol=1e-6)
+        assert_allclose(pull.sum(axis=0), 0, atol=1e-7)
+    # At a fixed epsilon that is far too small for the clouds no number is given, and a run says so.
+    starved = ConsensusFlow([REST] * 2, 1.0, pull=PairwisePull(1e-5, max_iterations=1))
+    assert jnp.isnan(control(starved, x)).all()
+    run = mf.simulate(starved, x, jnp.array([0.0, 0.5]), dt=0.5, throw=False)
+    assert not run.ok and not run.stats["converged"]
+    with pytest.raises(Exception, match="converge"):
+        mf.simulate(starved, x, jnp.array([0.0, 0.5]), dt=0.5)
+
+
+@pytest.mark.parametrize("pull", [None, PairwisePull(), ExactPull()], ids=["true", "pairs", "exact"])
+def test_models_at_opposite_poles_are_pulled_together(pull):
+    pole = jnp.tile(jnp.array([0.0, 0.0, 1.0]), (2, 1))
+    flow = ConsensusFlow([Drift(SPHERE, still)] * 2, 1.0, pull=pull)
+    move = control(flow, jnp.stack([pole, -pole]))
+    # A quarter turn each, to one point on the equator.
+    assert_allclose(jnp.linalg.norm(move, axis=-1), jnp.pi / 2, rtol=1e-7)
+    assert_allclose(move[0], move[1], atol=1e-7)
+    assert_allclose(move[..., 2], 0, atol=1e-7)
 
 
 def test_filling_up_changes_nothing():

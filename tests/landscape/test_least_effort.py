@@ -1,10 +1,17 @@
+"""Controls of least effort against problems that are solved by hand."""
+
 import jax.numpy as jnp
+import numpy as np
+import optax
 import pytest
 from numpy.testing import assert_allclose
 
 from meanfield.landscape import least_effort
 
 TIMES = jnp.linspace(0.0, 1.0, 5)
+START = jnp.array([0.1, 3.0, 0.2, 0.1, 2.0])
+PUSH = jnp.array([1.0, 2.0, 0.5])
+PRICE = jnp.array([1.0, 3.0, 0.2])
 
 
 def outcome(values):
@@ -12,18 +19,68 @@ def outcome(values):
     return jnp.trapezoid(values**2, TIMES), jnp.exp(-2 * jnp.trapezoid(values, TIMES))
 
 
+def linear(values):
+    """A gap 1 - <push, c> at the price sum price c^2: the goal |gap|^2."""
+    return PRICE @ values**2, (1 - PUSH @ values) ** 2
+
+
 def test_the_least_effort_is_spread_evenly():
-    start = jnp.array([0.1, 3.0, 0.2, 0.1, 2.0])
-    found = least_effort(outcome, start, jnp.exp(-2.0), iterations=400)
+    found = least_effort(outcome, START, jnp.exp(-2.0))
     assert found.converged
-    # Of all controls of integral 1 the constant has the least square; Adam's steps leave 1 %.
-    assert_allclose(found.effort, 1.0, atol=0.02)
-    assert_allclose(found.control, 1.0, atol=0.1)
+    # Of all controls of integral 1 the constant has the least square.
+    assert_allclose(found.effort, 1.0, rtol=1e-5)
+    assert_allclose(found.control, 1.0, atol=1e-2)
+    # effort = (log bound)^2/4: d log effort = -2 d log(bound)/log(1/bound) = -d log bound.
+    assert_allclose(found.multiplier, 1.0, rtol=1e-2)
+
+
+def test_a_linear_goal_is_met_at_the_effort_of_its_dual():
+    """min sum p c^2 with <b, c> = g has the value g^2 / sum(b^2/p)."""
+    bound = 1e-3
+    least = (1 - bound**0.5) ** 2 / float(jnp.sum(PUSH**2 / PRICE))
+    found = least_effort(linear, jnp.array([0.9, 0.0, 0.1]), bound)
+    assert found.converged
+    # SLSQP leaves 1e-9 of the logarithms.
+    assert_allclose(found.effort, least, rtol=1e-6)
+    early = least_effort(linear, jnp.array([0.9, 0.0, 0.1]), bound, iterations=1)
+    assert not early.converged
+
+
+def test_what_is_feasible_but_dear_has_not_converged():
+    # One control alone reaches the goal: 22 % dearer than the least, but within the bound.
+    gap = 1 - 1e-3**0.5
+    dear = jnp.array([gap * 0.3, 0.0, gap * 1.4])
+    still = optax.sgd(0.0)
+    found = least_effort(linear, dear, 1e-3, optimizer=still, iterations=1)
+    least = gap**2 / float(jnp.sum(PUSH**2 / PRICE))
+    assert found.cost <= 1.01e-3 and found.effort > 1.2 * least
+    assert not found.converged and found.residual > 0.3
+
+
+def test_the_augmented_lagrangian_learns_its_multiplier():
+    """log effort = 2 log c and log cost = -4 c: the multiplier is .5, where it starts from 1.
+
+    With m held at 1 the least of the Lagrangian is off the bound: its slope 2/c = 4 (m + 10 excess)
+    has the excess (.5 - 1)/10 = -5 %, c = 1.0125.
+    """
+
+    def one(value):
+        return value[0] ** 2, jnp.exp(-4 * value[0])
+
+    found = least_effort(
+        one, jnp.array([0.8]), float(np.exp(-4)), optimizer=optax.sgd(0.005), iterations=300
+    )
+    assert found.converged
+    assert_allclose(found.control, 1.0, rtol=1e-3)
+    assert_allclose(found.multiplier, 0.5, rtol=1e-3)
 
 
 def test_a_goal_out_of_reach_is_reported():
-    found = least_effort(outcome, jnp.ones(5), 1e-6, iterations=2)
-    assert not found.converged
+    for optimizer in (None, optax.adam(0.05)):
+        found = least_effort(outcome, jnp.ones(5), 1e-9, iterations=2, optimizer=optimizer)
+        assert not found.converged
+    nothing = least_effort(lambda c: (jnp.sum(c**2), jnp.exp(0 * c[0])), jnp.ones(2), 0.1)
+    assert not nothing.converged
 
 
 @pytest.mark.parametrize(
