@@ -9,7 +9,7 @@ import xarray as xr
 from scipy.optimize import brentq
 
 from ..attention import Softmax
-from ..dynamics import AttentionFlow, ConsensusFlow, DebiasedPull
+from ..dynamics import AttentionFlow, ConsensusFlow, PairwisePull
 from ..geometry import Sphere
 from ..solve import simulate
 from ._base import Claim, Study
@@ -55,7 +55,7 @@ class ConsensusThreshold(Study):
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         sphere = Sphere(3)
         flows = [AttentionFlow(sphere, Softmax(b), potential=_wells) for b in self.betas]
-        flow = ConsensusFlow(flows, _strength, pull=DebiasedPull(0.3, 1e-8))
+        flow = ConsensusFlow(flows, _strength, pull=PairwisePull(0.3, 1e-8))
         # Clouds of opposite minds, on one meridian but for their noise.
         side = jnp.array([1.2, -0.9])[:, None, None] * jnp.array([0.0, 0.0, 1.0])
         noise = 0.3 * jax.random.normal(jax.random.key(self.seed), (2, self.n, 3))

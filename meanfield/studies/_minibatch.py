@@ -34,8 +34,7 @@ class Minibatch(Study):
     Over (d, epsilon, b), with epsilon in units of the mean cost; `bias_slope` and `spread_slope` are
     the fitted powers p of b, with errors, in c b^p e^{r/b} for the bias, c b^p for the spread. `full`
     is S. `converged` is the share of batches whose iteration converged. The bias is the larger the
-    smaller epsilon and the larger d, and is then slower to reach that order: for d = 8 and
-    epsilon = .1, b^(-.65) fits it between b = 16 and 256.
+    smaller epsilon and the larger d, and is then slower to reach that order.
 
     Source: del Barrio, Gonzalez-Sanz, Loubes and Niles-Weed, arXiv 2204.09105.
     """

@@ -74,11 +74,18 @@ def fixed_support_barycenter(
     masses = _check_densities(domain, densities)
     dtype = masses.dtype
     share = weights_or_uniform(weights, masses.shape[0], dtype, "weights")
-    epsilon, tol = check_epsilon(epsilon, masses), check_positive(tol, "tol", "pass tol=1e-7")
+    epsilon = check_epsilon(epsilon, masses)
+    enough = check_positive(tol, "tol", "pass tol=1e-7").astype(dtype)
     inputs = _kernel(domain, epsilon), masses, share, epsilon
     geometry, a, share, epsilon = nondifferentiable(inputs, msg=_NO_GRADIENT)
     found = _solve(
-        geometry, a, share, epsilon, tol.astype(dtype), debiased, check_integer(max_steps, "max_steps")
+        geometry,
+        a,
+        share,
+        epsilon,
+        enough,
+        debiased,
+        check_integer(max_steps, "max_steps"),
     )
     mass, error, steps, converged = found
     return FixedSupportBarycenter(mass / domain.weights.astype(dtype), error, steps, converged)

@@ -67,7 +67,7 @@ def _descend(p: Models, start: Points, mass: Weights, debiased: bool, tol: Scala
     # The first of the fields is that of the start, to which no step has led.
     far, count = jnp.full((), jnp.inf, start.dtype), jnp.full((), -1)
     first = start, 0 * start, no_potentials(p, start), far, jnp.asarray(True), count
-    points, move, potentials, size, ok, count = jax.lax.while_loop(going, step, first)
+    points, _, potentials, size, ok, count = jax.lax.while_loop(going, step, first)
     if debiased:
         return points, size, size, count, ok
     unbiased, _, known = field(p, points, mass, True, potentials, inner)
@@ -140,7 +140,10 @@ def field(
     move, ok = jnp.tensordot(p.w, pulls, 1), known.all()
     if not debiased:
         return move, Potentials(f, start.own), ok
-    geometry, init = point_geometry(points, points, p.cost, epsilon=p.epsilon), (start.own,) * 2
+    geometry, init = (
+        point_geometry(points, points, p.cost, epsilon=p.epsilon),
+        (start.own, start.own),
+    )
     s = solve(
         geometry, mass, mass, init=init, tol=tol, symmetric=True, max_iterations=max_iterations
     )

@@ -126,7 +126,9 @@ def test_the_pull_scales_with_the_clouds():
         mf.simulate(starved, x, jnp.array([0.0, 0.5]), dt=0.5)
 
 
-@pytest.mark.parametrize("pull", [None, PairwisePull(), ExactPull()], ids=["true", "pairs", "exact"])
+@pytest.mark.parametrize(
+    "pull", [None, PairwisePull(), ExactPull()], ids=["true", "pairs", "exact"]
+)
 def test_models_at_opposite_poles_are_pulled_together(pull):
     pole = jnp.tile(jnp.array([0.0, 0.0, 1.0]), (2, 1))
     flow = ConsensusFlow([Drift(SPHERE, still)] * 2, 1.0, pull=pull)

@@ -27,9 +27,10 @@ CLOUDS = jax.random.normal(jax.random.key(0), (3, 8, 2)) + jnp.arange(3.0)[:, No
 
 
 def normals(domain, *laws):
-    return jnp.stack(
-        [domain.evaluate(lambda p: jnp.exp(-((p[0] - m) ** 2) / (2 * s**2))) for m, s in laws]
-    )
+    def density(m, s):
+        return domain.evaluate(lambda p: jnp.exp(-((p[0] - m) ** 2) / (2 * s**2)))
+
+    return jnp.stack([density(*law) for law in laws])
 
 
 def test_a_kernel_below_the_least_number_gives_the_same_barycenter():
@@ -164,7 +165,9 @@ def test_a_pairwise_mean_is_not_the_displacement_to_the_barycenter():
     def errors(covs):
         def off(end, exact, cov):
             gap = end - exact
-            return jnp.sqrt(jnp.trace(gap @ cov @ gap) / jnp.trace((exact - eye) @ cov @ (exact - eye)))
+            return jnp.sqrt(
+                jnp.trace(gap @ cov @ gap) / jnp.trace((exact - eye) @ cov @ (exact - eye))
+            )
 
         bar = gaussian_barycenter([Gaussian(jnp.zeros(2), c) for c in covs], tol=1e-8).law.cov
         exact, steps = _maps(covs[0], bar), []
@@ -174,7 +177,9 @@ def test_a_pairwise_mean_is_not_the_displacement_to_the_barycenter():
             at = mean @ at @ mean
             steps.append(off(_maps(covs[0], at), exact, covs[0]))
         pair = off(sum(_maps(covs[0], c) for c in covs) / 3, exact, covs[0])
-        two = _maps(covs[0], gaussian_barycenter([Gaussian(jnp.zeros(2), c) for c in covs[:2]]).law.cov)
+        two = _maps(
+            covs[0], gaussian_barycenter([Gaussian(jnp.zeros(2), c) for c in covs[:2]]).law.cov
+        )
         half = off((eye + _maps(covs[0], covs[1])) / 2, two, covs[0])
         return jnp.stack([pair, *steps, half])
 
