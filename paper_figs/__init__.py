@@ -27,8 +27,9 @@ under the figure's name. A complete one, `fig_textbook_decay.py`:
         return fig
 
 `STUDIES` is what the paper shows; `DEMO` (optional) is what `make demo` shows in about a minute: a
-module without it is left out there. The first line of the docstring is what `--list` prints. With
-`animate(results) -> matplotlib.animation.Animation` (see `meanfield.viz.film`) there is a GIF too.
+module without it is left out there, and refused if it is named. The first line of the docstring is
+what `--list` prints. With `animate(results) -> matplotlib.animation.Animation` (see
+`meanfield.viz.film`) there is a GIF too.
 '''
 
 import os

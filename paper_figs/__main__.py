@@ -50,7 +50,7 @@ class Options:
     tiny: tyro.conf.FlagCreatePairsOff[bool] = False
     """Every study in seconds: a rehearsal."""
     demo: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Reduced studies, and only the figures that have them."""
+    """Reduced studies, and only the figures that have them; one that is named must."""
     out: Path = Path("results")
     """Folder for the figures, the studies' results and claims.json."""
     keep: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -91,9 +91,17 @@ def _select(options: Options) -> dict[str, ModuleType]:
     asked = [n if n.startswith("fig_") else f"fig_{n}" for n in options.names] or found
     names = [choose(name, found, "figure", "python -m paper_figs --list") for name in asked]
     modules = {name: importlib.import_module(f"{__package__}.{name}") for name in names}
-    kept = {n: m for n, m in modules.items() if not options.demo or hasattr(m, "DEMO")}
+    lack = [
+        name for name, module in modules.items() if options.demo and not hasattr(module, "DEMO")
+    ]
+    if options.names and lack:
+        raise ValueError(
+            f"expected figures that have a demo, got {', '.join(lack)}; leave out --demo, or pass "
+            "--tiny instead."
+        )
+    kept = {name: module for name, module in modules.items() if name not in lack}
     if not kept:
-        raise ValueError("expected a figure to draw, got none; see python -m paper_figs --list")
+        raise ValueError("expected a figure to draw, got none; see python -m paper_figs --list.")
     return kept
 
 

@@ -40,10 +40,13 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
         for ax, label in zip(axes[-2:, 0], ("tokens on S²", "heat kernel"), strict=True):
             ax.text(-0.04, 0.5, label, transform=ax.transAxes, rotation=90, ha="right", va="center")
         for row, time in zip(axes[-2:].T, times, strict=True):
-            norm = _norm(result.sel(time=time))
+            one = result.sel(time=time)
+            # Few tokens, smoothed by a series that is cut off, come out below 0 in places.
+            below = min(float(one["map"].min()), float(one.kernel_map.min())) < 0
             bar = fig.colorbar(
-                ScalarMappable(norm), ax=list(row), orientation="horizontal", aspect=30, pad=0.02,
+                ScalarMappable(_norm(one)), ax=list(row), orientation="horizontal", aspect=30, pad=0.02,
                 label="density", ticks=MaxNLocator(4, steps=[1, 2, 5, 10]),
+                extend="min" if below else "neither",
             )  # fmt: skip
             bar.ax.xaxis.set_major_formatter("{x:g}")
     return fig
@@ -53,7 +56,8 @@ def _circle(ax: Axes, one: xr.Dataset) -> None:
     width = 2 * np.pi / one.bin.size
     ax.bar(one.bin, one.histogram, width, color="0.8", label="tokens")
     ax.plot(one.angle, one.kernel, color="C0", ls="-", label="heat kernel")
-    ax.set(xlim=(-np.pi, np.pi), ylim=(0, 1.25 * float(one.kernel.max())))
+    top = max(float(one.kernel.max()), float(one.histogram.max()))
+    ax.set(xlim=(-np.pi, np.pi), ylim=(0, 1.1 * top), xlabel="angle")
     ax.set_xticks(np.arange(-2, 3) * np.pi / 2, ["−π", "−π/2", "0", "π/2", "π"])
 
 
@@ -63,7 +67,7 @@ def _norm(one: xr.Dataset) -> PowerNorm:
 
 
 def _cloud(ax: Axes, one: xr.Dataset) -> None:
-    _map(ax, one, np.maximum(one["map"].values, 0))
+    _map(ax, one, one["map"].values)
 
 
 def _kernel(ax: Axes, one: xr.Dataset) -> None:

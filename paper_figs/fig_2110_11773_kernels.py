@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from meanfield.studies import SinkformerKernels
 
@@ -25,7 +26,10 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
         _lines(ax, one, kernel)
         error = float(abs(kernel.sizes["key"] * kernel.sum("query") - 1).max())
         ax.set_title(TITLES[str(kind)].format(error=error))
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    handles, labels = axes[0].get_legend_handles_labels()
+    handles.append(Line2D([], [], color="black", ls="-", lw=2))
+    labels.append("the largest weight; others as thick as they are large")
+    fig.legend(handles, labels, loc="outside lower center", ncols=3)
     return fig
 
 
@@ -39,3 +43,5 @@ def _lines(ax: Axes, one: xr.Dataset, kernel: xr.DataArray) -> None:
     for points, color, name in ((queries, "C3", "queries"), (keys, "C2", "keys")):
         ax.scatter(*points.T, s=18, color=color, edgecolor="black", lw=0.5, zorder=2, label=name)
     ax.set(xticks=[], yticks=[], aspect="equal")
+    ax.margins(0.08)
+    ax.spines[:].set(visible=True, color="0.8", linewidth=0.5)

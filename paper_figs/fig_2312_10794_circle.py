@@ -17,9 +17,7 @@ from meanfield.studies import Trajectories
 SEED = 2
 """Of a start that ends, as most do and the published one does, in two clusters and in three."""
 STUDIES = {
-    f"{mode}, β = {beta:g}": Trajectories(
-        d=2, n=32, beta=beta, seed=SEED, faithful=mode == "layers"
-    )
+    f"{mode} {beta:g}": Trajectories(d=2, n=32, beta=beta, seed=SEED, faithful=mode == "layers")
     for mode in ("flow", "layers")
     for beta in (4.0, 9.0)
 }
@@ -31,7 +29,7 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
     panels = _panels(results)
     rows, columns = len(panels), len(panels[0])
     fig = plt.figure(figsize=(6.75, 2.6 * rows + 0.3))
-    grid = fig.add_gridspec(rows, 2 * columns, width_ratios=[3, 1] * columns)
+    grid = fig.add_gridspec(rows, 2 * columns, width_ratios=[2.4, 1] * columns)
     for row, of_one_beta in enumerate(panels):
         for column, (title, flow, layers) in enumerate(of_one_beta):
             ax = fig.add_subplot(grid[row, 2 * column])
@@ -67,12 +65,12 @@ def _panels(results: dict[str, xr.Dataset]) -> list[list[tuple[str, xr.Dataset, 
     """A row a beta: the title, the flow and the layers of each kind of attention."""
     made = []
     for name, flow in results.items():
-        mode, beta = name.split(", ")
+        mode, beta = name.split(" ")
         if mode == "flow":
-            layers = results[f"layers, {beta}"]
-            kinds = flow.attention.values.tolist()
+            layers = results[f"layers {beta}"]
+            kinds, text = flow.attention.values.tolist(), f"β = {flow.beta:g}"
             made.append(
-                [(f"{a}, {beta}", flow.sel(attention=a), layers.sel(attention=a)) for a in kinds]
+                [(f"{a}, {text}", flow.sel(attention=a), layers.sel(attention=a)) for a in kinds]
             )
     return made
 
@@ -82,7 +80,8 @@ def _modes(results: dict[str, xr.Dataset]) -> tuple[str, str]:
         next(r for name, r in results.items() if name.startswith(mode))
         for mode in ("flow", "layers")
     )
-    return f"accurate: {flow.integrator}", f"as published: {layers.integrator} (USA: smaller)"
+    less = " (USA: smaller)" if "USA" in layers.attention else ""
+    return f"accurate: {flow.integrator}", f"as published: {layers.integrator}{less}"
 
 
 def _moments(one: xr.Dataset) -> tuple[int, int, int]:

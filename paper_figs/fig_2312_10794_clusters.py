@@ -30,11 +30,11 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
     for row, beta in zip(axes, betas, strict=True):
         at = flow.sel(beta=beta)
         for ax, t in zip(row, TIMES, strict=False):
-            circle_points(ax, at.x.sel(time=t, method="nearest").values, area=16)
-            ax.set_title(rf"$\beta = {beta:g}$,  $t = {t}$")
+            seen = at.x.sel(time=t, method="nearest")
+            circle_points(ax, seen.values, area=16)
+            ax.set_title(rf"$\beta = {beta:g}$,  $t = {float(seen.time):g}$")
         _numbers(row[-1], {name: one.sel(d=2, beta=beta) for name, one in results.items()})
     axes[-1, -1].legend(loc="upper left", frameon=False)
-    axes[-1, -1].set_xlabel("clusters at the end")
     return fig
 
 
@@ -46,4 +46,5 @@ def _numbers(ax: Axes, results: dict[str, xr.Dataset]) -> None:
         share = np.bincount(last, minlength=highest + 1)[1:] / last.size
         where = np.arange(1, highest + 1) + shift
         ax.bar(where, share, 0.38, color=f"C{k}", label=at.integrator)
-    ax.set(ylabel="share of starts", ylim=(0, 1.1), xticks=range(1, highest + 1))
+    ax.set(ylabel="share of starts", ylim=(0, 1.3), xticks=range(1, highest + 1))
+    ax.set(yticks=[0, 0.5, 1], xlabel=f"clusters at t = {float(at.time[-1]):g}")

@@ -18,6 +18,7 @@ SHARES = (0.0, 0.2, 0.35, 1.0)
 COLOURS = {"norm": LogNorm(0.03, 30.0), "cmap": "magma"}
 HEIGHTS = {2: 1.3, 3: 1.0}
 """Of the rows, by dimension."""
+ROWS = {2: "circle: density as\nheight over the rim", 3: "sphere: density\nas colour"}
 
 
 def draw(results: dict[str, xr.Dataset]) -> Figure:
@@ -33,9 +34,13 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
         for ax, d in zip(column, film.d.values, strict=True):
             _picture(ax, film, frame, d)
         column[0].set_title(f"t = {float(film.time[frame]):.3g}")
+    for ax, d in zip(axes[:, 0], film.d.values, strict=True):
+        ax.text(-0.04, 0.5, ROWS[d], transform=ax.transAxes, rotation=90, ha="right", va="center")
     if 3 in film.d:
         bar = ScalarMappable(**COLOURS)
-        fig.colorbar(bar, ax=axes[-1], shrink=0.9, label="density", ticks=[0.1, 1, 10])
+        bar.set_array(film.sphere.values)
+        fig.colorbar(bar, ax=axes[-1], shrink=0.9, label="density", ticks=[0.1, 1, 10],
+                     extend=viz.beyond(bar))  # fmt: skip
     return fig
 
 

@@ -56,10 +56,12 @@ def _layers(ax: Axes, layers: xr.Dataset) -> None:
 def _ticks(axis: Axis, labels: dict[float, str]) -> None:
     """These ticks alone, and the limits as they are."""
     limits = axis.get_view_interval()
+    labels = {at: text for at, text in labels.items() if limits[0] <= at <= limits[1]}
     axis.set_ticks(list(labels), labels=list(labels.values()))
     axis.set_ticks([], minor=True)
     axis.axes.set(**{f"{axis.axis_name}lim": limits})
 
 
 def _legend_below(ax: Axes, title: str) -> None:
+    """The legend, which would cover the lines, below the labels."""
     ax.legend(title=title, title_fontsize=7, loc="upper center", bbox_to_anchor=(0.45, -0.2))

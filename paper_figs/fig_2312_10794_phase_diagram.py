@@ -22,12 +22,15 @@ DEMO = {
 }
 
 
+COLUMNS = 3
+
+
 def draw(results: dict[str, xr.Dataset]) -> Figure:
     """Six panels of the published layers above three of the accurate flow."""
     layers, flow = results["layers"], results["flow"]
     some = flow.isel(d=sorted({0, flow.sizes["d"] // 2, flow.sizes["d"] - 1}))
-    rows = [-(-layers.sizes["d"] // 3), 1]
-    heights = [0.6 + 1.6 * rows[0], 0.6 + 1.6]  # titles and labels of the time above and below
+    rows = [-(-layers.sizes["d"] // COLUMNS), 1]
+    heights = [0.8 + 1.6 * row for row in rows]  # titles above, labels and a legend below
     fig = plt.figure(figsize=(6.75, sum(heights)))
     above, below = fig.subfigures(2, 1, height_ratios=heights)
     h = layers.integrator.rpartition(" ")[2]
@@ -39,17 +42,19 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
 
 
 def _block(part: SubFigure, result: xr.Dataset, rows: int) -> None:
-    axes = part.subplots(rows, 3, sharex=True, sharey=True, squeeze=False)
+    columns = min(COLUMNS, result.sizes["d"])
+    axes = part.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for ax in axes.flat[result.sizes["d"] :]:
-        ax.set_axis_off()
+        ax.remove()
     meshes = [_panel(ax, result.sel(d=d)) for ax, d in zip(axes.flat, result.d, strict=False)]
     for ax in axes[-1]:
         ax.set_xlabel("time $t$")
     for ax in axes[:, 0]:
         ax.set_ylabel(r"$\beta$")
-    axes.flat[result.sizes["d"] - 1].legend(
-        loc="upper left", frameon=False, labelcolor="white", borderaxespad=0.2
-    )
+    curves = {}
+    for ax in axes.flat:
+        curves |= dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+    part.legend(curves.values(), curves, loc="outside lower center", ncols=2)
     label = r"$P\,(\langle x_1, x_2\rangle \geq 1 - \delta)$"
     part.colorbar(meshes[0], ax=axes, label=label, aspect=18 * rows, pad=0.015, ticks=[0, 0.5, 1])
 

@@ -25,7 +25,7 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
     rows = -(-len(panels) // 2)
     fig, axes = plt.subplots(rows, 2, figsize=(6.75, 0.4 + 1.9 * rows), squeeze=False)
     for ax in axes.flat[len(panels) :]:
-        ax.set_axis_off()
+        ax.remove()
     for ax, at in zip(axes.flat, panels, strict=False):
         share = at.probability.transpose("beta", "time")
         mesh = phase_map(ax, at.time, at.beta, share, vmin=0, vmax=1)

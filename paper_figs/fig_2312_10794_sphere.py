@@ -27,8 +27,8 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
     tokens = results["flow"]
     kinds = tokens.attention.values.tolist()
     marks = [tokens.time.values[i] for i in _moments(tokens)]
-    fig = plt.figure(figsize=(6.75, 1.8 * len(kinds) + 1.8))
-    above, below = fig.subfigures(2, 1, height_ratios=[len(kinds), 1])
+    fig = plt.figure(figsize=(6.75, 1.8 * len(kinds) + 2.0))
+    above, below = fig.subfigures(2, 1, height_ratios=[1.8 * len(kinds), 2.0])
     globes = above.subplots(len(kinds), 4, squeeze=False)
     for kind, row in zip(kinds, globes, strict=True):
         for ax, i in zip(row, _moments(tokens), strict=True):
@@ -37,7 +37,7 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
     left, right = below.subplots(1, 2)
     _lines(left, results, "energy", marks)
     left.set_ylabel("energy (1: one cluster)")
-    left.legend()
+    below.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     _lines(right, results, "clusters", marks)
     right.set_ylabel("number of clusters")
     right.set_yscale("log", base=2)
@@ -82,7 +82,8 @@ def _lines(ax: Axes, results: dict[str, xr.Dataset], name: str, marks: list[floa
     for kind in flow.attention.values.tolist():
         ax.plot(flow.time, flow[name].sel(attention=kind), label=f"{kind}: {flow.integrator}")
     for k, kind in enumerate(layers.attention.values.tolist()):
-        label = None if k else "as published: layers, step 0.1 (USA: less)"
+        less = " (USA: less)" if "USA" in layers.attention else ""
+        label = None if k else f"as published: {layers.integrator}{less}"
         ax.plot(layers.time, layers[name].sel(attention=kind), **LAYERS, label=label)
     for mark in marks:
         ax.axvline(mark, color="0.8", linewidth=0.6, linestyle="-", zorder=0)

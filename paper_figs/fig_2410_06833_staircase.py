@@ -46,11 +46,12 @@ def _passages(ax: Axes, result: xr.Dataset) -> None:
         at = result.sel(beta=beta)
         ax.plot(at.exact / at.scale, at.reached, "-", color=f"C{k}")
         label = rf"$\beta={beta:g}$: {float(at.time[-1]):.4g}"
-        ax.plot(at.time / at.scale, at.reached, "o", color=f"C{k}", label=label)
+        ax.plot(at.time / at.scale, at.reached, "o", color=f"C{k}", label=label, clip_on=False)
     ax.axvline(1, color="0.65", linestyle=":", linewidth=0.9, zorder=0)
     handles, labels = ax.get_legend_handles_labels()
     handles.append(Line2D([], [], color="0.4", linestyle="-"))
     labels.append("quadrature")
-    ax.legend(handles, labels, loc="upper left", title="time from 0 to 0.99", title_fontsize=7)
+    ends = f"time from {float(result.reached[0, 0]):.2g} to {float(result.reached[0, -1]):.2g}"
+    ax.legend(handles, labels, loc="upper left", title=ends, title_fontsize=7)
     ax.set(xlabel=r"time $/\ (e^\beta/2\beta)$", ylabel=r"$\langle x, y\rangle$ of two clusters")
-    ax.set(xlim=(0, None), ylim=(0, 1))
+    ax.set(xlim=(0, None), ylim=(0, 1.02))

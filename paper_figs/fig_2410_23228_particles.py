@@ -25,8 +25,9 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
         _histogram(above, one)
         mesh = _times(below, one)
     fig.colorbar(mesh, ax=axes[1], label="density, adaptive steps", extend="both")
-    axes[0, 0].set_ylabel("density")
-    axes[1, 0].set_ylabel("time")
+    for above, below in axes.T:
+        above.set_ylabel("density")
+        below.set_ylabel("time")
     axes[0, 0].legend(loc="upper right")
     return fig
 
@@ -38,8 +39,12 @@ def _histogram(ax: Axes, one: xr.Dataset) -> None:
     edges = width * np.arange(one.angle.size + 1)
     ax.stairs(seen.density, edges, color="C0", linestyle="-", lw=0.9, label="adaptive steps")
     time = float(seen.time)
-    title = rf"$\beta={float(one.beta):g}$, t = {time:g} (step {round(time / 1e-4)})"
-    ax.set(title=title, ylim=(0, 1.3 * float(seen.density.max())))
+    step = round(time / float(one.dt))
+    title = (
+        rf"$\beta={float(one.beta):g}$, {int(one.tokens):,} tokens, t = {time:g} (step {step:,})"
+    )
+    top = max(float(seen.density.max()), float(seen.faithful_density.max()))
+    ax.set(title=title, ylim=(0, 1.3 * top))
 
 
 def _times(ax: Axes, one: xr.Dataset):
@@ -49,6 +54,7 @@ def _times(ax: Axes, one: xr.Dataset):
         one.angle, one.time, density, norm=norm, shading="nearest", rasterized=True
     )
     ax.axhline(one.time[int(one.picture)], color="white", lw=0.8, ls="--")
+    ax.set_title("all times; dashed: that above")
     ax.set(xlabel="angle", xlim=(0, 2 * np.pi), xticks=np.arange(5) * np.pi / 2)
     ax.set_xticklabels(["0", "π/2", "π", "3π/2", "2π"])
     return mesh

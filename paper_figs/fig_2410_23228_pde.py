@@ -21,11 +21,22 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
     for line, beta in zip(axes, result.beta.values, strict=True):
         for ax, noise in zip(line, result.noise.values, strict=True):
             _profiles(ax, result.sel(beta=beta, noise=noise))
-        line[0].set_ylabel("density")
+            ax.set_ylabel("density")
+    fig.supxlabel(_ripples(result), fontsize=7)
     for ax in axes[-1]:
         ax.set(xlabel="angle", xlim=(0, 2 * np.pi), xticks=np.arange(5) * np.pi / 2)
         ax.set_xticklabels(["0", "π/2", "π", "3π/2", "2π"])
     return fig
+
+
+def _ripples(result: xr.Dataset) -> str:
+    """What the wiggles are."""
+    degree = (result.angle.size - 1) // 2
+    return (
+        f"Ripples between clusters are no feature of the law: a series of degree {degree} or so, cut "
+        "off, has them\n(Gibbs) where clusters grow too narrow for it. A run is shown until they "
+        "make the density negative."
+    )
 
 
 def _profiles(ax: Axes, one: xr.Dataset) -> None:

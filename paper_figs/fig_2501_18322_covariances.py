@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from meanfield.studies import Covariances
 
@@ -27,7 +28,7 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
     kinds = [a for a in ("softmax", "L2", "Sinkhorn") if a in paths.attention]
     regimes = [r for r in TITLES if r in paths.regime]
     fig, axes = plt.subplots(
-        len(regimes), len(kinds), figsize=(2.25 * len(kinds), 2.15 * len(regimes)),
+        len(regimes), len(kinds), figsize=(max(2.25 * len(kinds), 4.8), 2.15 * len(regimes) + 0.4),
         subplot_kw={"projection": "3d", "computed_zorder": False}, squeeze=False,
     )  # fmt: skip
     for row, regime in zip(axes, regimes, strict=True):
@@ -43,7 +44,20 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
         )  # fmt: skip
     for ax, kind in zip(axes[0], kinds, strict=True):
         ax.set_title(kind)
+    fig.legend(*_key(), loc="outside lower center", ncols=2)
     return fig
+
+
+def _key() -> tuple[list[Line2D], list[str]]:
+    """What dots, crosses, arrows, colours and the place in the cone stand for."""
+    dot = {"color": "0.4", "linestyle": "none"}
+    made = {
+        "start; colours: its longer axis, black: round": Line2D([], [], marker="o", ms=3, **dot),
+        "end": Line2D([], [], marker="x", ms=4, **(dot | {"color": "black"})),
+        "grows out of the picture": Line2D([], [], marker=r"$\nearrow$", ms=7, **dot),
+        "height: half the trace; out from the axis: how long and thin": Line2D([], [], ls="none"),
+    }
+    return list(made.values()), list(made)
 
 
 def _fate(one: xr.Dataset) -> str:

@@ -19,20 +19,28 @@ TAILS = {
     "Post": r"$e^{-2t}$", "nGPT": r"$e^{-2\alpha t}$", "Sqrt": r"$e^{-4\sqrt{t}}$",
     "Pre": "$t^{-2}$", "Peri": "$t^{-2}$", "Mix": "$t^{-2}$",
 }  # fmt: skip
+KINDS = {"exponential": ("Post", "nGPT", "Sqrt"), "algebraic": ("Pre", "Peri", "Mix")}
+"""Of tails."""
 THEORY: dict = {"color": "black", "linestyle": (0, (1, 2)), "linewidth": 0.9, "zorder": 3}
 
 
 def draw(results: dict[str, xr.Dataset]) -> Figure:
     """The flow early, its two kinds of tails, and layers with random weights."""
     flow, random = results["flow"], results["random"]
-    fig, ((early, depth), (fast, slow)) = plt.subplots(2, 2, figsize=(6.75, 4.8))
+    tails = [(kind, _kept(flow, names)) for kind, names in KINDS.items()]
+    tails = [(kind, names) for kind, names in tails if names]
+    fig = plt.figure(figsize=(6.75, 4.8))
+    above, below = fig.subfigures(2, 1)
+    early, depth = above.subplots(1, 2)
     _early(early, flow)
-    _tails(fast, flow, ("Post", "nGPT", "Sqrt"))
-    _tails(slow, flow, ("Pre", "Peri", "Mix"))
-    fast.set_title("accurate: exponential tails of the flow")
-    slow.set_title("accurate: algebraic tails of the flow")
-    slow.set(xscale="log", xlim=(1, None))
     _depth(depth, random)
+    for ax, (kind, names) in zip(
+        below.subplots(1, len(tails), squeeze=False)[0], tails, strict=True
+    ):
+        _tails(ax, flow, names)
+        ax.set_title(f"accurate: {kind} tails of the flow")
+        if kind == "algebraic":
+            ax.set(xscale="log", xlim=(1, None))
     return fig
 
 
@@ -58,8 +66,8 @@ def _early(ax: Axes, result: xr.Dataset) -> None:
     ax.legend([*handles, Line2D([], [], **THEORY)], labels, loc="lower right", ncols=2)
 
 
-def _tails(ax: Axes, result: xr.Dataset, names: tuple[str, ...]) -> None:
-    for name in _kept(result, names):
+def _tails(ax: Axes, result: xr.Dataset, names: list[str]) -> None:
+    for name in names:
         at = result.sel(normalization=name)
         late = at.where(at.gap < 0.3, drop=True)
         label = f"{name}: {TAILS[name]}"
@@ -68,6 +76,7 @@ def _tails(ax: Axes, result: xr.Dataset, names: tuple[str, ...]) -> None:
     ax.set(
         xlabel="time", ylabel="1 \N{MINUS SIGN} cosine similarity", xlim=(0, None), ylim=(1e-8, 1.5)
     )
+    ax.plot([], [], **THEORY, label="theory")
     ax.legend(loc="upper right")
 
 
@@ -78,4 +87,5 @@ def _depth(ax: Axes, result: xr.Dataset) -> None:
         lines = (v.sel(normalization=name) for v in (middle, low, high))
         band(ax, result.layer, *lines, label=name, color=_colour(name), linestyle="-")
     ax.set(xlabel="layer", ylabel="cosine similarity", ylim=(0, 1), xlim=(0, result.layer[-1]))
-    ax.set_title("as published: random layers, 90 % of draws")
+    ax.set_title(f"as published: random layers, 90 % of {result.draw.size} draws")
+    ax.legend(loc="lower right", ncols=2)

@@ -10,7 +10,8 @@ from meanfield.studies import SphereBarycenters
 STUDIES = {"barycenters": SphereBarycenters()}
 VIEW = (15.0, 35.0)
 """Longitude and latitude from which both shapes show."""
-TITLES = {"shapes": "to two clusters", "zonal": "to a cluster at the pole"}
+TITLES = {"shapes": "two clusters", "zonal": "a cluster at the pole"}
+"""The second laws; the first is a ring."""
 
 
 def draw(results: dict[str, xr.Dataset]) -> Figure:
@@ -21,10 +22,15 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
     for k, (name, row) in enumerate(zip(TITLES, rows, strict=True)):
         for ax, weight in zip(row, weights, strict=True):
             points = result[name].sel(weight=weight).values
-            ends = weight in (weights[0], weights[-1])
+            ends = weight in (0, 1)
             labels = [2 if ends else k] * len(points)
             viz.sphere_points(ax, points, labels=labels, view=VIEW, area=7)
-            ax.set_title(
-                f"{weight:g}" if not ends else ("ring" if weight == weights[0] else TITLES[name])
-            )
+            ax.set_title(_title(name, weight, ends))
     return fig
+
+
+def _title(name: str, weight: float, ends: bool) -> str:
+    """The law at an end, or what share of the second law there is."""
+    if ends:
+        return TITLES[name] if weight else "a ring"
+    return f"weight {weight:g}"

@@ -12,6 +12,8 @@ from meanfield.studies import BarycenterDrift, ConsensusThreshold
 
 STUDIES = {"drift": BarycenterDrift(), "threshold": ConsensusThreshold()}
 VIEW = (30.0, 20.0)
+FLOOR = 1e-5
+"""Of the disagreement that is shown."""
 TAIL = 10
 """Saves that a track goes back."""
 
@@ -21,10 +23,12 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
     drift, threshold = results["drift"], results["threshold"]
     fig = plt.figure(figsize=(6.75, 5.4))
     above, below = fig.subfigures(2, 1, height_ratios=[2, 1.15])
-    rows = above.subplots(2, 4)
     last = drift.time.size - 1
+    # Where saves are few, fewer columns, and none twice.
+    looks = sorted({0, last // 8, last // 3, last})
+    rows = above.subplots(2, len(looks), squeeze=False)
     for row, (title, one) in zip(rows, _runs(drift).items(), strict=True):
-        for ax, i in zip(row, (0, last // 8, last // 3, last), strict=True):
+        for ax, i in zip(row, looks, strict=True):
             _clouds(ax, one, i)
             ax.set_title(f"t = {drift.time.values[i]:.3g}")
         row[0].text(-1.25, 0, title, rotation=90, va="center", ha="center")
@@ -51,10 +55,11 @@ def animate(results: dict[str, xr.Dataset]) -> FuncAnimation:
 
 
 def _runs(drift: xr.Dataset) -> dict[str, xr.Dataset]:
-    """The run without a pull, and one that is pulled early and strongly."""
+    """The run without a pull, and one that is pulled strongly, early if that was run."""
     gates = drift.gate.values.tolist()
-    early = drift.sel(gate="early" if "early" in gates else gates[0])
-    return {"alone": early.isel(strength=0), "pulled early": early.isel(strength=-1)}
+    gate = "early" if "early" in gates else gates[0]
+    one = drift.sel(gate=gate)
+    return {"alone": one.isel(strength=0), f"pulled {gate}": one.isel(strength=-1)}
 
 
 def _clouds(ax: Axes, one: xr.Dataset, i: int) -> None:
@@ -73,12 +78,12 @@ def _over_time(ax: Axes, drift: xr.Dataset) -> None:
     for k, strength in enumerate(one.strength.values):
         shade = plt.get_cmap("viridis")(0.9 - 0.85 * k / max(1, one.strength.size - 1))
         left = one.disagreement.sel(strength=strength)
-        ax.semilogy(
-            drift.time, np.maximum(left, 1e-6), color=shade, linestyle="-", label=f"{strength:g}"
-        )
-    ax.set(xlabel="time", ylabel="disagreement", ylim=(1e-4, 40))
-    ax.set_title(f"strength of the pull, {drift.gate.values[0]}")
-    ax.legend(ncols=3, handlelength=1, loc="upper center")
+        left = left.where(left > FLOOR)  # below, it is the tolerance of what measures it
+        ax.semilogy(drift.time, left, color=shade, linestyle="-", label=f"{strength:g}")
+    ax.set(xlabel="time", ylabel="disagreement", ylim=(FLOOR, 200 * float(one.disagreement.max())))
+    gate = drift.gate.values[0]
+    title = f"strength of the pull, gate: {gate}"
+    ax.legend(ncols=3, handlelength=1, loc="upper center", title=title, title_fontsize=7)
 
 
 def _over_effort(ax: Axes, drift: xr.Dataset) -> None:
@@ -86,17 +91,18 @@ def _over_effort(ax: Axes, drift: xr.Dataset) -> None:
     for gate, mark in zip(drift.gate.values.tolist(), "os^D", strict=False):
         one = drift.sel(gate=gate)
         left = one.disagreement.isel(time=-1) / one.disagreement.isel(time=-1, strength=0)
-        ax.plot(one.effort, left, marker=mark, label=gate)
-    ax.set(xlabel="effort", ylabel="share of disagreement left", ylim=(0, None), xlim=(0, None))
-    ax.legend()
+        ax.plot(one.effort, left, marker=mark, label=gate, clip_on=False, zorder=3)
+    ax.set(xlabel="effort", ylabel="disagreement left", ylim=(0, None), xlim=(0, None))
+    ax.legend(title="pulled", title_fontsize=7)
 
 
 def _over_strength(ax: Axes, threshold: xr.Dataset) -> None:
     """The gap between two models of opposite minds, with theory."""
     gap = np.linspace(np.pi / 2, np.pi - 1e-3, 200)
     ax.plot(np.sin(gap) / gap, gap, "C0-", label="theory")
-    ax.plot([2 / np.pi, 1.3], [0, 0], "C0-")
+    most = 1.1 * max(float(threshold.strength.max()), 1.0)
+    ax.plot([2 / np.pi, most], [0, 0], "C0-")
     ax.axvline(2 / np.pi, color="0.8", linewidth=0.6, linestyle="-", zorder=0)
     ax.plot(threshold.strength, threshold.gap.isel(time=-1), "C1o", linestyle="", label="tokens")
-    ax.set(xlabel="strength", ylabel="final angle of two models", xlim=(0, 1.3), ylim=(-0.1, np.pi))
+    ax.set(xlabel="strength", ylabel="final angle of two models", xlim=(0, most), ylim=(-0.15, 3.3))
     ax.legend()

@@ -9,17 +9,20 @@ from matplotlib.figure import Figure
 from meanfield.studies import NestedEllipses
 
 STUDIES = {"ellipses": NestedEllipses()}
-ROWS, COLUMNS = 3, 10
+COLUMNS = 10
 
 
 def draw(results: dict[str, xr.Dataset]) -> Figure:
     """The ellipses above; below their mean, the entropic barycenter and the debiased one."""
     result = results["ellipses"]
-    fig = plt.figure(figsize=(6.75, 4.3))
-    above, below = fig.subfigures(2, 1, height_ratios=[ROWS, 3.2])
-    small = above.subplots(ROWS, COLUMNS)
-    for ax in small.flat:
-        ax.set_axis_off()
+    columns = min(COLUMNS, result.image.size)
+    rows = -(-result.image.size // columns)
+    side = 6.75 / columns  # of a small picture
+    fig = plt.figure(figsize=(6.75, side * rows + 2.4))
+    above, below = fig.subfigures(2, 1, height_ratios=[side * rows, 2.4])
+    small = above.subplots(rows, columns, squeeze=False)
+    for ax in small.flat[result.image.size :]:
+        ax.remove()
     for ax, one in zip(small.flat, result.ellipses, strict=False):
         _image(ax, one)
     names = {

@@ -39,13 +39,14 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
     """Densities at four times, then the distances between all pairs and how they fall together."""
     result = results["four"]
     ways = [way for way in NAMES if way in result.way.values]
-    fig = plt.figure(figsize=(6.75, 4.6))
-    top, bottom = fig.subfigures(2, 1, height_ratios=(1, 1.15))
+    fig = plt.figure(figsize=(6.75, 4.8))
+    top, bottom = fig.subfigures(2, 1, height_ratios=(1.1, 1.15))
     axes = top.subplots(1, result.time.size, sharex=True, sharey=True, squeeze=False)[0]
     for ax, time in zip(axes, result.time.values, strict=True):
         _profiles(ax, result.isel(level=-1).sel(time=time), ways)
         ax.set_title(f"t = {time:g}")
     axes[0].set(ylabel=r"density $\rho$", ylim=(0, 1.05 * float(result.density.max())))
+    top.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(ways))
     left, right = bottom.subplots(1, 2, width_ratios=(1, 1.25))
     _table(left, result.isel(level=-1), ways)
     _levels(right, result, ways)

@@ -5,6 +5,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from meanfield.studies import JkoFlows
 
@@ -26,9 +27,6 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
         row[0].set_title(TITLES[flow])
         _energy(row[1], one)
         _moved(row[2], one)
-    for row in axes[:-1]:
-        for ax in row[1:]:
-            ax.set_xlabel("")
     axes[0, 0].legend(loc="upper left", title="time", title_fontsize=7)
     axes[0, 1].legend(loc="upper right")
     return fig
@@ -54,4 +52,5 @@ def _energy(ax: Axes, one: xr.Dataset) -> None:
 def _moved(ax: Axes, one: xr.Dataset) -> None:
     ax.semilogy(one.step[1:], one.moved[1:], "o", color="C1", ms=2.4)
     ax.semilogy(one.step[1:], one.moved_exact[1:], "-", color="black", lw=0.8)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlabel="step", ylabel=r"$W_2(\rho_k, \rho_{k-1})$")

@@ -29,6 +29,7 @@ install_import_hook("meanfield", "beartype.beartype")
 
 import jax
 import pytest
+from shared_results import Shared
 
 MOST_MAPS = 25_000
 """Memory maps of a process before it drops its compiled programs. Linux allows 65,530, past which XLA
@@ -64,6 +65,14 @@ def drop_programs():
     if maps.exists() and maps.read_text().count("\n") > MOST_MAPS:
         jax.clear_caches()
         gc.collect()
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory):
+    """Results of studies that several files of tests need: `shared(study)`."""
+    base = tmp_path_factory.getbasetemp()
+    workers = "PYTEST_XDIST_WORKER" in os.environ
+    return Shared((base.parent if workers else base) / "studies")
 
 
 @pytest.fixture

@@ -73,6 +73,15 @@ def test_the_demo_leaves_out_figures_without_one(figures, tmp_path):
     assert [p.name for p in out.glob("*.png")] == ["fig_a.png"]
 
 
+def test_a_figure_that_is_named_and_has_no_demo_is_refused(figures, tmp_path, capsys):
+    demo = _figure(DEMO={"low": Powers(exponents=(1, 2))})
+    figures(fig_a=demo, fig_b=_figure(), fig_c=_figure())
+    out = tmp_path / "out"
+    assert command.main(["a", "b", "c", "--demo", "--out", str(out)]) == 2
+    assert "got fig_b, fig_c; leave out --demo" in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_an_animation_becomes_a_gif(figures, tmp_path):
     def animate(results):
         fig, ax = plt.subplots(figsize=(1, 1))

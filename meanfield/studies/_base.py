@@ -98,6 +98,10 @@ class Study(abc.ABC):
 
     def __post_init__(self):
         check_fields(self)
+        self.check()
+
+    def check(self) -> None:  # noqa: B027
+        """ValueError where fields contradict each other; nothing by default."""
 
     @abc.abstractmethod
     def cells(self) -> list[dict[str, Any]]:

@@ -1,6 +1,9 @@
 import math
 from dataclasses import dataclass, field
 
+TELLING = 0.5
+"""The share of an effect below which a tolerance that samples set still tells it from none."""
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -40,6 +43,24 @@ class Claim:
         return cls(name, float(measured), float(expected), float(tolerance), source)
 
     @classmethod
+    def telling(
+        cls, name: str, measured, expected, tolerance, source: str, effect=None
+    ) -> "list[Claim]":
+        """That |measured - expected| <= tolerance, if samples tell it; else no claim.
+
+        For tolerances that follow from the spread of samples. They have to be below half of `effect`,
+        what there is to see, by default |expected|: otherwise the claim would hold of data without
+        it. A NaN among the numbers is a claim that fails.
+        """
+        effect = abs(float(expected if effect is None else effect))
+        numbers = float(measured), float(tolerance), effect
+        if any(math.isnan(number) for number in numbers):
+            return [cls.close(name, math.nan, expected, 0.0, source)]
+        if not float(tolerance) < TELLING * effect:
+            return []
+        return [cls.close(name, measured, expected, tolerance, source)]
+
+    @classmethod
     def at_most(cls, name: str, measured, bound, source: str, tolerance=0.0) -> "Claim":
         """That measured <= bound + tolerance."""
         return cls(name, float(measured), float(bound), float(tolerance), source, "<=")
@@ -51,8 +72,9 @@ class Claim:
 
     @classmethod
     def holds(cls, name: str, fact, source: str) -> "Claim":
-        """That a fact is true, as the number 1."""
-        return cls(name, float(bool(fact)), 1.0, 0.0, source)
+        """That a fact is true, as the number 1. A NaN is no fact."""
+        number = float(fact)
+        return cls(name, number if math.isnan(number) else float(bool(number)), 1.0, 0.0, source)
 
     def _holds(self) -> bool:
         excess = self.measured - self.expected  # every comparison with a NaN is false

@@ -1,4 +1,4 @@
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ from ..measures import Uniform
 from ..observables import clusters
 from ._base import Claim
 from ._checkpoints import AbstractCheckpointStudy
+from ._fields import some_of
 from ._pairs import Z95
 
 PAPER = "Geshkovski, Letrouit, Polyanskiy, Rigollet, arXiv 2312.10794"
@@ -30,8 +31,8 @@ class Clustering(AbstractCheckpointStudy):
 
     Self-attention with Q = K = V = I. Every start ends in one cluster, but two clusters at distance
     of order 1 stay apart for about e^beta/(2 beta): at moderate times the circle shows several, and
-    the more the larger beta. The number is random: at t = 30 most starts are in 2 clusters for
-    beta = 4 and in 3 for beta = 9, the others in one more or one fewer.
+    the more the larger beta. The number is random: at t = 30 it is most often 2 for beta = 4 and 3 for
+    beta = 9.
 
     `count` holds the single-linkage clusters of angle `linkage`; `mean` comes with its 95 % interval
     over realizations. `x` holds the first two coordinates, on the circle all there are, of the first
@@ -46,7 +47,7 @@ class Clustering(AbstractCheckpointStudy):
     """Inverse temperatures."""
     n: int = 32
     """Tokens."""
-    realizations: int = 128
+    realizations: int = field(default=128, metadata={"least": 2})
     """Random starts."""
     checkpoints: int = 50
     """Times after the start at which clusters are counted, evenly spaced."""
@@ -80,7 +81,9 @@ class Clustering(AbstractCheckpointStudy):
         ).assign_attrs(integrator=self.integrator())
 
     def tiny(self) -> "Clustering":
-        return replace(self, dimensions=(2,), realizations=24, checkpoints=10)
+        return replace(
+            self, dimensions=some_of(self.dimensions, (2,)), realizations=24, checkpoints=10
+        )
 
     def claims(self, dataset: xr.Dataset) -> list[Claim]:
         done = dataset.completed.min()

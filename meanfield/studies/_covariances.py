@@ -11,6 +11,7 @@ from ..attention import L2, Sinkhorn, Softmax
 from ..dynamics import GaussianFlow, Normal
 from ..solve import simulate
 from ._base import Claim, Study
+from ._fields import some_of
 
 SOURCE = "Castin, Ablin, Carrillo, Peyre, arXiv 2501.18322, and calculus for V = I"
 KINDS = {"softmax": Softmax, "L2": L2, "Sinkhorn": Sinkhorn}
@@ -67,7 +68,9 @@ class Covariances(Study):
         )
 
     def tiny(self) -> "Covariances":
-        return replace(self, attentions=("softmax",), regimes=("to a line", "blow-up"), times=9)
+        attentions = some_of(self.attentions, ("softmax",))
+        regimes = some_of(self.regimes, ("to a line", "blow-up"))
+        return replace(self, attentions=attentions, regimes=regimes, times=9)
 
     def claims(self, dataset: xr.Dataset) -> list[Claim]:
         made = []
@@ -77,7 +80,7 @@ class Covariances(Study):
                 made += _collapse(one, cell["regime"], title)
             elif cell["attention"] == "softmax":
                 # The last steps are those of the tolerance.
-                off = np.abs(one.reached / _blow_up() - 1).max()
+                off = np.abs(one.reached.values / _blow_up() - 1).max()
                 made.append(Claim.at_most(f"{title}: time of the blow-up", off, 1e-5, SOURCE))
             else:
                 alive = (one.reached >= self._end("blow-up")).all()

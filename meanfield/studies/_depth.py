@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,7 @@ from ..measures import VonMisesFisher
 from ..schemes import TransformerLayers
 from ..solve import rollout, simulate
 from ._base import Claim, Study
+from ._fields import some_of
 
 SOURCE = "a layer is explicit Euler, split in two with an MLP: Hairer, Lubich, Wanner (2006), II.5"
 NORMALIZATIONS = {"Post": PostNorm(), "Pre": PreNorm(), "Peri": PeriNorm()}
@@ -39,7 +40,7 @@ class Depth(Study):
     """Where the normalization stands."""
     mlp: tuple[bool, ...] = (False, True)
     """Without and with a feed-forward layer after attention."""
-    depths: tuple[int, ...] = (32, 64, 128, 256, 512)
+    depths: tuple[int, ...] = field(default=(32, 64, 128, 256, 512), metadata={"count": 3})
     """Numbers of layers up to t_end, three or more."""
     n: int = 32
     """Tokens."""
@@ -79,9 +80,8 @@ class Depth(Study):
         return whole.assign(order=order, order_error=error, layers_for_percent=percent, step=step)
 
     def tiny(self) -> "Depth":
-        return replace(
-            self, normalizations=("Post", "Peri"), mlp=(True,), depths=(32, 64, 128), n=8, t_end=1.0
-        )
+        kept = {"normalizations": some_of(self.normalizations, ("Post", "Peri"))}
+        return replace(self, **kept, mlp=self.mlp[-1:], depths=(32, 64, 128), n=8, t_end=1.0)
 
     def claims(self, dataset: xr.Dataset) -> list[Claim]:
         return [self._claim(cell, dataset.sel(cell)) for cell in self.cells()]

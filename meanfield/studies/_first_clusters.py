@@ -1,4 +1,4 @@
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from ..landscape import fastest_mode, growth_rates
 from ..measures import Uniform
 from ..solve import simulate
 from ._base import Claim, Study
+from ._fields import some_of
 
 SOURCE = "k* = argmax k^2 I_k(beta)/beta: linearization about the uniform law"
 NUMBERS = {1: 1, 2: 2, 4: 3, 5: 3, 7: 4, 10: 4, 20: 6, 50: 10, 100: 14}
@@ -49,7 +50,7 @@ class FirstClusters(Study):
     """The largest beta at which tokens are run."""
     n: int = 20_000
     """Tokens of a cloud."""
-    clouds: int = 12
+    clouds: int = field(default=12, metadata={"least": 2})
     """Independent clouds."""
 
     def cells(self) -> list[dict[str, Any]]:
@@ -80,7 +81,7 @@ class FirstClusters(Study):
         )
 
     def tiny(self) -> "FirstClusters":
-        return replace(self, beta=(5.0, 100.0), n=2_000, clouds=4)
+        return replace(self, beta=some_of(self.beta, (5.0, 100.0)), n=2_000, clouds=4)
 
     def claims(self, dataset: xr.Dataset) -> list[Claim]:
         return [claim for beta in self.beta for claim in self._claims(dataset.sel(beta=beta))]
@@ -95,10 +96,10 @@ class FirstClusters(Study):
         best = one.sel(degree=int(one.fastest))
         name = f"growth of degree {int(best.degree)} in clouds over theory, beta={beta:g}"
         blur = (3 * best.rate_error + self._bias(best)) / best.theory
-        made.append(Claim.close(name, best.rate / best.theory, 1, blur, SOURCE))
-        return [*made, self._seen(beta, one, best)]
+        made += Claim.telling(name, best.rate / best.theory, 1, blur, SOURCE)
+        return [*made, *self._seen(beta, one, best)]
 
-    def _seen(self, beta: float, one: xr.Dataset, best: xr.Dataset) -> Claim:
+    def _seen(self, beta: float, one: xr.Dataset, best: xr.Dataset) -> list[Claim]:
         """That the degree of fastest growth in clouds is k*, unless others are too close to be told."""
         seen = one.sel(degree=int(one.degree[int(np.argmax(one.rate.values))]))
         # Two rates are compared, each blurred by 3 standard errors and by the bias. The factor of growth
@@ -109,12 +110,13 @@ class FirstClusters(Study):
         close = (best.theory - one.theory <= blur) & (one.degree != best.degree)
         if not close.any():
             name = f"degree of fastest growth in clouds, beta={beta:g}"
-            return Claim.close(name, seen.degree, best.degree, 0, SOURCE)
+            return [Claim.close(name, seen.degree, best.degree, 0, SOURCE)]
         others = ", ".join(f"{k}" for k in one.degree.values[close.values])
         name = f"growth of k={int(seen.degree)}, fastest in clouds, over the largest, beta={beta:g}"
         source = f"{SOURCE}; clouds cannot tell k = {others} from it"
         allowed = blur.sel(degree=seen.degree) / best.theory
-        return Claim.at_least(name, seen.theory / best.theory, 1, source, allowed)
+        # No rate of theory is above the largest, so that this is a bound from below.
+        return Claim.telling(name, seen.theory / best.theory, 1, allowed, source)
 
     def _bias(self, best: xr.Dataset) -> xr.DataArray:
         """What nonlinear terms add to a rate, at the most.

@@ -1,7 +1,7 @@
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
@@ -22,6 +22,7 @@ from ..solve import rollout, simulate
 from ..transport import HeatGrid, wasserstein_circle
 from ._base import Claim, Study
 from ._circle_quantiles import LEVELS, between, inverse, shares
+from ._fields import check_share, check_that, some_of
 
 MOMENTS = 48
 """Moments of the reduction: the last are below 1e-12."""
@@ -73,8 +74,22 @@ class FourWays(Study):
     """Strength of the noise; below 1/2 the uniform law is unstable."""
     times: tuple[float, ...] = (0.4, 1.2, 2.4, 6.0)
     """Times at which laws are compared, multiples of .1."""
-    samples: int = 8
+    samples: int = field(default=8, metadata={"least": 2})
     """Independent clouds."""
+
+    def check(self) -> None:
+        check_that(
+            "reduction" in self.ways, "ways with 'reduction'", self.ways, "all are held to it"
+        )
+        check_that(
+            self.noise < 0.5, "noise < 1/2", self.noise, "pass 0.2, for a law that is not flat"
+        )
+        check_that(list(self.levels) == sorted(set(self.levels)), "ascending levels", self.levels,
+                   "sort them")  # fmt: skip
+        check_that(list(self.times) == sorted(set(self.times)), "ascending times", self.times,
+                   "sort them")  # fmt: skip
+        for time in self.times:
+            check_share(time, 0.1, "times that are multiples of 0.1", "the first step is that long")
 
     def cells(self) -> list[dict[str, Any]]:
         return [{"way": way, "level": level} for way in self.ways for level in self.levels]
@@ -118,8 +133,8 @@ class FourWays(Study):
         )
 
     def tiny(self) -> "FourWays":
-        ways = ("volumes", "quantiles", "reduction")
-        return replace(self, ways=ways, levels=(0,), times=(0.4, 1.2), samples=2)
+        ways = some_of(self.ways, ("volumes", "quantiles", "reduction"))
+        return replace(self, ways=ways, levels=self.levels[:1], times=self.times[:2], samples=2)
 
     def claims(self, dataset: xr.Dataset) -> list[Claim]:
         apart = dataset.distance.sel(other="reduction")
@@ -137,9 +152,10 @@ class FourWays(Study):
             gap = dataset.distance.sel(way=one, other=two)
             sizes = [self._size(one, level) + self._size(two, level) for level in self.levels]
             name = f"{one}, {two}: W2 over what both may be off, the largest of all levels"
-            made.append(Claim.at_most(name, (gap / sizes).max(), 1, "triangle inequality"))
+            worst = (gap / sizes).values.max()
+            made.append(Claim.at_most(name, worst, 1, "triangle inequality"))
         exact = "r = I_1(r/noise)/I_0(r/noise): Sakaguchi (1988)"
-        order = dataset.settled.sel(way="reduction").max()
+        order = dataset.settled.sel(way="reduction").values.max()
         made.append(Claim.close("order at rest", order, equilibrium(self.noise), 1e-6, exact))
         return made
 

@@ -13,6 +13,7 @@ from ..dynamics import ArcLength, AttentionFlow, TwoCluster
 from ..geometry import Sphere
 from ..solve import Trajectory, simulate
 from ._base import Claim, Study
+from ._fields import check_that, some_of
 
 PAPER = "Geshkovski, Koubbi, Polyanskiy, Rigollet 2024, arXiv 2410.06833"
 SETTLED = 20.0
@@ -40,6 +41,11 @@ class Metastability(Study):
     n: int = 64
     """Number of tokens, even."""
 
+    def check(self) -> None:
+        check_that(self.n % 2 == 0, "an even n", self.n, "there are two blobs: pass n=64")
+        # Further apart than e^-beta can hold them: blobs would not merge before they meet.
+        check_that(min(self.beta) >= 5, "beta >= 5", min(self.beta), "blobs merge while far apart")
+
     def cells(self) -> list[dict[str, Any]]:
         return [{"beta": beta} for beta in self.beta]
 
@@ -66,7 +72,7 @@ class Metastability(Study):
         )
 
     def tiny(self) -> "Metastability":
-        return replace(self, beta=(5.0,), n=8)
+        return replace(self, beta=some_of(self.beta, (5.0,)), n=8)
 
     def claims(self, dataset: xr.Dataset) -> list[Claim]:
         return [claim for beta in self.beta for claim in self._claims(dataset.sel(beta=beta))]

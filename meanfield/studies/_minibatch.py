@@ -1,4 +1,4 @@
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import equinox as eqx
@@ -39,7 +39,7 @@ class Minibatch(Study):
     Source: del Barrio, Gonzalez-Sanz, Loubes and Niles-Weed, arXiv 2204.09105.
     """
 
-    dimensions: tuple[int, ...] = (2, 5)
+    dimensions: tuple[int, ...] = field(default=(2, 5), metadata={"least": 1})
     """Dimensions d."""
     epsilons: tuple[float, ...] = (0.2, 1.0)
     """Regularizations in units of the mean cost."""

@@ -1,4 +1,4 @@
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax.numpy as jnp
@@ -20,6 +20,7 @@ from ..dynamics import (
 from ..geometry import Sphere
 from ..solve import simulate
 from ._base import Claim, Study
+from ._fields import some_of
 from ._random_transformer import gap
 
 PAPER = "arXiv 2510.22026"
@@ -54,7 +55,7 @@ class Normalization(Study):
     """Which of the six."""
     beta: float = 1.0
     """Inverse temperature."""
-    n: int = 32
+    n: int = field(default=32, metadata={"least": 2})
     """Number of tokens, and their dimension."""
     alpha: float = 0.5
     """Learning rate of nGPT."""
@@ -109,7 +110,7 @@ class Normalization(Study):
         return t, 2.0 * (self.alpha if name == "nGPT" else 1)
 
     def tiny(self) -> "Normalization":
-        return replace(self, normalizations=("Pre",), n=8)
+        return replace(self, normalizations=some_of(self.normalizations, ("Post", "Pre")), n=8)
 
     def claims(self, dataset: xr.Dataset) -> list[Claim]:
         claims = []
@@ -133,6 +134,8 @@ def _window(name: str, t: np.ndarray, small: np.ndarray) -> np.ndarray:
 
 def _rate(u: np.ndarray, small: np.ndarray, window: np.ndarray) -> float:
     """The rate at which log(1 - rho) falls with u, between the ends of the window."""
+    if window.size < 2:
+        return np.nan
     first, last = window[0], window[-1]
     return float(-np.log(small[last] / small[first]) / (u[last] - u[first]))
 

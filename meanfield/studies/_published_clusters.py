@@ -17,6 +17,7 @@ from ..geometry import Sphere
 from ..landscape import fastest_mode, growth_rates
 from ..solve import simulate
 from ._base import Claim, Study
+from ._fields import check_that, some_of
 from ._first_clusters import modes
 
 PAPER = "Bruno, Pasqualotto, Agazzi 2024, arXiv 2410.23228"
@@ -57,8 +58,14 @@ class PublishedClusters(Study):
     stride: int = 1
     """Published steps in a step of this run: 1 is faithful."""
 
+    def check(self) -> None:
+        for beta in self.beta:
+            each = STEPS[check_choice(beta, STEPS, "beta")] // SAVES
+            check_that(self.stride <= each, f"stride <= {each} at beta = {beta:g}", self.stride,
+                       "pass stride=1 for the published steps")  # fmt: skip
+
     def cells(self) -> list[dict[str, Any]]:
-        return [{"beta": check_choice(beta, STEPS, "beta")} for beta in self.beta]
+        return [{"beta": beta} for beta in self.beta]
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         beta = cell["beta"]
@@ -80,6 +87,7 @@ class PublishedClusters(Study):
                 **_looks("", run.values["counts"], run.values["rho"], self.n),
                 "time": ("save", ts),
                 "tokens": ((), self.n),
+                "dt": ((), dt, {"long_name": "step of the Euler method"}),
                 "rate": ("degree", rates, {"long_name": "growth rate"}),
                 "fastest": ((), int(fastest_mode(attention, 2))),
                 "picture": ((), PICTURES[beta], {"long_name": "save of the published picture"}),
@@ -93,7 +101,7 @@ class PublishedClusters(Study):
         )
 
     def tiny(self) -> "PublishedClusters":
-        return replace(self, beta=(5.0,), n=2_000, stride=10)
+        return replace(self, beta=some_of(self.beta, (5.0,)), n=2_000, stride=10)
 
     def claims(self, dataset: xr.Dataset) -> list[Claim]:
         return [claim for beta in self.beta for claim in self._claims(dataset.sel(beta=beta))]

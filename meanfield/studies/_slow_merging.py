@@ -12,6 +12,7 @@ from ..geometry import Sphere
 from ..schemes import TransformerLayers
 from ..solve import rollout, simulate
 from ._base import Claim, Study
+from ._fields import check_share, check_that
 
 PAPER = "Geshkovski, Koubbi, Polyanskiy, Rigollet 2024, arXiv 2410.06833"
 START = np.array(
@@ -46,6 +47,10 @@ class SlowMerging(Study):
     """Time at which to stop."""
     dt: float = 0.1
     """Step of Euler-and-renormalize; it divides 1."""
+
+    def check(self) -> None:
+        check_that(self.time >= ALONE.stop, f"time >= {ALONE.stop:g}", self.time, "pass time=400")
+        check_share(0.5, self.dt, "a step dt that divides 0.5", "pass dt=0.1")
 
     def cells(self) -> list[dict[str, Any]]:
         return [{"dt": self.dt}]
@@ -89,7 +94,10 @@ class SlowMerging(Study):
             x = dataset[name].sel(time=ALONE)
             r = (x.isel(token=0) * x.isel(token=4)).sum("axis").values
             ratios[name] = float(two.passage_time(r[0], r[-1])) / float(x.time[-1] - x.time[0])
+        merged = np.sort(dataset.merged.values) if masses.size == 4 else np.full(4, np.nan)
         return [
+            Claim.at_most("time by which two clusters are left", merged[2], 20, PAPER),
+            Claim.at_most("time by which one is", merged[3], 350, PAPER),
             Claim.close("masses of merged clusters", wrong, 0, 1e-12, f"{PAPER}: 2 + 2 + 1, 2 + 3"),
             # tol = 1e-8 a step, against a force of e^{-1.8 beta} = 7e-4
             Claim.close("pace of two clusters", ratios["x"], 1, 1e-4, "TwoCluster.passage_time"),

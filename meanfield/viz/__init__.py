@@ -4,7 +4,7 @@ Colours and line styles are those of the current matplotlib style: `paper_figs/p
 readable with any colour vision and in grey. Nothing here computes: a picture shows what it is given.
 """
 
-from ._axes import angle_ticks as angle_ticks
+from ._axes import angle_ticks as angle_ticks, beyond as beyond
 from ._circle import (
     circle_points as circle_points,
     circle_tracks as circle_tracks,

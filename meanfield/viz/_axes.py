@@ -6,6 +6,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.cm import ScalarMappable
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
@@ -36,6 +37,18 @@ def pale(shade: Any) -> tuple[float, float, float]:
     """The colour `shade`, two thirds of the way to white: opaque, so that it stays a vector."""
     red, green, blue = to_rgb(shade)
     return (red + 2) / 3, (green + 2) / 3, (blue + 2) / 3
+
+
+def beyond(mappable: ScalarMappable) -> str:
+    """Where values lie beyond the colour scale, as `extend` of a colour bar: neither, min, max, both."""
+    values = np.ma.masked_invalid(np.ma.asarray(mappable.get_array())).compressed()
+    low, high = mappable.get_clim()
+    if low is None or high is None or values.size == 0:
+        return "neither"
+    below, above = bool(values.min() < low), bool(values.max() > high)
+    return {(True, True): "both", (True, False): "min", (False, True): "max"}.get(
+        (below, above), "neither"
+    )
 
 
 def colour_bar(mesh: QuadMesh, ax: Axes, label: str | None, **settings: Any) -> None:

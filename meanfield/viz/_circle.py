@@ -6,7 +6,10 @@ from matplotlib.patches import Circle, Polygon
 from numpy.typing import ArrayLike
 
 from ._axes import angle_ticks, colour, marker, outline, style
-from ._inputs import Real, point_areas, point_labels, times, to_host, unit_points
+from ._inputs import NDArray, Real, point_areas, point_labels, times, to_host, unit_points
+
+HIDES = 0.12
+"""Distance within which markers of usual size hide each other."""
 
 
 def _frame(ax: Axes, reach: float) -> None:
@@ -22,14 +25,15 @@ def circle_points(
 ) -> list[PathCollection]:
     """Tokens `x` [n, 2] on the unit circle, areas by weight `w` [n], one colour and marker a label.
 
-    `area` is the mean marker area in square points. Returns one collection a label, in increasing
+    `area` is the mean marker area in square points. A token that lies under one of a later label is
+    drawn larger, as a ring around it: none is hidden. Returns one collection a label, in increasing
     order, each called "cluster k" for a legend. The same label looks the same in every panel.
 
     Raises ValueError for shapes that do not fit, points off the circle and negative weights.
     """
     points = unit_points(x, ("n", 2), "x")
     groups = point_labels(labels, len(points))
-    areas = point_areas(w, len(points), area)
+    areas = point_areas(w, len(points), area) * (1 + _covers(points, groups)) ** 2
     _frame(ax, reach=1.15)
     return [
         ax.scatter(
@@ -38,6 +42,13 @@ def circle_points(
         )
         for k in np.unique(groups).tolist()
     ]  # fmt: skip
+
+
+def _covers(points: NDArray, groups: NDArray) -> NDArray:
+    """For each point, the number of later labels that come within HIDES of it, over 2."""
+    near = np.linalg.norm(points[:, None] - points, axis=-1) < HIDES
+    later = [near[:, groups == k].any(axis=1) & (groups < k) for k in np.unique(groups)]
+    return np.sum(later, axis=0) / 2
 
 
 def circle_tracks(

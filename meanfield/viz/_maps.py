@@ -6,7 +6,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import ArrayLike
 
-from ._axes import colour_bar
+from ._axes import beyond, colour_bar
 from ._inputs import to_host
 
 
@@ -17,8 +17,10 @@ def phase_map(
 
     x and y are increasing, evenly spaced or not. The colours are the current style's (viridis by
     default: perceptually uniform, safe for every colour vision); `mesh` goes to `pcolormesh`. For
-    a probability pass `vmin=0, vmax=1`, so that panels compare. NaN stays blank. `label=None`
-    draws no bar: pass the returned mesh to `fig.colorbar` for one shared by several panels.
+    a probability pass `vmin=0, vmax=1`, so that panels compare; a bar is pointed where values lie
+    beyond the scale. NaN stays blank. `label=None` draws no bar: pass the returned mesh to
+    `fig.colorbar` for one shared by several panels. The limits are the first and the last point, so
+    that no axis runs on where nothing was computed: cells at the rim show their inner half.
 
     Raises ValueError for shapes that do not fit.
     """
@@ -26,7 +28,10 @@ def phase_map(
     up = to_host(y, ("b",), "y", "pass the vertical grid as one axis")
     values = to_host(z, (len(up), len(along)), "z", "put y on the first axis, or pass z.T", False)
     drawn = ax.pcolormesh(along, up, values, shading="nearest", rasterized=True, **mesh)
-    colour_bar(drawn, ax, label, pad=0.02)
+    for points, limit in ((along, ax.set_xlim), (up, ax.set_ylim)):
+        if len(points) > 1:
+            limit(points[0], points[-1])
+    colour_bar(drawn, ax, label, pad=0.02, extend=beyond(drawn))
     return drawn
 
 

@@ -6,7 +6,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.patches import Ellipse
 from numpy.typing import ArrayLike
 
-from ._axes import colour_bar, outline
+from ._axes import beyond, colour_bar, outline
 from ._inputs import NDArray, to_host
 
 
@@ -73,5 +73,5 @@ def mollweide(
     drawn = ax.pcolormesh(
         *_project(*np.meshgrid(columns, rows)), values, rasterized=True, zorder=1, **mesh
     )
-    colour_bar(drawn, ax, label, shrink=0.7)
+    colour_bar(drawn, ax, label, shrink=0.7, extend=beyond(drawn))
     return drawn

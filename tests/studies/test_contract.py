@@ -3,16 +3,21 @@
 import dataclasses
 import inspect
 
+import numpy as np
 import pytest
+import xarray as xr
+from refusals import check_refused, each_of
 
+import meanfield.studies as S
 from meanfield.io import digest
-from meanfield.studies import Study, available
+from meanfield.studies import Claim, Study, available
+from meanfield.studies._claim import TELLING
 
 STUDIES = available()
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_a_study_is_a_frozen_dataclass_whose_tiny_claims_hold(name):
+def test_a_study_is_a_frozen_dataclass_whose_tiny_claims_hold(name, shared):
     kind = STUDIES[name]
     assert "__dataclass_params__" in vars(kind), (
         "decorate it with dataclass(frozen=True, kw_only=True)"
@@ -24,7 +29,97 @@ def test_a_study_is_a_frozen_dataclass_whose_tiny_claims_hold(name):
     tiny = kind().tiny()
     assert type(tiny) is kind
     assert digest(dataclasses.replace(tiny).identity()) == digest(tiny.identity())
-    claims = tiny.claims(tiny.run())
+    result = shared(tiny)
+    claims = tiny.claims(result)
     assert claims
     assert [claim for claim in claims if not claim.passed] == []
     assert len({claim.name for claim in claims}) == len(claims)
+    # What no effect would pass says nothing.
+    assert [c for c in claims if c.relation == "==" and _tells_nothing(c)] == []
+    _check_that_nan_passes_nothing(tiny, result, claims)
+
+
+def _tells_nothing(claim: Claim) -> bool:
+    return abs(claim.expected) > 1e-3 and claim.tolerance >= TELLING * abs(claim.expected)
+
+
+def _check_that_nan_passes_nothing(study: Study, result: xr.Dataset, claims: list[Claim]) -> None:
+    """Where every real number is a NaN, no claim passes but those that do not look at any."""
+    floats = [name for name, values in result.data_vars.items() if values.dtype.kind == "f"]
+    spoiled = result.assign({name: np.nan * result[name] for name in floats})
+    try:
+        made = study.claims(spoiled)
+    except (ValueError, IndexError):
+        return  # no claims at all
+    same = {(claim.name, claim.measured) for claim in claims}
+    assert [c for c in made if c.passed and (c.name, c.measured) not in same] == []
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_tiny_study_has_the_physics_of_the_full_one(name):
+    full = STUDIES[name]()
+    tiny = full.tiny()
+    for field in dataclasses.fields(full):
+        was, now = getattr(full, field.name), getattr(tiny, field.name)
+        if isinstance(was, tuple) and field.name not in SIZES:
+            assert set(now) <= set(was), f"{field.name}: a sweep may be shortened, not changed"
+        elif isinstance(was, float | str | bool) and field.name not in SIZES:
+            assert now == was, f"{field.name} is no size"
+
+
+SIZES = {
+    *("sizes", "depths", "degrees", "steps", "cells_in_space", "quantiles", "epsilons", "times"),
+    *("end", "t_end", "beta_min", "beta_max"),  # how far it goes
+    *("tol", "dt", "epsilon", "width"),  # how finely
+    *("strengths", "weights", "shown"),
+}
+"""Fields that say how large, how long or how fine a computation is."""
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_wrong_fields_are_refused_before_anything_is_computed(name):
+    kind = STUDIES[name]
+    for field in dataclasses.fields(kind):
+        default = field.default
+        one = default[0] if isinstance(default, tuple) and default else default
+        wrong = []
+        if isinstance(one, float):
+            wrong = [float("nan"), float("inf"), "three"]
+        elif type(one) is int and one > 0 and not isinstance(default, tuple):
+            wrong = [-3, 2.5]
+        if field.name in ("d", "dimensions") and name != "minibatch":
+            wrong += [1]
+        if isinstance(default, tuple):
+            wrong = [(), *((value, *default[1:]) for value in wrong)]
+        for value in wrong:
+            check_refused(lambda field=field, value=value: kind(**{field.name: value}), "pass ")
+
+
+CONTRADICTIONS = [
+    ("saves beyond the end", lambda: S.JkoFlows(steps=10), "pass steps=40"),
+    ("one realization", lambda: S.Clustering(realizations=1), "pass realizations=2"),
+    ("a chain below threshold", lambda: S.Fluctuations(noise_over_critical=(0.9,)), "unstable"),
+    ("no reduction", lambda: S.FourWays(ways=("density", "volumes")), "reduction"),
+    ("a law that is flat", lambda: S.FourWays(noise=0.6), "pass 0.2"),
+    ("a time between steps", lambda: S.FourWays(times=(0.45,)), "first step"),
+    ("odd tokens", lambda: S.Metastability(n=7), "pass n=64"),
+    ("clusters that never part", lambda: S.Metastability(beta=(1.0,)), "far apart"),
+    ("an unpublished beta", lambda: S.PublishedClusters(beta=(6.0,)), "choose from these"),
+    ("too long a stride", lambda: S.PublishedClusters(stride=1000), "stride=1"),
+    ("an unknown end", lambda: S.DensityClusters(beta=(6.0,)), "choose from these"),
+    ("S^7 for the eye", lambda: S.HeatKernelClouds(dimensions=(8,)), "choose from these"),
+    ("times backwards", lambda: S.HeatKernelClouds(times=(0.0, 0.8, 0.2)), "the start"),
+    ("uneven steps", lambda: S.HeatLimitSteps(t_end=0.33), "change t_end"),
+    ("sizes of no order", lambda: S.HeatLimitCoupling(sizes=(32, 100)), "pass (32, 128, 512)"),
+    ("two sizes for a slope", lambda: S.MeanFieldLimit(sizes=(32, 64)), "pass more"),
+    ("betas backwards", lambda: S.PhaseDiagram(beta_min=5.0, beta_max=2.0), "swap them"),
+    ("more tokens than axes", lambda: S.RandomTransformer(n=64, d=32), "pass fewer"),
+    ("steps between saves", lambda: S.SlowMerging(dt=0.3), "pass dt=0.1"),
+    ("a negative density", lambda: S.AttentionNormalizations(tilt=1.5), "pass 0.8"),
+    ("V of another sign", lambda: S.AttentionNormalizations(signs=(2,)), "pass these"),
+]
+
+
+@each_of(CONTRADICTIONS)
+def test_fields_that_contradict_each_other_are_refused(call, remedy):
+    check_refused(call, remedy)

@@ -33,10 +33,11 @@ def test_the_fastest_degree_is_claimed_where_clouds_can_tell_it(rival, told):
         },
         {"degree": [1, 2, 3]},
     )
-    claim = FirstClusters()._seen(5.0, one, one.sel(degree=2))
+    (claim,) = FirstClusters()._seen(5.0, one, one.sel(degree=2))
     assert claim.passed
     assert (claim.expected == 2) == told
     assert ("k = 3" in claim.source) != told
     # A wrong winner fails either way.
     one["rate"] = one.rate + 2 * (one.degree == 1)
-    assert not FirstClusters()._seen(5.0, one, one.sel(degree=2)).passed
+    (claim,) = FirstClusters()._seen(5.0, one, one.sel(degree=2))
+    assert not claim.passed

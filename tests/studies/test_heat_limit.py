@@ -4,10 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import xarray as xr
 
 from meanfield.attention import L2, Softmax
 from meanfield.dynamics import AttentionFlow
 from meanfield.geometry import Sphere
+from meanfield.studies import HeatLimitParticles
 from meanfield.studies._heat_flows import (
     DIFFUSIVITY,
     MIXTURE,
@@ -15,8 +17,36 @@ from meanfield.studies._heat_flows import (
     heat_attention,
     heat_flow,
     labels,
+    slope_of,
 )
 from meanfield.studies._heat_limit_particles import _line_distance
+
+
+def test_the_interval_of_a_slope_is_that_of_student():
+    # Three points at log h = -1, 0, 1 with residuals r (1, -2, 1): s^2 = 6 r^2 with one degree of freedom,
+    # sum h^2 = 2, so that the slope errs by sqrt(3) r; tan(.95 pi/2) is the quantile of Cauchy's law.
+    r, h = 0.01, xr.DataArray([-1.0, 0.0, 1.0], dims="h")
+    error = np.exp(2 * h + r * np.array([1.0, -2.0, 1.0]))
+    found = slope_of(np.exp(h), error, "h")
+    reach = np.tan(0.95 * np.pi / 2) * np.sqrt(3) * r
+    np.testing.assert_allclose(found.order, 2, rtol=1e-12)
+    np.testing.assert_allclose(found.order_high - found.order, reach, rtol=1e-6)
+    np.testing.assert_allclose(found.order - found.order_low, reach, rtol=1e-6)
+
+
+def test_the_interval_of_an_order_in_n_follows_from_each_distance():
+    study = HeatLimitParticles(attentions=("L2",), starts=("R",), sizes=(10, 100, 1000))
+    n = np.array(study.sizes)
+    parts = [
+        xr.Dataset({"distance": ((), 3 * k**-0.5), "distance_error": ((), 0.3 * k**-0.5)})
+        for k in n.tolist()
+    ]
+    whole = study.assemble(parts)
+    # The slope is (log D_1000 - log D_10) / log 100, each logarithm known to a tenth; 1.96 of them.
+    reach = 1.959964 * np.sqrt(2) * 0.1 / np.log(100)
+    np.testing.assert_allclose(whole.order, -0.5, rtol=1e-12)
+    np.testing.assert_allclose(whole.order_high - whole.order, reach, rtol=1e-6)
+    np.testing.assert_allclose(whole.order - whole.order_low, reach, rtol=1e-6)
 
 
 def test_quantiles_invert_the_tails():

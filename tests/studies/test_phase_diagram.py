@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from meanfield.attention import Softmax
 from meanfield.dynamics import PostNorm
@@ -44,6 +45,16 @@ def test_the_interval_of_wilson():
     # One end is exact but for rounding: (p + z^2/2N + z^2/2N) / (1 + z^2/N) = 1
     np.testing.assert_allclose([low[0], high[1]], [0, 1], atol=1e-15)
     assert (high > low).all()
+
+
+@pytest.mark.parametrize("p", [0.05, 0.3, 0.5])
+def test_the_interval_of_wilson_covers_95_percent(p):
+    trials = 200
+    hits = np.arange(trials + 1)
+    low, high = wilson(hits, trials)
+    chance = binom.pmf(hits, trials, p)
+    # Exactly summed; hits are whole numbers, which moves the coverage by some 1/sqrt(2 pi N p (1-p)).
+    np.testing.assert_allclose(chance[(low <= p) & (p <= high)].sum(), 0.95, atol=0.025)
 
 
 def test_published_layers_lag_and_their_claims_hold():

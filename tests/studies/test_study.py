@@ -41,6 +41,23 @@ def test_nan_never_passes(make):
     assert not Claim.close("x", math.nan, 1.0, 1e300, "s").passed
 
 
+def test_a_tolerance_from_samples_is_to_be_small_against_the_effect():
+    (claim,) = Claim.telling("x", 1.1, 1.0, 0.4, "s")
+    assert claim.passed and claim.tolerance == 0.4 and claim.relation == "=="
+    assert not Claim.telling("x", 1.5, 1.0, 0.4, "s")[0].passed
+    # Within half of the effect data without any, x = 0, would pass next to those with it.
+    assert Claim.telling("x", 1.1, 1.0, 0.5, "s") == []
+    assert Claim.telling("x", 0.1, 0.0, 0.2, "s", effect=-1.0)[0].passed
+    assert Claim.telling("x", 0.1, 0.0, 0.2, "s") == []
+
+
+@pytest.mark.parametrize("numbers", [(math.nan, 1.0, 0.1), (1.0, 1.0, math.nan)])
+def test_a_nan_among_samples_is_a_claim_that_fails(numbers):
+    (claim,) = Claim.telling("x", *numbers, "s")
+    assert not claim.passed
+    assert not Claim.holds("x", math.nan, "s").passed
+
+
 def test_a_claim_without_a_tolerance_or_a_source_is_refused():
     with pytest.raises(ValueError, match="finite tolerance"):
         Claim.close("x", 1.0, 1.0, math.inf, "s")
@@ -141,8 +158,8 @@ def test_seeds_stand_along_a_dimension_and_each_makes_its_claims(tmp_path):
 def test_repeated_or_missing_cells_are_refused():
     with pytest.raises(ValueError, match="distinct cells"):
         Powers(exponents=(2, 2)).run()
-    with pytest.raises(ValueError, match="distinct cells"):
-        Powers(bases=()).run()
+    with pytest.raises(ValueError, match="bases to have 1 or more values, got 0"):
+        Powers(bases=())
 
 
 def test_studies_are_found_by_their_public_names(monkeypatch):

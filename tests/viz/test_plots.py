@@ -62,7 +62,7 @@ def test_map_holds_its_values_and_keeps_gaps(ax):
 def test_overlay_leaves_the_limits(ax):
     viz.phase_map(ax, [0, 1, 2], [0, 1], np.zeros((2, 3)))
     curve = viz.overlay_curve(ax, [1, 50, np.inf], [0, 0.5, 1], label="theory", linestyle="--")
-    assert ax.get_xlim() == (-0.5, 2.5) and ax.get_ylim() == (-0.5, 1.5)
+    assert ax.get_xlim() == (0, 2) and ax.get_ylim() == (0, 1)
     np.testing.assert_array_equal(curve.get_xdata(), [1, 50, np.inf])
     assert curve.get_linestyle() == "--" and curve.get_label() == "theory"
 

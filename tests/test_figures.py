@@ -1,0 +1,66 @@
+"""Every figure of papers, drawn from tiny studies; a new one is found by its name."""
+
+import importlib
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from pictures import faults
+
+FOLDER = Path(__file__).parents[1] / "paper_figs"
+FIGURES = sorted(path.stem for path in FOLDER.glob("fig_*.py"))
+
+
+def _drawn(name: str, shared) -> tuple[Figure, dict]:
+    module = importlib.import_module(f"paper_figs.{name}")
+    results = {label: shared(study.tiny()) for label, study in module.STUDIES.items()}
+    with plt.style.context(FOLDER / "paper.mplstyle"):
+        return module.draw(results), results
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_labelled_full_and_true_to_its_data(name, shared):
+    figure, results = _drawn(name, shared)
+    assert faults(figure, results) == []
+    plt.close("all")
+
+
+def _titles(figure: Figure) -> list[str]:
+    return [ax.get_title() for ax in figure.axes]
+
+
+def test_two_betas_are_two_runs(shared):
+    figure, results = _drawn("fig_2312_10794_circle", shared)
+    assert {"SA, β = 4", "SA, β = 9"} <= {*_titles(figure)}
+    runs = {float(r.beta): r.x for label, r in results.items() if label.startswith("flow")}
+    assert float(abs(runs[4.0] - runs[9.0]).max()) > 0.1
+    plt.close("all")
+
+
+def test_consensus_shows_no_time_twice_and_names_the_gate(shared):
+    figure, results = _drawn("fig_consensus", shared)
+    times = [title for title in _titles(figure) if title.startswith("t =")]
+    assert len(set(times)) == len(times) // 2  # a row alone and a row pulled
+    assert "always" in results["drift"].gate and "early" not in results["drift"].gate
+    texts = [text.get_text() for ax in figure.axes for text in ax.texts]
+    assert "pulled always" in texts
+    plt.close("all")
+
+
+def test_negative_densities_are_marked_at_the_bar(shared):
+    figure, results = _drawn("fig_2110_11773_heat_kernel", shared)
+    bars = [ax._colorbar for ax in figure.axes if getattr(ax, "_colorbar", None)]
+    below = [float(one["map"].min()) < 0 for _, one in results["clouds"].groupby("time")]
+    assert [bar.extend for bar in bars] == ["min" if b else "neither" for b in below]
+    plt.close("all")
+
+
+def test_diagrams_end_where_they_were_computed(shared):
+    figure, results = _drawn("fig_2312_10794_random_matrices", shared)
+    betas = results["layers"].beta.values
+    panels = [ax for ax in figure.axes if ax.get_title()]
+    assert panels and all(ax.get_ylim() == (betas[0], betas[-1]) for ax in panels)
+    assert np.min(betas) > 0
+    plt.close("all")
