@@ -33,8 +33,9 @@ def _tokens(ax: Axes, one: xr.Dataset) -> None:
         viz.convergence(ax, one.n, curve.distance, f"d = {d}", order=order, k=k)
         ax.errorbar(one.n, curve.distance, curve.distance_error, fmt="none", ecolor=f"C{k}", lw=0.8)
     ax.set(xlabel="tokens n", ylabel="distance to the limit")
+    ax.margins(y=0.1)
     _ticks(ax.xaxis, {n: f"{n}" for n in one.n.values.tolist()})
-    _ticks(ax.yaxis, {y: f"{y}" for y in (0.05, 0.1, 0.2, 0.4)})
+    _ticks(ax.yaxis, {y: f"{y}" for y in (0.05, 0.1, 0.15, 0.2, 0.3, 0.4)})
     _legend_below(ax, "fitted power of n")
 
 
@@ -48,6 +49,7 @@ def _layers(ax: Axes, layers: xr.Dataset) -> None:
         viz.convergence(ax, layers.step, error, label, order=1 if k == 0 else None, k=k)
     ax.axhline(0.01, color="0.65", linewidth=0.6, linestyle="-", zorder=0)
     ax.set(xlabel="step of a layer", ylabel="relative error", title="many thin layers")
+    ax.margins(y=0.1)
     _ticks(ax.xaxis, {h: f"1/{1 / h:g}" for h in layers.step.values.tolist()})
     _ticks(ax.yaxis, {y: f"{y}" for y in (0.001, 0.003, 0.01, 0.03)})
     _legend_below(ax, "fitted order")

@@ -51,7 +51,7 @@ def _passages(ax: Axes, result: xr.Dataset) -> None:
     handles, labels = ax.get_legend_handles_labels()
     handles.append(Line2D([], [], color="0.4", linestyle="-"))
     labels.append("quadrature")
-    ends = f"time from {float(result.reached[0, 0]):.2g} to {float(result.reached[0, -1]):.2g}"
+    ends = f"time from {float(result.r[0]):g} to {float(result.r[-1]):g}"
     ax.legend(handles, labels, loc="upper left", title=ends, title_fontsize=7)
     ax.set(xlabel=r"time $/\ (e^\beta/2\beta)$", ylabel=r"$\langle x, y\rangle$ of two clusters")
     ax.set(xlim=(0, None), ylim=(0, 1.02))

@@ -31,11 +31,9 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
 
 def _ripples(result: xr.Dataset) -> str:
     """What the wiggles are."""
-    degree = (result.angle.size - 1) // 2
     return (
-        f"Ripples between clusters are no feature of the law: a series of degree {degree} or so, cut "
-        "off, has them\n(Gibbs) where clusters grow too narrow for it. A run is shown until they "
-        "make the density negative."
+        f"Ripples are no feature of the law: a series of degree {result.degree}\n"
+        "has them (Gibbs) where clusters grow too narrow for it."
     )
 
 

@@ -44,7 +44,7 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
         )  # fmt: skip
     for ax, kind in zip(axes[0], kinds, strict=True):
         ax.set_title(kind)
-    fig.legend(*_key(), loc="outside lower center", ncols=2)
+    fig.legend(*_key(), loc="outside lower center", ncols=2 if len(kinds) > 2 else 1)
     return fig
 
 

@@ -12,6 +12,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
+from matplotlib.text import Text
 
 NUMBER = r"\s*=\s*\$?\s*(-?\d+(?:[.,]\d+)*(?:e[+-]?\d+)?)"
 NAMES = {
@@ -29,6 +30,7 @@ def faults(figure: Figure, results: dict[str, xr.Dataset]) -> list[str]:
     found = [fault for ax in panels for fault in (*_empty(ax), *_labels(ax), *_cut_off(ax))]
     found += [f"a colour bar without a name: {ax}" for ax in bars if not _named(ax)]
     found += _legends(figure, panels)
+    found += _beyond_the_page(figure)
     found += _scales(panels, [bar for ax in bars if (bar := _bar_of(ax))])
     return [*found, *_titles(figure, results)]
 
@@ -86,6 +88,26 @@ def _legends(figure: Figure, panels: list[Axes]) -> Iterator[str]:
         for text in legend.get_texts():
             if np.mean(mcolors.to_rgb(text.get_color())) > 0.6:
                 yield f"a pale legend: {text.get_text()!r}"
+
+
+def _beyond_the_page(figure: Figure) -> Iterator[str]:
+    """Words that run off the figure, by more than a pixel or two."""
+    width, height = figure.bbox.size
+    for text in figure.findobj(Text):
+        if not text.get_visible() or not text.get_text().strip() or _is_tick(text, figure):
+            continue
+        box = text.get_window_extent()
+        if box.x0 < -3 or box.y0 < -3 or box.x1 > width + 3 or box.y1 > height + 3:
+            yield f"words beyond the page: {text.get_text()!r}"
+
+
+def _is_tick(text: Text, figure: Figure) -> bool:
+    """Whether it is a label of a tick, of which those out of view are there too."""
+    return any(
+        text in axis.get_ticklabels(which="both") or text in (axis.offsetText,)
+        for ax in figure.axes
+        for axis in (ax.xaxis, ax.yaxis, *([ax.zaxis] if ax.name == "3d" else []))
+    )
 
 
 def _scales(panels: list[Axes], bars: list[Colorbar]) -> Iterator[str]:

@@ -106,6 +106,7 @@ class DensityClusters(Study):
                 "growth": ((), growth / rates[k], {"long_name": "its growth over theory"}),
             },
             {"angle": np.asarray(basis.nodes)},
+            {"degree": self.degree},
         )
 
     def tiny(self) -> "DensityClusters":
