@@ -51,3 +51,13 @@ def test_a_sweep_off_the_branch_fails(toy):
     assert [c.name for c in _sweep_claims(toy) if not c.passed] == [
         "beta=1: density off the branch, noise"
     ]
+
+
+def test_a_branch_that_ends_early_is_not_extrapolated(toy):
+    # Up to R = .65 of states up to .76: a cubic in R, run on, would be off by 2 and more at shares of .9.
+    kept = toy.point <= 65
+    short = toy.assign({k: toy[k].where(kept) for k in ("branch_share", "branch_order")})
+    assert float(toy.order.max()) > 0.7
+    assert [claim for claim in _sweep_claims(short) if not claim.passed] == []
+    short["order"] = toy.order.where(toy.order > 0.65, 1.05 * toy.order)
+    assert [c.name for c in _sweep_claims(short) if "off the branch" in c.name and c.passed] == []

@@ -96,3 +96,17 @@ def test_a_ring_around_points_stays_in_view(ax):
 def test_bad_input_is_refused_with_a_remedy(ax, call, remedy):
     with pytest.raises(ValueError, match=remedy):
         call(ax)
+
+
+def test_tokens_under_others_are_rings_around_them(ax):
+    angle = np.array([0.0, 0.0, 0.05, 2.0])
+    x = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    areas = [
+        c.get_sizes() for c in viz.circle_points(ax, x, labels=np.array([0, 1, 2, 0]), area=4.0)
+    ]
+    # Two labels lie over the first token, one over the second, none over the third and the last.
+    np.testing.assert_allclose(areas[0], [4 * 2**2, 4])
+    np.testing.assert_allclose(areas[1], [4 * 1.5**2])
+    np.testing.assert_allclose(areas[2], [4])
+    alike = viz.circle_points(ax, x, area=4.0)
+    np.testing.assert_allclose(alike[0].get_sizes(), 4)

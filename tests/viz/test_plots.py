@@ -59,6 +59,18 @@ def test_map_holds_its_values_and_keeps_gaps(ax):
     np.testing.assert_allclose(mesh.get_coordinates()[0, :, 0], [-0.5, 0.5, 2, 4])
 
 
+@pytest.mark.parametrize(
+    ("limits", "mark"),
+    [((0, 1), "neither"), ((0.1, 1), "min"), ((0, 0.9), "max"), ((0.1, 0.9), "both")],
+)
+def test_a_bar_points_to_values_beyond_it(ax, limits, mark):
+    z = np.array([[0.0, np.nan], [0.5, 1.0]])
+    mesh = viz.phase_map(ax, [0, 1], [2, 3], z, label="P", vmin=limits[0], vmax=limits[1])
+    assert viz.beyond(mesh) == mesh.colorbar.extend == mark
+    # Half a cell beyond the last point there is nothing that was computed.
+    assert ax.get_xlim() == (0, 1) and ax.get_ylim() == (2, 3)
+
+
 def test_overlay_leaves_the_limits(ax):
     viz.phase_map(ax, [0, 1, 2], [0, 1], np.zeros((2, 3)))
     curve = viz.overlay_curve(ax, [1, 50, np.inf], [0, 0.5, 1], label="theory", linestyle="--")
