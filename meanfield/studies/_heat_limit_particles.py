@@ -101,7 +101,7 @@ class HeatLimitParticles(Study):
             "attentions": some_of(self.attentions, ("Sinkhorn",)),
             "starts": some_of(self.starts, ("R2",)),
         }
-        return replace(self, **kept, sizes=(16, 48, 144), t_end=0.25)
+        return replace(self, **kept, sizes=(8, 24, 72), t_end=0.25)
 
     def claims(self, dataset: xr.Dataset) -> list[Claim]:
         made = []
