@@ -78,7 +78,7 @@ def _in_both(ax: Axes, one: xr.Dataset) -> None:
         least = int(np.argmin(curve.values))
         ax.plot(one.eps[least], curve[least], "o", ms=9, mfc="none", mec=f"C{k}", mew=0.8)
     ax.set(xlabel="kernel variance ε", ylabel="distance to the heat flow")
-    ax.set_title("Sinkhorn, both at once: the best ε for each n")
+    ax.set_title("Sinkhorn, both: the best ε for each n")
     _plain_ticks(ax, one.eps.values)
     ax.legend(loc="lower right")
 

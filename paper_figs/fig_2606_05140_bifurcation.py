@@ -30,7 +30,10 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
             )
             ax.set_xlabel(r"noise $\nu / \nu_c$")
         axes[0].set(ylabel="mean resultant", ylim=(-0.03, 1.0))
-    fig.legend(*fig.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    known = {}
+    for ax in fig.axes:
+        known |= dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+    fig.legend(known.values(), known, loc="outside lower center", ncols=3)
     return fig
 
 
@@ -40,8 +43,10 @@ def _panel(ax: Axes, at: xr.Dataset) -> None:
     share, order = at.branch_share.values, at.branch_order.values
     stable = at.branch_unstable.values == 0
     fold = int(np.nanargmax(share))
-    right = 1.13 + 1.5 * (share[fold] - 1)
-    left = max(0.62, float(at.share.min()) - 0.02)
+    shares = [at.share.values, at.token_share.values] if "tokens" in at else [at.share.values]
+    shares = np.concatenate(shares)
+    right = max(1.13 + 1.5 * (share[fold] - 1), float(np.nanmax(shares)) + 0.03)
+    left = float(np.nanmin(shares)) - 0.03
     line = {"color": "C0", "linewidth": 1.3, "zorder": 2}
     ax.plot([1, right], [0, 0], "-", label="stationary, stable", **line)
     ax.plot([left, 1], [0, 0], linestyle=(0, (3, 1.5)), label="unstable", **line)
@@ -49,7 +54,8 @@ def _panel(ax: Axes, at: xr.Dataset) -> None:
     if not stable[1]:
         ax.plot(share[: fold + 1], order[: fold + 1], linestyle=(0, (3, 1.5)), **line)
         crossing = float(at.crossing / at.critical)
-        ax.plot([crossing] * 2, [0, float(at.jump)], ":", color="0.4", linewidth=1, zorder=1)
+        dotted = {"color": "0.4", "linewidth": 1, "zorder": 1, "label": "free energies cross"}
+        ax.plot([crossing] * 2, [0, float(at.jump)], ":", **dotted)
     for direction, (marker, colour) in SWEEPS.items():
         _sweep(ax, at.sel(direction=direction), marker, colour, direction)
     ax.set_xlim(left, right)
