@@ -91,11 +91,11 @@ class Minibatch(Study):
             for part, power, bend in (("bias", -1.0, 0.05), ("spread", -0.5, turn)):
                 slope, error = float(one[f"{part}_slope"]), float(one[f"{part}_slope_error"])
                 what = f"{part}, {name}: power of b (se {error:.3f})"
-                made.append(Claim.close(what, slope, power, 3 * error + bend, SOURCE))
+                made += Claim.telling(what, slope, power, 3 * error + bend, SOURCE)
             last, what = one.isel(b=-1), f"spread, {name}: over that of the linear part"
             ratio, error = last.spread / last.linear_spread, last.spread_error / last.linear_spread
-            made.append(Claim.close(what, ratio, 1.0, 3 * error + rest.isel(b=-1), SOURCE))
-        share = dataset.converged.min()
+            made += Claim.telling(what, ratio, 1.0, 3 * error + rest.isel(b=-1), SOURCE)
+        share = dataset.converged.values.min()
         return [*made, Claim.close("share of converged iterations", share, 1.0, 0.0, "ott")]
 
 
