@@ -4,7 +4,7 @@ from jaxtyping import Array, Float
 
 from .._typing import Points
 from ._engine import AbstractEngine
-from ._problem import ExponentialSum, PosesSums
+from ._problem import ExponentialSum, PosesSums, check_poses_sums
 
 
 class AbstractApproximate(AbstractEngine):
@@ -22,4 +22,4 @@ class AbstractApproximate(AbstractEngine):
         w: Float[Array, " m"] | None = None,
     ) -> Float[Array, " n"]:
         """The same for the tokens x [n, d] that an attention moves, and y [m, d] of masses w [m]."""
-        return self.field_error(attention.problem(x, y, w))
+        return self.field_error(check_poses_sums(attention).problem(x, y, w))

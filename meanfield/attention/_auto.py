@@ -1,6 +1,7 @@
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from .._checks import check_integer
 from .._memory import dense_is_quick
 from ._blockwise import Blockwise
 from ._dense import Dense
@@ -14,5 +15,6 @@ def chosen(
 
     Dense while the n x m matrix of this dtype is small, Blockwise beyond.
     """
+    n, m = check_integer(n, "n"), None if m is None else check_integer(m, "m")
     quick = dense_is_quick(n, m or n, jnp.result_type(dtype).itemsize)
     return engine or (Dense() if quick else Blockwise())

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import tolerance
+from .._checks import as_array, check_instance, check_precision, tolerance
 from .._typing import Scalar
 from ..harmonics import AbstractBasis
 from ._profiles import exponential, primitive
@@ -18,6 +18,8 @@ def smoothed(
 ) -> tuple[Float[Array, " k"], Float[Array, " k"]]:
     """Two convolutions of a density: its mass Z e^{-beta}, and the function whose gradient is
     the unnormalized field, int e^{beta (<x, y> - 1)} P_x y rho(y) dy."""
+    check_instance(basis, AbstractBasis, "a basis", "pass Fourier(degree), say")
+    coeffs = check_precision(as_array(coeffs, "coeffs"), "coeffs")
     beta = beta.astype(coeffs.dtype)
 
     def smooth(profile):

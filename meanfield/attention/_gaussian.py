@@ -6,6 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._checks import as_array, check_precision
 from .._typing import Scalar
 from ..transport import symmetric_root
 from ._masks import AbstractMask
@@ -46,6 +47,17 @@ def in_coordinates(
     if matrix is None:
         return jnp.eye(mean.shape[0], dtype=mean.dtype)
     return check_columns(matrix, mean.shape[0], name).astype(mean.dtype)
+
+
+def check_moments(mean, cov) -> tuple[Float[Array, " d"], Float[Array, "d d"]]:
+    """A mean [d] and a covariance [d, d]: of these, the shapes."""
+    mean, cov = (check_precision(as_array(a, n), n) for a, n in ((mean, "mean"), (cov, "cov")))
+    if mean.ndim != 1 or mean.size == 0 or cov.shape != (mean.size, mean.size):
+        raise ValueError(
+            f"expected a mean [d] and a cov [d, d], got {list(mean.shape)} and {list(cov.shape)}; "
+            "pass one number a coordinate, and a square matrix."
+        )
+    return mean, cov
 
 
 def refuse_mask(mask: AbstractMask | None) -> None:

@@ -4,13 +4,13 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.special import ive
 
-from .._checks import check_dimension, check_instance, check_scalar
+from .._checks import check_dimension, check_scalar
 from .._typing import Points, Scalar
 from ..harmonics import AbstractBasis, Fourier, SphericalHarmonics
 from ._approximate import AbstractApproximate
 from ._double_fourier import has_nufft, smoothed_sums
 from ._engine import Sums
-from ._problem import ExponentialSum, PosesSums, check_tokens
+from ._problem import ExponentialSum, PosesSums, check_poses_sums, check_tokens
 from ._profiles import exponential, primitive, tilted
 
 FEWEST_FOR_NUFFT = 2048
@@ -67,8 +67,7 @@ class Harmonic(AbstractApproximate):
         A clustered cloud needs a higher degree than a uniform one, at most about that for accuracy/n.
         Raises ValueError where rounding, or the largest degree, does not allow it.
         """
-        remedy = "pass Softmax(beta), say"
-        check_instance(attention, PosesSums, "an attention that sums exponentials", remedy)
+        check_poses_sums(attention)
         accuracy, x = _check_accuracy(accuracy), check_tokens(x, "x")
         beta, target = float(attention.beta), min(0.5, 1e3 * accuracy)
         for _ in range(8):

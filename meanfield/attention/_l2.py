@@ -11,7 +11,7 @@ from ..harmonics import AbstractBasis
 from ._auto import chosen
 from ._base import AbstractAttention
 from ._engine import AbstractEngine, check_engine
-from ._gaussian import AffineField, in_coordinates, logit_matrix, refuse_mask
+from ._gaussian import AffineField, check_moments, in_coordinates, logit_matrix, refuse_mask
 from ._masks import AbstractMask, as_mask
 from ._problem import ExponentialSum, check_matrix, check_query_and_key, exponential_sum
 from ._softmax import Softmax
@@ -68,6 +68,7 @@ class L2(AbstractAttention):
         Source: Castin et al., arXiv 2501.18322, with weights e^{-|Qx - Ky|^2}: our beta = 2.
         """
         refuse_mask(self.mask)
+        mean, cov = check_moments(mean, cov)
         key = in_coordinates(self.key, mean, "key")
         logits = logit_matrix(self.beta, self.query, self.key, mean)
         narrowing = jnp.eye(len(mean), dtype=mean.dtype) + cov @ logit_matrix(

@@ -4,7 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import as_array, check_finite, check_precision, check_weights
+from .._checks import as_array, check_finite, check_precision, check_weights, shown
 from .._typing import Matrix, Points, Scalar
 from ._masks import AbstractMask
 
@@ -64,6 +64,15 @@ class PosesSums(Protocol):
     ) -> ExponentialSum:
         """What the engine is asked to sum."""
         ...
+
+
+def check_poses_sums(attention) -> PosesSums:
+    """`attention`, if an engine can be asked to sum it."""
+    if isinstance(attention, type) or not isinstance(attention, PosesSums):
+        raise ValueError(
+            f"expected an attention that sums exponentials, got {shown(attention)}; pass Softmax(beta), say."
+        )
+    return attention
 
 
 def exponential_sum(

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, Int
 
+from .._checks import check_instance
 from .._ring import Ring
 from ._blockwise import Blockwise, Side, both_ways, keeps_digits, shifted_sums
 from ._engine import AbstractEngine, Sums
@@ -45,7 +46,12 @@ class Sharded(AbstractEngine):
         self, mesh: Mesh | None = None, axis: str | None = None, engine: Blockwise | None = None
     ):
         self.ring = Ring(mesh, axis)
-        self.engine = Blockwise() if engine is None else engine
+        remedy = "pass Blockwise(block), or leave it out"
+        self.engine = (
+            Blockwise()
+            if engine is None
+            else check_instance(engine, Blockwise, "a blockwise engine", remedy)
+        )
 
     def shard(self, x: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
         """x with its rows spread over the devices; ValueError if their number is no multiple of p."""

@@ -22,7 +22,13 @@ from ._blockwise import Blockwise
 from ._dense import Dense
 from ._doubly_stochastic import tilted_density
 from ._engine import AbstractEngine
-from ._gaussian import AffineField, doubly_stochastic_gain, in_coordinates, logit_matrix
+from ._gaussian import (
+    AffineField,
+    check_moments,
+    doubly_stochastic_gain,
+    in_coordinates,
+    logit_matrix,
+)
 from ._problem import apply_matrix, check_matrix, check_query_and_key, check_tokens
 from ._sharded import Sharded
 from ._softmax import Softmax
@@ -180,6 +186,7 @@ class Sinkhorn(AbstractAttention):
     def gaussian_field(self, mean: Float[Array, " d"], cov: Float[Array, "d d"]) -> AffineField:
         """The field of the cloud N(m, S): field(x) = V (m + M (x - m)), M of `doubly_stochastic_gain`."""
         self._need_dot_products("a Gaussian cloud")
+        mean, cov = check_moments(mean, cov)
         gain = doubly_stochastic_gain(logit_matrix(self.beta, self.query, self.key, mean), cov)
         value = in_coordinates(self.value, mean, "value")
         return AffineField(value @ mean, value @ gain)

@@ -6,7 +6,7 @@ from .._typing import Points
 from ..harmonics import AbstractBasis
 from ._doubly_stochastic import smoothed
 from ._exponential import AbstractExponential
-from ._gaussian import AffineField, in_coordinates, logit_matrix, refuse_mask
+from ._gaussian import AffineField, check_moments, in_coordinates, logit_matrix, refuse_mask
 
 
 class Softmax(AbstractExponential):
@@ -30,8 +30,8 @@ class Softmax(AbstractExponential):
         return self.sums(x, y, w).mean()
 
     def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:
-        scale = self.isotropic_value().astype(coeffs.dtype)
         mass, pull = smoothed(self.beta, basis, coeffs)
+        scale = self.isotropic_value().astype(pull.dtype)
         return scale * jax.vmap(jnp.divide)(basis.node_gradient(pull), basis.synthesize(mass))
 
     def attraction(
@@ -49,6 +49,7 @@ class Softmax(AbstractExponential):
         field(x) = V (m + S A x). Source: Castin et al., arXiv 2501.18322.
         """
         refuse_mask(self.mask)
+        mean, cov = check_moments(mean, cov)
         value = in_coordinates(self.value, mean, "value")
         gain = value @ cov @ logit_matrix(self.beta, self.query, self.key, mean)
         return AffineField(value @ mean + gain @ mean, gain)
