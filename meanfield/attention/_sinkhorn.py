@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
-from .._checks import check_instance, check_integer, check_scalar, check_weights, guard
+from .._checks import check_integer, check_scalar, check_weights, guard, shown
 from .._typing import Matrix, Points, Scalar
 from ..harmonics import AbstractBasis
 from ..transport import (
@@ -88,8 +88,11 @@ class Sinkhorn(AbstractAttention):
 
     def __check_init__(self):
         check_query_and_key(self.query, self.key)
-        remedy = "pass DotProduct(), SquaredEuclidean() or SquaredGeodesic()"
-        check_instance(self.cost, DotProduct | SquaredEuclidean | SquaredGeodesic, "a cost", remedy)
+        if not isinstance(self.cost, DotProduct | SquaredEuclidean | SquaredGeodesic):
+            raise ValueError(
+                f"expected a cost for Sinkhorn attention, got {shown(self.cost)}; "
+                "pass DotProduct(), SquaredEuclidean() or SquaredGeodesic()."
+            )
         if not isinstance(self.engine, Dense | Blockwise | Sharded | None):
             raise ValueError(
                 f"expected engine Dense(), Blockwise() or Sharded() for Sinkhorn attention, got "
