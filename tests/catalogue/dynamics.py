@@ -53,6 +53,7 @@ def vectors(x):
 ENTRIES = [
     entry(
         "dynamics.AttentionFlow",
+        fine_={("noise", "None")},
         geometry=SPHERE,
         attention=SOFTMAX,
         normalization=PostNorm(),
@@ -61,9 +62,30 @@ ENTRIES = [
         weights=W,
         mlp=None,
     ),
-    entry("dynamics.GradientFlow", geometry=SPHERE, energy=ENERGY, noise=0.1, weights=W),
-    entry("dynamics.Drift", geometry=SPHERE, function=vectors, noise=0.1, weights=W),
-    entry("dynamics.Control", geometry=SPHERE, function=steer, noise=0.1, weights=W),
+    entry(
+        "dynamics.GradientFlow",
+        fine_={("noise", "None")},
+        geometry=SPHERE,
+        energy=ENERGY,
+        noise=0.1,
+        weights=W,
+    ),
+    entry(
+        "dynamics.Drift",
+        fine_={("noise", "None")},
+        geometry=SPHERE,
+        function=vectors,
+        noise=0.1,
+        weights=W,
+    ),
+    entry(
+        "dynamics.Control",
+        fine_={("noise", "None")},
+        geometry=SPHERE,
+        function=steer,
+        noise=0.1,
+        weights=W,
+    ),
     entry("dynamics.SinkhornFlow", geometry=SPHERE, attention=Sinkhorn(2.0), weights=W),
     entry("dynamics.ArcLength", flow=FLOW, speed=1.0, fine_={("speed", "zero")}),
     entry(

@@ -63,7 +63,8 @@ STRANGERS = {
 def wrong(kind: str, valid: Any) -> Iterator[tuple[str, Any]]:
     """Labels and values that are wrong for a parameter of this kind, whose valid value is known."""
     yield "a class", Softmax if kind == "object" and valid is None else type(valid)
-    yield "text", "abc"
+    if not isinstance(valid, str):
+        yield "text", "abc"
     yield from TABLE[kind](valid)
 
 

@@ -22,7 +22,9 @@ LOOSE = {"label": None, "k": None, "labels": None, "order": None, "view": None, 
 def picture(name: str, kinds: dict, **arguments) -> Entry:
     """An entry of viz: arrays unless said otherwise."""
     arrays = dict.fromkeys(arguments, "array") | {"ax": "object"} | LOOSE | kinds
-    return entry(f"viz.{name}", single_=None, kinds_=arrays, ax=AX, **arguments)
+    return entry(
+        f"viz.{name}", single_=None, fine_={("w", "sum 2")}, kinds_=arrays, ax=AX, **arguments
+    )
 
 
 VIZ = [
@@ -113,7 +115,13 @@ STUDIES = [
             "tolerance": "nonnegative",
             "source": "field",
         },
-        fine_={("measured", "NaN"), ("measured", "infinity"), ("expected", "infinity")},
+        fine_={
+            ("measured", "NaN"),
+            ("measured", "True"),
+            ("expected", "True"),
+            ("measured", "infinity"),
+            ("expected", "infinity"),
+        },
         single_=None,
     ),
     *(

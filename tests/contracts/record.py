@@ -25,6 +25,7 @@ RIGHT = {
     "collapse": "finite numbers, right ones, and finite gradients",
     "NaN": "NaN or an error under jit",
     "stopped eager": "an error, a false flag or NaN",
+    "claimed": "`converged` only where an independent residual says so",
     "stopped jit": "an error, a false flag or NaN",
 }
 CONTRACTS = tuple(RIGHT)
