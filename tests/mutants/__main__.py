@@ -7,8 +7,9 @@
 
 Each mutant is one change (sign, factor, index, axis, comparison, function, transpose or weight) of
 one formula in the rooms of physics, drawn by an explicit seed, written into a temporary copy of the
-package. The nearest test files (`selection.py`) run on it with -x; a test that fails is run once
-more without the change, so that a test which is broken anyway kills nothing. The persistent cache
+package. The nearest test files (`selection.py`) run on it with -x, three at first and nine more if
+these pass; a test that fails is run once more without the change, so that a test which is broken anyway
+kills nothing. A mutant takes one to three minutes of a core that it has for itself. The persistent cache
 of compiled programs is shared: `JAX_COMPILATION_CACHE_DIR` says where. Survivors are printed with
 their diff and appended to the file of `--report` as JSON, a line a mutant; `--resume` skips what
 that file holds. Mutants that compute the same are listed with a reason in equivalent.txt.
@@ -51,7 +52,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="of the draw")
     parser.add_argument("--only", default="meanfield", help="a folder or file")
     parser.add_argument("--root", type=Path, default=HERE.parents[1], help="the repository")
-    parser.add_argument("--most", type=int, default=4, help="test files a mutant")
+    parser.add_argument("--first", type=int, default=3, help="test files that run at first")
+    parser.add_argument("--most", type=int, default=12, help="test files before it has survived")
     parser.add_argument("--timeout", type=float, default=600, help="seconds a mutant")
     parser.add_argument("--report", type=Path, default=None, help="a file of JSON lines")
     parser.add_argument("--resume", action="store_true", help="skip what the report holds")
@@ -78,7 +80,7 @@ def main() -> int:
         if f"{mutant.change.line} {mutant.name}" in done:
             continue
         tests = nearest_tests(root, root / mutant.path, options.most)
-        verdicts.append(judge(root, mutant, tests, options.timeout))
+        verdicts.append(judge(root, mutant, tests, options.first, options.timeout))
         _tell(verdicts[-1], tests, options.report)
     return _summary(verdicts)
 

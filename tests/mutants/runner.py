@@ -61,16 +61,20 @@ def copy_of(root: Path):
         yield Path(folder)
 
 
-def judge(root: Path, mutant: Mutant, tests: list[str], timeout: float) -> Verdict:
-    """Runs the tests on the mutant, and a test that fails once more without the change."""
+def judge(root: Path, mutant: Mutant, tests: list[str], first: int, timeout: float) -> Verdict:
+    """Runs the first tests on the mutant, the others if these pass, and once more without the change
+    the test that fails."""
     start = time.monotonic()
     with copy_of(root) as copy:
         target = copy / mutant.path
         before = target.read_text()
         after = mutant.change.apply(before)
         target.write_text(after)
-        code, out = run_tests(copy, tests, timeout)
-        outcome, test = _outcome(code, out)
+        for some in (tests[:first], tests[first:]):
+            code, out = run_tests(copy, some, timeout) if some else (0, "")
+            outcome, test = _outcome(code, out)
+            if outcome != "survived":
+                break
         if outcome == "killed" and test:
             target.write_text(before)
             if run_tests(copy, [test], timeout)[0]:
