@@ -104,6 +104,17 @@ def check_instance(value: Any, kind: type[_T], name: str, remedy: str) -> _T:
     return value
 
 
+def check_instances(values: Any, kind: type[_T], name: str, remedy: str) -> list[_T]:
+    """`values` as a list of at least one object of this class."""
+    try:
+        values = [*values]
+    except TypeError as error:
+        raise ValueError(f"expected a list of {name}, got {shown(values)}; {remedy}.") from error
+    if not values:
+        raise ValueError(f"expected a list of {name}, got an empty one; {remedy}.")
+    return [check_instance(value, kind, name, remedy) for value in values]
+
+
 def check_callable(value: Any, name: str, remedy: str) -> Callable[..., Any]:
     """`value`, if it is a function: no class and nothing that cannot be called."""
     if not callable(value) or isinstance(value, type):
@@ -160,6 +171,19 @@ def check_points(x, d: int, name: str = "x") -> Array:
     if x.shape[0] == 0:
         raise ValueError(f"expected at least one point in {name}, got an empty cloud; pass n >= 1.")
     return check_finite(x, name)
+
+
+def check_cloud(x, name: str = "x") -> Array:
+    """`x` as floating-point points of shape [n, d] with n >= 1 and any d: traced ones are checked too.
+
+    Numbers may be NaN or infinite: `check_points` looks at these.
+    """
+    x = check_precision(as_array(x, name), name)
+    if x.ndim != 2 or 0 in x.shape:
+        raise ValueError(
+            f"expected {name} of shape [n, d], got {list(x.shape)}; put one point a row."
+        )
+    return x
 
 
 def check_finite(x, name: str = "x") -> Array:

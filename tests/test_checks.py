@@ -8,8 +8,10 @@ from refusals import check_refused, each_of
 
 from meanfield._checks import (
     check_callable,
+    check_cloud,
     check_finite,
     check_instance,
+    check_instances,
     check_integer,
     check_key,
     check_scalar,
@@ -45,6 +47,12 @@ def test_numbers_of_every_kind_are_numbers(value):
         ("a class", lambda: check_instance(Sphere, *GEOMETRY), "make one, as in Sphere(...)"),
         ("another class", lambda: check_instance(Softmax, *GEOMETRY), "got the class Softmax"),
         ("another object", lambda: check_instance(2.0, *GEOMETRY), "got float; pass Sphere(3)"),
+        ("one object for many", lambda: check_instances(Sphere(3), *GEOMETRY), "pass Sphere(3)"),
+        ("no objects", lambda: check_instances([], *GEOMETRY), "got an empty one"),
+        ("text for objects", lambda: check_instances("abc", *GEOMETRY), "got str"),
+        ("no cloud", lambda: check_cloud(jnp.ones(3)), "one point a row"),
+        ("an empty cloud", lambda: check_cloud(jnp.ones((0, 3))), "got [0, 3]"),
+        ("a cloud of truth values", lambda: check_cloud(jnp.ones((2, 3), bool)), ".astype(float)"),
         ("no function", lambda: check_callable(2.0, "potential", "pass V"), "got 2.0; pass V"),
         ("a class to call", lambda: check_callable(Sphere, "potential", "pass V"), "class Sphere"),
         ("a seed", lambda: check_key(0), "pass key=jax.random.key(0)"),

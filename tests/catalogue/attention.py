@@ -73,7 +73,12 @@ ENTRIES = [
     entry("attention.MultiHead", heads=[Softmax(1.0), Softmax(2.0)]),
     entry("attention.Varying", function=lambda t: Softmax(1.0 + t)),
     entry("attention.Layers", layers=[Softmax(1.0), Softmax(2.0)], times=jnp.array([0.0, 1.0])),
-    entry("attention.attention_at", attention=LAYERS, t=jnp.asarray(0.5), kinds_={"t": None}),
+    entry(
+        "attention.attention_at",
+        attention=LAYERS,
+        t=jnp.asarray(0.5),
+        kinds_={"t": None, "attention": None},
+    ),
     entry("attention.Dense"),
     entry("attention.Blockwise", block=2),
     entry("attention.Harmonic", basis=SphericalHarmonics(4), accuracy=1e-9),
