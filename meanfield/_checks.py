@@ -1,6 +1,7 @@
 """Checks at the door: bad input is refused in one sentence that names the remedy."""
 
 from collections.abc import Callable, Iterable
+from types import UnionType
 from typing import Any, TypeVar
 
 import equinox as eqx
@@ -91,8 +92,8 @@ def check_choice(value: _T, known: Iterable[_T], name: str) -> _T:
     return value
 
 
-def check_instance(value: Any, kind: type[_T], name: str, remedy: str) -> _T:
-    """`value`, if it is an object of this class, and not the class itself."""
+def check_instance(value: Any, kind: type[_T] | UnionType, name: str, remedy: str) -> _T:
+    """`value`, if it is an object of this class, or of one of a union, and not the class itself."""
     if isinstance(value, type) and issubclass(value, kind):
         made = f"{value.__name__}(...)"
         raise ValueError(

@@ -69,6 +69,10 @@ def test_half_precision_is_refused_under_jit_too():
         jax.jit(check_finite)(jnp.ones(2, jnp.float16))
 
 
+def test_an_object_of_one_of_several_classes_is_taken():
+    assert check_instance(2.0, int | float, "a number", "pass 1.0") == 2.0
+
+
 def test_both_kinds_of_keys_are_keys():
     for key in (jax.random.key(0), jax.random.PRNGKey(0)):
         assert check_key(key) is key

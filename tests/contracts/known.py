@@ -41,7 +41,7 @@ def recorded(contract: str, rooms: list[str]) -> list[str]:
 def check(contract: str, names: Container[str], failures: dict[str, str]) -> None:
     """Nothing fails but what is known to, and all that is known to fail does."""
     if RECORD:
-        rows = [f"{contract} | {row} | {why}\n" for row, why in failures.items()]
+        rows = [f"{contract} | {row} | {' '.join(why.split())}\n" for row, why in failures.items()]
         with Path(RECORD).open("a") as file:
             file.writelines(rows)
         return
