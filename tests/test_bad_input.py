@@ -92,7 +92,7 @@ TABLE = [
     ("negative tolerance", lambda: run(tol=-1e-6), "pass tol=1e-6"),
     ("zero tolerance", lambda: run(tol=0.0), "pass tol=1e-6"),
     ("negative step", lambda: run(dt=-0.1), "adaptive steps"),
-    ("no steps", lambda: run(max_steps=0), "leave it out"),
+    ("no steps", lambda: run(max_steps=0), "pass max_steps=1"),
     ("merge below rounding", lambda: run(merge=0.0), "pass merge=1e-6"),
     ("merge with noise", lambda: run(flow=NOISY, merge=1e-6, key=KEY, dt=0.1), "leave out merge"),
     (

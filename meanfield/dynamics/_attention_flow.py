@@ -13,7 +13,8 @@ from ..attention import AbstractAttention, AbstractSchedule, attention_at
 from ..geometry import AbstractGeometry, Sphere
 from ._base import AbstractParticles, State, as_noise, as_weights, check_cloud, replace_weights
 from ._fields import for_each_token
-from ._normalizations import AbstractNormalization
+from ._kinds import check_attention, check_geometry, check_optional_function
+from ._normalizations import AbstractNormalization, over
 
 
 class AttentionFlow(AbstractParticles):
@@ -53,6 +54,15 @@ class AttentionFlow(AbstractParticles):
     mlp: Callable[[Float[Array, " d"]], Float[Array, " d"]] | None = None
 
     def __check_init__(self):
+        check_geometry(self.geometry)
+        check_attention(self.attention)
+        check_optional_function(self.potential, "potential")
+        check_optional_function(self.mlp, "mlp")
+        if not isinstance(self.normalization, AbstractNormalization | None):
+            raise ValueError(
+                f"expected a normalization or None, got {type(self.normalization).__name__}; pass "
+                "PreNorm(), for instance, or name the argument that was meant."
+            )
         if self.normalization is not None and not isinstance(self.geometry, Sphere):
             raise ValueError(
                 "expected a Sphere for a normalization, got another geometry; "
@@ -82,11 +92,16 @@ class AttentionFlow(AbstractParticles):
         theta, r = state if self._radial else (state, jnp.ones(state.shape[0], state.dtype))
         u, norm = self.geometry.project(theta), self.normalization
         forces = self.blocks(t, u)
-        scaled = _total([force / norm.scale(t, r, u, force)[:, None] for force in forces])
+        scaled = _total([over(force, norm.scale(t, r, u, force)[:, None]) for force in forces])
         turning = self.geometry.extend(lambda _: scaled, theta)
         if not self._radial:
             return turning
         return turning, _total([norm.growth(t, r, u, force) for force in forces])
+
+    def requirements(self, state: State) -> dict[str, Bool[Array, ""]]:
+        if not self._radial:
+            return {}
+        return {"a radius has come to 0; shorten ts, or use PostNorm()": (state[1] > 0).all()}
 
     def project(self, state: State) -> State:
         if self._radial:

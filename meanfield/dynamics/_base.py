@@ -4,13 +4,15 @@ from typing import TYPE_CHECKING, Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, PyTree
 
-from .._checks import as_array, check_nonnegative, check_weights
+from .._checks import as_array, check_instance, check_nonnegative, check_weights, is_concrete
 from .._hooks import all_of, default, times_of
 from .._typing import Points, Scalar, Weights
 from ..geometry import AbstractGeometry
 
+ADD = "add one such as Drift(geometry, function)"
 State = PyTree[Float[Array, "..."]]
 """What a dynamics moves: an array or a tuple of arrays."""
 
@@ -42,6 +44,12 @@ class AbstractDynamics(eqx.Module):
         default, where there are none. Where they do not, the drift must be NaN."""
         return None
 
+    @default
+    def requirements(self, state: State) -> dict[str, Bool[Array, ""]]:
+        """What must hold of every state of a run besides being finite, such as a density that is not
+        negative: a sentence on what is wrong where it does not, with its remedy, and whether it holds."""
+        return {}
+
 
 class AbstractParticles(AbstractDynamics):
     """A vector field that moves n weighted tokens on a geometry, perhaps with noise.
@@ -70,7 +78,7 @@ class AbstractParticles(AbstractDynamics):
         """The same dynamics for a cloud of these masses."""
 
     def __add__(self, other: "AbstractParticles") -> "AbstractParticles":
-        return Sum((self, other))
+        return Sum((self, check_instance(other, AbstractParticles, "a flow to add", ADD)))
 
 
 class AbstractCloud(AbstractParticles):
@@ -96,11 +104,13 @@ class AbstractCloud(AbstractParticles):
 class Sum(AbstractParticles):
     """Several flows of the same tokens at once: drifts add, and so do strengths of noise.
 
-    Made by `flow + other`. The first term gives the geometry, the weights and the form of the state.
-    Raises ValueError if the terms live on different geometries, or some have radii and others none.
+    Made by `flow + other`. The first term gives the geometry and the form of the state. Terms without
+    weights take those of the others.
+    Raises ValueError if the terms live on different geometries, have different weights, or some have
+    radii and others none.
     """
 
-    terms: tuple[AbstractParticles, ...]
+    terms: tuple[AbstractParticles, ...] = eqx.field(converter=lambda terms: _of_one_mass(terms))
 
     def __check_init__(self):
         if any(term.geometry != self.terms[0].geometry for term in self.terms):
@@ -141,6 +151,9 @@ class Sum(AbstractParticles):
     def jumps(self) -> Float[Array, " jumps"] | None:
         return times_of(term.jumps() for term in self.terms)
 
+    def requirements(self, state: State) -> dict[str, Bool[Array, ""]]:
+        return {k: v for term in self.terms for k, v in term.requirements(state).items()}
+
     def solved(self, t: Scalar, state: State, args: Any) -> Bool[Array, ""] | None:
         return all_of(term.solved(t, state, args) for term in self.terms)
 
@@ -155,6 +168,25 @@ def has_radii(flow: AbstractParticles) -> bool:
         return has_radii(flow.terms[0])
     normalization = getattr(flow, "normalization", None)
     return normalization is not None and normalization.radial
+
+
+def _of_one_mass(terms: tuple[AbstractParticles, ...]) -> tuple[AbstractParticles, ...]:
+    """The terms, those without weights with the weights of the others."""
+    if not all(isinstance(term, AbstractParticles) for term in terms):
+        raise ValueError("expected flows of tokens to add, got something else; pass (flow, other).")
+    known = [term.weights for term in terms if term.weights is not None]
+    for other in known[1:]:
+        same = known[0].shape == other.shape
+        if same and is_concrete(known[0]) and is_concrete(other):
+            same = bool((known[0].astype(float) == other.astype(float)).all())
+        if not same:
+            raise ValueError(
+                "expected the same weights in all flows of a sum, got different ones; give the weights "
+                "to one flow alone."
+            )
+    if not known:
+        return terms
+    return tuple(term.reweight(known[0]) if term.weights is None else term for term in terms)
 
 
 class AbstractReduction(AbstractDynamics):
@@ -176,7 +208,8 @@ class AbstractReduction(AbstractDynamics):
 
 def as_noise(noise) -> Scalar | None:
     """None for the number 0, which means an ordinary differential equation; else a strength >= 0."""
-    if noise is None or (isinstance(noise, int | float) and noise == 0):
+    known = isinstance(noise, int | float | np.number | np.ndarray)
+    if noise is None or (known and np.ndim(noise) == 0 and noise == 0):
         return None
     return check_nonnegative(noise, "noise")
 

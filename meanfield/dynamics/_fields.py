@@ -5,9 +5,11 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Float
 
+from .._checks import check_vector
 from .._typing import Points, Scalar, Weights
 from ..geometry import AbstractGeometry
 from ._base import AbstractCloud, as_noise, as_weights
+from ._kinds import check_function, check_geometry
 
 
 class Drift(AbstractCloud):
@@ -26,6 +28,10 @@ class Drift(AbstractCloud):
     noise: Scalar | None = eqx.field(default=0.0, converter=as_noise)
     weights: Weights | None = eqx.field(default=None, converter=as_weights)
 
+    def __check_init__(self):
+        check_geometry(self.geometry)
+        check_function(self.function, "function")
+
     def field(self, t: Scalar, x: Points, args: Any) -> Points:
         return for_each_token(self.function, x)
 
@@ -34,13 +40,24 @@ class Control(AbstractCloud):
     """A force that is steered from outside: x_i' = P_{x_i} function(t, x, args)_i.
 
     `function` maps the time, the whole cloud [n, d] and the `args` of `simulate` to a field [n, d];
-    differentiate a run with respect to `args` to find the control.
+    differentiate a run with respect to `args` to find the control. Where it jumps in time, as one that
+    is constant on pieces does, give the times as `switches`: steps then land on them.
     """
 
     geometry: AbstractGeometry
     function: Callable[[Scalar, Points, Any], Points]
     noise: Scalar | None = eqx.field(default=0.0, converter=as_noise)
     weights: Weights | None = eqx.field(default=None, converter=as_weights)
+    switches: Float[Array, " switches"] | None = eqx.field(
+        default=None, converter=lambda a: None if a is None else check_vector(a, "switches")
+    )
+
+    def __check_init__(self):
+        check_geometry(self.geometry)
+        check_function(self.function, "function")
+
+    def jumps(self) -> Float[Array, " switches"] | None:
+        return self.switches
 
     def field(self, t: Scalar, x: Points, args: Any) -> Points:
         return self.function(t, x, args)

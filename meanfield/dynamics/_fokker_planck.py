@@ -4,15 +4,19 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
-from .._checks import check_finite, check_nonnegative, guard
+from .._checks import check_finite, check_instance, check_nonnegative, guard
 from .._typing import Key, Points, Scalar, Weights
 from ..attention import AbstractAttention, check_isotropic
 from ..geometry import Sphere
 from ..harmonics import AbstractBasis, Gegenbauer
 from ._density_sampling import sample_density
 from ._imex import AbstractImex, Coefficients
+from ._kinds import check_attention, check_optional_function
+
+NEGATIVE = 1e-3
+"""The mass on which a density may be negative: series of a finite degree are, a little."""
 
 
 class FokkerPlanck(AbstractImex):
@@ -25,15 +29,15 @@ class FokkerPlanck(AbstractImex):
     the first is the mass, exactly 1 for ever. Diffusion is implicit and limits no step.
 
     - `basis`: `Fourier(K)` on the circle, `Gegenbauer(d, K)` for densities with the axis e_1 in any
-      d, `SphericalHarmonics(K)` on S^2. Positivity is not guaranteed where K is too small: observe
-      `fp.minimum`. Densities of width s need K of about 6/s.
+      d, `SphericalHarmonics(K)` on S^2. Where K is too small densities become negative (observe
+      `fp.minimum`), and a run whose density does has failed. Densities of width s need K of about 6/s.
     - `attention`: `Softmax`, `Unnormalized`, `Sinkhorn`, `MultiHead` of these, with no query, key or
       mask, and a value that is None or a multiple of the identity; None for a linear equation.
     - `noise`: nu >= 0. `potential`: V, a function of one point [d]; with `Gegenbauer` it must depend
       on x[0] alone.
 
     The limit of `AttentionFlow(Sphere(d), attention, potential=V, noise=nu)` for n -> infinity.
-    Raises ValueError for an attention with matrices or negative noise.
+    Raises ValueError for an attention with matrices, negative noise, or a start that is no density.
     Source: Geshkovski, Letrouit, Polyanskiy, Rigollet, arXiv 2312.10794, section 3.
     """
 
@@ -43,6 +47,11 @@ class FokkerPlanck(AbstractImex):
     potential: Callable[[Float[Array, " d"]], Scalar] | None = None
 
     def __check_init__(self):
+        remedy = "pass Fourier(32), for instance"
+        check_instance(self.basis, AbstractBasis, "a basis of harmonics", remedy)
+        if self.attention is not None:
+            check_attention(self.attention)
+        check_optional_function(self.potential, "potential")
         check_isotropic(self.attention, self.basis.d)
 
     def velocity(self, coeffs: Coefficients) -> Float[Array, "q ..."]:
@@ -83,7 +92,20 @@ class FokkerPlanck(AbstractImex):
         message = (
             "expected a density of mass 1 (coefficient 0); divide the coefficients by the first."
         )
-        return guard(state, off <= 1e-3, message)
+        guard(state, off <= 1e-3, message)
+        for wrong, right in self.requirements(state).items():
+            guard(state, right, f"expected a density, got one for which {wrong}.")
+        return state
+
+    def requirements(self, state: Coefficients) -> dict[str, Bool[Array, ""]]:
+        density = self.basis.synthesize(state)
+        message = (
+            "the density is negative, on a mass of more than 1e-3; raise the degree of the basis, "
+            "or smooth the start by basis.heat(coeffs, t)"
+        )
+        # By mass: far from it, values of high degree and dimension are all rounding.
+        negative = self.basis.weights.astype(density.dtype) @ jnp.maximum(-density, 0)
+        return {message: negative <= NEGATIVE}
 
     def dissipation(self, coeffs: Coefficients) -> Scalar:
         """int rho |A[rho] - grad V - noise grad log rho|^2: for unnormalized attention, and where there

@@ -3,7 +3,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from .._checks import check_finite, guard, is_concrete, tolerance
 from .._typing import Matrix, Scalar
@@ -107,6 +107,12 @@ class GaussianFlow(AbstractDynamics):
                 f"{field.velocity.shape[0]} rows; multiply it by the output matrix."
             )
         return mean, cov
+
+    def requirements(self, state: Normal) -> dict[str, Bool[Array, ""]]:
+        cov = self.project(state)[1]
+        least = jnp.linalg.eigvalsh(cov)[0]
+        room = tolerance(cov.dtype) * jnp.abs(cov).max()
+        return {"the covariance has a negative eigenvalue; lower dt or tol": least >= -room}
 
     def jumps(self) -> Float[Array, " jumps"] | None:
         return self.attention.jumps() if isinstance(self.attention, AbstractSchedule) else None

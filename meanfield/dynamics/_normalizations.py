@@ -26,7 +26,7 @@ class AbstractNormalization(eqx.Module):
 
     @abc.abstractmethod
     def scale(self, t: Scalar, r: Radii, theta: Points, field: Points) -> Radii:
-        """s_j, by which the velocity of each direction is divided."""
+        """s_j, by which the velocity of each direction is divided; 0, where the field is 0, leaves it."""
 
     @default
     def growth(self, t: Scalar, r: Radii, theta: Points, field: Points) -> Radii:
@@ -44,7 +44,14 @@ def _along(theta: Points, field: Points) -> Radii:
 
 
 def _length(field: Points) -> Radii:
-    return jnp.linalg.norm(field, axis=-1)
+    """|field|, with the gradient 0 where it is 0."""
+    square = jnp.sum(field**2, axis=-1)
+    return jnp.where(square == 0, 0, jnp.sqrt(jnp.where(square == 0, 1, square)))
+
+
+def over(part: Array, scale: Array) -> Array:
+    """part/scale, and 0 where the scale is 0: what adds nothing moves nothing."""
+    return jnp.where(scale == 0, 0, part / jnp.where(scale == 0, 1, scale))
 
 
 def _as_rate(alpha) -> Any:
@@ -93,7 +100,7 @@ class PeriNorm(AbstractNormalization):
         return r * _length(field)
 
     def growth(self, t: Scalar, r: Radii, theta: Points, field: Points) -> Radii:
-        return _along(theta, field) / _length(field)
+        return over(_along(theta, field), _length(field))
 
     def layer(self, x: Points, f: Callable[[Points], Points], step: Scalar) -> Points:
         """One residual layer: x <- x + step N(f(N(x))), with N(x) = x/|x|."""

@@ -38,6 +38,17 @@ class AbstractGeometry(eqx.Module):
         """The tangent v at x with exp(x, v) = y and |v| = distance(x, y)."""
 
     @abc.abstractmethod
+    def transport(
+        self, x: Float[Array, "*batch d"], v: Float[Array, "*batch d"], w: Float[Array, "*batch d"]
+    ) -> Float[Array, "*batch d"]:
+        """The tangent w at x, carried in parallel along the geodesic from x to exp(x, v)."""
+
+    @abc.abstractmethod
+    def mean_curvature(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
+        """The Laplacian of the position, normal to the manifold: nu times it is the Ito drift of a
+        Brownian motion of generator nu Laplacian. Continued to R^d as `extend` does."""
+
+    @abc.abstractmethod
     def distance(
         self, x: Float[Array, "*batch d"], y: Float[Array, "*batch d"]
     ) -> Float[Array, "*batch"]:

@@ -37,6 +37,14 @@ class Euclidean(AbstractGeometry):
     ) -> Float[Array, "*batch d"]:
         return y - x
 
+    def transport(
+        self, x: Float[Array, "*batch d"], v: Float[Array, "*batch d"], w: Float[Array, "*batch d"]
+    ) -> Float[Array, "*batch d"]:
+        return w
+
+    def mean_curvature(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
+        return jnp.zeros_like(x)
+
     def distance(
         self, x: Float[Array, "*batch d"], y: Float[Array, "*batch d"]
     ) -> Float[Array, "*batch"]:

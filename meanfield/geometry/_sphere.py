@@ -48,6 +48,17 @@ class Sphere(AbstractGeometry):
         zero = sine == 0
         return across * jnp.where(zero, 1, _angle(x, y) / jnp.where(zero, 1, sine))
 
+    def transport(
+        self, x: Float[Array, "*batch d"], v: Float[Array, "*batch d"], w: Float[Array, "*batch d"]
+    ) -> Float[Array, "*batch d"]:
+        # The part c v/|v| of w turns with the geodesic: w + c (-sin|v| x + (cos|v| - 1) v/|v|).
+        sinc, half = _cosine_and_sinc(v)[1], _cosine_and_sinc(v / 2)[1]
+        along = jnp.sum(w * v, axis=-1, keepdims=True)
+        return w - along * (sinc * x + half**2 / 2 * v)
+
+    def mean_curvature(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
+        return (1 - self.d) * x
+
     def distance(
         self, x: Float[Array, "*batch d"], y: Float[Array, "*batch d"]
     ) -> Float[Array, "*batch"]:

@@ -83,10 +83,13 @@ class Cloud:
         graph = coo_array((np.ones(len(pairs)), pairs.T), shape=(self.size, self.size))
         count, group = connected_components(graph, directed=False)
         self._record(group, t)
+        masses = np.bincount(group, self.masses, count)
+        # Tokens of mass zero that meet each other alone are at their middle.
+        weight = np.where(masses[group] > 0, self.masses, 1.0)
         share = np.zeros((count, self.size))
-        share[group, np.arange(self.size)] = self.masses
-        masses = share.sum(axis=1)
-        means = [(share @ part) / masses[:, None] for part in parts]
+        share[group, np.arange(self.size)] = weight
+        share /= share.sum(axis=1, keepdims=True)
+        means = [share @ part for part in parts]
         dtype = parts[0].dtype
         state = with_rows(
             self.state, [jnp.asarray(mean.astype(dtype)) for mean in means], self.size

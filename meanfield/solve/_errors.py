@@ -6,19 +6,17 @@ import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool
 
 from .._checks import is_concrete, raise_at_run_time
 
+STUCK = "the steps became too small to move the time, for the drift blows up or is NaN; shorten ts"
 REMEDIES = (
     (
         diffrax.RESULTS.max_steps_reached,
-        "the solver used up its steps; raise max_steps, loosen tol, or pass merge=1e-6 if tokens cluster",
+        "the solver used up its steps; raise max_steps, loosen tol, or pass merge=1e-4 if tokens cluster",
     ),
-    (
-        diffrax.RESULTS.dt_min_reached,
-        "the steps became too small to move the time, for the drift blows up or is NaN; "
-        "use a smaller beta or shorten ts",
-    ),
+    (diffrax.RESULTS.dt_min_reached, STUCK),
 )
 
 
@@ -26,18 +24,27 @@ class SolveError(RuntimeError):
     """A run that failed numerically; `simulate(..., throw=False)` returns it instead of raising."""
 
 
-def finite(state) -> jax.Array:
-    """Whether every number of a state is finite."""
-    return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state)]).all()
+def within_scale(state) -> Bool[Array, ""]:
+    """Whether all numbers of a state are finite, and their squares too: no run that is resolved grows
+    beyond that, and whatever is measured of it would be infinite."""
+
+    def largest(leaf) -> Bool[Array, ""]:
+        return (jnp.abs(leaf) < float(jnp.finfo(leaf.dtype).max) ** 0.5).all()  # NaN is not
+
+    return jnp.stack([largest(leaf) for leaf in jax.tree.leaves(state)]).all()
 
 
 @dataclasses.dataclass(frozen=True)
 class Failure:
-    """How a run ended: the solver's result, whether inner iterations (which are named) converged, and
-    the time that it reached."""
+    """What is known of how a run ended.
+
+    `checks` are those of `Watch`, `inner` the names of what iterates in the drift, `remedy` what may keep
+    the state within scale.
+    """
 
     result: diffrax.RESULTS
-    converged: Any = None
+    remedy: str
+    checks: dict[str, Any] = dataclasses.field(default_factory=dict)
     inner: Sequence[str] = ()
     reached: Any = None
 
@@ -45,10 +52,10 @@ class Failure:
 @dataclasses.dataclass(frozen=True)
 class Misstep:
     """How discrete steps went: whether each converged (None if it says nothing of that), whether each
-    left a finite state, and what the scheme advises."""
+    left a state within scale, and what the scheme advises."""
 
     converged: Any
-    finite: Any
+    sound: Any
     remedy: str
 
 
@@ -69,26 +76,30 @@ def describe(failure: Failure | Misstep) -> str:
     """One sentence about a failed run, with the time that it reached and its remedy."""
     if isinstance(failure, Misstep):
         return _describe_step(failure)
-    result, reached = failure.result, failure.reached
-    early = "The run stopped early" + ("" if reached is None else f", at t = {reached:.6g}")
+    at = "" if failure.reached is None else f"t = {failure.reached:.6g}"
     inner = f"the iterations of {' or '.join(failure.inner)}"
-    if failure.converged is not None and not bool(failure.converged):
-        return (
-            f"By t = {reached:.6g}, {inner} did not reach their tolerance; "
-            "loosen it or allow more of them."
-        )
+    for name, good in failure.checks.items():
+        if not bool(good):
+            return f"By {at}, {INNER.format(inner) if name == CONVERGED else name}."
     for known, remedy in REMEDIES:
-        if bool(result == known):
-            maybe = "" if failure.converged is None else f", as where {inner} do not converge"
-            return f"{early}: {remedy}{maybe}."
-    if bool(result == diffrax.RESULTS.successful):
-        return "The state became NaN or infinite: lower dt, shorten ts, or use a smaller beta."
-    return f"{early}: {diffrax.RESULTS[result]}"
+        if bool(failure.result == known):
+            maybe = f", as where {inner} do not converge" if CONVERGED in failure.checks else ""
+            return f"The run stopped early, at {at}: {remedy}{maybe}."
+    if bool(failure.result == diffrax.RESULTS.successful):
+        return f"The state became NaN or grew beyond all scale: {failure.remedy}."
+    return f"The run stopped early, at {at}: {diffrax.RESULTS[failure.result]}"
 
 
 def _describe_step(failure: Misstep) -> str:
-    ended = np.asarray(failure.finite)
+    ended = np.asarray(failure.sound)
     solved = np.ones_like(ended) if failure.converged is None else np.asarray(failure.converged)
     first = int(np.argmin(ended & solved))
-    what = "did not converge" if not solved[first] else "left a state that is NaN or infinite"
+    what = (
+        "did not converge" if not solved[first] else "left a state that is NaN or beyond all scale"
+    )
     return f"Step {first + 1} of {len(ended)} {what}: {failure.remedy}."
+
+
+CONVERGED = "converged"
+"""The name of the check that the inner iterations of a drift reach their tolerance."""
+INNER = "{} did not reach their tolerance; loosen it or allow more of them"

@@ -11,15 +11,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import check_scalar, guard, is_concrete
-from .._hooks import all_of, answering
+from .._checks import check_scalar, is_concrete
 from .._typing import Scalar
 from ..attention import AbstractMask, AbstractSchedule
 from ..dynamics import AbstractDynamics, AbstractParticles
 from ._cloud import Cloud, rows, with_rows
-from ._errors import Failure, finite, raise_if_failed
-from ._plan import Plan, reuses_stage, stages, strength
+from ._methods import reuses_stage, stages
+from ._noise import strength
+from ._plan import LEAST_TOL, Plan
 from ._trajectory import Merges, Trajectory
+from ._watch import End, look, total
 
 
 def simulate_with_merging(
@@ -40,7 +41,8 @@ def simulate_with_merging(
     """
     particles, distance = check_merging(dynamics, x0, ts, merge)
     # At the edge of stability the solver leaves errors of size tol, which must not keep pairs apart.
-    plan = eqx.tree_at(lambda p: p.tol, plan, jnp.minimum(plan.tol, distance / 10))
+    tol = jnp.minimum(plan.tol, distance / CLOSER).astype(ts.dtype)
+    plan = eqx.tree_at(lambda p: p.tol, plan, tol)
     cloud = Cloud.start(particles, x0, distance, float(ts[0]))
     run = _Run(particles, plan, args, jnp.asarray(distance, ts.dtype))
     looks = [_look(dynamics, ts[0], cloud.expand(), observe, args)]
@@ -48,16 +50,13 @@ def simulate_with_merging(
         run.until(cloud, float(start), float(end))
         looks.append(_look(dynamics, end, cloud.expand(), observe, args))
     final = dynamics.project(cloud.expand())
-    saved, solved = zip(*looks, strict=True)
-    converged = all_of(solved)
-    ok = jnp.asarray(run.ok) & finite(final) & (True if converged is None else converged)
-    if throw:
-        inner = answering(dynamics, "solved")
-        raise_if_failed(final, ok, Failure(run.result, converged, inner, run.reached))
-    values = jax.tree.map(lambda *each: jnp.stack(each), *saved)
-    stats = run.stats() | ({} if converged is None else {"converged": converged})
-    merges, reached = Merges(*cloud.tree()), jnp.asarray(run.reached, ts.dtype)
-    return Trajectory(ts, values, final, stats, run.result, ok, reached, merges)
+    saved = jax.tree.map(lambda *each: jnp.stack(each), *looks)
+    reached = jnp.asarray(run.reached, ts.dtype)
+    last = _look(dynamics, reached, final, {}, args)[1]
+    checks = total(saved[1], last, ts, reached)
+    end = End(jnp.asarray(run.ok), run.result, reached, checks)
+    merges = Merges(*cloud.tree())
+    return end.returned(dynamics, ts, saved[0], final, run.stats(), plan, throw, merges)
 
 
 def check_merging(dynamics, x0, ts, merge) -> tuple[AbstractParticles, float]:
@@ -73,10 +72,15 @@ def check_merging(dynamics, x0, ts, merge) -> tuple[AbstractParticles, float]:
         raise ValueError(
             "expected values known now, for merge is a loop on the host; run it outside jit."
         )
-    distance = check_scalar(merge, "merge")
-    least = 8 * float(jnp.finfo(ts.dtype).eps)
-    guard(distance, distance >= least, f"expected merge >= {least:.0e}; pass merge=1e-6.")
-    return dynamics, float(distance)
+    distance = float(check_scalar(merge, "merge"))
+    least = CLOSER * LEAST_TOL * float(jnp.finfo(ts.dtype).eps)
+    if distance < least:
+        finer = ", or take float64" if ts.dtype == jnp.float32 else ""
+        raise ValueError(
+            f"expected merge >= {least:.1g}, below which rounding of {ts.dtype} keeps tokens apart, got "
+            f"{distance:.1g}; pass merge={'1e-6' if least < 1e-6 else '1e-4'}{finer}."
+        )
+    return dynamics, distance
 
 
 def has_mask(part, t: Scalar) -> bool:
@@ -88,6 +92,10 @@ def has_mask(part, t: Scalar) -> bool:
     return masks or any(has_mask(schedule(t), t) for schedule in schedules)
 
 
+CLOSER = 10
+"""How much smaller than the merging distance the tolerance of the solver is."""
+
+
 class _Run:
     """The counters of a run and its step size, carried from segment to segment."""
 
@@ -97,7 +105,7 @@ class _Run:
         self.counts, self.segments, self.reached = np.zeros(3, int), 0, math.nan
 
     def until(self, cloud: Cloud, t: float, end: float) -> None:
-        """Move the cloud from t to end, merging on the way."""
+        """Move the cloud from t to end, merging on the way; a run that does neither has failed."""
         while self.ok and t < end:
             state, weights, active = cloud.padded()
             flow = _Active(self.dynamics.reweight(weights), active)
@@ -106,8 +114,11 @@ class _Run:
                 self.dt = _first_step(flow, state, times[0], self.args, self.plan.tol)
             step = jnp.minimum(self.dt, times[1] - times[0])
             out = _advance(flow, state, times, step, self.distance, self.plan, self.args)
+            before, size = t, cloud.size
             t = self._account(t, out)
             cloud.update(out[1], t)
+            if self.ok and t <= before and cloud.size == size:
+                self.ok, self.result = False, diffrax.RESULTS.dt_min_reached
 
     def _account(self, t: float, out) -> float:
         reached, _, result, counts = out
@@ -182,5 +193,4 @@ def _first_step(flow: _Active, state, t, args, tol):
 
 @eqx.filter_jit
 def _look(dynamics, t, state, observe: dict[str, Callable], args):
-    state = dynamics.project(state)
-    return {name: f(state) for name, f in observe.items()}, dynamics.solved(t, state, args)
+    return look(dynamics, observe, t, state, args)

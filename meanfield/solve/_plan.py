@@ -2,20 +2,25 @@ from collections.abc import Callable
 
 import diffrax
 import equinox as eqx
-import jax
+import equinox.internal as eqxi
 import jax.numpy as jnp
-import lineax as lx
-import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import check_scalar, guard
+from .._checks import check_instance, check_integer, check_scalar, guard, is_key
 from .._typing import Key, Scalar
 from ..dynamics import AbstractDynamics, AbstractImex, AbstractParticles
 from ._advancing import Advancing
-from ._geodesic_euler import GeodesicEuler
+from ._even_steps import EvenSteps
+from ._geodesic import GeodesicEuler
 from ._implicit_explicit import implicit_explicit
+from ._methods import reuses_stage, stages
+from ._noise import GEODESIC, brownian, check_solver, noisy_terms, strength
 
 IMEX = diffrax.KenCarp3 | diffrax.KenCarp4 | diffrax.KenCarp5 | diffrax.Sil3
+
+
+LEAST_TOL = 50
+"""The least tolerance, in units of rounding: below it errors are all rounding, and no step is accepted."""
 
 
 class Plan(eqx.Module):
@@ -32,9 +37,9 @@ class Plan(eqx.Module):
     key: Key | None
 
     def controller(self) -> diffrax.AbstractStepSizeController:
-        """Adaptive steps unless dt is given; adaptive ones land on the stops, and the jumps of the drift."""
+        """Adaptive steps unless dt is given; all land on the stops, and on the jumps of the drift."""
         if self.dt is not None:
-            return diffrax.ConstantStepSize()
+            return EvenSteps(self.stops, self.jumps)
         pid = diffrax.PIDController(rtol=self.tol, atol=self.tol)
         adaptive = Advancing(pid)  # pyright: ignore[reportCallIssue]
         if self.jumps is None and self.stops is None:
@@ -44,19 +49,23 @@ class Plan(eqx.Module):
     def terms(self, dynamics: AbstractDynamics, x0, t0: Scalar, t1: Scalar):
         """The drift, split where its stiff part is taken implicitly, and the noise where there is any."""
         if isinstance(dynamics, AbstractImex) and isinstance(self.solver, IMEX):
-            return diffrax.MultiTerm(_term(dynamics.explicit), _term(dynamics.decay))
-        drift = _term(dynamics.drift)
-        noise = strength(dynamics)
-        if noise is None or self.key is None or self.dt is None:
-            return drift
-        amplitude = jnp.sqrt(2 * noise).astype(x0.dtype)
-        shape = jax.ShapeDtypeStruct(x0.shape, x0.dtype)
-        if isinstance(self.adjoint, diffrax.RecursiveCheckpointAdjoint):
-            path = diffrax.VirtualBrownianTree(t0, t1, self.dt / 4, shape, self.key)
-        else:
-            path = diffrax.UnsafeBrownianPath(shape, self.key)
-        spread = lx.DiagonalLinearOperator(jnp.full_like(x0, amplitude))
-        return diffrax.MultiTerm(drift, diffrax.ControlTerm(lambda t, x, args: spread, path))
+            explicit = self._until(dynamics.explicit, t1)
+            return diffrax.MultiTerm(_term(explicit), _term(dynamics.decay))
+        drift = self._until(dynamics.drift, t1)
+        if self.key is None or self.dt is None or not isinstance(dynamics, AbstractParticles):
+            return _term(drift)
+        # Stretches between stops are divided evenly, into halves of dt at the least.
+        gaps = [jnp.diff(jnp.sort(part)) for part in (self.stops, self.jumps) if part is not None]
+        shortest = jnp.minimum(self.dt / 2, jnp.concatenate([*gaps, self.dt[None]]).min())
+        path = brownian(self.solver, self.adjoint, x0, t0, t1, shortest, self.key)
+        return noisy_terms(dynamics, drift, self.solver, x0, path)
+
+    def _until(self, field: Callable, t1: Scalar) -> Callable:
+        """A field whose jump at the end of the run, if there is one, has not yet happened."""
+        if self.jumps is None:
+            return field
+        last = jnp.where((self.jumps == t1).any(), eqxi.prevbefore(t1), t1)
+        return lambda t, state, args: field(jnp.minimum(t, last), state, args)
 
     def solve(self, dynamics, x0, t0, t1, saveat, args, dt0=None, event=None):
         """Run diffrax; failures are values."""
@@ -88,46 +97,25 @@ class Plan(eqx.Module):
         }
         per_step = stages(self.solver)
         if per_step is not None:
-            stats["rhs"] = per_step * counts["num_steps"] + self._first_stages(ts)
+            stats["rhs"] = per_step * counts["num_steps"] + self._first_stages(ts) + self._checks()
         return stats
+
+    def _checks(self) -> int:
+        """Right-hand sides by which the stability of fixed steps is seen, after the last of them."""
+        return 2 if self.dt is not None and self.key is None else 0
 
     def _first_stages(self, ts: Float[Array, " T"]):
         """Right-hand sides that a method takes anew, at the start and after each jump, where
         otherwise it uses the last stage of the step before."""
         if not reuses_stage(self.solver):
             return 0
-        if self.jumps is None or self.dt is not None:
+        if self.jumps is None:
             return 1
         return 1 + jnp.sum((self.jumps > ts[0]) & (self.jumps < ts[-1]))
 
 
 def _term(field: Callable) -> diffrax.ODETerm:
     return diffrax.ODETerm(field)
-
-
-def stages(solver: diffrax.AbstractSolver) -> int | None:
-    """Right-hand sides in a step of an explicit method; None where they depend on the state."""
-    if isinstance(solver, diffrax.Euler | GeodesicEuler):
-        return 1
-    tableau = _tableau(solver)
-    return None if tableau is None else tableau.num_stages - bool(tableau.fsal)
-
-
-def reuses_stage(solver: diffrax.AbstractSolver) -> bool:
-    """Whether the last stage of a step is the first of the next."""
-    tableau = _tableau(solver)
-    return tableau is not None and bool(tableau.fsal)
-
-
-def _tableau(solver: diffrax.AbstractSolver) -> diffrax.ButcherTableau | None:
-    tableau = getattr(solver, "tableau", None)
-    explicit = isinstance(solver, diffrax.AbstractERK)
-    return tableau if explicit and isinstance(tableau, diffrax.ButcherTableau) else None
-
-
-def strength(dynamics: AbstractDynamics) -> Scalar | None:
-    """The strength of the noise that tokens feel; None for an ordinary differential equation."""
-    return dynamics.noise if isinstance(dynamics, AbstractParticles) else None
 
 
 def plan_run(dynamics, solver, tol, dt, key, adjoint, max_steps, ts, progress) -> Plan:
@@ -138,7 +126,7 @@ def plan_run(dynamics, solver, tol, dt, key, adjoint, max_steps, ts, progress) -
             "expected key and dt for a dynamics with noise, got neither or one; "
             "pass key=jax.random.key(0), dt=0.01."
         )
-    if noisy and not _is_key(key):
+    if noisy and not is_key(key):
         raise ValueError("expected one random key, got something else; pass key=jax.random.key(0).")
     tol = check_scalar(tol, "tol").astype(ts.dtype)
     guard(tol, tol > 0, "expected tol > 0, got a number that is not; pass tol=1e-6.")
@@ -149,12 +137,8 @@ def plan_run(dynamics, solver, tol, dt, key, adjoint, max_steps, ts, progress) -
             dt > 0,
             "expected dt > 0, got a number that is not; leave dt out for adaptive steps.",
         )
-    if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
-        raise ValueError(
-            f"expected max_steps >= 1, got {max_steps!r}; leave it out for the default."
-        )
-    if isinstance(solver, GeodesicEuler):
-        check_angle(solver, strength(dynamics), dt)
+    max_steps = check_integer(max_steps, "max_steps")
+    check_method(solver, dynamics, dt)
     jumps = dynamics.jumps()
     return Plan(
         solver=solver or default_solver(dynamics),
@@ -162,30 +146,35 @@ def plan_run(dynamics, solver, tol, dt, key, adjoint, max_steps, ts, progress) -
         or (diffrax.ForwardMode() if noisy else diffrax.RecursiveCheckpointAdjoint()),
         max_steps=max_steps,
         progress=progress,
-        tol=jnp.maximum(tol, 50 * jnp.finfo(ts.dtype).eps),
+        tol=jnp.maximum(tol, LEAST_TOL * jnp.finfo(ts.dtype).eps),
         dt=dt,
         jumps=None if jumps is None else jumps.astype(ts.dtype),
-        # The interpolants of implicit-explicit methods are of a lower order than their steps.
-        stops=ts[1:] if isinstance(dynamics, AbstractImex) else None,
+        # Between steps there is less noise than there should be, and the interpolants of
+        # implicit-explicit methods are of a lower order than their steps.
+        stops=ts[1:] if noisy or isinstance(dynamics, AbstractImex) else None,
         key=key if noisy else None,
     )
 
 
-def _is_key(key) -> bool:
-    """Whether it is one key, of the new kind or of the old."""
-    if not isinstance(key, jax.Array | np.ndarray):
-        return False
-    old = key.shape == (2,) and key.dtype == jnp.uint32
-    return old or (key.shape == () and jnp.issubdtype(key.dtype, jax.dtypes.prng_key))
-
-
-def check_angle(solver: GeodesicEuler, noise: Scalar | None, dt: Scalar | None) -> None:
-    """Exact Brownian increments are tabulated for one strength of noise and one step."""
-    if solver.angle is None or noise is None or dt is None:
+def check_method(solver, dynamics: AbstractDynamics, dt: Scalar | None) -> None:
+    """A solver of diffrax, or none; ValueError for anything else, and for one that does not fit."""
+    if solver is None:
         return
-    share = noise.astype(dt.dtype) * dt / solver.angle.s
-    message = "expected brownian_angle(d, noise * dt) of this noise and dt; make it anew for them."
-    guard(share, jnp.abs(share - 1) < 1e-5, message)
+    remedy = "pass diffrax.Tsit5(), or leave it out for a default"
+    check_instance(solver, diffrax.AbstractSolver, "a solver of diffrax", remedy)
+    noise = strength(dynamics)
+    if isinstance(dynamics, AbstractParticles) and noise is not None and dt is not None:
+        check_solver(solver, dynamics.geometry, noise, dt)
+    if dt is None and not isinstance(solver, diffrax.AbstractAdaptiveSolver):
+        raise ValueError(
+            f"expected dt for {type(solver).__name__}, which has no estimate of its error, got none; "
+            "pass dt=0.01."
+        )
+    if noise is None and isinstance(solver, GEODESIC):
+        raise ValueError(
+            "expected noise for a geodesic solver, got none; leave solver out, or pass "
+            "diffrax.Euler(), which returns to the sphere too."
+        )
 
 
 def default_solver(dynamics: AbstractDynamics) -> diffrax.AbstractSolver:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from .._checks import check_instance, check_integer
 from .._memory import drop_programs
 from ..schemes import AbstractScheme
-from ._errors import Misstep, finite, raise_if_failed
+from ._errors import Misstep, raise_if_failed, within_scale
 from ._plan import check_observe
 from ._trajectory import Trajectory
 
@@ -30,7 +30,7 @@ def rollout(
     Observables are evaluated at the start and after each step, so `values[name]` has leading length
     steps + 1, and `ts` counts steps. `stats` holds what each step reports, stacked. Raises ValueError
     for input that does not fit and `SolveError` if a step did not converge, or left a state that is NaN
-    or infinite; with throw=False, `ok` is false then and `stats["converged"]` says which.
+    or beyond all scale; with throw=False, `ok` is false then and `stats["converged"]` says which.
     """
     drop_programs()
     check_instance(scheme, AbstractScheme, "a scheme", "simulate(dynamics, x0, ts) runs dynamics")
@@ -55,7 +55,7 @@ def _scan(scheme, x0, steps: int, observe: dict[str, Callable], args):
 
     def body(state, _):
         state, info = scheme.step(state, args)
-        return state, (look(state), info, finite(state))
+        return state, (look(state), info, within_scale(state))
 
     final, (values, info, sound) = jax.lax.scan(body, x0, length=steps)
     values = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), look(x0), values)

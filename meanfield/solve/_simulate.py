@@ -8,14 +8,14 @@ import jax
 import jax.numpy as jnp
 
 from .._checks import as_array, check_finite, check_instance, guard, guard_at_run_time
-from .._hooks import answering
 from .._memory import drop_programs
 from .._typing import Key, Scalar
 from ..dynamics import AbstractDynamics
-from ._errors import Failure, finite, raise_if_failed
 from ._merge import simulate_with_merging
 from ._plan import Plan, check_observe, plan_run
+from ._stability import stable
 from ._trajectory import Trajectory
+from ._watch import STABLE, End, look, total
 
 
 def simulate(
@@ -45,10 +45,16 @@ def simulate(
       state is kept; ask for a history by `{"x": lambda x: x}`. Reuse the same functions from run to
       run: a new lambda is a new compilation.
     - `solver`, `tol`, `dt`: adaptive steps of `diffrax.Tsit5` with a PID controller at relative and
-      absolute tolerance `tol` (not below 50 machine epsilons of the dtype); fixed steps if `dt` is given.
+      absolute tolerance `tol` (not below 50 machine epsilons of the dtype); with `dt`, fixed steps of at
+      most `dt`, even ones between the times at which the drift jumps.
       `solver=diffrax.Euler(), dt=0.1` is "Euler and renormalize", x <- N(x + dt P_x f(x)). Published
       codes that leave out P_x are `rollout(TransformerLayers(d, attention, PostNorm(), dt), ...)`.
-    - `key`: needed, with `dt`, by a dynamics with noise: then `GeodesicEuler` is the solver.
+    - `key`: needed, with `dt`, by a dynamics with noise, whose steps land on `ts` too. Which solver:
+      `GeodesicEuler`, the default, for paths and laws at finite times (weak order 1, the least noise
+      error); `GeodesicLM(geometry)` wherever the law in which a run settles is measured, or a rate such
+      as an escape time, of which first-order errors make factors; `GeodesicEuler(geometry, angle)` for
+      noise without drift at large steps. diffrax's `Euler`, `Heun`, `EulerHeun`, `Midpoint`, `Ralston`,
+      `SPaRK`, `GeneralShARK` and `SlowRK` are right as well; others are refused.
     - `args`: handed to the drift: controls and parameters to differentiate by.
     - `merge`: tokens that come within this distance become one heavier token: `Trajectory.merges`.
       The run then is a loop on the host, which can be neither differentiated nor vmapped. Merged
@@ -56,27 +62,25 @@ def simulate(
       is refused, nor an array in `args` or in a `Control`, which is not seen.
     - `adjoint`: how gradients pass through the run: `diffrax.RecursiveCheckpointAdjoint()` by
       default; noisy runs take `diffrax.ForwardMode()` or `DirectAdjoint()`.
-    - `progress`: show a progress meter. `throw=False` returns a failed run, with its `result`.
+    - `progress`: show a progress meter. `throw=False` returns a failed run, with its `result`: counts
+      and truth values among the observables are floats then, and what was never saved is NaN.
     - `max_steps`: the most steps that may be tried. A gradient keeps sqrt(2 max_steps) states,
       1,449 by default: give fewer for a large cloud.
 
     May be jitted, differentiated, and vmapped over starts, keys and parameters. Raises ValueError
-    for input that does not fit and `SolveError` when the numerics fail.
+    for input that does not fit and `SolveError` when the numerics fail: a solver that stops early, a
+    state that is NaN or beyond all scale (the root of the largest float), fixed steps that amplify what
+    the flow damps, inner iterations that do not converge, a state that the dynamics does not admit.
     """
     x0, ts = check_start(dynamics, x0, ts)
     plan = plan_run(dynamics, solver, tol, dt, key, adjoint, max_steps, ts, progress)
     observe = check_observe(observe)
     if merge is not None:
         return simulate_with_merging(dynamics, x0, ts, observe, plan, args, merge, throw)
-    values, final, reached, converged, solution = _integrate(dynamics, x0, ts, observe, plan, args)
-    ok = diffrax.is_successful(solution.result) & finite(final)
-    stats = plan.stats(solution.stats, ts)
-    if converged is not None:
-        ok, stats["converged"] = ok & converged, converged
-    if throw:
-        failure = Failure(solution.result, converged, answering(dynamics, "solved"), reached)
-        values, final = raise_if_failed((values, final), ok, failure)
-    return Trajectory(ts, values, final, stats, solution.result, ok, reached=reached)
+    values, final, end, counts = _integrate(dynamics, x0, ts, observe, plan, args)
+    end = End(diffrax.is_successful(end[0]), *end)
+    stats = plan.stats(counts, ts)
+    return end.returned(dynamics, ts, values, final, stats, plan, throw)
 
 
 def check_start(dynamics: AbstractDynamics, x0, ts):
@@ -95,26 +99,31 @@ def check_start(dynamics: AbstractDynamics, x0, ts):
     ts = check_finite(ts.astype(dtype), "ts")
     guard(ts, (jnp.diff(ts) > 0).all(), "expected increasing times; sort ts and drop repeats.")
     message = "expected a finite start x0, got NaN or infinity; remove or replace those tokens."
-    return guard_at_run_time(x0, finite(x0), message), ts
+    finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(x0)]).all()
+    return guard_at_run_time(x0, finite, message), ts
 
 
 @eqx.filter_jit
 def _integrate(dynamics, x0, ts, observe, plan: Plan, args):
-    def look(t, state, args):
-        state = dynamics.project(state)
-        return {name: f(state) for name, f in observe.items()}, dynamics.solved(t, state, args)
+    """Values, the last state, how the run ended, and its counts."""
 
-    def end(t, state, args):
-        state = dynamics.project(state)
-        return state, dynamics.solved(t, state, args)
+    def each(t, state, args):
+        return look(dynamics, observe, t, state, args)
 
-    saves = (diffrax.SubSaveAt(ts=ts, fn=look), diffrax.SubSaveAt(t1=True, fn=end))
+    def last(t, state, args):
+        return dynamics.project(state), look(dynamics, {}, t, state, args)[1]
+
+    saves = (diffrax.SubSaveAt(ts=ts, fn=each), diffrax.SubSaveAt(t1=True, fn=last))
     with warnings.catch_warnings():
         # diffrax marks what is not yet saved by infinity, which counts and truth values do not have.
         warnings.filterwarnings("ignore", "invalid value encountered in cast", RuntimeWarning)
         solution = plan.solve(dynamics, x0, ts[0], ts[-1], diffrax.SaveAt(subs=saves), args)
-    (values, solved), (final, last) = cast(tuple, solution.ys)
+    (values, saved), (final, checks) = cast(tuple, solution.ys)
     reached = cast(tuple, solution.ts)[1][0]
-    if last is not None:
-        last = last[0] & (solved | (ts > reached)).all()
-    return values, jax.tree.map(lambda leaf: leaf[0], final), reached, last, solution
+    final, checks = jax.tree.map(lambda leaf: leaf[0], (final, checks))
+    checks = total(saved, checks, ts, reached)
+    if plan.dt is not None and plan.key is None:
+        taken = jnp.maximum(solution.stats["num_accepted_steps"], 1).astype(ts.dtype)
+        dt = (reached - ts[0]) / taken
+        checks[STABLE] = stable(dynamics, plan.solver, reached - dt / 2, dt, final, args)
+    return values, final, (solution.result, reached, checks), solution.stats

@@ -25,7 +25,8 @@ class Trajectory(eqx.Module):
     """What a run leaves behind.
 
     - `ts` [T]: the times of the saves (steps, for a rollout).
-    - `values`: dict of observables, each with leading length T.
+    - `values`: dict of observables, each with leading length T. Of a failed run that is returned all the
+      same, what had not been saved is NaN: `throw=False` makes floats of counts and truth values.
     - `final`: the last state.
     - `stats`: dict of counts: steps, accepted, rejected, and rhs (right-hand sides) where known; of a
       drift that iterates, also `converged`: whether it reached its tolerance at all saves and the end.

@@ -15,7 +15,7 @@ from ..dynamics import AttentionFlow
 from ..geometry import Sphere
 from ..harmonics import AbstractBasis, Fourier
 from ..measures import Uniform
-from ..solve import simulate
+from ..solve import GeodesicLM, simulate
 from ._base import Claim, Study
 from ._fields import check_that
 from ._growth_rates import multiplier
@@ -31,8 +31,9 @@ class Fluctuations(Study):
     uniform law, mode k is an Ornstein-Uhlenbeck process of rate k^2 (noise - s_k), driven by 1/n times
     independent noises. Two corrections are known:
 
-    - Steps of length h (drift by Euler, Brownian angle exact) have, to leading order in 1/n,
+    - Euler steps of length h (Brownian angle exact) have, to leading order in 1/n,
       V_h = (1 - m^2) / (1 - m^2 (1 + h k^2 s_k)^2), m = e^{-noise k^2 h}: `stepped`, of order h away.
+      The steps taken, of Leimkuhler and Matthews, are of order h^2 away, which that bounds.
     - The law of the cloud is e^{-n F}, F = a_1 |rho_1|^2 + a_2 |rho_2|^2 - Re rho_1^2 conj(rho_2)
       + |rho_1|^4 / 2 + ..., with a_k = 1 - s_k/noise. To next order E|rho_1|^2 is smaller by the share
       (2 - 1/a_2) / (n a_1^2), which bounds what the other modes owe to mode 1: `bias` is
@@ -141,7 +142,9 @@ def _chains(
     def one(key: Key):
         first, second = jax.random.split(key)
         x0 = Uniform(2).sample(first, n)
-        return simulate(flow, x0, ts, key=second, dt=dt, observe=observe).values["power"]
+        solver = GeodesicLM(flow.geometry)
+        run = simulate(flow, x0, ts, key=second, dt=dt, observe=observe, solver=solver)
+        return run.values["power"]
 
     return jax.vmap(one)(keys)
 

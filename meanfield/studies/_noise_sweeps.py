@@ -14,7 +14,7 @@ from ..geometry import Sphere
 from ..harmonics import Gegenbauer
 from ..landscape import stationary
 from ..observables import mean_resultant
-from ..solve import simulate
+from ..solve import GeodesicLM, simulate
 
 NUDGE = 1e-2
 """Given to the first moment at each noise: a density that is exactly uniform would stay so."""
@@ -68,7 +68,8 @@ def sweep_tokens(
         noise, key = step
         flow = AttentionFlow(Sphere(x.shape[1]), attention, noise=noise)
         observe = {"order": mean_resultant}
-        run = simulate(flow, x, times, observe=observe, key=key, dt=dt, throw=False)
+        options = {"dt": dt, "solver": GeodesicLM(flow.geometry), "throw": False}
+        run = simulate(flow, x, times, observe=observe, key=key, **options)
         return run.final, run.values["order"][1:].mean()
 
     return jax.lax.scan(rung, start, (noises, jax.random.split(key, len(noises))))[1]

@@ -99,6 +99,7 @@ FLOWN = {
 }
 SOLVE = [
     entry("solve.GeodesicEuler", geometry=SPHERE),
+    entry("solve.GeodesicLM", geometry=SPHERE),
     entry(
         "solve.simulate",
         slow_=True,

@@ -134,3 +134,45 @@ def test_programs_are_as_few_as_size_classes():
     before = len(traced)
     run(SPHERE.project(start[::-1]), flow)
     assert len(traced) == before
+
+
+def test_a_merged_token_is_at_the_center_of_mass_of_its_parts():
+    # Two tokens of masses .6 and .1 that coincide to 4e-6: the joined one is one seventh of the way.
+    start = SPHERE.project(jnp.array([[1.0, 0, 0], [1.0, 4e-6, 0], [0, 0, 1.0]]))
+    flow = AttentionFlow(SPHERE, Softmax(2.0), weights=jnp.array([0.6, 0.1, 0.3]))
+    x = run(start, flow, TS[:2]).values["x"][0]
+    np.testing.assert_allclose(x[:2], [[1.0, 4e-6 / 7, 0]] * 2, rtol=1e-10, atol=1e-15)
+
+
+def test_massless_tokens_that_meet_are_one_massless_token():
+    flow = AttentionFlow(SPHERE, Softmax(2.0), weights=jnp.array([0.5, 0.5, 0.0, 0.0]))
+    start = START[jnp.array([0, 4, 1, 1])]
+    out = run(start, flow, TS[:2])
+    assert out.ok and out.merges.mass[0] == 0.0
+    assert (out.merges.kept[0], out.merges.absorbed[0]) == (2, 3)
+    # They are carried along: the others move as without them.
+    alone = run(start[:2], AttentionFlow(SPHERE, Softmax(2.0)), TS[:2])
+    np.testing.assert_allclose(out.final[:2], alone.final, atol=1e-6)
+    np.testing.assert_array_equal(out.final[2], out.final[3])
+
+
+def test_a_run_that_does_not_move_on_is_a_failure():
+    flow = Control(SPHERE, lambda t, x, args: jnp.where(t < 0.5, x[:, ::-1], jnp.nan))
+    out = run(START, flow, TS[:2], throw=False)
+    assert not out.ok and out.reached < 0.51
+
+
+def test_single_precision_ends_like_double_or_is_refused():
+    x0 = SPHERE.sample(jax.random.key(0), 16)
+    ts = jnp.array([0.0, 10.0, 1e3, 1e7])
+    flow = AttentionFlow(SPHERE, Softmax(9.0))
+    # Errors of 50 roundings, the least tolerance there is, must not keep apart what is to merge.
+    with pytest.raises(ValueError, match=r"expected merge >= 6e-05, .*float32 .*pass merge=1e-4"):
+        mf.simulate(flow, x0.astype(jnp.float32), ts, merge=1e-6)
+    double = mf.simulate(flow, x0, ts, merge=1e-4)
+    single = mf.simulate(flow, x0.astype(jnp.float32), ts, merge=1e-4)
+    assert int(single.stats["steps"]) < 3 * int(double.stats["steps"])
+    assert len(single.merges.time) == len(double.merges.time) == 15
+    # The slow drift of the last clusters turns errors of 1e-5 into a few percent of the time, not of
+    # the place where they end.
+    np.testing.assert_allclose(single.final, double.final, atol=1e-2)

@@ -1,0 +1,102 @@
+"""Noise that is tangent to the geometry and isotropic in it, for solvers of either calculus."""
+
+from collections.abc import Callable
+
+import diffrax
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+from .._checks import guard
+from .._typing import Key, Scalar
+from ..dynamics import AbstractDynamics, AbstractParticles
+from ..geometry import AbstractGeometry, Euclidean
+from ._geodesic import GeodesicEuler, GeodesicLM
+
+GEODESIC = (GeodesicEuler, GeodesicLM)
+# They form the derivative of the noise by the state, a matrix of n^2 d^2 numbers or more.
+MILSTEIN = (diffrax.ItoMilstein, diffrax.StratonovichMilstein)
+# They take the noise for one that does not depend on the state, or for a linear operator.
+FLAT = (diffrax.SEA, diffrax.SRA1, diffrax.ShARK, diffrax.ReversibleHeun)
+
+
+class TangentNoise(diffrax.AbstractTerm):
+    """sqrt(2 nu) P_x dB: continued off the manifold as drifts are, so that every method that steps and
+    returns to it takes the same directions."""
+
+    geometry: AbstractGeometry
+    amplitude: Scalar
+    path: diffrax.AbstractBrownianPath
+
+    def vf(self, t, y, args):
+        return self.amplitude if isinstance(self.geometry, Euclidean) else (self.amplitude, y)
+
+    def contr(self, t0, t1, **kwargs):
+        return self.path.evaluate(t0, t1, **kwargs)
+
+    def prod(self, vf, control: PyTree[Float[Array, "..."]]):
+        if isinstance(self.geometry, Euclidean):
+            return vf * control
+        amplitude, y = vf
+        d = y.shape[-1]
+        ambient = (amplitude * control).reshape(-1, d)
+        return self.geometry.extend(lambda _: ambient, y.reshape(-1, d)).reshape(y.shape)
+
+
+def strength(dynamics: AbstractDynamics) -> Scalar | None:
+    """The strength of the noise that tokens feel; None for an ordinary differential equation."""
+    return dynamics.noise if isinstance(dynamics, AbstractParticles) else None
+
+
+def noisy_terms(
+    dynamics: AbstractParticles, drift: Callable, solver, x0, path: diffrax.AbstractBrownianPath
+) -> diffrax.MultiTerm:
+    """Drift and noise in the calculus of the solver.
+
+    Stratonovich: dX = drift dt + sqrt(2 nu) P_X o dB. Ito: the drift has nu H(X) added, where H is the
+    mean curvature, -(d-1) X on the sphere. Geodesic steps stay on the manifold and need neither.
+    """
+    nu, geometry = dynamics.noise, dynamics.geometry
+    assert nu is not None
+    nu = nu.astype(x0.dtype)
+    ito = isinstance(solver, diffrax.AbstractItoSolver) and not isinstance(solver, GEODESIC)
+
+    def corrected(t, x, args):
+        return drift(t, x, args) + nu * geometry.mean_curvature(x)
+
+    term = diffrax.ODETerm(corrected if ito else drift)
+    return diffrax.MultiTerm(term, TangentNoise(geometry, jnp.sqrt(2 * nu), path))
+
+
+def brownian(solver, adjoint, x0, t0, t1, shortest: Scalar, key: Key):
+    """The Brownian motion that a solver needs: fast, unless its path must be walked back."""
+    shape = jax.ShapeDtypeStruct(x0.shape, x0.dtype)
+    area = diffrax.BrownianIncrement
+    if isinstance(solver, diffrax.AbstractSRK):
+        area = diffrax.SpaceTimeLevyArea
+    if isinstance(adjoint, diffrax.RecursiveCheckpointAdjoint):
+        return diffrax.VirtualBrownianTree(t0, t1, shortest / 2, shape, key, area)
+    return diffrax.UnsafeBrownianPath(shape, key, area)
+
+
+def check_solver(solver, geometry: AbstractGeometry, noise: Scalar, dt: Scalar) -> None:
+    """A solver that is right for noise on this geometry, or a ValueError that names some."""
+    flat = isinstance(geometry, Euclidean)
+    known = isinstance(solver, diffrax.AbstractItoSolver | diffrax.AbstractStratonovichSolver)
+    if not known or isinstance(solver, MILSTEIN) or (not flat and isinstance(solver, FLAT)):
+        raise ValueError(
+            f"expected a solver for noise on {geometry}, got {type(solver).__name__}; pass "
+            "mf.solve.GeodesicLM(geometry) or GeodesicEuler(geometry), or diffrax.Euler(), Heun(), "
+            "EulerHeun(), Midpoint(), SPaRK() or SlowRK()."
+        )
+    if isinstance(solver, GEODESIC) and solver.geometry != geometry:
+        raise ValueError(
+            f"expected a solver on {geometry}, got one on {solver.geometry}; "
+            "make it with the geometry of the flow."
+        )
+    if isinstance(solver, GeodesicEuler) and solver.angle is not None:
+        share = noise.astype(dt.dtype) * dt / solver.angle.s
+        message = (
+            "expected brownian_angle(d, noise * dt) of this noise and dt; make it anew for them."
+        )
+        guard(share, jnp.abs(share - 1) < 1e-5, message)
