@@ -68,7 +68,7 @@ def test_increments_of_every_solver_are_tangent_and_isotropic(solver):
         assert abs(part.mean() - value) < 3.3 * part.std() / np.sqrt(n)
 
 
-def test_stationary_laws_are_of_second_order_on_the_sphere():
+def test_stationary_laws_are_nearly_right_at_large_steps_on_the_sphere():
     # At h = .2 the mean of t = <x, e> is off by -.0054 with Leimkuhler and Matthews' noise, by -.094
     # with Euler's; relaxation is e^{-2 t} at the least. The Monte Carlo error is .23/sqrt(n).
     n = 20000
