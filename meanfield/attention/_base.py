@@ -1,14 +1,14 @@
 import abc
 
-import equinox as eqx
 from jaxtyping import Array, Bool, Float
 
+from .._door import AbstractChecked
 from .._hooks import default
 from .._typing import Points
 from ..harmonics import AbstractBasis
 
 
-class AbstractAttention(eqx.Module):
+class AbstractAttention(AbstractChecked):
     """The ambient field that m weighted tokens y cause at n points x.
 
     `attention(x)` is self-attention; `attention(x, y, w)` is cross attention with masses w of sum 1

@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import as_array, check_instance, check_precision, tolerance
+from .._checks import check_scalar, tolerance
+from .._door import door
 from .._typing import Scalar
 from ..harmonics import AbstractBasis
 from ._profiles import exponential, primitive
@@ -13,14 +14,13 @@ ITERATIONS = 40
 """Of the averaged iteration, which divides the error by 3: to rounding in double precision."""
 
 
+@door
 def smoothed(
-    beta: Scalar, basis: AbstractBasis, coeffs: Float[Array, " k"]
+    beta: Scalar | float, basis: AbstractBasis, coeffs: Float[Array, " k"]
 ) -> tuple[Float[Array, " k"], Float[Array, " k"]]:
     """Two convolutions of a density: its mass Z e^{-beta}, and the function whose gradient is
     the unnormalized field, int e^{beta (<x, y> - 1)} P_x y rho(y) dy."""
-    check_instance(basis, AbstractBasis, "a basis", "pass Fourier(degree), say")
-    coeffs = check_precision(as_array(coeffs, "coeffs"), "coeffs")
-    beta = beta.astype(coeffs.dtype)
+    beta = check_scalar(beta, "beta").astype(coeffs.dtype)
 
     def smooth(profile):
         multipliers = basis.multipliers(profile(beta), dtype=coeffs.dtype)
@@ -29,8 +29,9 @@ def smoothed(
     return smooth(exponential), smooth(primitive)
 
 
+@door
 def doubly_stochastic_potential(
-    beta: Scalar, basis: AbstractBasis, coeffs: Float[Array, " k"]
+    beta: Scalar | float, basis: AbstractBasis, coeffs: Float[Array, " k"]
 ) -> Float[Array, " q"]:
     """g at the nodes such that e^{g(x) + beta (<x, y> - 1) + g(y)} has the marginals one under rho.
 

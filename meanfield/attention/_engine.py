@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_instance
+from .._door import AbstractChecked
 from .._typing import Scalar
 from ._problem import ExponentialSum
 
@@ -40,7 +40,7 @@ class Sums(eqx.Module):
         return jnp.where(known, error / jnp.where(known, field - error, 1), jnp.inf)
 
 
-class AbstractEngine(eqx.Module):
+class AbstractEngine(AbstractChecked):
     """A way to compute the sums of an attention.
 
     `Dense`, `Blockwise` and `Sharded` are exact to rounding. `Harmonic` and `Nystrom` err by what their
@@ -50,12 +50,6 @@ class AbstractEngine(eqx.Module):
     @abc.abstractmethod
     def sums(self, problem: ExponentialSum) -> Sums:
         """The mass and the moment at every query."""
-
-
-def check_engine(engine) -> AbstractEngine | None:
-    """None, or an engine."""
-    remedy = "pass Dense() or Blockwise(), or leave it out"
-    return None if engine is None else check_instance(engine, AbstractEngine, "an engine", remedy)
 
 
 def largest_logit(logits: Float[Array, "n m"], w: Float[Array, " m"]) -> Float[Array, " n"]:

@@ -4,11 +4,11 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from .._checks import check_scalar, is_concrete
+from .._checks import check_dimension, check_scalar, is_concrete
 from .._typing import Matrix, Points, Scalar
 from ._auto import chosen
 from ._base import AbstractAttention
-from ._engine import AbstractEngine, Sums, check_engine
+from ._engine import AbstractEngine, Sums
 from ._masks import AbstractMask, as_mask
 from ._problem import ExponentialSum, check_matrix, check_query_and_key, exponential_sum
 
@@ -24,7 +24,7 @@ class AbstractExponential(AbstractAttention):
     key: Matrix | None = eqx.field(default=None, converter=lambda a: check_matrix(a, "key"))
     value: Matrix | None = eqx.field(default=None, converter=lambda a: check_matrix(a, "value"))
     mask: AbstractMask | None = eqx.field(default=None, converter=as_mask)
-    engine: AbstractEngine | None = eqx.field(default=None, converter=check_engine)
+    engine: AbstractEngine | None = None
 
     def __check_init__(self):
         check_query_and_key(self.query, self.key)
@@ -83,6 +83,7 @@ def check_isotropic(attention: AbstractAttention | None, d: int) -> None:
             f"expected one attention at all times for a density, got {type(attention).__name__}; "
             "simulate particles with AttentionFlow for a schedule."
         )
+    d = check_dimension(d)
     leaves = jax.tree.leaves(attention, is_leaf=lambda a: isinstance(a, AbstractExponential))
     for head in leaves:
         if isinstance(head, AbstractExponential):

@@ -10,7 +10,7 @@ from .._typing import Matrix, Points, Scalar
 from ..harmonics import AbstractBasis
 from ._auto import chosen
 from ._base import AbstractAttention
-from ._engine import AbstractEngine, check_engine
+from ._engine import AbstractEngine
 from ._gaussian import AffineField, check_moments, in_coordinates, logit_matrix, refuse_mask
 from ._masks import AbstractMask, as_mask
 from ._problem import ExponentialSum, check_matrix, check_query_and_key, exponential_sum
@@ -36,7 +36,7 @@ class L2(AbstractAttention):
     key: Matrix | None = eqx.field(default=None, converter=lambda a: check_matrix(a, "key"))
     value: Matrix | None = eqx.field(default=None, converter=lambda a: check_matrix(a, "value"))
     mask: AbstractMask | None = eqx.field(default=None, converter=as_mask)
-    engine: AbstractEngine | None = eqx.field(default=None, converter=check_engine)
+    engine: AbstractEngine | None = None
 
     def __check_init__(self):
         check_query_and_key(self.query, self.key)

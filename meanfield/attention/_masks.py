@@ -5,11 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from .._checks import as_array, check_integer, check_scalar, guard, is_concrete
+from .._checks import as_array, check_integer, check_nonnegative, guard
+from .._door import AbstractChecked
 from .._typing import Scalar
 
 
-class AbstractMask(eqx.Module):
+class AbstractMask(AbstractChecked):
     """A number added to each logit, -inf where attention is forbidden, made block by block.
 
     `numpy.asarray(mask)` is the whole [n, m] matrix.
@@ -32,7 +33,7 @@ class AbstractMask(eqx.Module):
 class Causal(AbstractMask):
     """Attention of token i to the tokens j <= i alone."""
 
-    n: int = eqx.field(static=True)
+    n: int = eqx.field(static=True, converter=lambda n: check_integer(n, "n"))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -45,8 +46,8 @@ class Causal(AbstractMask):
 class Alibi(AbstractMask):
     """Causal attention with the linear penalty -slope (i - j) on the logits."""
 
-    n: int = eqx.field(static=True)
-    slope: Scalar
+    n: int = eqx.field(static=True, converter=lambda n: check_integer(n, "n"))
+    slope: Scalar = eqx.field(converter=lambda s: check_nonnegative(s, "slope"))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -58,9 +59,9 @@ class Alibi(AbstractMask):
 
 
 class Additive(AbstractMask):
-    """Any matrix [n, m] of numbers that are added to the logits; -inf forbids."""
+    """Any matrix [n, m] of numbers that are added to the logits; -inf forbids, as False does."""
 
-    matrix: Float[Array, "n m"]
+    matrix: Float[Array, "n m"] = eqx.field(converter=lambda m: _check_mask(m))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -76,7 +77,7 @@ def causal(n: int) -> Causal:
     With value = identity every token then converges to the first one
     (Karagodin, Polyanskiy, Rigollet, arXiv 2411.04990). Raises ValueError if n < 1.
     """
-    return Causal(check_integer(n, "n"))
+    return Causal(n)
 
 
 def alibi(n: int, slope: float | Scalar) -> Alibi:
@@ -85,15 +86,16 @@ def alibi(n: int, slope: float | Scalar) -> Alibi:
     Good slopes are 2^-1 to 2^-8 (Press, Smith, Lewis, arXiv 2108.12409). Raises ValueError if n < 1
     or the slope is negative.
     """
-    slope = check_scalar(slope, "slope")
-    guard(slope, slope >= 0, "expected slope >= 0, got a negative one; ALiBi penalizes distance.")
-    return Alibi(check_integer(n, "n"), slope)
+    return Alibi(n, slope)
 
 
 def as_mask(mask) -> AbstractMask | None:
     """A mask object from None, a mask, a boolean matrix (True attends) or an additive one."""
-    if mask is None or isinstance(mask, AbstractMask):
-        return mask
+    return mask if mask is None or isinstance(mask, AbstractMask) else Additive(mask)
+
+
+def _check_mask(mask) -> Float[Array, "n m"]:
+    """A matrix of numbers to add, from one or from truth values, in which no row forbids all."""
     matrix = as_array(mask, "a mask")
     if matrix.ndim != 2 or matrix.size == 0:
         raise ValueError(
@@ -106,16 +108,14 @@ def as_mask(mask) -> AbstractMask | None:
             f"expected a boolean or floating-point mask, got {matrix.dtype}; "
             "cast with .astype(bool), True where attention is allowed."
         )
-    if is_concrete(matrix):
-        guard(
-            matrix,
-            ~(jnp.isnan(matrix) | (matrix == jnp.inf)).any(),
-            "expected a mask without NaN or +inf; forbid with -inf, allow with 0.",
-        )
-        guard(
-            matrix,
-            (matrix > -jnp.inf).any(axis=1).all(),
-            "expected a mask that leaves every query at least one key, got an empty row; "
-            "let each token attend to itself.",
-        )
-    return Additive(matrix)
+    matrix = guard(
+        matrix,
+        ~(jnp.isnan(matrix) | (matrix == jnp.inf)).any(),
+        "expected a mask without NaN or +inf; forbid with -inf, allow with 0.",
+    )
+    return guard(
+        matrix,
+        (matrix > -jnp.inf).any(axis=1).all(),
+        "expected a mask that leaves every query at least one key, got an empty row; "
+        "let each token attend to itself.",
+    )

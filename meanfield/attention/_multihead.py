@@ -2,7 +2,7 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Bool, Float
 
-from .._checks import check_instance, shown
+from .._checks import check_instances
 from .._hooks import all_of
 from .._typing import Points
 from ..harmonics import AbstractBasis
@@ -62,10 +62,4 @@ class MultiHead(AbstractAttention):
 def _check_heads(heads) -> tuple[AbstractAttention, ...]:
     """A tuple of attentions, of which there is one or more."""
     remedy = "pass MultiHead([Softmax(1.0)])"
-    if not isinstance(heads, list | tuple):
-        raise ValueError(f"expected a list of heads, got {shown(heads)}; {remedy}.")
-    if not heads:
-        raise ValueError(f"expected at least one head, got none; {remedy}.")
-    return tuple(
-        check_instance(h, AbstractAttention, "attentions for heads", remedy) for h in heads
-    )
+    return tuple(check_instances(heads, AbstractAttention, "attentions for heads", remedy))

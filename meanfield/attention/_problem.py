@@ -116,14 +116,15 @@ def exponential_sum(
 
 
 def check_tokens(x, name: str) -> Points:
-    """`x`, if it is a cloud [n, d] of at least one token."""
+    """`x`, if it is a cloud [n, d] of at least one token; infinite numbers in it become NaN, for a weight
+    that they make 0 or 1 would hide them."""
     x = check_precision(as_array(x, name), name)
     if jnp.ndim(x) != 2 or x.size == 0:
         raise ValueError(
             f"expected {name} of shape [n, d], got {list(jnp.shape(x))}; "
             "put one token a row, and use vmap for a batch of clouds."
         )
-    return x
+    return jnp.where(jnp.isfinite(x), x, jnp.nan)
 
 
 def apply_matrix(matrix: Float[Array, "p c"] | None, x: Points, name: str) -> Float[Array, "n e"]:

@@ -5,13 +5,15 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._checks import check_scalar
 from .._typing import Scalar
 
 Profile = Callable[[Float[Array, " m"]], Float[Array, " m"]]
 
 
-def exponential(beta: Scalar) -> Profile:
+def exponential(beta: Scalar | float) -> Profile:
     """e^{beta (t - 1)}."""
+    beta = check_scalar(beta, "beta")
     return lambda t: jnp.exp(beta * (t - 1))
 
 

@@ -1,18 +1,18 @@
 import abc
 from collections.abc import Callable, Sequence
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_finite, guard
+from .._checks import check_finite, check_instances, guard
+from .._door import AbstractChecked
 from .._hooks import default
 from .._typing import Scalar
 from ._base import AbstractAttention
 
 
-class AbstractSchedule(eqx.Module):
+class AbstractSchedule(AbstractChecked):
     """An attention that changes with time."""
 
     @abc.abstractmethod
@@ -51,7 +51,9 @@ class Layers(AbstractSchedule):
 
     def __init__(self, layers: Sequence[AbstractAttention], times):
         times = check_finite(times, "times")
-        if times.shape != (len(layers),) or not layers:
+        remedy = "pass layers=[Softmax(1.0), ...]"
+        layers = check_instances(layers, AbstractAttention, "attentions for layers", remedy)
+        if times.shape != (len(layers),):
             raise ValueError(
                 f"expected one time a layer, got {len(layers)} layers and times of shape "
                 f"{list(times.shape)}; pass the time at which each layer begins."

@@ -5,6 +5,7 @@ import jax
 from jaxtyping import Array, Float
 
 from .._checks import check_dimension, check_draws, check_points
+from .._door import door
 from .._typing import Key, Points
 from ._base import AbstractGeometry
 from ._length import gap
@@ -19,19 +20,23 @@ class Euclidean(AbstractGeometry):
 
     d: int = eqx.field(static=True, converter=check_dimension)
 
+    @door
     def project(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
         return x
 
+    @door
     def to_tangent(
         self, x: Float[Array, "*batch d"], v: Float[Array, "*batch d"]
     ) -> Float[Array, "*batch d"]:
         return v
 
+    @door
     def exp(
         self, x: Float[Array, "*batch d"], v: Float[Array, "*batch d"]
     ) -> Float[Array, "*batch d"]:
         return x + v
 
+    @door
     def log(
         self, x: Float[Array, "*batch d"], y: Float[Array, "*batch d"]
     ) -> Float[Array, "*batch d"]:
@@ -45,6 +50,7 @@ class Euclidean(AbstractGeometry):
     def mean_curvature(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
         return jnp.zeros_like(x)
 
+    @door
     def distance(
         self, x: Float[Array, "*batch d"], y: Float[Array, "*batch d"]
     ) -> Float[Array, "*batch"]:
@@ -57,6 +63,7 @@ class Euclidean(AbstractGeometry):
     def check(self, x, name: str = "x") -> Points:
         return check_points(x, self.d, name)
 
+    @door
     def extend(
         self, field: Callable[[Points], Points], x: Float[Array, "n d"]
     ) -> Float[Array, "n d"]:

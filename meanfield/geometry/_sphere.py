@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import check_dimension, check_draws, check_points, guard, tolerance
+from .._door import door
 from .._typing import Key, Points
 from ._base import AbstractGeometry
 from ._length import Vectors, gap, length, unit
@@ -24,20 +25,24 @@ class Sphere(AbstractGeometry):
 
     d: int = eqx.field(static=True, converter=lambda d: check_dimension(d, least=2))
 
+    @door
     def project(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
         return unit(x)
 
+    @door
     def to_tangent(
         self, x: Float[Array, "*batch d"], v: Float[Array, "*batch d"]
     ) -> Float[Array, "*batch d"]:
         return v - jnp.sum(x * v, axis=-1, keepdims=True) * x
 
+    @door
     def exp(
         self, x: Float[Array, "*batch d"], v: Float[Array, "*batch d"]
     ) -> Float[Array, "*batch d"]:
         cosine, sinc = _cosine_and_sinc(v)
         return self.project(cosine * x + sinc * v)
 
+    @door
     def log(
         self, x: Float[Array, "*batch d"], y: Float[Array, "*batch d"]
     ) -> Float[Array, "*batch d"]:
@@ -59,6 +64,7 @@ class Sphere(AbstractGeometry):
     def mean_curvature(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
         return (1 - self.d) * x
 
+    @door
     def distance(
         self, x: Float[Array, "*batch d"], y: Float[Array, "*batch d"]
     ) -> Float[Array, "*batch"]:
@@ -78,6 +84,7 @@ class Sphere(AbstractGeometry):
             "normalize them with Sphere(d).project(x).",
         )
 
+    @door
     def extend(
         self, field: Callable[[Points], Points], x: Float[Array, "n d"]
     ) -> Float[Array, "n d"]:

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import check_instance
+from .._door import door
 from .._typing import Scalar
 from ..solve import SolveError
 from ._branch import Branch
@@ -24,6 +24,7 @@ class Crossing(eqx.Module):
     coeffs: Float[Array, " k"]
 
 
+@door
 @in_double
 def crossing(branch: Branch) -> Crossing:
     """The noise at which the free energies of the branch and of the uniform law cross.
@@ -35,7 +36,6 @@ def crossing(branch: Branch) -> Crossing:
     Raises ValueError for an attention without free energy (softmax), or a branch that ends too early.
     Source: arXiv 2604.16288 and 2606.05140 (noise K = 1/(2 noise)).
     """
-    check_instance(branch, Branch, "a branch", "pass landscape.branch(attention, d)")
     if not bool(jnp.isfinite(branch.free_energy).all()):
         raise ValueError(
             "expected the branch of an attention with a free energy; use Unnormalized, or read "

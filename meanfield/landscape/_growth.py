@@ -3,13 +3,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from .._checks import check_dimension, check_instance, check_nonnegative, guard, tolerance
+from .._checks import check_dimension, check_integer, check_nonnegative, guard, tolerance
+from .._door import door
 from .._typing import Scalar
 from ..attention import AbstractAttention, check_isotropic
 from ..dynamics import FokkerPlanck
 from ..harmonics import Gegenbauer
 
 
+@door
 def growth_rates(
     attention: AbstractAttention, d: int, noise: Scalar | float, max_degree: int
 ) -> Float[Array, " degrees"]:
@@ -26,9 +28,8 @@ def growth_rates(
     Raises ValueError for an attention that is not symmetric under rotations, and negative noise.
     Source: Geshkovski, Letrouit, Polyanskiy, Rigollet, arXiv 2312.10794, for the equation.
     """
-    check_instance(attention, AbstractAttention, "an attention", "pass Softmax(beta), say")
     check_isotropic(attention, check_dimension(d, least=2))
-    basis = Gegenbauer(d, max_degree)
+    basis = Gegenbauer(d, check_integer(max_degree, "max_degree"))
     return _rates(attention, basis, check_nonnegative(noise, "noise"))
 
 
@@ -64,8 +65,8 @@ def fastest_mode(
 
 def strengths(attention: AbstractAttention, d: int, max_degree: int) -> Float[Array, " degrees"]:
     """s_k for k = 1 .. max_degree: the growth rates without noise, over lambda_k."""
-    eigenvalues = Gegenbauer(d, max_degree).eigenvalues[1:]
-    return growth_rates(attention, d, 0.0, max_degree)[1:] / eigenvalues
+    rates = growth_rates(attention, d, 0.0, max_degree)
+    return rates[1:] / Gegenbauer(d, max_degree).eigenvalues[1:]
 
 
 @eqx.filter_jit

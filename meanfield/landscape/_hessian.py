@@ -3,7 +3,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from .._checks import as_array, check_instance, check_weights, tolerance
+from .._checks import check_weights, tolerance
+from .._door import door
 from .._typing import Points, Weights
 from ..energies import AbstractEnergy
 from ..geometry import Sphere
@@ -12,16 +13,18 @@ _AT_ONCE = 32
 """Columns of the Hessian that are computed together, to bound memory."""
 
 
+@door
 def hessian(energy: AbstractEnergy, x: Points, w: Weights | None = None) -> Float[Array, "m m"]:
     """The Riemannian Hessian of an energy of n points on the sphere, [n(d-1), n(d-1)].
 
     The second derivative at v = 0 of v -> E(normalize(x_i + U_i v_i)), with U_i an orthonormal basis
     of the tangent space at x_i. Dense: n(d-1) up to about 3000. Its eigenvalues do not depend on U.
     """
-    x = _check(energy, x)
+    x = Sphere(x.shape[1]).check(x)
     return _hessian(energy, x, None if w is None else check_weights(w, len(x)))
 
 
+@door
 def escape_rates(energy: AbstractEnergy, x: Points, w: Weights | None = None) -> Float[Array, " m"]:
     """The growth rates of perturbations of a stationary cloud x under `GradientFlow`, descending.
 
@@ -29,13 +32,14 @@ def escape_rates(energy: AbstractEnergy, x: Points, w: Weights | None = None) ->
     equal clusters under `-Interaction(beta)`, which is unnormalized attention, d - 1 are e^-beta. A token
     of no mass moves in the field of the others, and adds its own d - 1 rates to theirs.
     """
-    x = _check(energy, x)
+    x = Sphere(x.shape[1]).check(x)
     w = _masses(x, w)
     # Hessian and metric of a token vanish with its mass: their quotient is that of next to no mass.
     least = float(jnp.sqrt(jnp.finfo(x.dtype).tiny)) / float(jnp.finfo(x.dtype).eps)
     return _rates(energy, x, jnp.maximum(w, least))
 
 
+@door
 def hessian_index(energy: AbstractEnergy, x: Points, w: Weights | None = None) -> Int[Array, ""]:
     """The Morse index of a stationary cloud: the number of directions in which the energy falls.
 
@@ -44,16 +48,10 @@ def hessian_index(energy: AbstractEnergy, x: Points, w: Weights | None = None) -
     tokens at the corners of a regular simplex, which can only be rotated without falling.
     Curvatures below 1e-12 of the largest count as 0: with clusters that limits beta to about 13.
     """
-    x = _check(energy, x)
+    x = Sphere(x.shape[1]).check(x)
     w = _masses(x, w)
     rates = _rates(energy, x, w)
     return jnp.sum(rates > tolerance(rates.dtype) * jnp.abs(rates).max())
-
-
-def _check(energy: AbstractEnergy, x) -> Points:
-    check_instance(energy, AbstractEnergy, "an energy", "pass -Interaction(beta), say")
-    x = as_array(x, "x")
-    return Sphere(x.shape[-1] if x.ndim else 0).check(x)
 
 
 def _masses(x: Points, w: Weights | None) -> Weights:

@@ -9,7 +9,8 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PyTree
 from scipy.optimize import minimize
 
-from .._checks import check_integer, check_positive, guard
+from .._checks import check_finite, check_integer, check_positive, guard, shown
+from .._door import door
 from .._typing import Scalar
 
 _FEASIBLE = 0.01
@@ -39,6 +40,7 @@ class LeastEffort(eqx.Module):
     iterations: Int[Array, ""]
 
 
+@door
 def least_effort(
     outcome: Callable[[PyTree[Array]], tuple[Scalar, Scalar]],
     control: PyTree[Float[Array, "..."]],
@@ -74,6 +76,7 @@ def least_effort(
     bound = check_positive(bound, "bound", "pass a part of the cost without control")
     penalty = check_positive(penalty, "penalty")
     iterations = check_integer(iterations, "iterations")
+    control = jax.tree.map(lambda part: check_finite(part, "control"), control)
     effort, _ = _outcome(outcome, control)
     message = "expected a start of positive effort, got none; pass 0.1 * jax.numpy.ones(k)."
     control = guard(control, effort > 0, message)
@@ -86,7 +89,12 @@ def least_effort(
 
 @eqx.filter_jit
 def _outcome(outcome, control) -> tuple[Scalar, Scalar]:
-    return outcome(control)
+    found = outcome(control)
+    if not isinstance(found, tuple) or [jnp.shape(part) for part in found] != [(), ()]:
+        raise ValueError(
+            f"expected outcome to return (effort, cost), got {shown(found)}; return two numbers."
+        )
+    return found
 
 
 @eqx.filter_jit

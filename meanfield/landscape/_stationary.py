@@ -4,7 +4,8 @@ import lineax as lx
 import optimistix as optx
 from jaxtyping import Array, Bool, Float, Int
 
-from .._checks import check_instance, check_integer, check_positive, guard, is_concrete
+from .._checks import check_integer, check_positive, guard, is_concrete
+from .._door import door
 from .._typing import Scalar
 from ..dynamics import FokkerPlanck
 from ..solve import SolveError
@@ -44,6 +45,7 @@ class Stationary(eqx.Module):
     converged: Bool[Array, ""]
 
 
+@door
 def stationary(
     equation: FokkerPlanck,
     guess: Float[Array, " k"],
@@ -66,9 +68,6 @@ def stationary(
     method fails; with `throw=False` read `converged`. Under jit and vmap it is an error at run time.
     """
     message = "expected noise > 0 for a smooth stationary state, got 0; pass noise=0.1, say."
-    check_instance(
-        equation, FokkerPlanck, "a FokkerPlanck equation", "pass FokkerPlanck(basis, ...)"
-    )
     equation = guard(equation, equation.noise > 0, message)
     guess = equation.check(guess)
     tol = _tolerance(tol, guess.dtype)

@@ -7,8 +7,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._checks import check_dimension
+from .._door import door
 
 
+@door
 def log_cap_measure(angle: Float[Array, "*batch"], d: int) -> Float[Array, "*batch"]:
     """log F, where F is the share of S^{d-1} within `angle` of a point.
 

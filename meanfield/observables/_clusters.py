@@ -5,6 +5,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from .._checks import check_nonnegative
+from .._door import door
 from .._typing import Labels, Points, Weights
 from ..geometry import AbstractGeometry
 from ._cloud import known, map_rows, masses, on_geometry
@@ -51,6 +52,7 @@ def clusters(
     return Clusters((sizes > 0).sum(), jnp.where(finite, labels, -1), sizes, sums)
 
 
+@door
 def members(found: Clusters) -> list[np.ndarray]:
     """The indices of each cluster's members, the heaviest cluster first (on the host, not traced)."""
     labels, mass = np.asarray(found.labels), np.asarray(found.masses)

@@ -93,7 +93,7 @@ ENTRIES = [
     entry("attention.alibi", n=3, slope=0.5),
     entry("attention.Causal.bias", causal(3).bias, rows=INDEX, columns=INDEX, kinds_=ROWS),
     entry("attention.Alibi.bias", alibi(3, 0.5).bias, rows=INDEX, columns=INDEX, kinds_=ROWS),
-    entry("attention.Additive", matrix=jnp.zeros((3, 3)), fine_={("matrix", "an empty array")}),
+    entry("attention.Additive", matrix=jnp.zeros((3, 3)), fine_={("matrix", "booleans")}),
     entry(
         "attention.Additive.bias",
         Additive(jnp.zeros((3, 3))).bias,
@@ -101,7 +101,7 @@ ENTRIES = [
         columns=INDEX,
         kinds_=ROWS,
     ),
-    entry("attention.check_isotropic", attention=SOFTMAX, d=3),
+    entry("attention.check_isotropic", attention=SOFTMAX, d=3, fine_={("attention", "None")}),
     entry("attention.exponential", beta=jnp.asarray(2.0)),
     entry(
         "attention.doubly_stochastic_potential",

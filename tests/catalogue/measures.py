@@ -186,9 +186,11 @@ OBSERVABLES = [
     entry("observables.mean_resultant", x=X, w=W, clouds_=CLOUD),
     entry("observables.members", found=clusters(X, 0.5), single_=None),
     entry("observables.min_inner_product", x=X),
-    entry("observables.renyi_centres", x=X, delta=0.5, single_=None),
+    entry("observables.renyi_centres", x=X, delta=0.5, single_=None, fine_={("delta", "zero")}),
     entry("observables.second_moment", x=X, w=W, clouds_=CLOUD),
     entry("observables.smoothed_entropy", x=X, beta=4.0, w=W, clouds_=CLOUD),
-    entry("observables.strong_renyi_centres", x=X, delta=0.5, single_=None),
+    entry(
+        "observables.strong_renyi_centres", x=X, delta=0.5, single_=None, fine_={("delta", "zero")}
+    ),
 ]
 ENTRIES = MEASURES + ENERGIES + OBSERVABLES

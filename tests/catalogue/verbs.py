@@ -183,6 +183,7 @@ LANDSCAPE = [
         until=0.5,
         points=40,
         kinds_={"points": "count"},
+        fine_={("until", "zero")},
     ),
     entry("landscape.critical_noise", attention=SOFTMAX, d=3, max_degree=8),
     entry("landscape.growth_rates", attention=SOFTMAX, d=3, noise=0.1, max_degree=8),
@@ -206,6 +207,8 @@ LANDSCAPE = [
         iterations=5,
         penalty=10.0,
         kinds_={"control": "array"},
+        # Any tree of numbers is a control: what it must be, the outcome says.
+        fine_={("control", "ragged rows"), ("control", "an attention"), ("control", "None")},
     ),
     entry(
         "landscape.stationary",
