@@ -1,17 +1,19 @@
 """The door of public names: what arrives is held against the annotations, in one place."""
 
+import contextlib
 import dataclasses
 import functools
 import inspect
+import math
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import AbstractArray
 
 from ._checks import (
@@ -28,16 +30,19 @@ from ._checks import (
 
 _Function = TypeVar("_Function", bound=Callable)
 _Check = Callable[[Any, str], Any]
-_CLASSES = (eqx.Module,)
+_CONTAINERS = "builtins", "typing", "jaxtyping", "collections.abc"
+_VARIADIC = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
 
 
 def door(function: _Function) -> _Function:
     """The function, once its arguments have been held against their annotations.
 
-    An array annotation takes what `jax.numpy.asarray` takes, in float32 or float64, with as many axes as
-    it names, none of them empty; `int`, `float`, `bool`, `str`, `Key`, `Callable` and classes of this
-    package take their kind, an object and not its class. Whatever else an annotation says is left to
-    the function, as are values: a NaN in an array goes in, and comes out as NaN or as an error.
+    An array annotation takes what `jax.numpy.asarray` takes, in float32 or float64 or in integers, with
+    as many axes as it names, none of them empty (`ArrayLike`: with any number of axes, of real numbers);
+    `int`, `float`, `bool`, `str`, `Key`, `Callable` and classes take their kind, an object and not its
+    class; lists, tuples and dicts what they are said to hold, and a union what one of its kinds takes.
+    Whatever else an annotation says is left to the function, as are values: a NaN in an array goes in,
+    and comes out as NaN or as an error.
 
     Raises ValueError of one sentence with the remedy.
     """
@@ -73,13 +78,11 @@ def _checks_of(thing: Callable | type) -> dict[str, _Check]:
     if isinstance(thing, type):
         hints = typing.get_type_hints(thing)
         hints = {field.name: hints[field.name] for field in dataclasses.fields(thing) if field.init}
-        found = {name: check_for(hint, arrays=False) for name, hint in hints.items()}
     else:
-        found = {
-            name: check_for(hint)
-            for name, hint in typing.get_type_hints(inspect.unwrap(thing)).items()
-            if name != "return"
-        }
+        hints, parameters = typing.get_type_hints(inspect.unwrap(thing)), inspect.signature(thing)
+        named = [p.name for p in parameters.parameters.values() if p.kind not in _VARIADIC]
+        hints = {name: hints[name] for name in named if name in hints}
+    found = {name: check_for(hint, not isinstance(thing, type)) for name, hint in hints.items()}
     return {name: check for name, check in found.items() if check is not None}
 
 
@@ -87,6 +90,8 @@ def check_for(hint: Any, arrays: bool = True) -> _Check | None:
     """What an annotation asks of a value; None where that is not known here."""
     union = typing.get_origin(hint) in (typing.Union, types.UnionType)
     kinds = typing.get_args(hint) if union else (hint,)
+    if set(typing.get_args(ArrayLike)) <= {*kinds}:
+        kinds = (ArrayLike, *(kind for kind in kinds if kind not in typing.get_args(ArrayLike)))
     wanted = [kind for kind in kinds if kind is not types.NoneType]
     check = _of_kinds(wanted, arrays)
     if check is None or len(wanted) == len(kinds):
@@ -95,33 +100,50 @@ def check_for(hint: Any, arrays: bool = True) -> _Check | None:
 
 
 def _of_kinds(kinds: list[Any], arrays: bool) -> _Check | None:
-    tensors = [kind for kind in kinds if _is_array(kind)]
-    if any(_holds_keys(kind) for kind in tensors):
+    if any(_is_array(kind) and _has(kind, "key") for kind in kinds):
         return check_key
-    if all(isinstance(kind, type) and issubclass(kind, _CLASSES) for kind in kinds):
+    if all(kind in (float, int) or _axes(kind) == (0, False) for kind in kinds) and kinds != [int]:
+        real = any(kind is float or (_is_array(kind) and _has(kind, "float")) for kind in kinds)
+        return _number if real and (arrays or float in kinds) else None
+    if all(map(_is_class, kinds)):
         return functools.partial(_object, tuple(kinds))
-    if len(kinds) == 1 and (check := _SIMPLE.get(kinds[0])) is not None:
+    checks = [_of_kind(kind, arrays) for kind in kinds]
+    known = [check for check in checks if check is not None]
+    return functools.partial(_one_of, known) if len(known) == len(checks) else None
+
+
+def _of_kind(kind: Any, arrays: bool) -> _Check | None:
+    if (check := _SIMPLE.get(kind)) is not None:
         return check
-    if all(Callable in (kind, typing.get_origin(kind)) for kind in kinds):
+    origin = typing.get_origin(kind) or kind
+    if origin is Callable:
         return lambda value, name: check_callable(value, name, f"pass {name}=lambda x: ...")
-    numbers = [kind for kind in kinds if kind in (float, int) or _axes(kind) == (0, False)]
-    if len(numbers) == len(kinds):
-        return _number if float in kinds or arrays else None
-    if len(tensors) == len(kinds) == 1 and _is_real(tensors[0]) and arrays:
-        return functools.partial(_array, tensors[0])
-    return None
+    if _is_array(kind) or kind is ArrayLike:
+        return functools.partial(_array, kind) if arrays else None
+    held = typing.get_args(kind)
+    if origin in (list, tuple, Sequence):
+        inner = [check_for(hint, arrays) for hint in held if hint is not ...]
+        return functools.partial(
+            _several, inner, origin is tuple and bool(held) and ... not in held
+        )
+    if origin in (dict, Mapping):
+        return functools.partial(_table, check_for(held[-1], arrays) if held else None)
+    return functools.partial(_object, (kind,)) if _is_class(kind) else None
 
 
 def _is_array(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, AbstractArray)
 
 
-def _holds_keys(kind: Any) -> bool:
-    return any("key" in str(dtype) for dtype in np.atleast_1d(kind.dtypes))
+def _is_class(kind: Any) -> bool:
+    """Whether it is a class of objects, other than numbers, arrays and containers."""
+    own = isinstance(kind, type) and kind.__module__ not in _CONTAINERS
+    return own and not issubclass(kind, AbstractArray | jax.Array | np.ndarray | np.generic)
 
 
-def _is_real(kind: Any) -> bool:
-    return all("float" in str(dtype) for dtype in np.atleast_1d(kind.dtypes))
+def _has(kind: Any, word: str) -> bool:
+    """Whether an array annotation takes such a kind of numbers."""
+    return any(word in str(dtype) for dtype in np.atleast_1d(kind.dtypes))
 
 
 def _axes(kind: Any) -> tuple[int, bool] | None:
@@ -134,20 +156,20 @@ def _axes(kind: Any) -> tuple[int, bool] | None:
 
 
 def _array(kind: Any, value: Any, name: str) -> Any:
-    x = check_precision(as_array(value, name), name)
-    axes, more = _axes(kind) or (0, True)
+    x, (axes, more) = as_array(value, name), _axes(kind) or (0, True)
+    if kind is ArrayLike or _has(kind, "float"):
+        x = check_precision(x, name)
+    elif str(x.dtype) not in kind.dtypes:
+        wanted = "integers" if _has(kind, "int") else "truth values"
+        raise ValueError(f"expected {wanted} in {name}, got {x.dtype}; cast them with .astype.")
     if x.ndim < axes or (x.ndim > axes and not more):
         shape = ", ".join(kind.dim_str.split())
         raise ValueError(
-            f"expected {name} of shape [{shape}], got {list(x.shape)}; reshape it, or use jax.vmap for "
-            "a batch."
+            f"expected {name} of shape [{shape}], got {list(x.shape)}; reshape it, or use jax.vmap."
         )
     if x.size == 0:
-        raise ValueError(
-            f"expected {name} with something in it, got an array of shape {list(x.shape)}; leave no "
-            "axis empty."
-        )
-    return x
+        raise ValueError(f"expected {name} not to be empty, got {shown(x)}; leave no axis empty.")
+    return np.asarray(value) if getattr(kind, "array_type", None) is np.ndarray else x
 
 
 def _number(value: Any, name: str) -> Any:
@@ -155,25 +177,48 @@ def _number(value: Any, name: str) -> Any:
     number = check_precision(as_number(value, name), name)
     if number.ndim:
         raise ValueError(f"expected one number for {name}, got {shown(value)}; use jax.vmap.")
-    if is_concrete(number) and bool(jnp.isnan(number)):
+    if is_concrete(number) and math.isnan(number):
         raise ValueError(f"expected a number for {name}, got NaN; pass one that is finite.")
     return value
+
+
+def _one_of(checks: list[_Check], value: Any, name: str) -> Any:
+    """What the first check that takes the value makes of it; if none does, the first one tells."""
+    for check in checks[1:]:
+        with contextlib.suppress(ValueError):
+            return check(value, name)
+    return checks[0](value, name)
+
+
+def _several(inner: list[_Check | None], fixed: bool, value: Any, name: str) -> Any:
+    """A list or tuple whose members are each held against a kind: the same for all, or fixed."""
+    checks = inner if fixed else inner[:1] * len(value if isinstance(value, list | tuple) else ())
+    if not isinstance(value, list | tuple) or (fixed and len(checks) != len(value)):
+        size = f" of {len(inner)}" if fixed else ""
+        raise ValueError(f"expected a list{size} for {name}, got {shown(value)}; put it in [...].")
+    pairs = zip(checks or [None] * len(value), value, strict=True)
+    made = [each if check is None else check(each, name) for check, each in pairs]
+    return made if isinstance(value, list) else tuple(made)
+
+
+def _table(inner: _Check | None, value: Any, name: str) -> Any:
+    """A dict of names, each of whose values is held against a kind."""
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        got = shown(value)
+        raise ValueError(f"expected a dict for {name}, got {got}; pass {name}=dict(x=...).")
+    return {key: inner(each, name) if inner else each for key, each in value.items()}
 
 
 def _whole(value: Any, name: str) -> int:
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not whole or abs(value) > LARGEST:
-        raise ValueError(
-            f"expected {name} to be an integer, got {shown(value)}; pass one below 2^31."
-        )
+        raise ValueError(f"expected an integer {name}, got {shown(value)}; pass one below 2^31.")
     return int(value)
 
 
 def _truth(value: Any, name: str) -> bool:
     if not isinstance(value, bool | np.bool_):
-        raise ValueError(
-            f"expected True or False for {name}, got {shown(value)}; pass {name}=True."
-        )
+        raise ValueError(f"expected True or False for {name}, got {shown(value)}; pass True.")
     return bool(value)
 
 
@@ -183,7 +228,7 @@ def _text(value: Any, name: str) -> str:
     return value
 
 
-_SIMPLE: dict[Any, _Check] = {int: _whole, bool: _truth, str: _text}
+_SIMPLE: dict[Any, _Check] = {float: _number, int: _whole, bool: _truth, str: _text}
 
 
 def _object(kinds: tuple[type, ...], value: Any, name: str) -> Any:
@@ -192,9 +237,10 @@ def _object(kinds: tuple[type, ...], value: Any, name: str) -> Any:
     words = " or ".join(_words(kind) for kind in kinds)
     room = kinds[0].__module__.split(".")
     where = ".".join(part for part in room[:2] if not part.startswith("_"))
+    where = f"of {where}" if "." in where else words
     if isinstance(value, type) and issubclass(value, kinds):
         return check_instance(value, kinds[0], f"{words} for {name}", "")
-    raise ValueError(f"expected {words} for {name}, got {shown(value)}; pass one of {where}.")
+    raise ValueError(f"expected {words} for {name}, got {shown(value)}; pass one {where}.")
 
 
 def _words(kind: type) -> str:
