@@ -67,9 +67,7 @@ class AbstractChecked(eqx.Module):
 
     def __check_init__(self):
         for name, check in _checks_of(type(self)).items():
-            value = getattr(self, name)
-            if not isinstance(value, jax.Array | np.ndarray):
-                check(value, name)
+            check(getattr(self, name), name)
 
 
 @functools.cache

@@ -69,7 +69,7 @@ def test_fields_are_checked_too():
         twice: bool = False
 
     Thing(Sphere(3))
-    for wrong in ((Sphere,), ("sphere",), (Sphere(3), 1)):
+    for wrong in ((Sphere,), ("sphere",), (X,), (Sphere(3), 1), (Sphere(3), X)):
         with pytest.raises(ValueError, match="expected"):
             Thing(*wrong)
 

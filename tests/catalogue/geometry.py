@@ -1,16 +1,27 @@
 """Valid calls of the geometries and the bases of harmonics."""
 
+import itertools
+
 import jax.numpy as jnp
 
 from catalogue.entry import entry
 from catalogue.things import BUMP, CIRCLE, FLAT, FLAT_X, FLAT_Y, KEY, S2, SPHERE, WAVE, ZONAL, X, Y
 from meanfield.geometry import Sphere
+from meanfield.harmonics import zonal_polynomials
 
 TANGENT = SPHERE.to_tangent(X, Y)
 ONE = {"x": "points", "y": "points"}
 # One point is a batch as well as many.
 ANY_BATCH = {("x", "four axes"), ("y", "four axes"), ("v", "four axes"), ("x", "an empty cloud")}
 ANY_VALUES = {("values", "four axes")}
+# The tangent space of R^d is the same everywhere.
+ANY_PLACE = {("x", "NaN"), ("x", "infinity")}
+
+
+def _first_four(d, t):
+    """The values of a generator that never ends."""
+    return [*itertools.islice(zonal_polynomials(d, t), 4)]
+
 
 ENTRIES = [
     entry("geometry.Sphere", d=3),
@@ -21,7 +32,13 @@ ENTRIES = [
         for made in (
             entry(f"geometry.{name}.check", space.check, x=x),
             entry(f"geometry.{name}.project", space.project, x=1.5 * x, fine_=ANY_BATCH),
-            entry(f"geometry.{name}.to_tangent", space.to_tangent, x=x, v=y, fine_=ANY_BATCH),
+            entry(
+                f"geometry.{name}.to_tangent",
+                space.to_tangent,
+                x=x,
+                v=y,
+                fine_=ANY_BATCH | (ANY_PLACE if space is FLAT else set()),
+            ),
             entry(f"geometry.{name}.exp", space.exp, x=x, v=TANGENT, fine_=ANY_BATCH),
             entry(f"geometry.{name}.log", space.log, x=x, y=y, fine_=ANY_BATCH),
             entry(f"geometry.{name}.distance", space.distance, x=x, y=y, fine_=ANY_BATCH),
@@ -33,7 +50,13 @@ ENTRIES = [
     entry("harmonics.Gegenbauer", d=3, degree=4),
     entry("harmonics.SphericalHarmonics", degree=4),
     entry("harmonics.meridian_waves", degree=4),
-    entry("harmonics.zonal_polynomials", d=3, t=jnp.array([0.1, 0.5]), kinds_={"t": "array"}),
+    entry(
+        "harmonics.zonal_polynomials",
+        _first_four,
+        d=3,
+        t=jnp.array([0.1, 0.5]),
+        kinds_={"t": "array"},
+    ),
     *(
         made
         for name, basis, coeffs, x in (
