@@ -42,6 +42,7 @@ class Euclidean(AbstractGeometry):
     ) -> Float[Array, "*batch d"]:
         return y - x
 
+    @door
     def transport(
         self, x: Float[Array, "*batch d"], v: Float[Array, "*batch d"], w: Float[Array, "*batch d"]
     ) -> Float[Array, "*batch d"]:

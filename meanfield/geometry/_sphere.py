@@ -53,6 +53,7 @@ class Sphere(AbstractGeometry):
         zero = sine == 0
         return across * jnp.where(zero, 1, _angle(x, y) / jnp.where(zero, 1, sine))
 
+    @door
     def transport(
         self, x: Float[Array, "*batch d"], v: Float[Array, "*batch d"], w: Float[Array, "*batch d"]
     ) -> Float[Array, "*batch d"]:

@@ -43,7 +43,7 @@ TABLE = [
     ("mask of a row", lambda: masked(jnp.ones(3, bool)), "use causal(n)"),
     ("mask of whole numbers", lambda: masked(jnp.ones((3, 3), int)), ".astype(bool)"),
     ("empty causal mask", lambda: causal(0), "pass n=1"),
-    ("negative slope", lambda: alibi(3, -1.0), "penalizes distance"),
+    ("negative slope", lambda: alibi(3, -1.0), "pass slope=0"),
     ("query of another width", lambda: Softmax(1.0, query=jnp.eye(4))(X), "its columns are d"),
     (
         "query and key that do not meet",

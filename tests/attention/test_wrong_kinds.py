@@ -3,18 +3,26 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from refusals import check_refused, each_of
 
 from meanfield.attention import (
     L2,
+    Additive,
+    Causal,
     Dense,
     Harmonic,
+    Layers,
     MultiHead,
     Nystrom,
     RandomFeatures,
     Sharded,
     Sinkhorn,
     Softmax,
+    Unnormalized,
+    Varying,
+    check_isotropic,
+    exponential,
 )
 from meanfield.geometry import Sphere
 from meanfield.harmonics import Fourier
@@ -26,7 +34,7 @@ FEATURES = RandomFeatures(4, KEY)
 
 @each_of(
     [
-        ("engine by name", lambda: Softmax(1.0, engine="dense"), "Blockwise()"),
+        ("engine by name", lambda: Softmax(1.0, engine="dense"), "meanfield.attention"),
         ("class of engines", lambda: L2(1.0, engine=Dense), "Dense(...)"),
         ("temperature as truth", lambda: Softmax(True), "pass"),
         ("temperature beyond floats", lambda: Softmax(10**400), "pass a smaller one"),
@@ -35,6 +43,17 @@ FEATURES = RandomFeatures(4, KEY)
         ("cost by name", lambda: Sinkhorn(1.0, cost="geodesic"), "DotProduct()"),
         ("iterations in part", lambda: Sinkhorn(1.0, iterations=2.5), "pass iterations=0"),
         ("no iterations allowed", lambda: Sinkhorn(1.0, max_iterations=0), "max_iterations=1"),
+        ("a mask of a word", lambda: Additive("causal"), "jax.numpy.asarray"),
+        (
+            "a mask that forbids all",
+            lambda: Additive(jnp.full((3, 3), -jnp.inf)),
+            "attend to itself",
+        ),
+        ("a mask of part of a token", lambda: Causal(2.5), "pass n=1"),
+        ("an array for a schedule", lambda: Varying(X), "pass function=lambda x: ..."),
+        ("a number among layers", lambda: Layers([1.0], [0.0]), "layers=[Softmax(1.0), ...]"),
+        ("a kernel in letters", lambda: exponential("abc"), "jax.numpy.asarray"),
+        ("half a dimension", lambda: check_isotropic(Softmax(1.0), 2.5), "pass d=1"),
         ("heads by name", lambda: MultiHead("abc"), "MultiHead([Softmax(1.0)])"),
         ("a number among heads", lambda: MultiHead([1.0]), "MultiHead([Softmax(1.0)])"),
         ("accuracy of one", lambda: Harmonic(BASIS, 1.0), "pass 1e-12"),
@@ -46,8 +65,10 @@ FEATURES = RandomFeatures(4, KEY)
         ("size in part", lambda: Softmax(1.0).engine_for(2.5), "pass n=1"),
         ("tokens in half", lambda: Softmax(1.0)(X.astype(jnp.float16)), "float32"),
         ("no tokens", lambda: Softmax(1.0)(X[:0]), "one token a row"),
-        ("no basis", lambda: Softmax(1.0).mean_field(None, jnp.ones(9)), "Fourier(degree)"),
+        ("no basis", lambda: Softmax(1.0).mean_field(None, jnp.ones(9)), "meanfield.harmonics"),
         ("cov of another size", lambda: L2(1.0).gaussian_field(X[0], X[:2]), "square matrix"),
+        ("a place in letters", lambda: Sphere(3).project("abc"), "jax.numpy.asarray"),
+        ("distance to a number", lambda: Sphere(3).distance(X, 0.5), "reshape it"),
         ("points from a seed", lambda: Sphere(3).sample(0, 4), "jax.random.key(0)"),
         ("half a point", lambda: Uniform(3).sample(KEY, 2.5), "pass n=1"),
         ("points in R^2", lambda: VonMisesFisher(X[0], 1.0).log_density(X[:, :2]), "put coord"),
@@ -69,3 +90,19 @@ def test_wrong_kinds_of_object_are_refused(call, remedy):
 def test_whole_numbers_of_every_kind_are_temperatures():
     for four in (4, jnp.asarray(4), np.int64(4)):
         assert Softmax(four).beta == 4.0
+
+
+@pytest.mark.parametrize("attention", [Softmax(2.0), Unnormalized(2.0), L2(2.0)])
+@pytest.mark.parametrize("role", ["x", "y"])
+def test_tokens_at_infinity_give_no_numbers(attention, role):
+    """The weights of a token at infinity are limits that depend on its direction; where they are 0 or 1
+    they would hide it."""
+    far = X.at[0].set(jnp.inf)
+    field = attention(far, X) if role == "x" else attention(X, far)
+    rows = slice(0, 1) if role == "x" else slice(None)
+    assert np.isnan(np.asarray(field)[rows]).all()
+
+
+def test_masks_of_truth_values_forbid():
+    mask = Additive(jnp.eye(2, dtype=bool))
+    np.testing.assert_array_equal(mask.matrix, [[0, -np.inf], [-np.inf, 0]])

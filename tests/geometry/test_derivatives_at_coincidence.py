@@ -55,16 +55,12 @@ def test_the_exponential_map_bends_along_its_geodesics():
 
 @pytest.mark.parametrize(
     ("dtype", "sizes"),
-    [
-        (jnp.float16, [300.0, 6e4, 1e-4]),
-        (jnp.float32, [1e30, 1e-30]),
-        (jnp.float64, [1e200, 1e-200]),
-    ],
+    [(jnp.float32, [1e30, 1e-30]), (jnp.float64, [1e200, 1e-200])],
 )
 def test_points_of_any_size_are_projected(dtype, sizes):
     for size in sizes:
         x = jnp.array([0.6, 0.0, -0.8], dtype) * jnp.array(size, dtype)
-        rounding = 4 * float(jnp.finfo(dtype).eps) + (1e-3 if size == 1e-4 else 0)  # subnormal
+        rounding = 4 * float(jnp.finfo(dtype).eps)
         np.testing.assert_allclose(SPHERE.project(x), [0.6, 0, -0.8], atol=rounding)
     np.testing.assert_allclose(FLAT.distance(x, 0 * x), size, rtol=rounding)
 
