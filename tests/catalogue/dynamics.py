@@ -96,7 +96,10 @@ ENTRIES = [
         pull=DebiasedPull(),
         shares=HALVES,
     ),
-    entry("dynamics.DebiasedPull", epsilon=0.3, tol=1e-8),
+    *(
+        entry(f"dynamics.{name}", epsilon=0.3, tol=1e-8, fine_={("tol", "zero")})
+        for name in ("BarycenterPull", "PairwisePull", "DebiasedPull")
+    ),
     entry("dynamics.ExactPull"),
     entry("dynamics.Early", until=1.0, fine_={("until", "zero")}),
     entry("dynamics.NearSaddles", rate=0.5),

@@ -30,6 +30,7 @@ def picture(name: str, kinds: dict, **arguments) -> Entry:
 VIZ = [
     entry("viz.angle_ticks", axis=AX.xaxis),
     picture("band", {}, x=LINE, mid=LINE, low=LINE - 0.1, high=LINE + 0.1),
+    entry("viz.beyond", mappable=AX.scatter([0.0], [0.0], c=[1.0]), single_=None),
     picture("circle_points", {"w": "weights"}, x=FLAT_X, w=np.full(5, 0.2)),
     picture("circle_tracks", {}, history=jnp.stack([FLAT_X, FLAT_X])),
     picture("convergence", {}, h=LINE, error=LINE**2, label="method"),

@@ -198,15 +198,19 @@ ENTRIES = [
         weights=HALVES,
         kinds_={"clouds": "array"},
     ),
-    entry(
-        "transport.consensus_displacement",
-        slow_=True,
-        clouds=CLOUDS,
-        weights=HALVES,
-        epsilon=0.3,
-        tol=1e-8,
-        fine_={("tol", "zero")},
+    *(
+        entry(
+            f"transport.{name}_displacement",
+            slow_=True,
+            clouds=CLOUDS,
+            weights=HALVES,
+            epsilon=0.3,
+            tol=1e-8,
+            fine_={("tol", "zero")},
+        )
+        for name in ("barycenter", "consensus")
     ),
+    entry("transport.plan_displacement", x=X, y=Y, plan=jnp.outer(W, V), cost=GEODESIC),
     entry(
         "transport.disagreement", slow_=True, clouds=CLOUDS, weights=HALVES, epsilon=0.3, tol=1e-8
     ),
