@@ -6,12 +6,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from .._checks import check_integer, check_positive
+from .._door import door
 from .._typing import Points, Scalar, Weights
-from ._costs import SquaredEuclidean
 from ._coupling import masses_of, weights_or_uniform
 from ._displacement import RELATIVE_EPSILON, certified, check_epsilon, regularization
 from ._free_support import Models, apart, iterate
-from ._geometry import as_cost
+from ._geometry import Cost, as_cost
 from ._spaces import space_of
 from ._wasserstein import check_cloud
 
@@ -36,17 +36,18 @@ class Barycenter(eqx.Module):
     epsilon: Scalar
 
 
+@door
 def barycenter(
-    clouds: Sequence[Array] | Float[Array, "models n d"],
+    clouds: Sequence[Float[Array, "..."]] | Float[Array, "models n d"],
     weights: Float[Array, " models"] | None = None,
     *,
-    masses: Sequence | None = None,
-    cost=None,
+    masses: Sequence[Float[Array, " _"] | None] | Float[Array, "models n"] | None = None,
+    cost: Cost | None = None,
     epsilon: Scalar | float | None = None,
     start: Float[Array, "k _"] | None = None,
     start_masses: Float[Array, " k"] | None = None,
     debiased: bool = True,
-    tol: float = 1e-3,
+    tol: Scalar | float = 1e-3,
     max_steps: int = 200,
 ) -> Barycenter:
     """The Wasserstein barycenter of N clouds, as k points of fixed masses that are free to move.
@@ -78,7 +79,7 @@ def barycenter(
     Source: Cuturi and Doucet, arXiv 1310.4375, algorithm 2; the debiased objective of Janati, Cuturi,
     Gramfort, arXiv 2006.02575.
     """
-    cost = SquaredEuclidean() if cost is None else as_cost(cost)
+    cost = as_cost(cost)
     space, max_steps = space_of(cost), check_integer(max_steps, "max_steps")
     threshold = check_positive(tol, "tol", "pass tol=1e-3")
     clouds = [check_cloud(cloud, cost, "clouds") for cloud in clouds]

@@ -4,11 +4,13 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from .._checks import check_finite, guard, tolerance
+from .._door import door
 from .._typing import Scalar
 from ._coupling import root
 from ._matrix_root import symmetric_root
 
 
+@door
 def bures(cov1: ArrayLike, cov2: ArrayLike) -> Scalar:
     """The Bures distance, which is W2 between the normal laws N(0, cov1) and N(0, cov2).
 
@@ -33,6 +35,7 @@ def bures(cov1: ArrayLike, cov2: ArrayLike) -> Scalar:
     return root(_square_bures(cov1, cov2))
 
 
+@door
 def gaussian_wasserstein(
     mean1: ArrayLike, cov1: ArrayLike, mean2: ArrayLike, cov2: ArrayLike
 ) -> Scalar:

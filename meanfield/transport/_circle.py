@@ -7,6 +7,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from .._checks import check_finite
+from .._door import door
 from .._typing import Scalar
 from ..geometry import Sphere
 from ._coupling import Coupling, power_mean
@@ -15,12 +16,13 @@ from ._line import check_pair, check_power, cumulated, intervals, on_line, quant
 TURN = 2 * math.pi
 
 
+@door
 def wasserstein_circle(
     x: ArrayLike,
     y: ArrayLike,
     a: ArrayLike | None = None,
     b: ArrayLike | None = None,
-    p=2.0,
+    p: Scalar | float = 2.0,
 ) -> Scalar:
     """The Wasserstein distance W_p between two weighted clouds on the circle of length 2 pi, exact.
 

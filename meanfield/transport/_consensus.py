@@ -5,8 +5,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._checks import check_finite, check_integer, check_nonnegative, check_positive, check_weights
+from .._door import door
 from .._typing import Scalar
-from ._costs import SquaredEuclidean
 from ._coupling import weights_or_uniform
 from ._displacement import (
     MAX_ITERATIONS,
@@ -18,7 +18,7 @@ from ._displacement import (
 )
 from ._entropic import solve_small
 from ._free_support import Models, field, mixed, no_potentials, size_of
-from ._geometry import as_cost, point_geometry
+from ._geometry import Cost, as_cost, point_geometry
 from ._sinkhorn import solve
 from ._spaces import space_of
 from ._wasserstein import check_cloud
@@ -32,6 +32,7 @@ _SETTLED = 1e-10
 """Steps below this part of sqrt(epsilon) are not worth another one."""
 
 
+@door
 def barycenter_displacement(
     clouds: Clouds,
     weights: Float[Array, " models"] | None = None,
@@ -39,7 +40,7 @@ def barycenter_displacement(
     epsilon: Scalar | float | None = None,
     relative_epsilon: Scalar | float = RELATIVE_EPSILON,
     masses: Float[Array, "_ _"] | None = None,
-    cost=None,
+    cost: Cost | None = None,
     steps: int = 32,
     residual: Scalar | float = 0.03,
     tol: Scalar | float = 1e-8,
@@ -105,6 +106,7 @@ def _to_barycenter(p: Models, residual, tol, steps: int, max_iterations: int) ->
     return certified(moves, ok & known.all() & (left <= residual * jnp.sqrt(p.epsilon)))
 
 
+@door
 def consensus_displacement(
     clouds: Clouds,
     weights: Float[Array, " models"] | None = None,
@@ -112,7 +114,7 @@ def consensus_displacement(
     epsilon: Scalar | float | None = None,
     relative_epsilon: Scalar | float = RELATIVE_EPSILON,
     masses: Float[Array, "_ _"] | None = None,
-    cost=None,
+    cost: Cost | None = None,
     tol: Scalar | float = 1e-8,
     max_iterations: int = MAX_ITERATIONS,
 ) -> Clouds:
@@ -149,6 +151,7 @@ def _to_all(m: Models, tol, max_iterations: int) -> Clouds:
     return certified(total, ok.all() & known.all())
 
 
+@door
 def disagreement(
     clouds: Clouds,
     weights: Float[Array, " models"] | None = None,
@@ -156,7 +159,7 @@ def disagreement(
     epsilon: Scalar | float | None = None,
     relative_epsilon: Scalar | float = RELATIVE_EPSILON,
     masses: Float[Array, "_ _"] | None = None,
-    cost=None,
+    cost: Cost | None = None,
     tol: Scalar | float = 1e-8,
     max_iterations: int = MAX_ITERATIONS,
 ) -> Scalar:
@@ -194,12 +197,12 @@ def _divergence_of_all(m: Models, tol, max_iterations: int) -> Scalar:
 
 def _check(clouds, weights, masses, cost, epsilon, relative_epsilon) -> Models:
     x = check_finite(clouds, "clouds")
-    if x.ndim != 3 or x.shape[0] < 2 or x.shape[1] == 0:
+    if x.shape[0] < 2:
         raise ValueError(
             f"expected at least two clouds, as an array [N, n, d], got {list(x.shape)}; stack them, "
             "padded with points of mass 0 where they are of different sizes."
         )
-    cost = as_cost(SquaredEuclidean() if cost is None else cost)
+    cost = as_cost(cost)
     space = space_of(cost)(x.shape[2])
     check_cloud(x.reshape(-1, x.shape[2]), cost, "clouds")
     w = weights_or_uniform(weights, x.shape[0], x.dtype, "weights")

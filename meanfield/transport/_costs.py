@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from .._checks import check_finite, check_points, tolerance
+from .._door import door
 from .._typing import Points, Scalar, Weights
 from ..geometry import Sphere
 from ._ott import costs
@@ -26,9 +27,11 @@ class SquaredEuclidean(AbstractCost):
     a median of x: exact to rounding in units of the squared diameter, wherever the clouds lie.
     """
 
+    @door
     def __call__(self, x: Float[Array, " d"], y: Float[Array, " d"]) -> Scalar:
         return jnp.sum((x - y) ** 2)
 
+    @door
     def all_pairs(self, x: Float[Array, "n d"], y: Float[Array, "m d"]) -> Float[Array, "n m"]:
         return _square_distances(x, y, -1)
 
@@ -36,6 +39,7 @@ class SquaredEuclidean(AbstractCost):
         x = check_finite(x, name)
         return check_points(x, x.shape[-1] if x.ndim else 1, name)
 
+    @door
     def barycenter(self, weights: Weights, xs: Points) -> tuple[Float[Array, " d"], None]:
         """The mean sum_i w_i x_i, and nothing about convergence."""
         return weights @ xs / weights.sum(), None
@@ -53,9 +57,11 @@ class SquaredGeodesic(AbstractCost):
     eps / (pi - theta) next to antipodes, at most sqrt(eps).
     """
 
+    @door
     def __call__(self, x: Float[Array, " d"], y: Float[Array, " d"]) -> Scalar:
         return _square_angle(jnp.sum((x - y) ** 2), jnp.sum((x + y) ** 2))
 
+    @door
     def all_pairs(self, x: Float[Array, "n d"], y: Float[Array, "m d"]) -> Float[Array, "n m"]:
         return _square_angle(_square_distances(x, y, -1), _square_distances(x, y, 1))
 
@@ -68,6 +74,7 @@ class SquaredGeodesic(AbstractCost):
             )
         return Sphere(x.shape[1]).check(x, name)
 
+    @door
     def barycenter(
         self, weights: Weights, xs: Points
     ) -> tuple[Float[Array, " d"], Bool[Array, ""]]:
@@ -126,8 +133,8 @@ def _square_distances(
 
 @jax.custom_jvp
 def _square_angle(near: Float[Array, "..."], far: Float[Array, "..."]) -> Float[Array, "..."]:
-    """theta^2 from near = |x - y|^2 and far = |x + y|^2."""
-    near, far = jnp.maximum(near, 0), jnp.maximum(far, 0)
+    """theta^2 from near = |x - y|^2 and far = |x + y|^2; NaN, and no right angle, at infinity."""
+    near, far = (jnp.where(jnp.isinf(p), jnp.nan, jnp.maximum(p, 0)) for p in (near, far))
     return (2 * jnp.arctan2(jnp.sqrt(near), jnp.sqrt(far))) ** 2
 
 

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from .._checks import check_finite, check_weights, is_concrete, tolerance
+from .._door import door
 from .._typing import Scalar, Weights
 
 
@@ -34,6 +35,7 @@ class Coupling(eqx.Module):
         first, second = (jnp.zeros(size, self.mass.dtype) for size in self.shape)
         return first.at[self.rows].add(self.mass), second.at[self.columns].add(self.mass)
 
+    @door
     def average(self, values: Float[Array, "m e"]) -> Float[Array, "n e"]:
         """E[values_j | i], with values [m, e]; NaN at points of mass 0."""
         sent = self.mass[:, None] * values[self.columns]

@@ -4,12 +4,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from .._checks import check_nonnegative, check_positive, guard
+from .._door import door
 from .._typing import Points, Scalar, Weights
 from ._antipodes import with_one_geodesic
-from ._costs import SquaredEuclidean
 from ._coupling import weights_or_uniform
 from ._entropic import solve_small
-from ._geometry import as_cost, point_geometry
+from ._geometry import Cost, as_cost, point_geometry
 from ._problem import make_problem
 from ._sinkhorn import solve
 from ._wasserstein import check_clouds
@@ -20,6 +20,7 @@ RELATIVE_EPSILON = 0.2
 """The regularization by default, over the mean cost."""
 
 
+@door
 def displacement(
     x: Points,
     y: Float[Array, "m _"],
@@ -28,7 +29,7 @@ def displacement(
     *,
     epsilon: Scalar | float | None = None,
     relative_epsilon: Scalar | float = RELATIVE_EPSILON,
-    cost=None,
+    cost: Cost | None = None,
     debiased: bool = True,
     tol: Scalar | float = 1e-8,
     max_iterations: int = MAX_ITERATIONS,
@@ -57,7 +58,7 @@ def displacement(
 
     Source: Feydy et al., arXiv 1810.08278, section 3; Pooladian and Niles-Weed, arXiv 2109.12004.
     """
-    cost = as_cost(SquaredEuclidean() if cost is None else cost)
+    cost = as_cost(cost)
     x, y, a, b = check_clouds(x, y, a, b, cost)
     a = weights_or_uniform(a, x.shape[0], x.dtype, "a")
     b = weights_or_uniform(b, y.shape[0], x.dtype, "b")

@@ -7,10 +7,10 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
 from .._checks import check_integer, check_positive
+from .._door import door
 from .._typing import Scalar
-from ._costs import SquaredEuclidean
 from ._entropic import solve_small
-from ._geometry import as_cost, point_geometry
+from ._geometry import Cost, as_cost, point_geometry
 from ._sinkhorn import solve
 from ._solution import Solution
 from ._wasserstein import check_clouds
@@ -46,18 +46,19 @@ class Divergence(eqx.Module):
         return float(self.value)
 
 
+@door
 def sinkhorn_divergence(
     x: ArrayLike,
     y: ArrayLike,
     a: ArrayLike | None = None,
     b: ArrayLike | None = None,
-    cost=None,
-    epsilon: ArrayLike | None = None,
+    cost: Cost | None = None,
+    epsilon: Scalar | float | None = None,
     *,
-    relative_epsilon: ArrayLike = 0.05,
-    tol: ArrayLike = 1e-6,
+    relative_epsilon: Scalar | float = 0.05,
+    tol: Scalar | float = 1e-6,
     max_iterations: int = 10_000,
-    init=None,
+    init: Divergence | None = None,
     dense: bool | None = None,
 ) -> Divergence:
     """The debiased Sinkhorn divergence between two weighted clouds, in units of the cost.
@@ -82,10 +83,8 @@ def sinkhorn_divergence(
 
     Source: Feydy, Sejourne, Vialard, Amari, Trouve and Peyre, arXiv 1810.08278, eq. 3 and theorem 1.
     """
-    cost = SquaredEuclidean() if cost is None else as_cost(cost)
+    cost = as_cost(cost)
     x, y, a, b = check_clouds(x, y, a, b, cost)
-    if init is not None and not isinstance(init, Divergence):
-        raise ValueError(f"expected a Divergence for init, got {init!r}; pass an earlier result.")
     epsilon = None if epsilon is None else check_positive(epsilon, "epsilon").astype(x.dtype)
     relative = check_positive(relative_epsilon, "relative_epsilon").astype(x.dtype)
     how: dict[str, Any] = {"epsilon": epsilon, "relative_epsilon": relative, "dense": dense}

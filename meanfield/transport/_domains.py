@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import check_finite, check_instance, check_integer
+from .._checks import check_integer, check_scalar
+from .._door import AbstractChecked, door
 from .._typing import Points, Scalar
 from ..harmonics import AbstractBasis
 from ._costs import SquaredEuclidean, SquaredGeodesic
@@ -19,7 +20,7 @@ _SPACINGS = 1.5
 """The largest spacing in widths of a Gaussian: its sum then errs by 2 e^{-2 (pi/1.5)^2} = 3e-4."""
 
 
-class AbstractDomain(eqx.Module):
+class AbstractDomain(AbstractChecked):
     """Where a density is given by its values at q points, and what it costs to move it.
 
     Densities are relative to a reference measure, of which point i has the mass `weights[i]`. The
@@ -46,9 +47,10 @@ class AbstractDomain(eqx.Module):
         """The costs between the points, in the form that ott's solvers take."""
 
     @abc.abstractmethod
-    def total(self, energy, density: Values) -> Scalar:
+    def total(self, energy: Callable, density: Values) -> Scalar:
         """The value of an energy of `meanfield.energies`, which needs no entropy, at a density."""
 
+    @door
     def evaluate(self, function: Callable[[Float[Array, " d"]], Scalar]) -> Values:
         """The density proportional to a positive function of one point [d], of mass 1."""
         values = eqx.filter_vmap(function)(self.points)
@@ -98,7 +100,8 @@ class Box(AbstractDomain):
         axes = [jnp.asarray(axis, tau.dtype) / scale for axis in self._axes]
         return grid.Grid(x=axes, cost_fns=[SquaredEuclidean()], epsilon=epsilon)
 
-    def total(self, energy, density: Values) -> Scalar:
+    @door
+    def total(self, energy: Callable, density: Values) -> Scalar:
         dtype = density.dtype
         return energy(self.points.astype(dtype), self.weights.astype(dtype) * density)
 
@@ -128,7 +131,7 @@ class HeatGrid(AbstractDomain):
     Source: Solomon et al. (2015), doi:10.1145/2766963, section 4 (heat kernels for distances).
     """
 
-    basis: AbstractBasis = eqx.field(converter=lambda b: _basis(b))
+    basis: AbstractBasis
 
     @property
     def points(self) -> Points:
@@ -146,7 +149,8 @@ class HeatGrid(AbstractDomain):
     def geometry(self, tau: Scalar, epsilon: Scalar) -> geometry.Geometry:
         return HeatGeometry(self.basis, tau * epsilon / 2, epsilon)
 
-    def total(self, energy, density: Values) -> Scalar:
+    @door
+    def total(self, energy: Callable, density: Values) -> Scalar:
         return energy.on_density(self.basis, self.basis.analyze(density))
 
 
@@ -159,7 +163,7 @@ class GeodesicGrid(AbstractDomain):
     costs O(q^2), so that S^2 is slow beyond K = 12.
     """
 
-    basis: AbstractBasis = eqx.field(converter=lambda b: _basis(b))
+    basis: AbstractBasis
 
     @property
     def points(self) -> Points:
@@ -179,16 +183,14 @@ class GeodesicGrid(AbstractDomain):
         costs = SquaredGeodesic().all_pairs(points, points) / (2 * tau)
         return geometry.Geometry(cost_matrix=costs, epsilon=epsilon)  # pyright: ignore
 
-    def total(self, energy, density: Values) -> Scalar:
+    @door
+    def total(self, energy: Callable, density: Values) -> Scalar:
         return energy.on_density(self.basis, self.basis.analyze(density))
 
 
-def _basis(basis) -> AbstractBasis:
-    return check_instance(basis, AbstractBasis, "a basis", "pass Fourier(degree), for instance")
-
-
 def _side(value, name: str) -> tuple[float, ...]:
-    return tuple(float(a) for a in np.atleast_1d(check_finite(np.asarray(value, float), name)))
+    sides = value if isinstance(value, tuple | list) or np.ndim(value) == 1 else (value,)
+    return tuple(float(check_scalar(side, name)) for side in sides)
 
 
 def _cells(value) -> tuple[int, ...]:

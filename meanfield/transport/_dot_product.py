@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._door import door
 from .._typing import Points, Scalar
 from ._costs import AbstractCost, SquaredEuclidean
 
@@ -14,9 +15,11 @@ class DotProduct(AbstractCost):
     plan at epsilon is that of `SquaredEuclidean` at 2 epsilon.
     """
 
+    @door
     def __call__(self, x: Float[Array, " d"], y: Float[Array, " d"]) -> Scalar:
         return -jnp.vdot(x, y)
 
+    @door
     def all_pairs(self, x: Float[Array, "n d"], y: Float[Array, "m d"]) -> Float[Array, "n m"]:
         return -x @ y.T
 

@@ -4,10 +4,10 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from .._checks import check_choice, check_finite, check_integer, check_positive
+from .._checks import check_finite, check_integer, check_positive
+from .._door import door
 from .._typing import Points, Scalar
 from ._blocks import BlockwiseGeometry
 from ._coupling import root, weights_or_uniform
@@ -48,22 +48,25 @@ class Entropic(AbstractMethod):
     init: Pair | None
     dense: bool | None = eqx.field(static=True)
 
+    @door
     def __init__(
         self,
-        epsilon: ArrayLike | None = None,
+        epsilon: Scalar | float | None = None,
         *,
-        relative_epsilon: ArrayLike = 0.01,
-        tol: ArrayLike = 1e-6,
+        relative_epsilon: Scalar | float = 0.01,
+        tol: Scalar | float = 1e-6,
         max_iterations: int = 10_000,
-        init=None,
+        init: Pair | None = None,
         dense: bool | None = None,
     ):
         self.epsilon = None if epsilon is None else check_positive(epsilon, "epsilon")
         self.relative_epsilon = check_positive(relative_epsilon, "relative_epsilon")
         self.tol = check_positive(tol, "tol")
         self.max_iterations = check_integer(max_iterations, "max_iterations")
-        self.init, self.dense = _pair(init), check_choice(dense, (None, True, False), "dense")
+        self.init = None if init is None else _finite(init)
+        self.dense = dense
 
+    @door
     def transport(
         self,
         x: Points,
@@ -82,15 +85,7 @@ class Entropic(AbstractMethod):
         return Transport(root(mean), mean, *facts, found, method)
 
 
-def _pair(init) -> Pair | None:
-    """Potentials [n] and [m] as a pair, or None."""
-    if init is None:
-        return None
-    if not isinstance(init, tuple | list) or [jnp.ndim(h) for h in init] != [1, 1]:
-        raise ValueError(
-            f"expected a pair of potentials [n] and [m] for init, got {init!r}; "
-            "pass the .potentials of an earlier entropic result."
-        )
+def _finite(init: Pair) -> Pair:
     return check_finite(init[0], "init"), check_finite(init[1], "init")
 
 

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import is_concrete, tolerance
+from .._door import door
 from .._typing import Points, Scalar
 from ._blocks import check_dense
 from ._circle import circle_coupling
@@ -33,6 +34,7 @@ class Exact(AbstractMethod):
     Raises ValueError if the cost matrix does not fit in memory, and for weights that do not fit.
     """
 
+    @door
     def transport(
         self,
         x: Points,

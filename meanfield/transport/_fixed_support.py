@@ -7,6 +7,7 @@ from equinox.internal import nondifferentiable
 from jaxtyping import Array, Bool, Float, Int
 
 from .._checks import check_finite, check_integer, check_positive, guard, tolerance
+from .._door import door
 from .._typing import Scalar
 from ._coupling import weights_or_uniform
 from ._displacement import check_epsilon
@@ -35,6 +36,7 @@ class FixedSupportBarycenter(eqx.Module):
     converged: Bool[Array, ""]
 
 
+@door
 def fixed_support_barycenter(
     domain: AbstractDomain,
     densities: Float[Array, "models q"],
@@ -42,7 +44,7 @@ def fixed_support_barycenter(
     *,
     epsilon: Scalar | float,
     debiased: bool = True,
-    tol: float = 1e-7,
+    tol: Scalar | float = 1e-7,
     max_steps: int = 5000,
 ) -> FixedSupportBarycenter:
     """The Wasserstein barycenter of densities on a domain, as a density on it.
@@ -146,7 +148,7 @@ def _kernel(domain: AbstractDomain, epsilon: Scalar) -> Any:
 def _check_densities(domain: AbstractDomain, densities) -> Float[Array, "models q"]:
     """The masses of the densities at the points of the domain."""
     a, q = check_finite(densities, "densities"), domain.weights.shape[0]
-    if a.ndim != 2 or a.shape[1] != q or not a.shape[0]:
+    if a.shape[1] != q:
         raise ValueError(
             f"expected densities of shape [N, {q}] on this domain, got {list(a.shape)}; "
             "pass jnp.stack([domain.evaluate(f), ...])."

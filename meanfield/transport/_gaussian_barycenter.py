@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import optimistix as optx
 from jaxtyping import Array, Bool, Float, Int
 
-from .._checks import check_instance
+from .._checks import check_integer, check_positive
+from .._door import door
 from .._typing import Scalar
 from ..measures import Gaussian
 from ._coupling import weights_or_uniform
@@ -26,11 +27,12 @@ class GaussianBarycenter(eqx.Module):
     converged: Bool[Array, ""]
 
 
+@door
 def gaussian_barycenter(
-    laws: Sequence | Array,
+    laws: Sequence[Gaussian],
     weights: Float[Array, " models"] | None = None,
     *,
-    tol: float = 1e-10,
+    tol: Scalar | float = 1e-10,
     max_steps: int = 256,
 ) -> GaussianBarycenter:
     """The W2 barycenter N(m, S) of normal laws N(m_i, S_i), exact to `tol`.
@@ -46,9 +48,7 @@ def gaussian_barycenter(
     Source: Agueh and Carlier, SIAM J. Math. Anal. 43 (2011), theorem 6.1; the iteration of
     Alvarez-Esteban, del Barrio, Cuesta-Albertos, Matran, arXiv 1511.05355, theorem 4.2.
     """
-    for law in laws:
-        check_instance(law, Gaussian, "normal laws", "pass [Gaussian(mean, cov), ...]")
-    if not len(laws) or len({law.d for law in laws}) > 1:
+    if not laws or len({law.d for law in laws}) > 1:
         raise ValueError(
             f"expected normal laws of one dimension, got {[law.d for law in laws]}; "
             "pass [Gaussian(mean, cov), ...]."
@@ -56,10 +56,11 @@ def gaussian_barycenter(
     means, covs = jnp.stack([law.mean for law in laws]), jnp.stack([law.cov for law in laws])
     n, dtype = len(laws), means.dtype
     weights = weights_or_uniform(weights, n, dtype, "weights")
-    tol = max(tol, 50 * float(jnp.finfo(dtype).eps))
+    tol = max(float(check_positive(tol, "tol")), 50 * float(jnp.finfo(dtype).eps))
     start = jnp.tensordot(weights, covs, 1)
     solution = optx.fixed_point(
-        _sweep, optx.FixedPointIteration(tol, tol), start, (weights, covs), max_steps=max_steps,
+        _sweep, optx.FixedPointIteration(tol, tol), start, (weights, covs),
+        max_steps=check_integer(max_steps, "max_steps"),
         throw=False,
     )  # fmt: skip
     cov = solution.value

@@ -5,7 +5,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_integer, check_positive, check_precision, guard
+from .._checks import check_integer, check_positive, guard
+from .._door import door
 from .._memory import dense_is_quick
 from .._ring import Ring
 from .._typing import Points, Scalar
@@ -14,11 +15,14 @@ from ._costs import SquaredEuclidean
 from ._coupling import weights_or_uniform
 from ._ott import costs, geometry
 
+Cost = costs.CostFn | Callable
 
+
+@door
 def point_geometry(
     x: Points,
     y: Float[Array, "m _"] | None = None,
-    cost: Any = None,
+    cost: Cost | None = None,
     *,
     a: Float[Array, " n"] | None = None,
     b: Float[Array, " m"] | None = None,
@@ -50,9 +54,8 @@ def point_geometry(
             f"expected clouds of one dimension, got {list(x.shape)} and {list(y.shape)}; "
             "drop columns."
         )
-    x, y = check_precision(x, "x"), check_precision(y, "y")
     n, m, itemsize = x.shape[0], y.shape[0], x.dtype.itemsize
-    cost = as_cost(SquaredEuclidean() if cost is None else cost)
+    cost = as_cost(cost)
     quick = dense_is_quick(n, m, itemsize)
     if ring is None and (dense or (dense is None and quick)):
         check_dense(n, m, itemsize)
@@ -117,13 +120,8 @@ class FunctionCost(costs.CostFn):
         return cls(aux_data)
 
 
-def as_cost(cost) -> costs.CostFn:
-    """A cost of ott, made of a function if need be; ValueError for anything else."""
-    if isinstance(cost, costs.CostFn):
-        return cost
-    if not callable(cost):
-        raise ValueError(
-            f"expected a cost, got {type(cost).__name__}; pass SquaredEuclidean(), DotProduct(), "
-            "SquaredGeodesic() or a function of two points."
-        )
-    return FunctionCost(cost)
+def as_cost(cost: Cost | None) -> costs.CostFn:
+    """A cost of ott, made of a function if need be; the squared distance for None."""
+    if cost is None:
+        return SquaredEuclidean()
+    return cost if isinstance(cost, costs.CostFn) else FunctionCost(cost)

@@ -6,17 +6,19 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from .._checks import check_finite
+from .._checks import check_finite, is_concrete
+from .._door import door
 from .._typing import Scalar
 from ._coupling import Coupling, power_mean, weights_or_uniform
 
 
+@door
 def wasserstein_line(
     x: ArrayLike,
     y: ArrayLike,
     a: ArrayLike | None = None,
     b: ArrayLike | None = None,
-    p=2.0,
+    p: Scalar | float = 2.0,
 ) -> Scalar:
     """The Wasserstein distance W_p between two weighted clouds on the line, exact, in n log n time.
 
@@ -77,9 +79,9 @@ def on_line(x, name: str) -> Float[Array, " n"]:
     """`x` as finite numbers [n], from [n] or [n, 1]."""
     x = check_finite(x, name)
     x = x[:, 0] if x.ndim == 2 and x.shape[1] == 1 else x
-    if x.ndim != 1 or x.size == 0:
+    if x.ndim != 1:
         raise ValueError(
-            f"expected {name} of shape [n] or [n, 1], n >= 1, got {list(x.shape)}; "
+            f"expected {name} of shape [n] or [n, 1], got {list(x.shape)}; "
             "use wasserstein for clouds in more dimensions."
         )
     return x
@@ -96,7 +98,7 @@ def check_pair(x: Float[Array, " n"], y: Float[Array, " m"], a, b) -> tuple[Any,
 
 
 def check_power(p) -> float:
-    """`p` as a number that is at least 1."""
-    if isinstance(p, bool) or not isinstance(p, int | float) or not 1 <= p < float("inf"):
+    """`p` as a number that is at least 1 and known."""
+    if not is_concrete(p) or not 1 <= p < float("inf"):
         raise ValueError(f"expected a finite power p >= 1, got {p!r}; pass p=2.0.")
     return float(p)

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
+from .._checks import check_finite
+from .._door import door
 from .._typing import Scalar
 from ._domains import AbstractDomain, Values
 from ._problem import Problem, log_mass, make_problem
@@ -28,6 +30,7 @@ class Accuracy(NamedTuple):
     max_iterations: int
 
 
+@door
 def proximal_step(
     domain: AbstractDomain,
     density: Values,
@@ -51,6 +54,7 @@ def proximal_step(
     The result, of the mass of `density`, obeys s = b e^{-g/nu}: a density carries the potential that
     made it, and `guess`, such as `density` itself, is a warm start without anything being stored.
     """
+    potential, guess = check_finite(potential, "potential"), check_finite(guess, "guess")
     w = domain.weights.astype(density.dtype)
     mass = w @ density
     a, share = w * density / mass, temperature / (temperature + epsilon)
@@ -67,6 +71,7 @@ def proximal_step(
     return mass * new / (w * new.sum()), _effort(found)
 
 
+@door
 def self_potential(
     domain: AbstractDomain, density: Values, tau: Scalar, epsilon: Scalar, accuracy: Accuracy
 ) -> tuple[Values, Effort]:
@@ -84,6 +89,7 @@ def self_potential(
     return found.f + epsilon * log, _effort(found)
 
 
+@door
 def filled(density: Values) -> Values:
     """The density, but nowhere below 2e-12 of its largest value (7e-6 in float32): no log of 0."""
     floor = float(jnp.finfo(density.dtype).eps) ** 0.75

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import check_finite
+from .._door import door
 from .._typing import Weights
 from ._coupling import masses_of, weights_or_uniform
 
@@ -16,11 +17,12 @@ class QuantileBarycenter(eqx.Module):
     weights: Float[Array, " k"]
 
 
+@door
 def quantile_barycenter(
-    clouds: Sequence[Array] | Array,
+    clouds: Sequence[Float[Array, "..."]] | Float[Array, "models n"],
     weights: Float[Array, " models"] | None = None,
     *,
-    masses: Sequence | None = None,
+    masses: Sequence[Float[Array, " _"] | None] | Float[Array, "models n"] | None = None,
 ) -> QuantileBarycenter:
     """The W2 barycenter of clouds on the line: the average of their quantile functions.
 
@@ -36,7 +38,7 @@ def quantile_barycenter(
     Source: Agueh and Carlier, SIAM J. Math. Anal. 43 (2011), section 6.1.
     """
     clouds = [check_finite(cloud, "clouds") for cloud in clouds]
-    if not clouds or any(cloud.ndim != 1 or cloud.size == 0 for cloud in clouds):
+    if not clouds or any(cloud.ndim != 1 for cloud in clouds):
         raise ValueError(
             f"expected clouds of shape [n] on the line, got {[list(c.shape) for c in clouds]}; "
             "drop the last axis with cloud[:, 0], or use barycenter."

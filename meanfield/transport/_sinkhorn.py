@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from .._checks import check_nonnegative, check_precision
+from .._checks import check_integer, check_nonnegative, check_precision
+from .._door import door
 from .._typing import Scalar
 from ._implicit import Pair, sensitivity
 from ._ott import acceleration, geometry as ott_geometry, linear_problem, sinkhorn
@@ -20,6 +21,7 @@ RELAXATION = 2 / 3
 """The weight of the averaged iteration: slopes of -1 to 0 become 1/3 in size."""
 
 
+@door
 def solve(
     geometry: ott_geometry.Geometry,
     a: Float[Array, " n"] | None = None,
@@ -67,7 +69,8 @@ def solve(
     """
     check_precision(jnp.zeros((), geometry.dtype), "costs")
     problem = make_problem(geometry, a, b, tau_a, tau_b)
-    _check_counts(max_iterations, iterations)
+    max_iterations = check_integer(max_iterations, "max_iterations")
+    iterations = None if iterations is None else check_integer(iterations, "iterations")
     n, m = map(int, geometry.shape)  # a grid of ott has numpy integers
     if symmetric and (n != m or problem.taus is not None):
         raise ValueError(
@@ -76,12 +79,6 @@ def solve(
         )
     tol = check_nonnegative(tol, "tol").astype(problem.a.dtype)
     return _solve(problem, check_init(init, (n, m)), tol, max_iterations, iterations, symmetric)
-
-
-def _check_counts(max_iterations, iterations) -> None:
-    for count in (max_iterations, iterations):
-        if count is not None and (type(count) is not int or count < 1):
-            raise ValueError(f"expected a number of iterations >= 1, got {count!r}; pass 100.")
 
 
 @eqx.filter_jit

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from .._door import door
 from .._typing import Scalar
 from ._implicit import Pair, dual_value, sensitivity
 from ._ott import geometry as ott_geometry
@@ -71,6 +72,7 @@ class Solution(eqx.Module):
         g = without(p.present()[1], self.g + p.epsilon * p.logs()[1], p.epsilon)
         return jax.nn.softmax((g - p.geometry.cost_matrix) / p.epsilon, axis=1)
 
+    @door
     def average(self, values: Float[Array, "m e"]) -> Float[Array, "n e"]:
         """E[values_j | i]: the rows of the plan, divided by their sums, times values [m, e]; for the
         points y themselves, the barycentric projection. In O(n + m) memory."""

@@ -1,8 +1,10 @@
+from .._door import door
 from ..geometry import AbstractGeometry, Euclidean, Sphere
 from ._costs import SquaredEuclidean, SquaredGeodesic
 from ._ott import costs
 
 
+@door
 def cost_of(geometry: AbstractGeometry) -> SquaredEuclidean | SquaredGeodesic:
     """The squared distance of a geometry."""
     return SquaredGeodesic() if isinstance(geometry, Sphere) else SquaredEuclidean()

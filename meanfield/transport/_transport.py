@@ -3,6 +3,7 @@ import abc
 import equinox as eqx
 from jaxtyping import Array, Bool, Float, Int
 
+from .._door import AbstractChecked, door
 from .._typing import Points, Scalar
 from ._coupling import Coupling
 from ._ott import costs
@@ -41,6 +42,7 @@ class Transport(eqx.Module):
         """The whole plan P [n, m]: row sums a, column sums b."""
         return self.solution.plan()
 
+    @door
     def average(self, values: Float[Array, "m e"]) -> Float[Array, "n e"]:
         """sum_j P_ij values_j / sum_j P_ij: `average(y)` is where the mass of each x_i goes."""
         return self.solution.average(values)
@@ -49,7 +51,7 @@ class Transport(eqx.Module):
         return float(self.value)
 
 
-class AbstractMethod(eqx.Module):
+class AbstractMethod(AbstractChecked):
     """A way to solve an optimal transport problem, as `wasserstein` takes it."""
 
     @abc.abstractmethod

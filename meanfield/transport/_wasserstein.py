@@ -1,12 +1,13 @@
 from jax.typing import ArrayLike
 
 from .._checks import check_finite, check_points
+from .._door import door
 from .._typing import Points
-from ._costs import AbstractCost, SquaredEuclidean
+from ._costs import AbstractCost
 from ._coupling import weights_or_uniform
 from ._entropic import Entropic
 from ._exact import Exact, has_quantiles, is_assignment
-from ._geometry import as_cost
+from ._geometry import Cost, as_cost
 from ._transport import AbstractMethod, Transport
 
 LARGEST_ASSIGNMENT = 2000
@@ -15,14 +16,15 @@ LARGEST_PROGRAM = 250_000
 """Pairs of points up to which a linear program is solved unless asked otherwise: 4 s on one core."""
 
 
+@door
 def wasserstein(
     x: ArrayLike,
     y: ArrayLike,
     a: ArrayLike | None = None,
     b: ArrayLike | None = None,
-    cost=None,
+    cost: Cost | None = None,
     *,
-    method=None,
+    method: AbstractMethod | None = None,
 ) -> Transport:
     """The Wasserstein distance W2 between two weighted clouds, exact where their sizes allow.
 
@@ -47,15 +49,10 @@ def wasserstein(
 
     Source: Peyre and Cuturi, Computational Optimal Transport (2019), arXiv 1803.00567.
     """
-    cost = SquaredEuclidean() if cost is None else as_cost(cost)
+    cost = as_cost(cost)
     x, y, a, b = check_clouds(x, y, a, b, cost)
     if method is None:
         method = _method(x, y, a, b, cost)
-    if not isinstance(method, AbstractMethod):
-        raise ValueError(
-            f"expected Exact(), Entropic(...) or None for the method, got {method!r}; "
-            "pass an object of meanfield.transport."
-        )
     return method.transport(x, y, a, b, cost)
 
 

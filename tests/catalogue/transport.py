@@ -196,6 +196,7 @@ ENTRIES = [
         "transport.quantile_barycenter",
         clouds=jnp.stack([ROW, ROW**3]),
         weights=HALVES,
+        fine_={("clouds", "ragged rows")},
         kinds_={"clouds": "array"},
     ),
     *(
@@ -212,7 +213,13 @@ ENTRIES = [
     ),
     entry("transport.plan_displacement", x=X, y=Y, plan=jnp.outer(W, V), cost=GEODESIC),
     entry(
-        "transport.disagreement", slow_=True, clouds=CLOUDS, weights=HALVES, epsilon=0.3, tol=1e-8
+        "transport.disagreement",
+        slow_=True,
+        clouds=CLOUDS,
+        weights=HALVES,
+        epsilon=0.3,
+        tol=1e-8,
+        fine_={("tol", "zero")},
     ),
     entry(
         "transport.displacement",
@@ -245,6 +252,7 @@ ENTRIES = [
         b=V,
         tol=1e-6,
         max_iterations=500,
+        fine_={("tol", "zero")},
         kinds_={"geometry": None},
     ),
     entry("transport.Solution.average", ENTROPIC.average, values=Y),
