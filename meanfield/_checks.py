@@ -78,8 +78,8 @@ def shown(value: Any) -> str:
         return f"the class {value.__name__}"
     if isinstance(value, int) and abs(value) > LARGEST:
         return "a huge integer"
-    if hasattr(value, "shape") and getattr(value, "shape", None) != ():
-        return f"an array of shape {list(value.shape)}"
+    if shape := getattr(value, "shape", None):
+        return f"an array of shape {list(shape)}"
     text = " ".join(repr(value).split())
     return text if len(text) <= 40 else f"{type(value).__name__}"
 

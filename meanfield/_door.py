@@ -175,7 +175,7 @@ def _number(value: Any, name: str) -> Any:
     number = check_precision(as_number(value, name), name)
     if number.ndim:
         raise ValueError(f"expected one number for {name}, got {shown(value)}; use jax.vmap.")
-    if is_concrete(number) and math.isnan(number):
+    if is_concrete(value) and math.isnan(value):
         raise ValueError(f"expected a number for {name}, got NaN; pass one that is finite.")
     return value
 
@@ -193,7 +193,8 @@ def _several(inner: list[_Check | None], fixed: bool, value: Any, name: str) -> 
     checks = inner if fixed else inner[:1] * len(value if isinstance(value, list | tuple) else ())
     if not isinstance(value, list | tuple) or (fixed and len(checks) != len(value)):
         size = f" of {len(inner)}" if fixed else ""
-        raise ValueError(f"expected a list{size} for {name}, got {shown(value)}; put it in [...].")
+        got = f"one of {len(value)}" if isinstance(value, list | tuple) else shown(value)
+        raise ValueError(f"expected a list{size} for {name}, got {got}; pass {name}=[...].")
     pairs = zip(checks or [None] * len(value), value, strict=True)
     made = [each if check is None else check(each, name) for check, each in pairs]
     return made if isinstance(value, list) else tuple(made)
@@ -233,12 +234,11 @@ def _object(kinds: tuple[type, ...], value: Any, name: str) -> Any:
     if isinstance(value, kinds):
         return value
     words = " or ".join(_words(kind) for kind in kinds)
-    room = kinds[0].__module__.split(".")
-    where = ".".join(part for part in room[:2] if not part.startswith("_"))
-    where = f"of {where}" if "." in where else words
+    named = [kind.__name__ for kind in (*kinds[0].__subclasses__(), kinds[0])]
+    known = [name for name in named if not name.startswith(("_", "Abstract"))] or named
     if isinstance(value, type) and issubclass(value, kinds):
         return check_instance(value, kinds[0], f"{words} for {name}", "")
-    raise ValueError(f"expected {words} for {name}, got {shown(value)}; pass one {where}.")
+    raise ValueError(f"expected {words} for {name}, got {shown(value)}; pass {known[0]}(...).")
 
 
 def _words(kind: type) -> str:

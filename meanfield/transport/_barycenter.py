@@ -41,7 +41,7 @@ def barycenter(
     clouds: Sequence[Float[Array, "..."]] | Float[Array, "models n d"],
     weights: Float[Array, " models"] | None = None,
     *,
-    masses: Sequence[Float[Array, " _"] | None] | Float[Array, "models n"] | None = None,
+    masses: Sequence[Float[Array, " _"] | None] | Float[Array, "_ _"] | None = None,
     cost: Cost | None = None,
     epsilon: Scalar | float | None = None,
     start: Float[Array, "k _"] | None = None,

@@ -56,7 +56,8 @@ def gaussian_barycenter(
     means, covs = jnp.stack([law.mean for law in laws]), jnp.stack([law.cov for law in laws])
     n, dtype = len(laws), means.dtype
     weights = weights_or_uniform(weights, n, dtype, "weights")
-    tol = max(float(check_positive(tol, "tol")), 50 * float(jnp.finfo(dtype).eps))
+    rounding = 50 * float(jnp.finfo(dtype).eps)
+    tol = jnp.maximum(check_positive(tol, "tol").astype(dtype), rounding)
     start = jnp.tensordot(weights, covs, 1)
     solution = optx.fixed_point(
         _sweep, optx.FixedPointIteration(tol, tol), start, (weights, covs),

@@ -11,11 +11,11 @@ from .._memory import dense_is_quick
 from .._ring import Ring
 from .._typing import Points, Scalar
 from ._blocks import BlockwiseGeometry, check_dense
-from ._costs import SquaredEuclidean
+from ._costs import AbstractCost, SquaredEuclidean
 from ._coupling import weights_or_uniform
 from ._ott import costs, geometry
 
-Cost = costs.CostFn | Callable
+Cost = AbstractCost | costs.CostFn | Callable
 
 
 @door

@@ -22,7 +22,7 @@ def quantile_barycenter(
     clouds: Sequence[Float[Array, "..."]] | Float[Array, "models n"],
     weights: Float[Array, " models"] | None = None,
     *,
-    masses: Sequence[Float[Array, " _"] | None] | Float[Array, "models n"] | None = None,
+    masses: Sequence[Float[Array, " _"] | None] | Float[Array, "_ _"] | None = None,
 ) -> QuantileBarycenter:
     """The W2 barycenter of clouds on the line: the average of their quantile functions.
 
