@@ -76,7 +76,7 @@ class Sinkhorn(AbstractAttention):
     key: Matrix | None = eqx.field(default=None, converter=lambda a: check_matrix(a, "key"))
     value: Matrix | None = eqx.field(default=None, converter=lambda a: check_matrix(a, "value"))
     mask: None = eqx.field(default=None, converter=lambda m: _refuse(m))
-    cost: object = DotProduct()
+    cost: Any = DotProduct()
     iterations: int | None = eqx.field(
         default=None, static=True, converter=lambda k: _check_count(k)
     )
