@@ -7,6 +7,7 @@ from .._checks import check_nonnegative, check_positive, guard
 from .._door import door
 from .._typing import Points, Scalar, Weights
 from ._antipodes import with_one_geodesic
+from ._costs import AbstractCost
 from ._coupling import weights_or_uniform
 from ._entropic import solve_small
 from ._geometry import Cost, as_cost, point_geometry
@@ -103,8 +104,9 @@ def own_mean(
     return conditional_mean(x, x, a, own.g, cost, epsilon), own.converged
 
 
+@door
 def plan_displacement(
-    x: Points, y: Float[Array, "m d"], plan: Float[Array, "n m"], cost
+    x: Points, y: Float[Array, "m d"], plan: Float[Array, "n m"], cost: AbstractCost
 ) -> Float[Array, "n d"]:
     """E[log_x Y | x] over a plan [n, m], and 0 at points without mass."""
     mass, cost = plan.sum(axis=1), with_one_geodesic(cost)

@@ -233,6 +233,23 @@ ENTRIES = [
         fine_={("tol", "zero")},
         clouds_=PAIR,
     ),
+    entry(
+        "transport.barycenter_displacement",
+        slow_=True,
+        clouds=CLOUDS,
+        weights=HALVES,
+        epsilon=0.3,
+        tol=1e-8,
+        fine_={("tol", "zero")},
+    ),
+    entry(
+        "transport.plan_displacement",
+        x=X,
+        y=Y,
+        plan=COUPLED.plan(),
+        cost=GEODESIC,
+        kinds_={"plan": "array"},
+    ),
     entry("transport.cost_of", geometry=SPHERE),
     entry(
         "transport.point_geometry",
