@@ -201,7 +201,7 @@ ENTRIES = [
     ),
     *(
         entry(
-            f"transport.{name}_displacement",
+            f"transport.{name}",
             slow_=True,
             clouds=CLOUDS,
             weights=HALVES,
@@ -209,18 +209,9 @@ ENTRIES = [
             tol=1e-8,
             fine_={("tol", "zero")},
         )
-        for name in ("barycenter", "consensus")
+        for name in ("barycenter_displacement", "consensus_displacement", "disagreement")
     ),
     entry("transport.plan_displacement", x=X, y=Y, plan=jnp.outer(W, V), cost=GEODESIC),
-    entry(
-        "transport.disagreement",
-        slow_=True,
-        clouds=CLOUDS,
-        weights=HALVES,
-        epsilon=0.3,
-        tol=1e-8,
-        fine_={("tol", "zero")},
-    ),
     entry(
         "transport.displacement",
         x=X,
@@ -232,23 +223,6 @@ ENTRIES = [
         tol=1e-8,
         fine_={("tol", "zero")},
         clouds_=PAIR,
-    ),
-    entry(
-        "transport.barycenter_displacement",
-        slow_=True,
-        clouds=CLOUDS,
-        weights=HALVES,
-        epsilon=0.3,
-        tol=1e-8,
-        fine_={("tol", "zero")},
-    ),
-    entry(
-        "transport.plan_displacement",
-        x=X,
-        y=Y,
-        plan=COUPLED.plan(),
-        cost=GEODESIC,
-        kinds_={"plan": "array"},
     ),
     entry("transport.cost_of", geometry=SPHERE),
     entry(
