@@ -4,9 +4,7 @@ from ._base import (
     AbstractEnergy as AbstractEnergy,
     Scaled as Scaled,
     Sum as Sum,
-    check_energy as check_energy,
 )
-from ._doors import check_precise as check_precise
 from ._entropy import (
     Entropy as Entropy,
     fisher_information as fisher_information,

@@ -5,40 +5,64 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_instance, check_scalar
+from .._checks import check_scalar, check_weights
+from .._door import AbstractChecked, door
+from .._hooks import default
 from .._typing import Points, Scalar, Weights
 from ..harmonics import AbstractBasis
-from ._doors import check_cloud
-from ._quantiles import AbstractQuantiles
+from ._quantiles import LEAST, AbstractQuantiles
 
 
-class AbstractEnergy(eqx.Module):
+class AbstractEnergy(AbstractChecked):
     """A functional of a measure: `energy(x, w)` is its value on n points x [n, d] of masses w.
 
-    Energies form a vector space: `Interaction(4.0) + 0.5 * Potential(f) - Potential(g)`.
+    Energies form a vector space: `Interaction(4.0) + 0.5 * Potential(f) - Potential(g)`. An energy of
+    one's own says what it is `_of_points` and `_of_density`; what it is asked about has been checked.
     """
 
     @abc.abstractmethod
+    def _of_points(self, x: Points, w: Weights | None) -> Scalar:
+        """The energy of a cloud, of equal masses where w is None."""
+
+    @abc.abstractmethod
+    def _of_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
+        """The energy of a density by its coefficients."""
+
+    @default
+    def _of_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
+        """The energy of a law by its quantiles: that of a cloud, unless it needs the density."""
+        return self._of_points(domain.points(x), jnp.asarray(domain.masses(x.shape[0]), x.dtype))
+
+    @door
     def __call__(self, x: Points, w: Weights | None = None) -> Scalar:
         """The energy of sum_i w_i delta_{x_i}; w is uniform by default."""
+        w = None if w is None else check_weights(w, x.shape[0]).astype(x.dtype)
+        return self._of_points(_finite(x), w)
 
-    @abc.abstractmethod
+    @door
     def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
         """The energy of the density on the sphere that has these coefficients in `basis`."""
+        return self._of_density(basis, _finite(check_coeffs(basis, coeffs)))
 
-    @abc.abstractmethod
+    @door
     def on_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
         """The energy of the law with the mid-quantiles x on `Line()` or `Circle()`; ValueError if it
         has none there. Densities are relative to Lebesgue measure, or to the uniform law."""
+        if x.shape[0] < LEAST:
+            raise ValueError(
+                f"expected x of shape [N] with N >= {LEAST}, got {list(x.shape)}; pass the quantiles "
+                "of a law at (arange(N) + 0.5)/N."
+            )
+        return self._of_quantiles(domain, _finite(x))
 
+    @door
     def wasserstein_gradient(self, x: Points, w: Weights | None = None) -> Points:
         """grad_{x_i} E / w_i: the ambient gradient of the first variation, at each point.
 
         Points of mass zero do not change the energy; their gradient is reported as 0.
         """
-        x, w = check_cloud(x, w)
         n = x.shape[0]
-        w = jnp.full((n,), 1 / n, x.dtype) if w is None else w
+        w = jnp.full((n,), 1 / n, x.dtype) if w is None else check_weights(w, n).astype(x.dtype)
         gradient = jax.grad(lambda points: self(points, w))(x)
         mass = jnp.where(w > 0, w, 1)[:, None]
         return jnp.where(w[:, None] > 0, gradient / mass, 0)
@@ -47,7 +71,7 @@ class AbstractEnergy(eqx.Module):
         return Sum((self, other))
 
     def __sub__(self, other) -> "Sum":
-        return Sum((self, -check_energy(other)))
+        return Sum((self, Scaled(-1.0, other)))
 
     def __mul__(self, factor) -> "Scaled":
         return Scaled(factor, self)
@@ -59,45 +83,41 @@ class AbstractEnergy(eqx.Module):
         return Scaled(-1.0, self)
 
 
-def check_energy(energy) -> AbstractEnergy:
-    """`energy`, if it is one."""
-    if isinstance(energy, type):
+def check_coeffs(basis: AbstractBasis, coeffs: Float[Array, " k"], name: str = "coeffs"):
+    """`coeffs`, if they are the coefficients [k] of a density in `basis`."""
+    if coeffs.shape != (basis.size,):
         raise ValueError(
-            f"expected an energy, got the class {energy.__name__}; give it its arguments."
+            f"expected {name} of shape [{basis.size}], got {list(coeffs.shape)}; "
+            "use basis.analyze(values at basis.nodes)."
         )
-    if callable(energy) and not isinstance(energy, AbstractEnergy):
-        raise ValueError(
-            f"expected an energy, got {type(energy).__name__}; pass Potential(function) for a function, "
-            "or -Interaction(beta) for an attention."
-        )
-    remedy = "pass Potential(function) + Entropy(), for instance"
-    return check_instance(energy, AbstractEnergy, "an energy", remedy)
+    return coeffs
 
 
-def _several(parts) -> tuple[AbstractEnergy, ...]:
-    if not isinstance(parts, tuple | list) or not parts:
-        raise ValueError(
-            f"expected a tuple of energies, got {type(parts).__name__} that is none or empty; "
-            "add energies with +."
-        )
-    return tuple(map(check_energy, parts))
+def _finite(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """`x`, with NaN for infinity, of which a number might be made."""
+    return x * jnp.where(jnp.isfinite(x), 1, jnp.nan).astype(x.dtype)  # slopes are NaN too
 
 
 class Sum(AbstractEnergy):
     """The sum of several energies."""
 
-    terms: tuple[AbstractEnergy, ...] = eqx.field(converter=lambda parts: _several(parts))
+    terms: tuple[AbstractEnergy, ...]
 
-    def __call__(self, x: Points, w: Weights | None = None) -> Scalar:
-        first, *rest = (term(x, w) for term in self.terms)
+    def __check_init__(self):
+        super().__check_init__()
+        if not self.terms:
+            raise ValueError("expected energies to add, got none; add energies with +.")
+
+    def _of_points(self, x: Points, w: Weights | None) -> Scalar:
+        first, *rest = (term._of_points(x, w) for term in self.terms)
         return sum(rest, start=first)
 
-    def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
-        first, *rest = (term.on_density(basis, coeffs) for term in self.terms)
+    def _of_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
+        first, *rest = (term._of_density(basis, coeffs) for term in self.terms)
         return sum(rest, start=first)
 
-    def on_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
-        first, *rest = (term.on_quantiles(domain, x) for term in self.terms)
+    def _of_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
+        first, *rest = (term._of_quantiles(domain, x) for term in self.terms)
         return sum(rest, start=first)
 
 
@@ -105,13 +125,13 @@ class Scaled(AbstractEnergy):
     """A number times an energy."""
 
     factor: Scalar = eqx.field(converter=lambda a: check_scalar(a, "factor"))
-    energy: AbstractEnergy = eqx.field(converter=lambda a: check_energy(a))
+    energy: AbstractEnergy
 
-    def __call__(self, x: Points, w: Weights | None = None) -> Scalar:
-        return self.factor.astype(x.dtype) * self.energy(x, w)
+    def _of_points(self, x: Points, w: Weights | None) -> Scalar:
+        return self.factor.astype(x.dtype) * self.energy._of_points(x, w)
 
-    def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
-        return self.factor.astype(coeffs.dtype) * self.energy.on_density(basis, coeffs)
+    def _of_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
+        return self.factor.astype(coeffs.dtype) * self.energy._of_density(basis, coeffs)
 
-    def on_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
-        return self.factor.astype(x.dtype) * self.energy.on_quantiles(domain, x)
+    def _of_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
+        return self.factor.astype(x.dtype) * self.energy._of_quantiles(domain, x)

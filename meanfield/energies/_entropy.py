@@ -3,10 +3,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import check_nonnegative
+from .._door import door
 from .._typing import Points, Scalar, Weights
 from ..harmonics import AbstractBasis
-from ._base import AbstractEnergy
-from ._doors import check_coeffs, check_row
+from ._base import AbstractEnergy, check_coeffs
 from ._interaction import Interaction
 from ._quantiles import AbstractQuantiles
 
@@ -23,24 +23,23 @@ class Entropy(AbstractEnergy):
     at a node, because the degree of its basis is too small, has the entropy NaN.
     """
 
-    def __call__(self, x: Points, w: Weights | None = None) -> Scalar:
+    def _of_points(self, x: Points, w: Weights | None) -> Scalar:
         raise ValueError(
             "expected a density, got points, whose entropy is infinite; use Entropy().on_density, "
             "noise in the dynamics, or observables.entropy_knn to estimate it."
         )
 
-    def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
-        coeffs = check_coeffs(basis, coeffs)
+    def _of_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
         rho = basis.synthesize(coeffs)
         return basis.weights.astype(rho.dtype) @ jax.scipy.special.xlogy(rho, rho)
 
-    def on_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
-        x = check_row(domain, x)
+    def _of_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
         weights, stretch = domain.stretch(x, 1.0)
         return domain.entropy - jnp.dot(weights, jnp.log(stretch))
 
 
-def free_energy(beta, noise) -> AbstractEnergy:
+@door
+def free_energy(beta: Scalar | float, noise: Scalar | float) -> AbstractEnergy:
     """The free energy that unnormalized attention with noise dissipates.
 
     F(rho) = noise int rho log rho - 1/(2 beta) iint e^{beta <x, y>} rho rho
@@ -51,6 +50,7 @@ def free_energy(beta, noise) -> AbstractEnergy:
     return check_nonnegative(noise, "noise") * Entropy() - Interaction(beta)
 
 
+@door
 def relative_entropy(
     basis: AbstractBasis, coeffs: Float[Array, " k"], reference: Float[Array, " k"]
 ) -> Scalar:
@@ -60,6 +60,7 @@ def relative_entropy(
     return basis.weights.astype(rho.dtype) @ (jax.scipy.special.xlogy(rho, rho) - rho * jnp.log(pi))
 
 
+@door
 def fisher_information(
     basis: AbstractBasis, coeffs: Float[Array, " k"], reference: Float[Array, " k"] | None = None
 ) -> Scalar:

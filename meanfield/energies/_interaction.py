@@ -2,13 +2,11 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_instance, check_scalar, guard
+from .._checks import check_scalar, guard
 from .._typing import Points, Scalar, Weights
 from ..attention import AbstractEngine, Unnormalized, exponential
 from ..harmonics import AbstractBasis
 from ._base import AbstractEnergy
-from ._doors import check_cloud, check_coeffs, check_row
-from ._quantiles import AbstractQuantiles
 
 
 class Interaction(AbstractEnergy):
@@ -30,27 +28,18 @@ class Interaction(AbstractEnergy):
     engine: AbstractEngine | None = None
 
     def __check_init__(self):
-        remedy = "pass Dense() or Blockwise(block), or leave it out to choose by size"
-        if self.engine is not None:
-            check_instance(self.engine, AbstractEngine, "an engine of attention", remedy)
         guard(
             self.beta, self.beta != 0, "expected beta != 0, got 0; use a small one, such as 1e-6."
         )
 
-    def __call__(self, x: Points, w: Weights | None = None) -> Scalar:
-        x, w = check_cloud(x, w)
+    def _of_points(self, x: Points, w: Weights | None) -> Scalar:
         log_mass = Unnormalized(self.beta, engine=self.engine).log_mass(x, None, w)
         each = jnp.exp(log_mass - self.offset.astype(x.dtype))
         mean = each.mean() if w is None else each @ w
         return mean / (2 * self.beta.astype(x.dtype))
 
-    def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
-        coeffs = check_coeffs(basis, coeffs)
+    def _of_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
         beta = self.beta.astype(coeffs.dtype)
         multipliers = basis.multipliers(exponential(beta), dtype=coeffs.dtype)
         scale = jnp.exp(beta - self.offset.astype(coeffs.dtype))
         return scale * coeffs @ basis.convolve(coeffs, multipliers) / (2 * beta)
-
-    def on_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
-        x = check_row(domain, x)
-        return self(domain.points(x), jnp.asarray(domain.masses(x.shape[0]), x.dtype))

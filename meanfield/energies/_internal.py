@@ -5,7 +5,6 @@ from jaxtyping import Array, Float
 from .._typing import Points, Scalar, Weights
 from ..harmonics import AbstractBasis
 from ._base import AbstractEnergy
-from ._doors import check_coeffs, check_row
 from ._quantiles import AbstractQuantiles, check_exponent
 
 
@@ -27,18 +26,16 @@ class InternalEnergy(AbstractEnergy):
         if self.m == 1:
             raise ValueError("expected m > 1, got 1; use Entropy(), which is the limit.")
 
-    def __call__(self, x: Points, w: Weights | None = None) -> Scalar:
+    def _of_points(self, x: Points, w: Weights | None) -> Scalar:
         raise ValueError(
             "expected a density, got points, whose internal energy is infinite; use on_density or "
             "on_quantiles."
         )
 
-    def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
-        coeffs = check_coeffs(basis, coeffs)
+    def _of_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
         rho = basis.synthesize(coeffs)
         return basis.weights.astype(rho.dtype) @ rho**self.m / (self.m - 1)
 
-    def on_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
-        x = check_row(domain, x)
+    def _of_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
         weights, stretch = domain.stretch(x, self.m)
         return jnp.dot(weights, stretch ** (1 - self.m)) / (self.m - 1)

@@ -1,15 +1,12 @@
 from collections.abc import Callable
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._typing import Points, Scalar, Weights
 from ..harmonics import AbstractBasis, Gegenbauer
 from ._base import AbstractEnergy
-from ._doors import check_cloud, check_coeffs, check_function, check_row
-from ._quantiles import AbstractQuantiles
+from ._functions import check_function
 
 
 class Pairwise(AbstractEnergy):
@@ -21,28 +18,25 @@ class Pairwise(AbstractEnergy):
     Raises ValueError for weights that do not fit, and for zonal densities (`Gegenbauer`).
     """
 
-    kernel: Callable[[Float[Array, " d"], Float[Array, " d"]], Scalar] = eqx.field(
-        converter=lambda f: check_function(f, "a kernel", "lambda x, y: (x - y) @ (x - y)")
-    )
+    kernel: Callable[[Float[Array, " d"], Float[Array, " d"]], Scalar]
 
-    def __call__(self, x: Points, w: Weights | None = None) -> Scalar:
-        x, w = check_cloud(x, w)
+    def __check_init__(self):
+        check_function(self.kernel, "a kernel", "lambda x, y: (x - y) @ (x - y)")
+
+    def _of_points(self, x: Points, w: Weights | None) -> Scalar:
         values = jax.vmap(jax.vmap(self.kernel, (None, 0)), (0, None))(x, x)
         if w is None:
             return values.mean() / 2
         return w @ values @ w / 2
 
-    def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
+    def _of_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
         """By the quadrature of the basis; ValueError for zonal densities, whose nodes are no cloud."""
         if isinstance(basis, Gegenbauer):
             raise ValueError(
                 "expected Fourier or SphericalHarmonics, got Gegenbauer; use Interaction for a kernel "
                 "of <x, y>."
             )
-        coeffs = check_coeffs(basis, coeffs)
         rho = basis.synthesize(coeffs)
-        return self(basis.points.astype(rho.dtype), basis.weights.astype(rho.dtype) * rho)
-
-    def on_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
-        x = check_row(domain, x)
-        return self(domain.points(x), jnp.asarray(domain.masses(x.shape[0]), x.dtype))
+        return self._of_points(
+            basis.points.astype(rho.dtype), basis.weights.astype(rho.dtype) * rho
+        )

@@ -1,15 +1,12 @@
 from collections.abc import Callable
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._typing import Points, Scalar, Weights
 from ..harmonics import AbstractBasis
 from ._base import AbstractEnergy
-from ._doors import check_cloud, check_coeffs, check_function, check_row
-from ._quantiles import AbstractQuantiles
+from ._functions import check_function
 
 
 class Potential(AbstractEnergy):
@@ -21,23 +18,18 @@ class Potential(AbstractEnergy):
     Raises ValueError, when called, for a function with several values a point.
     """
 
-    function: Callable[[Float[Array, " d"]], Scalar] = eqx.field(
-        converter=lambda f: check_function(f, "a potential", "lambda x: x[0] ** 2 / 2")
-    )
+    function: Callable[[Float[Array, " d"]], Scalar]
 
-    def __call__(self, x: Points, w: Weights | None = None) -> Scalar:
-        x, w = check_cloud(x, w)
+    def __check_init__(self):
+        check_function(self.function, "a potential", "lambda x: x[0] ** 2 / 2")
+
+    def _of_points(self, x: Points, w: Weights | None) -> Scalar:
         values = self._at(x)
         return values.mean() if w is None else values @ w
 
-    def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
-        coeffs = check_coeffs(basis, coeffs)
+    def _of_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
         values = self._at(basis.points.astype(coeffs.dtype))
         return basis.analyze(values) @ coeffs
-
-    def on_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
-        x = check_row(domain, x)
-        return self(domain.points(x), jnp.asarray(domain.masses(x.shape[0]), x.dtype))
 
     def _at(self, points: Points) -> Float[Array, " n"]:
         values = jax.vmap(self.function)(points)

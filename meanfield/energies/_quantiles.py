@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy import special
 
-from .._checks import check_finite, guard
+from .._checks import LARGEST, check_finite, guard, shown
+from .._door import AbstractChecked
 from .._typing import Points, Scalar
 
 Row = Float[Array, " n"]
@@ -23,15 +24,15 @@ LEAST = 5
 
 def check_exponent(m) -> float:
     """`m` as a number that is at least 1."""
-    if isinstance(m, bool) or not isinstance(m, int | float) or not 1 <= m < math.inf:
+    if isinstance(m, bool) or not isinstance(m, int | float) or not 1 <= m <= LARGEST:
         raise ValueError(
-            f"expected a number m >= 1, got {m!r}; pass 2.0 for a porous medium, "
+            f"expected a number m >= 1, got {shown(m)}; pass 2.0 for a porous medium, "
             "or Entropy() for the limit m = 1."
         )
     return float(m)
 
 
-class AbstractQuantiles(eqx.Module):
+class AbstractQuantiles(AbstractChecked):
     """A domain of one dimension for laws that are given by their mid-quantiles X_i = Q((i + 1/2)/N).
 
     A position X_i carries the mass `masses(N)[i]`, about 1/N. A functional of the density is a sum

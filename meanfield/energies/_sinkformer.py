@@ -1,16 +1,17 @@
+from typing import Any
+
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import check_integer, check_scalar
+from .._door import door
 from .._typing import Points, Scalar, Weights
 from ..attention import AbstractEngine, Sinkhorn, doubly_stochastic_potential
 from ..harmonics import AbstractBasis
 from ..transport import DotProduct, SquaredEuclidean
 from ._base import AbstractEnergy
-from ._doors import check_cloud, check_coeffs, check_row
 from ._interaction import Interaction
-from ._quantiles import AbstractQuantiles
 
 
 class Sinkformer(AbstractEnergy):
@@ -37,7 +38,7 @@ class Sinkformer(AbstractEnergy):
     """
 
     beta: Scalar = eqx.field(converter=lambda b: check_scalar(b, "beta"))
-    cost: object = DotProduct()
+    cost: Any = DotProduct()
     tol: Scalar = eqx.field(default=1e-9, converter=lambda t: check_scalar(t, "tol"))
     max_iterations: int = eqx.field(
         default=2000, static=True, converter=lambda n: check_integer(n, "max_iterations")
@@ -50,24 +51,18 @@ class Sinkformer(AbstractEnergy):
             raise ValueError(f"expected a cost, got {type(self.cost).__name__}; {remedy}.")
         self._attention()
 
-    def __call__(self, x: Points, w: Weights | None = None) -> Scalar:
-        x, w = check_cloud(x, w)
+    def _of_points(self, x: Points, w: Weights | None) -> Scalar:
         solution = self._attention().solve(x, None, w)
         value = -solution.value / (2 * solution.epsilon)
         # A factor, so that the gradient is NaN too.
         return value * jnp.where(solution.converged, 1, jnp.nan).astype(x.dtype)
 
-    def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
-        coeffs = check_coeffs(basis, coeffs)
+    def _of_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
         attention = self._attention()
         potential = doubly_stochastic_potential(attention.on_the_sphere().beta, basis, coeffs)
         rho = basis.synthesize(coeffs)
         constant = self.beta.astype(rho.dtype) / 2  # of the kernel e^{beta (t - 1)} of densities
         return constant - basis.weights.astype(rho.dtype) @ (rho * potential)
-
-    def on_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
-        x = check_row(domain, x)
-        return self(domain.points(x), jnp.asarray(domain.masses(x.shape[0]), x.dtype))
 
     def _attention(self) -> Sinkhorn:
         return Sinkhorn(
@@ -79,7 +74,8 @@ class Sinkformer(AbstractEnergy):
         )
 
 
-def unscaled_sinkformer(beta) -> AbstractEnergy:
+@door
+def unscaled_sinkformer(beta: Scalar | float) -> AbstractEnergy:
     """F_0(mu) = (1/2) iint e^{beta <x, y>} dmu dmu: what `Sinkformer` is before any scaling.
 
     `Unnormalized(beta, value=-beta * eye(d))` is its gradient descent. Source: arXiv 2110.11773,

@@ -2,15 +2,16 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from .._door import door
 from .._typing import Scalar
-from ._base import AbstractEnergy, Scaled, Sum, check_energy
+from ._base import AbstractEnergy, Scaled, Sum
 from ._entropy import Entropy
 from ._internal import InternalEnergy
 
 
+@door
 def terms(energy: AbstractEnergy, dtype: Any = float) -> list[tuple[Scalar, AbstractEnergy]]:
     """The pairs (factor, part) of which an energy is the sum; no part is a sum or a multiple."""
-    energy = check_energy(energy)
     if isinstance(energy, Scaled):
         factor = energy.factor.astype(dtype)
         return [(factor * inner, part) for inner, part in terms(energy.energy, dtype)]
@@ -19,6 +20,7 @@ def terms(energy: AbstractEnergy, dtype: Any = float) -> list[tuple[Scalar, Abst
     return [(jnp.ones((), dtype), energy)]
 
 
+@door
 def split_entropy(
     energy: AbstractEnergy, dtype: Any = float
 ) -> tuple[Scalar, AbstractEnergy | None]:

@@ -1,15 +1,15 @@
 import abc
 from typing import Any
 
-import equinox as eqx
 from jaxtyping import Array, Float, PyTree
 
+from .._door import AbstractChecked
 from .._hooks import default
 
 State = PyTree[Float[Array, "..."]]
 
 
-class AbstractScheme(eqx.Module):
+class AbstractScheme(AbstractChecked):
     """A map from one state to the next, for `rollout`."""
 
     @abc.abstractmethod

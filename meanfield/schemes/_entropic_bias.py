@@ -2,12 +2,12 @@ import abc
 from collections.abc import Callable
 from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import guard
+from .._door import AbstractChecked
 from .._typing import Scalar
 from ..transport import (
     AbstractDomain,
@@ -32,7 +32,7 @@ class Movement(NamedTuple):
     accuracy: Accuracy
 
 
-class AbstractBias(eqx.Module):
+class AbstractBias(AbstractChecked):
     """What is done about the blur of entropic transport, which is of the order of epsilon."""
 
     @abc.abstractmethod

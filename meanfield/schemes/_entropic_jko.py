@@ -1,4 +1,3 @@
-import math
 from typing import Any
 
 import equinox as eqx
@@ -6,13 +5,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_instance, check_integer, check_scalar, guard
+from .._checks import LARGEST, check_integer, check_scalar, guard, shown
 from .._typing import Points, Scalar
-from ..energies import AbstractEnergy, check_energy, split_entropy
+from ..energies import AbstractEnergy, split_entropy
 from ..transport import AbstractDomain, Accuracy
 from ._base import AbstractScheme
 from ._density import check_density
-from ._entropic_bias import AbstractBias, Biased, Debiased, Movement
+from ._entropic_bias import AbstractBias, Debiased, Movement
 
 Values = Float[Array, " q"]
 TOLERANCES = {64: 1e-10, 32: 1e-5}
@@ -54,11 +53,11 @@ class EntropicJKO(AbstractScheme):
     Source: Peyre (2015), doi:10.1137/15M1010087; Carlier et al. (2017), doi:10.1137/15M1050264.
     """
 
-    domain: AbstractDomain = eqx.field(converter=lambda a: _domain(a))
-    energy: AbstractEnergy = eqx.field(converter=lambda a: check_energy(a))
+    domain: AbstractDomain
+    energy: AbstractEnergy
     tau: Scalar = eqx.field(converter=lambda a: check_scalar(a, "tau"))
     epsilon: Scalar = eqx.field(converter=lambda a: check_scalar(a, "epsilon"))
-    bias: AbstractBias = eqx.field(default=Debiased(), converter=lambda b: _bias(b))
+    bias: AbstractBias = Debiased()
     rounds: int = eqx.field(static=True, default=1, converter=lambda a: check_integer(a, "rounds"))
     tol: float | None = eqx.field(
         static=True, default=None, converter=lambda a: _static_tolerance(a)
@@ -68,6 +67,7 @@ class EntropicJKO(AbstractScheme):
     )
 
     def __check_init__(self):
+        super().__check_init__()
         nu, _ = split_entropy(self.energy)
         guard(
             nu, nu > 0, "expected an energy with nu > 0 times Entropy(); add it: + 0.1 * Entropy()."
@@ -136,22 +136,12 @@ class EntropicJKO(AbstractScheme):
         return jax.grad(self._rest)(density) / self.weights.astype(density.dtype)
 
 
-def _domain(domain) -> AbstractDomain:
-    remedy = "pass Box(low, high, cells) or GeodesicGrid(basis)"
-    return check_instance(domain, AbstractDomain, "a domain of transport", remedy)
-
-
-def _bias(bias) -> AbstractBias:
-    if bias is None:
-        return Biased()
-    remedy = "pass Debiased(), Richardson() or Biased()"
-    return check_instance(bias, AbstractBias, "a treatment of the bias", remedy)
-
-
 def _static_tolerance(tol) -> float | None:
     """`tol` as a positive number that is known when the step is compiled, or None."""
     if tol is None:
         return None
-    if isinstance(tol, bool) or not isinstance(tol, int | float) or not 0 < tol < math.inf:
-        raise ValueError(f"expected tol > 0, a Python number, got {tol!r}; leave it out for 1e-10.")
+    if isinstance(tol, bool) or not isinstance(tol, int | float) or not 0 < tol <= LARGEST:
+        raise ValueError(
+            f"expected tol > 0, a Python number, got {shown(tol)}; leave it out for 1e-10."
+        )
     return float(tol)

@@ -8,9 +8,9 @@ import lineax as lx
 import optimistix as optx
 from jaxtyping import Array, Int
 
-from .._checks import check_instance, check_vector, check_weights
+from .._checks import check_vector, check_weights
 from .._typing import Points, Scalar, Weights
-from ..energies import AbstractEnergy, Entropy, InternalEnergy, check_energy, check_precise, terms
+from ..energies import AbstractEnergy, Entropy, InternalEnergy, terms
 from ..geometry import AbstractGeometry
 from ._base import AbstractScheme
 from ._quantile_jko import UNBOUNDED, check_step
@@ -49,8 +49,8 @@ class ParticleJKO(AbstractScheme):
     Source: Jordan, Kinderlehrer, Otto (1998), doi:10.1137/S0036141096303359.
     """
 
-    geometry: AbstractGeometry = eqx.field(converter=lambda a: _geometry(a))
-    energy: AbstractEnergy = eqx.field(converter=check_energy)
+    geometry: AbstractGeometry
+    energy: AbstractEnergy
     tau: Scalar = eqx.field(converter=check_step)
     weights: Weights | None = eqx.field(
         default=None, converter=lambda w: None if w is None else check_vector(w, "weights")
@@ -101,15 +101,10 @@ class ParticleJKO(AbstractScheme):
         return UNBOUNDED
 
     def check(self, state) -> Points:
-        state = self.geometry.check(check_precise(state, "x0"), "x0")
+        state = self.geometry.check(state, "x0")
         if self.weights is not None:
             check_weights(self.weights, state.shape[0], "weights")
         return state
-
-
-def _geometry(geometry) -> AbstractGeometry:
-    remedy = "pass Sphere(d) or Euclidean(d)"
-    return check_instance(geometry, AbstractGeometry, "a geometry", remedy)
 
 
 def _descend(value: Callable[..., Scalar], start: Points) -> tuple[Points, Int[Array, ""]]:

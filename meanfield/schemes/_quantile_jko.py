@@ -3,7 +3,8 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from .._checks import check_instance, check_scalar, guard
+from .._checks import check_scalar, guard
+from .._door import door
 from .._typing import Scalar
 from ..energies import (
     AbstractEnergy,
@@ -11,8 +12,6 @@ from ..energies import (
     Entropy,
     InternalEnergy,
     Line,
-    check_energy,
-    check_precise,
     terms,
 )
 from ._base import AbstractScheme
@@ -64,10 +63,16 @@ class QuantileJKO(AbstractScheme):
     tau: Scalar
     domain: AbstractQuantiles
 
-    def __init__(self, energy, tau, domain=None):
-        self.energy = check_energy(energy)
+    @door
+    def __init__(
+        self,
+        energy: AbstractEnergy,
+        tau: Scalar | float,
+        domain: AbstractQuantiles | None = None,
+    ):
+        self.energy = energy
         self.tau = check_step(tau)
-        self.domain = domain_of(self.energy) if domain is None else check_domain(domain)
+        self.domain = domain_of(self.energy) if domain is None else domain
 
     def step(self, state: Row, args: Any) -> tuple[Row, dict[str, Array]]:
         tau = self.tau.astype(state.dtype)
@@ -82,13 +87,7 @@ class QuantileJKO(AbstractScheme):
         return UNBOUNDED
 
     def check(self, state) -> Row:
-        return self.domain.check(check_precise(state, "x0"))
-
-
-def check_domain(domain) -> AbstractQuantiles:
-    """`domain`, if it is one of quantiles."""
-    remedy = "pass Line() or Circle()"
-    return check_instance(domain, AbstractQuantiles, "a domain of quantiles", remedy)
+        return self.domain.check(state)
 
 
 def check_step(tau) -> Scalar:

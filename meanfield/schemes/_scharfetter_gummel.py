@@ -53,6 +53,7 @@ class ScharfetterGummel(AbstractScheme):
     potential: Callable[[Float[Array, " d"]], Scalar] | None = None
 
     def __check_init__(self):
+        super().__check_init__()
         if not isinstance(self.basis, Gegenbauer | Fourier):
             raise ValueError("expected Gegenbauer or Fourier, got another basis; use FokkerPlanck.")
         if self.potential is not None:

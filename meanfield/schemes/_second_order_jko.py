@@ -3,11 +3,12 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from .._door import door
 from .._typing import Scalar
-from ..energies import AbstractEnergy, AbstractQuantiles, check_energy, check_precise
+from ..energies import AbstractEnergy, AbstractQuantiles
 from ._base import AbstractScheme
 from ._movement import Movement, Row, move
-from ._quantile_jko import UNBOUNDED, balance, check_domain, check_step, domain_of
+from ._quantile_jko import UNBOUNDED, balance, check_step, domain_of
 
 STAGES = ((5.0,), (-2.0, 6.0), (-2.0, 3 / 14, 44 / 7))
 """gamma_mi of the source's second-order scheme: 1/(2 tau) sum_i gamma_mi |X - U_i|^2 in stage m."""
@@ -33,10 +34,16 @@ class SecondOrderJKO(AbstractScheme):
     tau: Scalar
     domain: AbstractQuantiles
 
-    def __init__(self, energy, tau, domain=None):
-        self.energy = check_energy(energy)
+    @door
+    def __init__(
+        self,
+        energy: AbstractEnergy,
+        tau: Scalar | float,
+        domain: AbstractQuantiles | None = None,
+    ):
+        self.energy = energy
         self.tau = check_step(tau)
-        self.domain = domain_of(self.energy) if domain is None else check_domain(domain)
+        self.domain = domain_of(self.energy) if domain is None else domain
 
     def step(self, state: Row, args: Any) -> tuple[Row, dict[str, Array]]:
         tau, stages = self.tau.astype(state.dtype), [state]
@@ -58,7 +65,7 @@ class SecondOrderJKO(AbstractScheme):
         return UNBOUNDED
 
     def check(self, state) -> Row:
-        return self.domain.check(check_precise(state, "x0"))
+        return self.domain.check(state)
 
 
 def _together(reports: list[Movement]) -> Movement:

@@ -39,16 +39,16 @@ class AngularEnergy(AbstractEnergy):
 
     beta: Scalar = eqx.field(converter=lambda b: check_scalar(b, "beta"))
 
-    def __call__(self, x: Points, w: Weights | None = None) -> Scalar:
+    def _of_points(self, x: Points, w: Weights | None) -> Scalar:
         kernel = jnp.exp(-2 * self.beta.astype(x.dtype) * jnp.sin((x - x.T) / 2) ** 2)
         return kernel.mean() if w is None else w @ kernel @ w
 
-    def on_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
+    def _of_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
         scaled = Interaction(self.beta, offset=self.beta).on_density(basis, coeffs)
         return 2 * self.beta.astype(coeffs.dtype) * scaled
 
-    def on_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
-        return self(x[:, None], jnp.asarray(domain.masses(x.shape[0]), x.dtype))
+    def _of_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
+        return self._of_points(x[:, None], jnp.asarray(domain.masses(x.shape[0]), x.dtype))
 
 
 @dataclass(frozen=True, kw_only=True)

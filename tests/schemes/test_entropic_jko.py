@@ -143,8 +143,6 @@ def test_gradients_in_the_parameters_of_the_energy():
 def test_bad_input_is_refused():
     energy = ornstein_uhlenbeck([1.0])
     for arguments, message in (
-        ((Fourier(3), energy, 0.1, 0.1), r"expected a domain .*; pass Box"),
-        ((LINE, lambda x: x, 0.1, 0.1), r"expected an energy, .*; pass Potential"),
         ((LINE, Potential(lambda x: x[0]), 0.1, 0.1), "Entropy"),
         ((LINE, energy + InternalEnergy(2.0), 0.1, 0.1), "QuantileJKO"),
         ((LINE, energy, 0.0, 0.1), "tau > 0"),

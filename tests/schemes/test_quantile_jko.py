@@ -252,8 +252,11 @@ def test_bad_input_is_refused():
     scheme = QuantileJKO(OU, 0.1)
     for make, message in (
         (lambda: QuantileJKO(OU, 0.0), "tau > 0"),
-        (lambda: QuantileJKO(well, 0.1), r"expected an energy, .*; pass Potential"),
-        (lambda: QuantileJKO(OU, 0.1, Box(0.0, 1.0, 4)), r"expected a domain of .*; pass Line\(\)"),
+        (lambda: QuantileJKO(well, 0.1), r"expected an energy for energy, .*; pass "),
+        (
+            lambda: QuantileJKO(OU, 0.1, Box(0.0, 1.0, 4)),
+            r"expected a quantiles for domain, .*; pass Line\(",
+        ),
         (lambda: SecondOrderJKO(OU, -1.0), "tau > 0"),
         (lambda: InternalEnergy(1.0), "use Entropy"),
         (lambda: InternalEnergy(0.5), "m >= 1"),
