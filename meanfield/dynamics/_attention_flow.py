@@ -13,7 +13,6 @@ from ..attention import AbstractAttention, AbstractSchedule, attention_at
 from ..geometry import AbstractGeometry, Sphere
 from ._base import AbstractParticles, State, as_noise, as_weights, check_cloud, replace_weights
 from ._fields import for_each_token
-from ._kinds import check_attention, check_geometry, check_optional_function
 from ._normalizations import AbstractNormalization, over
 
 
@@ -54,15 +53,7 @@ class AttentionFlow(AbstractParticles):
     mlp: Callable[[Float[Array, " d"]], Float[Array, " d"]] | None = None
 
     def __check_init__(self):
-        check_geometry(self.geometry)
-        check_attention(self.attention)
-        check_optional_function(self.potential, "potential")
-        check_optional_function(self.mlp, "mlp")
-        if not isinstance(self.normalization, AbstractNormalization | None):
-            raise ValueError(
-                f"expected a normalization or None, got {type(self.normalization).__name__}; pass "
-                "PreNorm(), for instance, or name the argument that was meant."
-            )
+        super().__check_init__()  # kinds before what they must be together
         if self.normalization is not None and not isinstance(self.geometry, Sphere):
             raise ValueError(
                 "expected a Sphere for a normalization, got another geometry; "

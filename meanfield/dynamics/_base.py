@@ -1,4 +1,5 @@
 import abc
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
@@ -7,7 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PyTree
 
-from .._checks import as_array, check_instance, check_nonnegative, check_weights, is_concrete
+from .._checks import (
+    as_array,
+    check_instance,
+    check_instances,
+    check_nonnegative,
+    check_scalar,
+    check_weights,
+    is_concrete,
+)
+from .._door import AbstractChecked
 from .._hooks import all_of, default, times_of
 from .._typing import Points, Scalar, Weights
 from ..geometry import AbstractGeometry
@@ -17,7 +27,7 @@ State = PyTree[Float[Array, "..."]]
 """What a dynamics moves: an array or a tuple of arrays."""
 
 
-class AbstractDynamics(eqx.Module):
+class AbstractDynamics(AbstractChecked):
     """A vector field in continuous time, for `simulate`. Dynamics add with `+`."""
 
     @abc.abstractmethod
@@ -172,8 +182,8 @@ def has_radii(flow: AbstractParticles) -> bool:
 
 def _of_one_mass(terms: tuple[AbstractParticles, ...]) -> tuple[AbstractParticles, ...]:
     """The terms, those without weights with the weights of the others."""
-    if not all(isinstance(term, AbstractParticles) for term in terms):
-        raise ValueError("expected flows of tokens to add, got something else; pass (flow, other).")
+    remedy = "pass (flow, other)"
+    terms = (*check_instances(terms, AbstractParticles, "flows of tokens to add", remedy),)
     known = [term.weights for term in terms if term.weights is not None]
     for other in known[1:]:
         same = known[0].shape == other.shape
@@ -216,7 +226,17 @@ def as_noise(noise) -> Scalar | None:
 
 def as_weights(weights) -> Weights | None:
     """None for a uniform cloud, or nonnegative masses of sum 1."""
-    return None if weights is None else check_weights(weights, jnp.shape(weights)[0], "weights")
+    return (
+        None
+        if weights is None
+        else check_weights(weights, jnp.size(as_array(weights, "weights")), "weights")
+    )
+
+
+def as_strength(value, name: str) -> Scalar | Callable[..., Scalar]:
+    """A number, or a function that returns one, which a class is not."""
+    function = callable(value) and not isinstance(value, type)
+    return value if function else check_scalar(value, name)
 
 
 def replace_weights(dynamics, weights: Weights):

@@ -4,11 +4,12 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from .._checks import check_finite, check_instance, check_scalar, check_weights, is_concrete
+from .._checks import check_finite, check_instances, check_weights, is_concrete
+from .._door import door
 from .._hooks import all_of, times_of
 from .._typing import Scalar
 from ..geometry import AbstractGeometry
-from ._base import AbstractParticles
+from ._base import AbstractParticles, as_strength
 from ._gates import AbstractGate
 from ._pulls import AbstractPull, BarycenterPull
 
@@ -63,15 +64,10 @@ class ConsensusFlow(AbstractParticles):
         pull=None,
         shares: Float[Array, " models"] | None = None,
     ):
-        self.flows = _check_flows(tuple(flows))
-        self.strength = strength if callable(strength) else check_scalar(strength, "strength")
-        if not (gate is None or isinstance(gate, Callable)):
-            raise ValueError(
-                f"expected a gate or None, got {gate!r}; pass Early(t0), for instance."
-            )
+        self.flows = _check_flows(flows)
+        self.strength = as_strength(strength, "strength")
         self.gate = gate
-        pull = BarycenterPull() if pull is None else pull
-        self.pull = check_instance(pull, AbstractPull, "a pull", "pass ExactPull(), for instance")
+        self.pull = BarycenterPull() if pull is None else pull
         self.shares = None if shares is None else check_weights(shares, len(self.flows), "shares")
 
     @property
@@ -94,10 +90,13 @@ class ConsensusFlow(AbstractParticles):
         own = [equal if f.weights is None else f.weights.astype(x.dtype) for f in self.flows]
         return jnp.stack(own)
 
+    @door
     def control(self, t: Scalar, x: Clouds, args: Any = None) -> Clouds:
         """What is added to the models' own velocities: strength gate u [N, n, d]."""
+        x = self._of_all(x, "x")
         return self._control(t, x, self._own(t, x, args), args)
 
+    @door
     def power(self, t: Scalar, x: Clouds, args: Any = None) -> Scalar:
         """sum_i w_i mean |control_i|^2: its integral over time is the effort of a run."""
         square = jnp.sum(self.control(t, x, args) ** 2, axis=-1)
@@ -145,13 +144,17 @@ class ConsensusFlow(AbstractParticles):
         return self.geometry.project(state)
 
     def check(self, state: Any) -> Clouds:
-        x = check_finite(state, "x0")
+        x = self._of_all(check_finite(state, "x0"), "x0")
+        return jnp.stack([flow.check(cloud) for flow, cloud in zip(self.flows, x, strict=True)])
+
+    def _of_all(self, x: Array, name: str) -> Clouds:
+        """`x`, if it holds a cloud for each flow."""
         if x.ndim != 3 or x.shape[0] != len(self.flows):
             raise ValueError(
-                f"expected clouds [{len(self.flows)}, n, d], one a flow, got {list(x.shape)}; stack "
-                "them, and fill up smaller ones with tokens of weight 0."
+                f"expected clouds {name} [{len(self.flows)}, n, d], one a flow, got {list(x.shape)}; "
+                "stack them, and fill up smaller ones with tokens of weight 0."
             )
-        return jnp.stack([flow.check(cloud) for flow, cloud in zip(self.flows, x, strict=True)])
+        return x
 
     def jumps(self) -> Float[Array, " jumps"] | None:
         parts = (*self.flows, self.gate) if isinstance(self.gate, AbstractGate) else self.flows
@@ -169,8 +172,9 @@ class ConsensusFlow(AbstractParticles):
         )
 
 
-def _check_flows(flows: tuple[AbstractParticles, ...]) -> tuple[AbstractParticles, ...]:
-    if len(flows) < 2 or not all(isinstance(flow, AbstractParticles) for flow in flows):
+def _check_flows(flows: Sequence[AbstractParticles]) -> tuple[AbstractParticles, ...]:
+    flows = (*check_instances(flows, AbstractParticles, "flows", "pass [flow] * 3, say"),)
+    if len(flows) < 2:
         raise ValueError(f"expected two flows or more, got {len(flows)}; pass [flow] * 3, say.")
     if any(flow.geometry != flows[0].geometry for flow in flows):
         raise ValueError("expected flows on one geometry, got several; make them with the same.")

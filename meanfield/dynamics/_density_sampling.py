@@ -23,13 +23,11 @@ def sample_density(key: Key, basis: AbstractBasis, coeffs: Float[Array, " k"], n
 
     Raises ValueError for another basis.
     """
-    if isinstance(basis, Gegenbauer):
-        return _zonal(key, basis, coeffs, n)
-    if isinstance(basis, Fourier):
-        return _on_circle(key, basis, coeffs, n)
-    if isinstance(basis, SphericalHarmonics):
-        return _on_s2(key, basis, coeffs, n)
-    raise ValueError(f"expected a basis of this package, got {basis}; use Gegenbauer(d, K).")
+    known = {Gegenbauer: _zonal, Fourier: _on_circle, SphericalHarmonics: _on_s2}
+    if type(basis) not in known:
+        raise ValueError(f"expected a basis of this package, got {basis}; use Gegenbauer(d, K).")
+    points = known[type(basis)](key, basis, coeffs, n)
+    return jnp.where(jnp.isfinite(coeffs).all(), points, jnp.nan)
 
 
 def _zonal(key: Key, basis: Gegenbauer, coeffs: Float[Array, " k"], n: int) -> Points:

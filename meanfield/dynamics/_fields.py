@@ -9,7 +9,6 @@ from .._checks import check_vector
 from .._typing import Points, Scalar, Weights
 from ..geometry import AbstractGeometry
 from ._base import AbstractCloud, as_noise, as_weights
-from ._kinds import check_function, check_geometry
 
 
 class Drift(AbstractCloud):
@@ -27,10 +26,6 @@ class Drift(AbstractCloud):
     function: Callable[[Float[Array, " d"]], Float[Array, " d"]]
     noise: Scalar | None = eqx.field(default=0.0, converter=as_noise)
     weights: Weights | None = eqx.field(default=None, converter=as_weights)
-
-    def __check_init__(self):
-        check_geometry(self.geometry)
-        check_function(self.function, "function")
 
     def field(self, t: Scalar, x: Points, args: Any) -> Points:
         return for_each_token(self.function, x)
@@ -51,10 +46,6 @@ class Control(AbstractCloud):
     switches: Float[Array, " switches"] | None = eqx.field(
         default=None, converter=lambda a: None if a is None else check_vector(a, "switches")
     )
-
-    def __check_init__(self):
-        check_geometry(self.geometry)
-        check_function(self.function, "function")
 
     def jumps(self) -> Float[Array, " switches"] | None:
         return self.switches

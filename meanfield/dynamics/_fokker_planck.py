@@ -6,14 +6,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from .._checks import check_finite, check_instance, check_nonnegative, guard
+from .._checks import check_finite, check_integer, check_nonnegative, check_weights, guard
+from .._door import door
 from .._typing import Key, Points, Scalar, Weights
 from ..attention import AbstractAttention, check_isotropic
 from ..geometry import Sphere
 from ..harmonics import AbstractBasis, Gegenbauer
 from ._density_sampling import sample_density
 from ._imex import AbstractImex, Coefficients
-from ._kinds import check_attention, check_optional_function
 
 NEGATIVE = 1e-3
 """The mass on which a density may be negative: series of a finite degree are, a little."""
@@ -47,11 +47,7 @@ class FokkerPlanck(AbstractImex):
     potential: Callable[[Float[Array, " d"]], Scalar] | None = None
 
     def __check_init__(self):
-        remedy = "pass Fourier(32), for instance"
-        check_instance(self.basis, AbstractBasis, "a basis of harmonics", remedy)
-        if self.attention is not None:
-            check_attention(self.attention)
-        check_optional_function(self.potential, "potential")
+        super().__check_init__()
         check_isotropic(self.attention, self.basis.d)
 
     def velocity(self, coeffs: Coefficients) -> Float[Array, "q ..."]:
@@ -119,12 +115,18 @@ class FokkerPlanck(AbstractImex):
         """The least value of the density at the nodes: negative once the degree is too small."""
         return self.basis.synthesize(coeffs).min()
 
-    def from_particles(self, x: Points, w: Weights | None = None, smoothing=0.0) -> Coefficients:
+    @door
+    def from_particles(
+        self, x: Points, w: Weights | None = None, smoothing: Scalar | float = 0.0
+    ) -> Coefficients:
         """The density of a cloud [n, d]: its moments, smoothed by the heat kernel of time `smoothing`."""
-        return self.basis.heat(self.basis.moments(self.basis.coordinates(x), w), smoothing)
+        w = None if w is None else check_weights(w, len(x))
+        moments = self.basis.moments(self.basis.coordinates(x), w)
+        return self.basis.heat(moments, check_nonnegative(smoothing, "smoothing"))
 
+    @door
     def sample(self, key: Key, coeffs: Coefficients, n: int) -> Points:
         """n independent particles [n, d] of a density, where it is positive: negative values count
         as 0, so see that `minimum` is not far below. By the inverse distribution function on a fine
         grid of angles; the axis of a `Gegenbauer` density is e_1."""
-        return sample_density(key, self.basis, coeffs, n)
+        return sample_density(key, self.basis, coeffs, check_integer(n, "n"))

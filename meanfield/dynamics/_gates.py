@@ -8,22 +8,24 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import check_finite, check_nonnegative, guard
+from .._door import AbstractChecked, door
 from .._typing import Points, Scalar, Weights
 from ..observables import smoothed_entropy
 
+Clouds = Float[Array, "models n d"]
 Gates = Float[Array, "..."]
 """One factor for all models, or one a model [N]."""
 
 
-class AbstractGate(eqx.Module):
+class AbstractGate(AbstractChecked):
     """When a pull acts: a factor in [0, 1], of the time, the clouds and their own velocities."""
 
     @abc.abstractmethod
     def __call__(
         self,
         t: Scalar,
-        x: Float[Array, "models n d"],
-        velocity: Float[Array, "models n d"],
+        x: Clouds,
+        velocity: Clouds,
         masses: Float[Array, "models n"] | None = None,
     ) -> Gates:
         """The factor, one for all models or one a model [N]; `masses` None for equal ones."""
@@ -63,7 +65,8 @@ class NearSaddles(AbstractGate):
     rate: Scalar = eqx.field(converter=lambda r: _check_rate(r))
     functional: Callable[[Points, Weights | None], Scalar] = eqx.field(default=_entropy)
 
-    def __call__(self, t, x, velocity, masses=None):
+    @door
+    def __call__(self, t: Scalar, x: Clouds, velocity: Clouds, masses=None):
         def speed(x, v, w):
             return jax.jvp(lambda x: self.functional(x, w), (x,), (v,))[1]
 
@@ -78,7 +81,7 @@ def _itself(args):
     return args
 
 
-class Schedule(eqx.Module):
+class Schedule(AbstractChecked):
     """A strength that is piecewise linear in time, with its values at `times` in the run's `args`.
 
     `ConsensusFlow(flows, Schedule(times))` with `simulate(..., args=values)`; differentiate by `values`

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from .._checks import check_finite, guard, is_concrete, tolerance
+from .._checks import check_finite, check_vector, guard, is_concrete, tolerance
 from .._typing import Matrix, Scalar
 from ..attention import AbstractSchedule, AffineField, GaussianAttention
 from ._base import AbstractDynamics, as_noise
@@ -15,7 +15,8 @@ Normal = tuple[Float[Array, " d"], Float[Array, "d d"]]
 
 
 def _as_gaussian(attention) -> Any:
-    if not isinstance(attention, GaussianAttention | AbstractSchedule):
+    kinds = GaussianAttention | AbstractSchedule
+    if isinstance(attention, type) or not isinstance(attention, kinds):
         raise ValueError(
             "expected an attention that keeps a Gaussian cloud Gaussian, such as Softmax, L2 and "
             "Sinkhorn, got another; simulate the particles with AttentionFlow."
@@ -54,10 +55,10 @@ class GaussianFlow(AbstractDynamics):
     attention: GaussianAttention | AbstractSchedule = eqx.field(converter=_as_gaussian)
     noise: Scalar | None = eqx.field(default=0.0, converter=as_noise)
     linear: Matrix | None = eqx.field(
-        default=None, converter=lambda a: None if a is None else check_finite(a, "linear")
+        default=None, converter=lambda a: None if a is None else _check_linear(a)
     )
     constant: Float[Array, " d"] | None = eqx.field(
-        default=None, converter=lambda a: None if a is None else check_finite(a, "constant")
+        default=None, converter=lambda a: None if a is None else check_vector(a, "constant")
     )
 
     def drift(self, t: Scalar, state: Normal, args: Any) -> Normal:
@@ -116,6 +117,16 @@ class GaussianFlow(AbstractDynamics):
 
     def jumps(self) -> Float[Array, " jumps"] | None:
         return self.attention.jumps() if isinstance(self.attention, AbstractSchedule) else None
+
+
+def _check_linear(linear) -> Matrix:
+    """A finite square matrix."""
+    linear = check_finite(linear, "linear")
+    if linear.ndim != 2 or linear.shape != linear.T.shape or linear.size == 0:
+        raise ValueError(
+            f"expected linear of shape [d, d], got {list(linear.shape)}; pass the matrix of the drift."
+        )
+    return linear
 
 
 def _as_normal(state: Any) -> Normal:

@@ -2,12 +2,10 @@ from typing import Any
 
 import equinox as eqx
 
-from .._checks import check_instance
 from .._typing import Points, Scalar, Weights
 from ..energies import AbstractEnergy
 from ..geometry import AbstractGeometry
 from ._base import AbstractCloud, as_noise, as_weights
-from ._kinds import check_geometry
 
 
 class GradientFlow(AbstractCloud):
@@ -26,11 +24,6 @@ class GradientFlow(AbstractCloud):
     energy: AbstractEnergy
     noise: Scalar | None = eqx.field(default=0.0, converter=as_noise)
     weights: Weights | None = eqx.field(default=None, converter=as_weights)
-
-    def __check_init__(self):
-        check_geometry(self.geometry)
-        remedy = "pass -Interaction(1.0), for instance; AttentionFlow takes an attention"
-        check_instance(self.energy, AbstractEnergy, "an energy", remedy)
 
     def field(self, t: Scalar, x: Points, args: Any) -> Points:
         return -self.energy.wasserstein_gradient(x, self.weights)

@@ -1,20 +1,22 @@
 import abc
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_nonnegative, check_scalar, guard
+from .._checks import check_nonnegative, guard
+from .._door import AbstractChecked
 from .._hooks import default
 from .._typing import Points, Scalar
 from ..geometry import Sphere
+from ._base import as_strength
 
 Radii = Float[Array, " n"]
 
 
-class AbstractNormalization(eqx.Module):
+class AbstractNormalization(AbstractChecked):
     """Where layer normalization stands: it sets the speed at which directions move.
 
     theta_j' = P A_j / s_j and r_j' = growth_j, where A is the attention at the directions theta.
@@ -52,10 +54,6 @@ def _length(field: Points) -> Radii:
 def over(part: Array, scale: Array) -> Array:
     """part/scale, and 0 where the scale is 0: what adds nothing moves nothing."""
     return jnp.where(scale == 0, 0, part / jnp.where(scale == 0, 1, scale))
-
-
-def _as_rate(alpha) -> Any:
-    return alpha if callable(alpha) else check_scalar(alpha, "alpha")
 
 
 def _unit(x: Points) -> Points:
@@ -133,7 +131,9 @@ class NGPT(AbstractNormalization):
     """
 
     radial = False
-    alpha: Scalar | Callable[[Scalar], Scalar] = eqx.field(default=1.0, converter=_as_rate)
+    alpha: Scalar | Callable[[Scalar], Scalar] = eqx.field(
+        default=1.0, converter=lambda a: as_strength(a, "alpha")
+    )
 
     def __check_init__(self):
         if not callable(self.alpha):

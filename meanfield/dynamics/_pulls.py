@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._checks import check_integer, check_nonnegative, check_positive, guard
+from .._door import AbstractChecked
 from .._typing import Scalar
 from ..geometry import AbstractGeometry
 from ..transport import (
@@ -20,7 +21,7 @@ from ..transport import (
 Clouds = Float[Array, "models n d"]
 
 
-class AbstractPull(eqx.Module):
+class AbstractPull(AbstractChecked):
     """What carries each of several clouds toward all of them, in unit time.
 
     Iterative ones are NaN where their iterations do not reach their tolerance.
@@ -59,7 +60,7 @@ class BarycenterPull(AbstractPull):
     """
 
     epsilon: Scalar | None = eqx.field(default=None, converter=lambda a: _check_epsilon(a))
-    tol: Scalar = eqx.field(default=1e-8, converter=lambda a: check_nonnegative(a, "tol"))
+    tol: Scalar = eqx.field(default=1e-8, converter=lambda a: check_positive(a, "tol"))
     relative_epsilon: Scalar = eqx.field(default=0.2, converter=lambda a: _check_relative(a))
     steps: int = eqx.field(default=32, static=True, converter=lambda n: check_integer(n, "steps"))
     residual: Scalar = eqx.field(default=0.03, converter=lambda a: check_positive(a, "residual"))
@@ -87,7 +88,7 @@ class PairwisePull(AbstractPull):
     """
 
     epsilon: Scalar | None = eqx.field(default=None, converter=lambda a: _check_epsilon(a))
-    tol: Scalar = eqx.field(default=1e-8, converter=lambda a: check_nonnegative(a, "tol"))
+    tol: Scalar = eqx.field(default=1e-8, converter=lambda a: check_positive(a, "tol"))
     relative_epsilon: Scalar = eqx.field(default=0.2, converter=lambda a: _check_relative(a))
     max_iterations: int = eqx.field(
         default=10_000, static=True, converter=lambda n: check_integer(n, "max_iterations")

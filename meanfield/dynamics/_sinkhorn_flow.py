@@ -10,7 +10,6 @@ from ..attention import Sinkhorn
 from ..geometry import AbstractGeometry
 from ..transport import Solution
 from ._base import AbstractDynamics, as_weights, check_cloud
-from ._kinds import check_geometry
 
 PULL = 1.0
 """Rate at which carried potentials that have drifted off are drawn to the right ones."""
@@ -40,8 +39,8 @@ class SinkhornFlow(AbstractDynamics):
     weights: Weights | None = eqx.field(default=None, converter=as_weights)
 
     def __check_init__(self):
-        check_geometry(self.geometry)
-        if not isinstance(self.attention, Sinkhorn) or self.attention.iterations is not None:
+        super().__check_init__()
+        if self.attention.iterations is not None:
             raise ValueError(
                 "expected Sinkhorn attention that iterates to convergence; "
                 "leave out iterations, or use AttentionFlow."

@@ -25,7 +25,7 @@ class TwoCluster(AbstractReduction):
     """
 
     attention: AbstractExponential = eqx.field(converter=check_plain)
-    masses: Weights = eqx.field(converter=lambda m: check_weights(jnp.asarray(m), 2, "masses"))
+    masses: Weights = eqx.field(converter=lambda m: check_weights(m, 2, "masses"))
 
     def drift(self, t: Scalar, state: Scalar, args: Any) -> Scalar:
         return (1 - state**2) * self._pull(state)

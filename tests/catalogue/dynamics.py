@@ -95,9 +95,11 @@ ENTRIES = [
         gate=Early(1.0),
         pull=DebiasedPull(),
         shares=HALVES,
+        kinds_={"gate": "function"},
+        fine_={("strength", "negative")},
     ),
     *(
-        entry(f"dynamics.{name}", epsilon=0.3, tol=1e-8, fine_={("tol", "zero")})
+        entry(f"dynamics.{name}", epsilon=0.3, tol=1e-8)
         for name in ("BarycenterPull", "PairwisePull", "DebiasedPull")
     ),
     entry("dynamics.ExactPull"),
@@ -109,7 +111,12 @@ ENTRIES = [
     entry("dynamics.TwoCluster", attention=SOFTMAX, masses=HALVES),
     entry("dynamics.TwoCluster.passage_time", TWO.passage_time, start=0.1, end=0.9),
     entry(
-        "dynamics.GaussianFlow", attention=L2(2.0), noise=0.1, linear=MATRIX, constant=jnp.ones(3)
+        "dynamics.GaussianFlow",
+        attention=L2(2.0),
+        noise=0.1,
+        linear=MATRIX,
+        constant=jnp.ones(3),
+        fine_={("noise", "None")},
     ),
     entry(
         "dynamics.FokkerPlanck",
