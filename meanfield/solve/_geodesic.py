@@ -8,13 +8,14 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from .._door import AbstractChecked
 from ..geometry import AbstractGeometry, Sphere
 from ..measures import BrownianAngle
 
 Points = Float[Array, "... d"]
 
 
-class GeodesicEuler(diffrax.AbstractItoSolver):
+class GeodesicEuler(diffrax.AbstractItoSolver, AbstractChecked):
     """Euler steps along geodesics, for tokens with noise: the default of noisy runs.
 
     x_{k+1} = exp_{x_k}(P (drift h + sqrt(2 nu h) xi)), with xi standard normal
@@ -42,6 +43,7 @@ class GeodesicEuler(diffrax.AbstractItoSolver):
     interpolation_cls: ClassVar[Callable] = diffrax.LocalLinearInterpolation
 
     def __check_init__(self):
+        super().__check_init__()
         if self.angle is not None and self.geometry != Sphere(self.angle.d):
             raise ValueError(
                 f"expected Sphere({self.angle.d}) for this angle, got {self.geometry}; "
@@ -82,7 +84,7 @@ class _Carried(eqx.Module):
     begun: Bool[Array, ""]
 
 
-class GeodesicLM(diffrax.AbstractItoSolver):
+class GeodesicLM(diffrax.AbstractItoSolver, AbstractChecked):
     """Leimkuhler-Matthews steps along geodesics: the choice for stationary laws and rates.
 
         x_{k+1} = exp_{x_k}(h drift + sqrt(2 nu h) (xi_k + xi_{k+1})/2)

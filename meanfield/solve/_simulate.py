@@ -91,9 +91,9 @@ def check_start(dynamics: AbstractDynamics, x0, ts):
     x0 = dynamics.check(x0)
     dtype = jnp.result_type(*jax.tree.leaves(x0))
     ts = as_array(ts, "ts")
-    if ts.ndim != 1 or ts.shape[0] < 2:
+    if ts.ndim != 1 or ts.shape[0] < 2 or jnp.iscomplexobj(ts):
         raise ValueError(
-            f"expected at least two times, the start first, got shape {list(ts.shape)}; "
+            f"expected at least two times, the start first, got {ts.dtype} of shape {list(ts.shape)}; "
             "pass ts=jax.numpy.linspace(0.0, t_end, 11)."
         )
     ts = check_finite(ts.astype(dtype), "ts")

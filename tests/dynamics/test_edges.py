@@ -12,15 +12,18 @@ from meanfield.dynamics import (
     NGPT,
     ArcLength,
     AttentionFlow,
+    ConsensusFlow,
     Control,
     Drift,
     FokkerPlanck,
     GaussianFlow,
     GradientFlow,
+    PairwisePull,
     PeriNorm,
     PostNorm,
     PreNorm,
     SinkhornFlow,
+    Sum,
 )
 from meanfield.energies import Interaction
 from meanfield.geometry import Euclidean, Sphere
@@ -125,28 +128,62 @@ def test_radii_and_covariances_stay_positive_or_fail_the_run():
     assert not any(normal.requirements((X[0], jnp.diag(jnp.array([1.0, 1.0, -0.1])))).values())
 
 
+FLOW, KEY, DENSITY = (
+    AttentionFlow(SPHERE, ATTENTION),
+    jax.random.key(0),
+    FokkerPlanck(CIRCLE, ATTENTION),
+)
+RHO = CIRCLE.analyze(1 + 0.5 * CIRCLE.points[:, 0])
 TABLE = [
-    ("attention first", lambda: AttentionFlow(ATTENTION, SPHERE), "pass Sphere(3)"),
+    ("attention first", lambda: AttentionFlow(ATTENTION, SPHERE), "meanfield.geometry"),
     ("a class of attentions", lambda: AttentionFlow(SPHERE, Softmax), "the class Softmax"),
-    ("an energy to follow", lambda: AttentionFlow(SPHERE, Interaction(2.0)), "pass Softmax(1.0)"),
-    ("letters", lambda: AttentionFlow(SPHERE, "abc"), "pass Softmax(1.0)"),
+    ("an energy to follow", lambda: AttentionFlow(SPHERE, Interaction(2.0)), "meanfield.attention"),
+    ("letters", lambda: AttentionFlow(SPHERE, "abc"), "meanfield.attention"),
     ("a class of geometries", lambda: AttentionFlow(Sphere, ATTENTION), "the class Sphere"),
-    ("a dimension", lambda: AttentionFlow(3, ATTENTION), "pass Sphere(3)"),
-    ("a class of norms", lambda: AttentionFlow(SPHERE, ATTENTION, PostNorm), "PreNorm()"),
-    ("a function for a norm", lambda: AttentionFlow(SPHERE, ATTENTION, still), "PreNorm()"),
-    ("a number for V", lambda: AttentionFlow(SPHERE, ATTENTION, potential=1.0), "a callable"),
-    ("a number for mlp", lambda: AttentionFlow(SPHERE, ATTENTION, mlp=1.0), "a callable"),
-    ("an attention to descend", lambda: GradientFlow(SPHERE, ATTENTION), "-Interaction(1.0)"),
-    ("an energy alone", lambda: GradientFlow(Interaction(1.0), SPHERE), "pass Sphere(3)"),
-    ("a drift that is none", lambda: Drift(SPHERE, 1.0), "a callable"),
-    ("a drift alone", lambda: Drift(still, SPHERE), "pass Sphere(3)"),
-    ("a control that is none", lambda: Control(SPHERE, "abc"), "a callable"),
-    ("arc length of no flow", lambda: ArcLength(ATTENTION), "pass AttentionFlow"),
-    ("Sinkhorn flow alone", lambda: SinkhornFlow(ATTENTION, SPHERE), "pass Sphere(3)"),
-    ("no basis", lambda: FokkerPlanck(SPHERE, ATTENTION), "pass Fourier(32)"),
-    ("density of letters", lambda: FokkerPlanck(CIRCLE, "abc"), "pass Softmax(1.0)"),
-    ("density in a number", lambda: FokkerPlanck(CIRCLE, None, potential=2.0), "a callable"),
+    ("a dimension", lambda: AttentionFlow(3, ATTENTION), "meanfield.geometry"),
+    ("a class of norms", lambda: AttentionFlow(SPHERE, ATTENTION, PostNorm), "the class PostNorm"),
+    (
+        "a function for a norm",
+        lambda: AttentionFlow(SPHERE, ATTENTION, still),
+        "meanfield.dynamics",
+    ),
+    (
+        "a number for V",
+        lambda: AttentionFlow(SPHERE, ATTENTION, potential=1.0),
+        "potential=lambda x",
+    ),
+    ("a number for mlp", lambda: AttentionFlow(SPHERE, ATTENTION, mlp=1.0), "mlp=lambda x"),
+    ("an attention to descend", lambda: GradientFlow(SPHERE, ATTENTION), "meanfield.energies"),
+    ("an energy alone", lambda: GradientFlow(Interaction(1.0), SPHERE), "meanfield.geometry"),
+    ("a drift that is none", lambda: Drift(SPHERE, 1.0), "function=lambda x"),
+    ("a drift alone", lambda: Drift(still, SPHERE), "meanfield.geometry"),
+    ("a control that is none", lambda: Control(SPHERE, "abc"), "function=lambda x"),
+    ("arc length of no flow", lambda: ArcLength(ATTENTION), "meanfield.dynamics"),
+    ("Sinkhorn flow alone", lambda: SinkhornFlow(ATTENTION, SPHERE), "meanfield.geometry"),
+    ("no basis", lambda: FokkerPlanck(SPHERE, ATTENTION), "meanfield.harmonics"),
+    ("density of letters", lambda: FokkerPlanck(CIRCLE, "abc"), "meanfield.attention"),
+    (
+        "density in a number",
+        lambda: FokkerPlanck(CIRCLE, None, potential=2.0),
+        "potential=lambda x",
+    ),
     ("a sum with a number", lambda: Drift(SPHERE, still) + 1.0, "Drift(geometry, function)"),
+    ("weights in letters", lambda: Drift(SPHERE, still, weights="abc"), "jax.numpy.asarray"),
+    ("one weight for all", lambda: Drift(SPHERE, still, weights=1.0), "one a point"),
+    ("one flow to agree", lambda: ConsensusFlow(FLOW, 1.0), "pass [flow] * 3"),
+    ("a class of strengths", lambda: ConsensusFlow([FLOW] * 2, float), "jax.numpy.asarray"),
+    ("a class of gates", lambda: ConsensusFlow([FLOW] * 2, 1.0, float), "gate=lambda x"),
+    ("no pull", lambda: ConsensusFlow([FLOW] * 2, 1.0, pull=1.0), "meanfield.dynamics"),
+    ("one cloud of two", lambda: ConsensusFlow([FLOW] * 2, 1.0).control(T0, X[None]), "stack them"),
+    ("a class of rates", lambda: NGPT(float), "jax.numpy.asarray"),
+    ("tol of nothing", lambda: PairwisePull(tol=0.0), "leave it out"),
+    ("a class of Gaussians", lambda: GaussianFlow(Softmax), "AttentionFlow"),
+    ("a drift from R^3 to R^2", lambda: GaussianFlow(ATTENTION, linear=X[:2]), "[d, d]"),
+    ("a sum of nothing", lambda: Sum(1.0), "pass (flow, other)"),
+    ("a seed to draw by", lambda: DENSITY.sample(0, RHO, 3), "jax.random.key(0)"),
+    ("half a particle", lambda: DENSITY.sample(KEY, RHO, 2.5), "integer"),
+    ("masses of sum 2", lambda: DENSITY.from_particles(X[:, :2], jnp.ones(4) / 2), "w.sum()"),
+    ("back in time", lambda: DENSITY.from_particles(X[:, :2], None, -1.0), "smoothing=0"),
     ("beyond all floats", lambda: Softmax(10**400), "a smaller one"),
     ("noise in letters", lambda: Drift(SPHERE, still, noise="abc"), "jax.numpy.asarray"),
 ]
@@ -163,3 +200,8 @@ def test_numbers_of_numpy_are_numbers():
     for nothing in (0, 0.0, np.int64(0), np.float32(0), np.float64(0), np.array(0.0), None):
         assert Drift(Euclidean(2), shift, noise=nothing).noise is None
     assert float(Drift(Euclidean(2), shift, noise=np.float32(0.5)).noise) == 0.5
+
+
+def test_a_density_of_no_numbers_has_no_particles():
+    lost = RHO.at[-1].set(jnp.nan)
+    assert jnp.isnan(jax.jit(lambda c: DENSITY.sample(KEY, c, 3))(lost)).all()
