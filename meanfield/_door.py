@@ -238,7 +238,8 @@ def _object(kinds: tuple[type, ...], value: Any, name: str) -> Any:
     known = [name for name in named if not name.startswith(("_", "Abstract"))] or named
     if isinstance(value, type) and issubclass(value, kinds):
         return check_instance(value, kinds[0], f"{words} for {name}", "")
-    raise ValueError(f"expected {words} for {name}, got {shown(value)}; pass {known[0]}(...).")
+    example = vars(kinds[0]).get("EXAMPLE", f"{known[0]}(...)")
+    raise ValueError(f"expected {words} for {name}, got {shown(value)}; pass {example}.")
 
 
 def _words(kind: type) -> str:

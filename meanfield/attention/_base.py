@@ -15,6 +15,8 @@ class AbstractAttention(AbstractChecked):
     (uniform by default). The result is a vector of R^d a point, not yet projected on a tangent space.
     """
 
+    EXAMPLE = "Softmax(1.0)"
+
     @abc.abstractmethod
     def __call__(
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None

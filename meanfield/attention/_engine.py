@@ -47,6 +47,8 @@ class AbstractEngine(AbstractChecked):
     `relative_error` bounds, `RandomFeatures` and `RandomBatch` at random.
     """
 
+    EXAMPLE = "Blockwise()"
+
     @abc.abstractmethod
     def sums(self, problem: ExponentialSum) -> Sums:
         """The mass and the moment at every query."""

@@ -4,7 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from .._checks import check_nonnegative
+from .._checks import check_instance, check_nonnegative
 from .._typing import Scalar, Weights
 from ..geometry import AbstractGeometry
 from ._base import AbstractParticles, State, has_radii
@@ -28,7 +28,8 @@ class ArcLength(AbstractParticles):
     speed: Scalar = eqx.field(default=1.0, converter=lambda a: check_nonnegative(a, "speed"))
 
     def __check_init__(self):
-        super().__check_init__()
+        remedy = "pass AttentionFlow(Sphere(3), Softmax(1.0)), for instance"
+        check_instance(self.flow, AbstractParticles, "a flow of tokens", remedy)
         if self.flow.noise is not None:
             raise ValueError("expected a flow without noise, got noise > 0; use noise=0.")
         if has_radii(self.flow):

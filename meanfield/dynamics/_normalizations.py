@@ -23,6 +23,8 @@ class AbstractNormalization(AbstractChecked):
     Source: Karagodin, Ge, Polyanskiy, Rigollet, arXiv 2510.22026.
     """
 
+    EXAMPLE = "PreNorm()"
+
     radial: ClassVar[bool]
     """Whether the state has radii: (directions [n, d], radii [n]) instead of directions alone."""
 

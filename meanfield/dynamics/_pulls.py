@@ -27,6 +27,8 @@ class AbstractPull(AbstractChecked):
     Iterative ones are NaN where their iterations do not reach their tolerance.
     """
 
+    EXAMPLE = "ExactPull()"
+
     @abc.abstractmethod
     def __call__(
         self,

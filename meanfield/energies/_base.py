@@ -20,6 +20,8 @@ class AbstractEnergy(AbstractChecked):
     one's own says what it is `_of_points` and `_of_density`; what it is asked about has been checked.
     """
 
+    EXAMPLE = "-Interaction(1.0)"
+
     @abc.abstractmethod
     def _of_points(self, x: Points, w: Weights | None) -> Scalar:
         """The energy of a cloud, of equal masses where w is None."""

@@ -13,6 +13,8 @@ class AbstractGeometry(eqx.Module):
     `d` is the ambient dimension. Methods take points of shape [..., d] and broadcast.
     """
 
+    EXAMPLE = "Sphere(3)"
+
     d: eqx.AbstractVar[int]
 
     @abc.abstractmethod

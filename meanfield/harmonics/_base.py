@@ -57,6 +57,8 @@ class AbstractBasis(eqx.Module):
     Methods raise ValueError for a wrong number of coefficients, of node values or of columns.
     """
 
+    EXAMPLE = "Fourier(32)"
+
     if TYPE_CHECKING:  # a type checker would take abstract variables for arguments of __init__
 
         @property
