@@ -34,7 +34,7 @@ FEATURES = RandomFeatures(4, KEY)
 
 @each_of(
     [
-        ("engine by name", lambda: Softmax(1.0, engine="dense"), "meanfield.attention"),
+        ("engine by name", lambda: Softmax(1.0, engine="dense"), "pass Blockwise()"),
         ("class of engines", lambda: L2(1.0, engine=Dense), "Dense(...)"),
         ("temperature as truth", lambda: Softmax(True), "pass"),
         ("temperature beyond floats", lambda: Softmax(10**400), "pass a smaller one"),
@@ -65,7 +65,7 @@ FEATURES = RandomFeatures(4, KEY)
         ("size in part", lambda: Softmax(1.0).engine_for(2.5), "pass n=1"),
         ("tokens in half", lambda: Softmax(1.0)(X.astype(jnp.float16)), "float32"),
         ("no tokens", lambda: Softmax(1.0)(X[:0]), "one token a row"),
-        ("no basis", lambda: Softmax(1.0).mean_field(None, jnp.ones(9)), "meanfield.harmonics"),
+        ("no basis", lambda: Softmax(1.0).mean_field(None, jnp.ones(9)), "pass Fourier(32)"),
         ("cov of another size", lambda: L2(1.0).gaussian_field(X[0], X[:2]), "square matrix"),
         ("a place in letters", lambda: Sphere(3).project("abc"), "jax.numpy.asarray"),
         ("distance to a number", lambda: Sphere(3).distance(X, 0.5), "reshape it"),
