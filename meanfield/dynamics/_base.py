@@ -1,6 +1,6 @@
 import abc
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import equinox as eqx
 import jax
@@ -235,8 +235,9 @@ def as_weights(weights) -> Weights | None:
 
 def as_strength(value, name: str) -> Scalar | Callable[..., Scalar]:
     """A number, or a function that returns one, which a class is not."""
-    function = callable(value) and not isinstance(value, type)
-    return value if function else check_scalar(value, name)
+    if isinstance(value, type) or not callable(value):
+        return check_scalar(value, name)
+    return cast(Callable[..., Scalar], value)
 
 
 def replace_weights(dynamics, weights: Weights):

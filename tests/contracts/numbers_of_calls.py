@@ -77,7 +77,8 @@ def apart(one: Any, other: Any) -> float:
         if left.shape != right.shape or (np.isnan(left) != np.isnan(right)).any():
             return np.inf
         equal = (left == right) | np.isnan(left)
-        gap = np.abs(np.where(equal, 0, left.astype(float) - right.astype(float)))
+        with np.errstate(invalid="ignore"):  # of what is infinite in both
+            gap = np.abs(np.where(equal, 0, left.astype(float) - right.astype(float)))
         worst = max(worst, float(np.max(gap, initial=0)) / size(right))
     return worst
 

@@ -6,8 +6,16 @@ from known import check, recorded
 from numbers_of_calls import CONTRACTS
 
 SLOW = pytest.mark.slow
+LONG = {("single", "transport"), ("single", "dynamics")}
+"""Half a minute each: another precision is another compilation."""
 CASES = [
-    pytest.param(contract, room, slow, id=f"{contract}-{room}", marks=[SLOW] if slow else [])
+    pytest.param(
+        contract,
+        room,
+        slow,
+        id=f"{contract}-{room}",
+        marks=[SLOW] if slow or (contract, room) in LONG else [],
+    )
     for slow in (False, True)
     for contract in CONTRACTS
     for room in catalogue.ROOMS
