@@ -41,10 +41,8 @@ def door(function: _Function) -> _Function:
     as many axes as it names, none of them empty (`ArrayLike`: with any number of axes, of real numbers);
     `int`, `float`, `bool`, `str`, `Key`, `Callable` and classes take their kind, an object and not its
     class; lists, tuples and dicts what they are said to hold, and a union what one of its kinds takes.
-    Whatever else an annotation says is left to the function, as are values: a NaN in an array goes in,
-    and comes out as NaN or as an error.
-
-    Raises ValueError of one sentence with the remedy.
+    All else is left to the function, as are values: a NaN in an array goes in, and comes out as NaN or
+    as an error. Raises ValueError of one sentence with the remedy.
     """
     signature = inspect.signature(function)
 
@@ -105,9 +103,8 @@ def _of_kinds(kinds: list[Any], arrays: bool) -> _Check | None:
         return _number if real and (arrays or float in kinds) else None
     if all(map(_is_class, kinds)):
         return functools.partial(_object, tuple(kinds))
-    checks = [_of_kind(kind, arrays) for kind in kinds]
-    known = [check for check in checks if check is not None]
-    return functools.partial(_one_of, known) if len(known) == len(checks) else None
+    known = [check for kind in kinds if (check := _of_kind(kind, arrays)) is not None]
+    return functools.partial(_one_of, known) if len(known) == len(kinds) else None
 
 
 def _of_kind(kind: Any, arrays: bool) -> _Check | None:
@@ -121,9 +118,8 @@ def _of_kind(kind: Any, arrays: bool) -> _Check | None:
     held = typing.get_args(kind)
     if origin in (list, tuple, Sequence):
         inner = [check_for(hint, arrays) for hint in held if hint is not ...]
-        return functools.partial(
-            _several, inner, origin is tuple and bool(held) and ... not in held
-        )
+        fixed = origin is tuple and bool(held) and ... not in held
+        return functools.partial(_several, inner, fixed)
     if origin in (dict, Mapping):
         return functools.partial(_table, check_for(held[-1], arrays) if held else None)
     return functools.partial(_object, (kind,)) if _is_class(kind) else None

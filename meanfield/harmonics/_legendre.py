@@ -14,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ._base import rounded
+from .._door import door
+from ._base import check_degree, rounded
 from ._polynomials import gauss, orthonormal, rungs
 
 
@@ -51,6 +52,7 @@ def table(degree: int, dtype: np.dtype) -> np.ndarray:
     return rounded(out, dtype, f"degree={degree}")
 
 
+@door
 @functools.lru_cache(maxsize=8)
 def meridian_waves(degree: int) -> np.ndarray:
     """The normalized P_l^m(cos theta) as Fourier series along a whole meridian, [m, l, k + degree].
@@ -58,7 +60,7 @@ def meridian_waves(degree: int) -> np.ndarray:
     s_m sin^m(theta) p_{l-m}(cos theta) = sum_k q_k e^{i k theta} for even m, and -i times that for
     odd m, with real q_k for |k| <= degree.
     """
-    count = 2 * degree + 1
+    count = 2 * check_degree(degree) + 1
     theta = 2 * np.pi * np.arange(count) / count
     k = np.arange(-degree, degree + 1)
     out = np.zeros((degree + 1, degree + 1, count))

@@ -21,6 +21,8 @@ import jax
 import numpy as np
 from scipy.linalg import eigvalsh_tridiagonal
 
+from .._checks import as_array, check_dimension, check_precision
+
 _Numbers = TypeVar("_Numbers", np.ndarray, jax.Array)
 
 
@@ -62,6 +64,13 @@ def zonal_polynomials(d: int, t: _Numbers) -> Iterator[_Numbers]:
     The recurrence (k + d - 2) P_{k+1} = (2k + d - 2) t P_k - k P_{k-1} is stable there, at any d; it is
     Chebyshev's for d = 2, Legendre's for d = 3. `t` is of numpy or jax, in any precision.
     """
+    # In jax's hands extended precision of numpy would be lost.
+    if not isinstance(t, np.ndarray) or t.dtype not in (np.float64, np.longdouble):
+        t = check_precision(as_array(t, "t"), "t")
+    return _polynomials(check_dimension(d, least=2), t)
+
+
+def _polynomials(d: int, t: _Numbers) -> Iterator[_Numbers]:
     last, value = 0 * t + 1, t
     yield last
     for k in itertools.count(1):

@@ -6,6 +6,7 @@ from typing import Any
 
 import xarray as xr
 
+from .._door import door
 from ._json import digest, plain
 from ._provenance import provenance
 
@@ -20,6 +21,7 @@ def work_key(identity: Mapping[str, Any]) -> str:
     return digest({name: value for name, value in identity.items() if name not in _CODE})
 
 
+@door
 def stamp(identity: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes by which a dataset tells what it is and how it was computed."""
     own: dict[str, Any] = {"key": work_key(identity), "identity": json.dumps(plain(identity))}
@@ -31,6 +33,7 @@ def stamp(identity: Mapping[str, Any]) -> dict[str, Any]:
     return own | {_PREFIX + name: value for name, value in provenance().items()}
 
 
+@door
 def strip(data: xr.Dataset) -> xr.Dataset:
     """`data` without the attributes that a store added."""
     bare = data.copy()

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .._door import door
 from ._atomic import write_bytes
 
 # Beyond it, not every integer is a float.
@@ -74,6 +75,7 @@ def encode(value: Any) -> bytes:
     return (json.dumps(plain(value), indent=2, allow_nan=False) + "\n").encode()
 
 
+@door
 def write_json(path: Path, value: Any) -> None:
     """Writes plain values as JSON, atomically."""
     write_bytes(path, encode(value))

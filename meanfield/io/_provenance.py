@@ -9,6 +9,8 @@ from pathlib import Path
 
 import jax
 
+from .._door import door
+
 NUMERICAL = (
     *("jax", "jaxlib", "numpy", "scipy"),
     *("diffrax", "equinox", "lineax", "optax", "optimistix", "ott-jax"),
@@ -18,6 +20,7 @@ PACKAGES = ("meanfield-jax", *NUMERICAL, "xarray")
 
 
 @functools.cache
+@door
 def version(package: str) -> str:
     """The installed version of `package`, or 'unknown'."""
     try:

@@ -6,6 +6,7 @@ from typing import Any
 
 import xarray as xr
 
+from .._door import door
 from ._atomic import StoreError, speaking, write_bytes, write_new
 from ._folder import (
     HEADER,
@@ -43,6 +44,7 @@ class Store:
     be written.
     """
 
+    @door
     def __init__(self, folder: str | Path, identity: Mapping[str, Any], keep: bool = False):
         self._set(folder, identity, keep)
         with speaking(self.folder):

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from scipy.interpolate import CubicSpline
 
 from .._checks import check_dimension, check_direction, check_draws, check_scalar, is_concrete
+from .._door import door
 from .._typing import Key, Points, Scalar
 from ..geometry import Sphere
 from ._base import AbstractMeasure
@@ -84,10 +85,12 @@ class BrownianAngle(eqx.Module):
     d: int = eqx.field(static=True)
     s: float = eqx.field(static=True)
 
+    @door
     def __call__(self, r: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         """The angle theta(r), in [0, pi]."""
         return r * self.ratio(r)
 
+    @door
     def ratio(self, r: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         """theta(r) / r, finite at 0: by it a normal tangent vector g becomes the geodesic step."""
         ratio = _interpolate(_angle_table(self.d, self.s), r)

@@ -57,8 +57,8 @@ class Mixture(AbstractMeasure):
         at 4096 samples, and far less if they are well apart.
         """
         samples = check_integer(samples, "samples")
-        key = jax.random.key(0) if key is None else check_key(key)
-        keys = jax.random.split(key, len(self.laws))
+        known = jax.random.key(0) if key is None else check_key(key)
+        keys = jax.random.split(known, len(self.laws))
         parts = [self._share(law, k, samples) for law, k in zip(self.laws, keys, strict=True)]
         return jnp.sum(self.weights * jnp.stack(parts))
 

@@ -1,6 +1,8 @@
 import math
 from dataclasses import dataclass, field
 
+from .._checks import shown
+
 TELLING = 0.5
 """The share of an effect below which a tolerance that samples set still tells it from none."""
 
@@ -28,6 +30,11 @@ class Claim:
     passed: bool = field(init=False)
 
     def __post_init__(self):
+        numbers = self.measured, self.expected, self.tolerance
+        known = all(isinstance(n, float) or (type(n) is int and abs(n) < 2**53) for n in numbers)
+        if not known or not isinstance(self.name, str):
+            got = ", ".join(map(shown, (self.name, *numbers)))
+            raise ValueError(f"expected a name and numbers for a claim, got {got}; pass floats.")
         if math.isnan(self.expected) or not 0 <= self.tolerance < math.inf:
             raise ValueError(
                 f"expected a number and a finite tolerance >= 0 for the claim {self.name!r}, got "

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from numbers import Real
 from typing import Any, TypeVar
 
-from .._checks import check_choice, check_integer
+from .._checks import check_choice, check_integer, shown
 
 SPHERES = ("d", "dimensions")
 """Names of fields that hold ambient dimensions, of which a sphere has 2 at least."""
@@ -23,8 +23,8 @@ def check_fields(study: Any) -> None:
     `dataclasses.field(metadata={"least": 0, "count": 3})` says otherwise. A seed has 32 bits: of larger
     ones jax takes the last 32 in single precision, where two of them would be one.
     """
-    if not 0 <= study.seed < 2**32:
-        raise ValueError(f"expected 0 <= seed < 2**32, got {study.seed}; pass seed=0.")
+    if type(study.seed) is not int or not 0 <= study.seed < 2**32:
+        raise ValueError(f"expected 0 <= seed < 2**32, got {shown(study.seed)}; pass seed=0.")
     for field in dataclasses.fields(study):
         given = getattr(study, field.name)
         if isinstance(field.default, tuple):
@@ -64,6 +64,8 @@ def _check_value(one: Any, known: tuple, field: dataclasses.Field) -> None:
     name, least = field.name, field.metadata.get("least")
     if isinstance(field.default, tuple) and all(isinstance(k, str) for k in known):
         check_choice(one, known, name)
+    elif all(type(k) is bool for k in known):
+        check_that(type(one) is bool, f"True or False for {name}", shown(one), f"pass {name}=True")
     elif all(type(k) is int for k in known):
         if least is None and min(known) > 0:
             least = 2 if name in SPHERES and min(known) > 1 else 1

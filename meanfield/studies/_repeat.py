@@ -3,6 +3,7 @@ from typing import Any
 
 import xarray as xr
 
+from .._door import door
 from ._base import Study
 from ._claim import Claim
 
@@ -50,6 +51,7 @@ class _Repeated(Study):
         return [replace(self.study, seed=seed) for seed in range(first, first + self.seeds)]
 
 
+@door
 def repeat(study: Study, seeds: int) -> Study:
     """`study` at the seeds study.seed, ..., study.seed + seeds - 1, along a dimension `seed`.
 

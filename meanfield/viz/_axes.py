@@ -12,6 +12,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
+from .._door import door
+
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 GREY = "0.65"
 PALE = "0.85"
@@ -86,6 +88,7 @@ def _fraction_of_pi(angle: float, _position: object = None) -> str:
     return f"{sign}{size}\N{GREEK SMALL LETTER PI}" + (f"/{bottom}" if bottom > 1 else "")
 
 
+@door
 def angle_ticks(axis: Axis) -> None:
     """Ticks at multiples of pi/4, pi/2, pi, ..., as many as the limits of `axis` can take.
 

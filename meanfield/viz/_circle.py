@@ -5,6 +5,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Polygon
 from numpy.typing import ArrayLike
 
+from .._checks import check_positive
+from .._door import door
 from ._axes import angle_ticks, colour, marker, outline, style
 from ._inputs import NDArray, Real, point_areas, point_labels, times, to_host, unit_points
 
@@ -16,6 +18,7 @@ def _frame(ax: Axes, reach: float) -> None:
     outline(ax, Circle((0, 0), 1), reach, reach)
 
 
+@door
 def circle_points(
     ax: Axes,
     x: ArrayLike,
@@ -51,6 +54,7 @@ def _covers(points: NDArray, groups: NDArray) -> NDArray:
     return np.sum(later, axis=0) / 2
 
 
+@door
 def circle_tracks(
     ax: Axes, history: ArrayLike, ts: ArrayLike | None = None, labels: ArrayLike | None = None
 ) -> list[Line2D]:
@@ -73,6 +77,7 @@ def circle_tracks(
     return lines
 
 
+@door
 def density_circle(
     ax: Axes, angles: ArrayLike, rho: ArrayLike, height: Real = 0.6, k: int = 0
 ) -> Polygon:
@@ -83,6 +88,7 @@ def density_circle(
 
     Raises ValueError for shapes that do not fit and densities that are nowhere positive.
     """
+    height = float(check_positive(height, "height", "pass height=0.6"))
     at = to_host(angles, ("q",), "angles", "pass the angles as one axis")
     values = to_host(rho, (len(at),), "rho", "pass one value an angle")
     if values.max() <= 0:

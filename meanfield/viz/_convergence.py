@@ -5,6 +5,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
+from .._door import door
 from ._axes import GREY, colour, marker
 from ._inputs import NDArray, Real, to_host
 
@@ -40,6 +41,7 @@ def _triangle(ax: Axes, h: NDArray, line: NDArray, order: Real) -> None:
     ax.annotate(f"{order:g}", (b, np.sqrt(left * right)), (3, 0), va="center", **text)
 
 
+@door
 def convergence(
     ax: Axes, h: ArrayLike, error: ArrayLike, label: str, order: Real | None = None, k: int = 0
 ) -> Fit:

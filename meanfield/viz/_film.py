@@ -1,14 +1,17 @@
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from matplotlib.animation import FuncAnimation
 from matplotlib.figure import Figure
 
+from .._checks import check_integer, check_positive
+from .._door import door
 from ._inputs import Real
 
 
+@door
 def film(
-    fig: Figure, update: Callable[[Any], Any], frames: int | Iterable[Any], fps: Real = 12.0
+    fig: Figure, update: Callable[[Any], Any], frames: int | Sequence[Any], fps: Real = 12.0
 ) -> FuncAnimation:
     """A film of `fig`: `update(frame)` redraws it for each of `frames` (0, 1, ... if an integer).
 
@@ -18,7 +21,13 @@ def film(
 
     Raises ValueError if there are no frames.
     """
-    reel = list(range(frames)) if isinstance(frames, int) else list(frames)
+    fps = float(check_positive(fps, "fps", "pass fps=12"))
+    whole = (
+        frames
+        if isinstance(frames, range | list | tuple)
+        else range(check_integer(frames, "frames"))
+    )
+    reel = [*whole]
     if not reel:
         raise ValueError("expected at least one frame, got none; pass frames >= 1.")
     update(reel[0])

@@ -1,9 +1,12 @@
 """What a picture is drawn from, as numpy arrays on the host, checked at the door."""
 
+import contextlib
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray as NDArray
+
+from .._checks import shown
 
 Real: TypeAlias = float | int
 """A number for which 2 does as well as 2.0."""
@@ -16,7 +19,7 @@ def to_host(
     x: ArrayLike, shape: tuple[str | int, ...], name: str, remedy: str, finite: bool = True
 ) -> NDArray[np.float64]:
     """`x` in double precision, of the given shape: a letter stands for any length >= 1."""
-    array = np.asarray(x, dtype=float)
+    array = _numbers(x, name, "iuf").astype(float)
     fits = array.ndim == len(shape) and all(
         have > 0 if isinstance(want, str) else have == want
         for have, want in zip(array.shape, shape, strict=True)
@@ -29,6 +32,15 @@ def to_host(
             f"expected finite numbers in {name}, got NaN or infinity; remove or replace those entries."
         )
     return array
+
+
+def _numbers(x: ArrayLike, name: str, kinds: str) -> NDArray:
+    """`x` as an array of numbers of one of these kinds of numpy."""
+    with contextlib.suppress(ValueError, TypeError):
+        if (array := np.asarray(x)).dtype.kind in kinds:
+            return array
+    words = "one real number a place" if "f" in kinds else "one integer a point"
+    raise ValueError(f"expected numbers in {name}, got {shown(x)}; pass {words}.")
 
 
 def unit_points(x: ArrayLike, shape: tuple[str | int, ...], name: str) -> NDArray[np.float64]:
@@ -44,8 +56,8 @@ def unit_points(x: ArrayLike, shape: tuple[str | int, ...], name: str) -> NDArra
 
 def point_labels(labels: ArrayLike | None, n: int) -> NDArray[np.integer]:
     """One integer a point; all 0 if there are none."""
-    array = np.zeros(n, int) if labels is None else np.asarray(labels)
-    if array.shape != (n,) or array.dtype.kind not in "iu":
+    array = np.zeros(n, int) if labels is None else _numbers(labels, "labels", "iu")
+    if array.shape != (n,):
         raise ValueError(
             f"expected integer labels of shape [{n}], got {array.dtype} of shape "
             f"{list(array.shape)}; pass one integer a point."

@@ -8,10 +8,12 @@ from matplotlib.collections import PolyCollection
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
+from .._door import door
 from ._axes import GREY
 from ._inputs import Real, to_host
 
 
+@door
 def band(
     ax: Axes,
     x: ArrayLike,
@@ -40,6 +42,7 @@ def band(
     return drawn, fill
 
 
+@door
 def staircase(
     ax: Axes,
     s: ArrayLike,
@@ -68,6 +71,7 @@ def staircase(
     return drawn
 
 
+@door
 def histogram_ridge(
     ax: Axes,
     centres: ArrayLike,

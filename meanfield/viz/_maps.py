@@ -6,10 +6,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import ArrayLike
 
+from .._door import door
 from ._axes import beyond, colour_bar
 from ._inputs import to_host
 
 
+@door
 def phase_map(
     ax: Axes, x: ArrayLike, y: ArrayLike, z: ArrayLike, label: str | None = None, **mesh: Any
 ) -> QuadMesh:
@@ -35,6 +37,7 @@ def phase_map(
     return drawn
 
 
+@door
 def overlay_curve(
     ax: Axes, x: ArrayLike, y: ArrayLike, label: str | None = None, **line: Any
 ) -> Line2D:

@@ -6,6 +6,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.patches import Ellipse
 from numpy.typing import ArrayLike
 
+from .._door import door
 from ._axes import beyond, colour_bar, outline
 from ._inputs import NDArray, to_host
 
@@ -43,6 +44,7 @@ def _centred(longitude: NDArray, values: NDArray) -> tuple[NDArray, NDArray]:
     return np.concatenate([[-np.pi], middles, [np.pi]]), values[:, order]
 
 
+@door
 def mollweide(
     ax: Axes,
     longitudes: ArrayLike,

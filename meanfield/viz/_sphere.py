@@ -5,6 +5,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 from numpy.typing import ArrayLike
 
+from .._door import door
 from ._axes import PALE, colour, marker, outline, pale
 from ._inputs import NDArray, Real, point_areas, point_labels, unit_points
 
@@ -55,6 +56,7 @@ def _frame(ax: Axes, view: Angles) -> None:
         ax.plot(*front.T, color=PALE, linewidth=0.5, linestyle="-", zorder=0)
 
 
+@door
 def sphere_points(
     ax: Axes,
     x: ArrayLike,
@@ -91,6 +93,7 @@ def sphere_points(
     return drawn
 
 
+@door
 def sphere_tracks(
     ax: Axes, history: ArrayLike, labels: ArrayLike | None = None, view: Angles = VIEW
 ) -> list[Line2D]:

@@ -82,6 +82,7 @@ ENTRIES = [
             entry(
                 f"harmonics.{name}.moments",
                 basis.moments,
+                fine_={("w", kind) for kind in ("a negative weight", "sum 2", "zeros")},  # linear
                 x=x,
                 w=jnp.full(len(x), 1 / len(x)),
                 clouds_=(("x", "w"),),

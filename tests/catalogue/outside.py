@@ -19,12 +19,11 @@ FLAT_X = X[:, :2] / jnp.linalg.norm(X[:, :2], axis=1)[:, None]
 LOOSE = {"label": None, "k": None, "labels": None, "order": None, "view": None, "area": None}
 
 
-def picture(name: str, kinds: dict, **arguments) -> Entry:
-    """An entry of viz: arrays unless said otherwise."""
+def picture(name: str, kinds: dict, gaps: str = "", **arguments) -> Entry:
+    """An entry of viz: arrays unless said otherwise; `gaps` are those in which NaN leaves a gap."""
+    fine = {("w", "sum 2")} | {(gap, kind) for gap in gaps for kind in ("NaN", "infinity")}
     arrays = dict.fromkeys(arguments, "array") | {"ax": "object"} | LOOSE | kinds
-    return entry(
-        f"viz.{name}", single_=None, fine_={("w", "sum 2")}, kinds_=arrays, ax=AX, **arguments
-    )
+    return entry(f"viz.{name}", single_=None, fine_=fine, kinds_=arrays, ax=AX, **arguments)
 
 
 VIZ = [
@@ -41,13 +40,14 @@ VIZ = [
         update=lambda frame: None,
         frames=2,
         fps=12.0,
+        fine_={("update", "a function of text")},
         single_=None,
         kinds_={"update": "function", "frames": "count", "fps": "positive"},
     ),
     picture("histogram_ridge", {"overlap": "positive"}, centres=LINE, counts=np.ones((2, 4))),
     picture("mollweide", {}, longitudes=LINE, latitudes=LINE, density=np.ones((4, 4))),
-    picture("overlay_curve", {}, x=LINE, y=LINE),
-    picture("phase_map", {}, x=LINE, y=LINE, z=np.ones((4, 4))),
+    picture("overlay_curve", {}, "xy", x=LINE, y=LINE),
+    picture("phase_map", {}, "z", x=LINE, y=LINE, z=np.ones((4, 4))),
     entry("viz.sphere_points", ax=FIGURE.add_subplot(projection="3d"), x=X, single_=None),
     entry(
         "viz.sphere_tracks",
@@ -66,6 +66,7 @@ IO = [
         "io.Store",
         folder=FOLDER / "another",
         identity=IDENTITY,
+        fine_={("folder", "text")},
         kinds_={"folder": "field", "identity": "field"},
         single_=None,
     ),

@@ -119,7 +119,7 @@ def test_film_shows_every_frame(ax, tmp_path, frames):
     assert seen[-len(wanted) :] == wanted and set(seen) == set(wanted)
     with Image.open(tmp_path / "film.gif") as gif:
         assert gif.n_frames == len(wanted) and gif.info["duration"] == 100
-    with pytest.raises(ValueError, match="pass frames >= 1"):
+    with pytest.raises(ValueError, match="pass frames=1"):
         viz.film(ax.figure, update, 0)
 
 
