@@ -40,7 +40,7 @@ class Claim:
                 f"expected a number and a finite tolerance >= 0 for the claim {self.name!r}, got "
                 f"{self.expected} and {self.tolerance}; state what theory says and why so closely."
             )
-        if not self.source:
+        if not isinstance(self.source, str) or not self.source:
             raise ValueError(f"expected a source for the claim {self.name!r}; say who proved it.")
         object.__setattr__(self, "passed", self._holds())
 
