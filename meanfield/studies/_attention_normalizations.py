@@ -15,6 +15,7 @@ from ..harmonics import Fourier
 from ..observables import entropy_knn
 from ..solve import simulate
 from ._base import Claim, Study
+from ._cells import grid
 from ._fields import check_that, some_of
 
 SOURCE = "arXiv 2312.10794: softmax, V = I clusters; arXiv 2110.11773: Sinkhorn, V = -I diffuses"
@@ -52,7 +53,7 @@ class AttentionNormalizations(Study):
     """Degree of the density."""
 
     def cells(self) -> list[dict[str, Any]]:
-        return [{"attention": a, "sign": s} for a in self.attentions for s in self.signs]
+        return grid(attention=self.attentions, sign=self.signs)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         attention = self._attention(cell["attention"], cell["sign"])

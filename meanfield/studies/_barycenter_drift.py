@@ -14,6 +14,7 @@ from ..measures import Uniform
 from ..solve import simulate
 from ..transport import SquaredGeodesic, disagreement
 from ._base import Claim, Study
+from ._cells import grid
 
 SOURCE = "u_i is -1/(2 w_i) times the Wasserstein gradient of the disagreement"
 
@@ -60,7 +61,7 @@ class BarycenterDrift(Study):
     """Regularization of the pull, in squared radians."""
 
     def cells(self) -> list[dict[str, Any]]:
-        return [{"gate": gate} for gate in self.gates]
+        return grid(gate=self.gates)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         flow = AttentionFlow(Sphere(3), Softmax(self.beta))

@@ -12,6 +12,7 @@ from ..attention import Softmax
 from ..measures import Uniform
 from ..observables import clusters
 from ._base import Claim
+from ._cells import grid
 from ._checkpoints import AbstractCheckpointStudy
 from ._fields import some_of
 from ._pairs import Z95
@@ -59,7 +60,7 @@ class Clustering(AbstractCheckpointStudy):
     """Tolerance of the adaptive integrator."""
 
     def cells(self) -> list[dict[str, Any]]:
-        return [{"d": d, "beta": beta} for d in self.dimensions for beta in self.betas]
+        return grid(d=self.dimensions, beta=self.betas)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         d, shape = cell["d"], (self.realizations, self.n, cell["d"])

@@ -15,6 +15,7 @@ from ..observables import hitting_time
 from ..schemes import TransformerLayers
 from ..solve import rollout, simulate
 from ._base import Claim, Study
+from ._cells import grid
 from ._fields import check_that, some_of
 
 PAPER = "Geshkovski, Letrouit, Polyanskiy, Rigollet, arXiv 2312.10794"
@@ -54,7 +55,7 @@ class ClusteringRates(Study):
     """Number of such clouds."""
 
     def cells(self) -> list[dict[str, Any]]:
-        return [{"beta": beta} for beta in self.betas]
+        return grid(beta=self.betas)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         beta = jnp.asarray(cell["beta"])

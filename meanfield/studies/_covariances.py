@@ -11,6 +11,7 @@ from ..attention import L2, Sinkhorn, Softmax
 from ..dynamics import GaussianFlow, Normal
 from ..solve import simulate
 from ._base import Claim, Study
+from ._cells import grid
 from ._fields import some_of
 
 SOURCE = "Castin, Ablin, Carrillo, Peyre, arXiv 2501.18322, and calculus for V = I"
@@ -51,7 +52,7 @@ class Covariances(Study):
     """Times that are kept."""
 
     def cells(self) -> list[dict]:
-        return [{"attention": a, "regime": r} for a in self.attentions for r in self.regimes]
+        return grid(attention=self.attentions, regime=self.regimes)
 
     def compute(self, cell: dict) -> xr.Dataset:
         query, key, value = (jnp.asarray(m) for m in REGIMES[cell["regime"]])

@@ -16,6 +16,7 @@ from ..harmonics import Fourier
 from ..landscape import growth_rates
 from ..solve import simulate
 from ._base import Claim, Study
+from ._cells import grid
 from ._fields import check_that, some_of
 
 T_END = {5.0: 0.5, 7.0: 0.08}
@@ -66,7 +67,7 @@ class DensityClusters(Study):
         check_that(self.degree >= 8, "degree >= 8", self.degree, "the start is rough up to 8")
 
     def cells(self) -> list[dict[str, Any]]:
-        return [{"beta": beta, "noise": nu} for beta in self.beta for nu in self.noises]
+        return grid(beta=self.beta, noise=self.noises)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         beta, noise = cell["beta"], cell["noise"]

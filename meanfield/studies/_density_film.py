@@ -14,6 +14,7 @@ from ..harmonics import AbstractBasis, Fourier, SphericalHarmonics
 from ..landscape import growth_rates
 from ..solve import simulate
 from ._base import Claim, Study
+from ._cells import grid
 from ._fields import check_that, some_of
 
 PAPER = "Geshkovski, Letrouit, Polyanskiy, Rigollet, arXiv 2312.10794"
@@ -53,7 +54,7 @@ class DensityFilm(Study):
     """Times, evenly spaced."""
 
     def cells(self) -> list[dict[str, Any]]:
-        return [{"d": d} for d in self.dimensions]
+        return grid(d=self.dimensions)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         d, attention = cell["d"], Softmax(self.beta)

@@ -15,7 +15,9 @@ from ..measures import VonMisesFisher
 from ..schemes import TransformerLayers
 from ..solve import rollout, simulate
 from ._base import Claim, Study
+from ._cells import grid
 from ._fields import some_of
+from ._fits import order_of
 
 SOURCE = "a layer is explicit Euler, split in two with an MLP: Hairer, Lubich, Wanner (2006), II.5"
 NORMALIZATIONS = {"Post": PostNorm(), "Pre": PreNorm(), "Peri": PeriNorm()}
@@ -54,7 +56,7 @@ class Depth(Study):
     """Time that the layers cover."""
 
     def cells(self) -> list[dict]:
-        return [{"normalization": a, "mlp": b} for a in self.normalizations for b in self.mlp]
+        return grid(normalization=self.normalizations, mlp=self.mlp)
 
     def compute(self, cell: dict) -> xr.Dataset:
         x0 = VonMisesFisher(jnp.eye(self.d)[0], 1.0).sample(jax.random.key(self.seed), self.n)
@@ -75,9 +77,9 @@ class Depth(Study):
     def assemble(self, parts: list[xr.Dataset]) -> xr.Dataset:
         whole = super().assemble(parts)
         step = (self.t_end / whole.layers).rename("step")
-        order, constant, error = _fit(np.log(step), np.log(whole.error))
-        percent = np.ceil(self.t_end / np.exp((np.log(0.01) - constant) / order))
-        return whole.assign(order=order, order_error=error, layers_for_percent=percent, step=step)
+        fit = order_of(step, whole.error, "layers")
+        percent = np.ceil(self.t_end / (0.01 / fit.constant) ** (1 / fit.order))
+        return whole.assign(fit.drop_vars("constant")).assign(layers_for_percent=percent, step=step)
 
     def tiny(self) -> "Depth":
         kept = {"normalizations": some_of(self.normalizations, ("Post", "Peri"))}
@@ -123,12 +125,3 @@ def _perceptron(
     a: Float[Array, "p d"], b: Float[Array, "d p"], x: Float[Array, " d"]
 ) -> Float[Array, " d"]:
     return b @ jnp.tanh(a @ x)
-
-
-def _fit(log_h: xr.DataArray, log_error: xr.DataArray) -> tuple[xr.DataArray, ...]:
-    """Slope, constant and standard error of the slope of a least-squares line."""
-    h = log_h - log_h.mean()
-    slope = (h * log_error).sum("layers") / (h**2).sum()
-    constant = log_error.mean("layers") - slope * log_h.mean()
-    left = ((log_error - slope * log_h - constant) ** 2).sum("layers") / (h.size - 2)
-    return slope, constant, (left / (h**2).sum()) ** 0.5

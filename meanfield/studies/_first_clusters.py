@@ -18,6 +18,7 @@ from ..landscape import fastest_mode, growth_rates
 from ..measures import Uniform
 from ..solve import simulate
 from ._base import Claim, Study
+from ._cells import grid
 from ._fields import some_of
 
 SOURCE = "k* = argmax k^2 I_k(beta)/beta: linearization about the uniform law"
@@ -54,7 +55,7 @@ class FirstClusters(Study):
     """Independent clouds."""
 
     def cells(self) -> list[dict[str, Any]]:
-        return [{"beta": beta} for beta in self.beta]
+        return grid(beta=self.beta)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         beta = cell["beta"]

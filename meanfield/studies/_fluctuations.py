@@ -17,6 +17,7 @@ from ..harmonics import AbstractBasis, Fourier
 from ..measures import Uniform
 from ..solve import GeodesicLM, simulate
 from ._base import Claim, Study
+from ._cells import grid
 from ._fields import check_that
 from ._growth_rates import multiplier
 
@@ -62,7 +63,7 @@ class Fluctuations(Study):
     """Length of a chain in units of the slowest relaxation time; five more are discarded."""
 
     def cells(self) -> list[dict[str, Any]]:
-        return [{"noise_over_critical": ratio} for ratio in self.noise_over_critical]
+        return grid(noise_over_critical=self.noise_over_critical)
 
     def check(self) -> None:
         least = min(self.noise_over_critical)

@@ -21,6 +21,7 @@ from ..schemes import EntropicJKO, QuantileJKO, ScharfetterGummel
 from ..solve import rollout, simulate
 from ..transport import HeatGrid, wasserstein_circle
 from ._base import Claim, Study
+from ._cells import grid
 from ._circle_quantiles import LEVELS, between, inverse, shares
 from ._fields import check_share, check_that, some_of
 
@@ -92,7 +93,7 @@ class FourWays(Study):
             check_share(time, 0.1, "times that are multiples of 0.1", "the first step is that long")
 
     def cells(self) -> list[dict[str, Any]]:
-        return [{"way": way, "level": level} for way in self.ways for level in self.levels]
+        return grid(way=self.ways, level=self.levels)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         way, level = cell["way"], cell["level"]

@@ -9,6 +9,7 @@ from ..energies import AbstractEnergy, Entropy, InternalEnergy, Pairwise, Potent
 from ..schemes import QuantileJKO
 from ..solve import rollout
 from ._base import Claim, Study
+from ._cells import grid
 from ._fields import some_of
 
 RESOLVED = 1e-9
@@ -44,7 +45,7 @@ class FreeEnergyRates(Study):
     """Steps taken."""
 
     def cells(self) -> list[dict]:
-        return [{"case": case} for case in self.cases]
+        return grid(case=self.cases)
 
     def compute(self, cell: dict) -> xr.Dataset:
         energy = _energy(cell["case"])

@@ -15,8 +15,9 @@ from ..measures import Gaussian
 from ..solve import simulate
 from ..transport import gaussian_wasserstein
 from ._base import Claim, Study
+from ._cells import grid
 from ._fields import check_that, some_of
-from ._heat_flows import slope_of
+from ._fits import order_of
 
 SOURCE = "Castin, Ablin, Carrillo, Peyre, arXiv 2501.18322; the central limit theorem"
 STEP = 0.1
@@ -50,7 +51,7 @@ class GaussianClosures(Study):
     """Final time."""
 
     def cells(self) -> list[dict]:
-        return [{"attention": a, "n": n} for a in self.attentions for n in self.sizes]
+        return grid(attention=self.attentions, n=self.sizes)
 
     def compute(self, cell: dict) -> xr.Dataset:
         attention, n = _attention(cell["attention"]), cell["n"]
@@ -73,7 +74,7 @@ class GaussianClosures(Study):
 
     def assemble(self, parts: list[xr.Dataset]) -> xr.Dataset:
         whole = super().assemble(parts)
-        return whole.assign(slope_of(whole.n, whole.distance, "n"))
+        return whole.assign(order_of(whole.n, whole.distance, "n"))
 
     def check(self) -> None:
         check_that(self.tokens >= 2 * max(self.sizes), "tokens for two clouds of each size",
@@ -87,9 +88,9 @@ class GaussianClosures(Study):
         made = []
         for name in self.attentions:
             one = dataset.sel(attention=name)
-            lever = np.log(one.n) - np.log(one.n).mean()
             # How much clouds vary is told by independent draws, and not by the clouds themselves.
-            error = float(np.sqrt((lever**2 * one.sampling_error**2).sum()) / (lever**2).sum())
+            by_draws = order_of(one.n, one.distance, "n", one.distance * one.sampling_error)
+            error = float(by_draws.order_error)
             last = one.isel(n=-1)
             made += [
                 *Claim.telling(

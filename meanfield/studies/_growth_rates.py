@@ -17,6 +17,7 @@ from ..harmonics import AbstractBasis, Fourier, Gegenbauer
 from ..landscape import growth_rates
 from ..solve import simulate
 from ._base import Claim, Study
+from ._cells import grid
 
 SOURCE = "Funk-Hecke and linearization: rate_k = k (k + d - 2) (s_k - noise)"
 HEADS = {
@@ -70,7 +71,7 @@ class GrowthRates(Study):
     """Tokens on the circle; more where beta needs them."""
 
     def cells(self) -> list[dict[str, Any]]:
-        return [{"attention": a, "d": d} for a in self.attentions for d in self.dimensions]
+        return grid(attention=self.attentions, d=self.dimensions)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         name, d = cell["attention"], cell["d"]

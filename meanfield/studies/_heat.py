@@ -15,6 +15,7 @@ from ..measures import HeatKernel, brownian_angle
 from ..schemes import ScharfetterGummel
 from ..solve import GeodesicEuler, rollout, simulate
 from ._base import Claim, Study
+from ._cells import grid
 from ._fields import check_that, some_of
 
 TABLES = 1e-7
@@ -61,7 +62,7 @@ class Heat(Study):
     """Particles."""
 
     def cells(self) -> list[dict]:
-        return [{"d": d} for d in self.dimensions]
+        return grid(d=self.dimensions)
 
     def compute(self, cell: dict) -> xr.Dataset:
         d = cell["d"]

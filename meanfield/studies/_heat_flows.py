@@ -11,10 +11,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import xarray as xr
 from jaxtyping import Array, Float
 from scipy.special import ndtr
-from scipy.stats import linregress, t
 
 from .._checks import check_choice
 from .._typing import Points, Scalar, Weights
@@ -106,19 +104,6 @@ def labels(law: Normals, n: int) -> tuple[np.ndarray, np.ndarray]:
     x = np.linspace((law.means - spread).min(), (law.means + spread).max(), n)
     mass = np.exp(np.asarray(jax.vmap(law.log_density)(jnp.asarray(x))))
     return x, mass / mass.sum()
-
-
-def slope_of(size: xr.DataArray, error: xr.DataArray, dim: str) -> xr.Dataset:
-    """The order p of error ~ size^p along a dimension by least squares, and its 95 % confidence interval.
-
-    `order`, `order_low`, `order_high`: Student's for what is left of the line, NaN for two points.
-    """
-    fit = xr.apply_ufunc(
-        lambda h, e: np.array(linregress(np.log(h), np.log(e))[::4][:2]),
-        size, error, input_core_dims=[[dim], [dim]], output_core_dims=[["part"]], vectorize=True,
-    )  # fmt: skip
-    order, reach = fit.isel(part=0), fit.isel(part=1) * t.ppf(0.975, size.size - 2)
-    return xr.Dataset({"order": order, "order_low": order - reach, "order_high": order + reach})
 
 
 def residual(attention: AbstractAttention, x: Points, w: Weights | None) -> Scalar:

@@ -14,6 +14,7 @@ from ..harmonics import SphericalHarmonics
 from ..measures import HeatKernel
 from ..solve import simulate
 from ._base import Claim, Study
+from ._cells import grid
 from ._fields import check_that, some_of
 from ._heat_flows import SOURCE
 
@@ -58,7 +59,7 @@ class HeatKernelClouds(Study):
     """Time of the heat flow that smooths the density on the sphere."""
 
     def cells(self) -> list[dict]:
-        return [{"d": d} for d in self.dimensions]
+        return grid(d=self.dimensions)
 
     def compute(self, cell: dict) -> xr.Dataset:
         d = cell["d"]

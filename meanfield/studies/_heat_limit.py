@@ -16,7 +16,9 @@ from ..measures import AbstractMeasure, HeatKernel, Mixture
 from ..solve import simulate
 from ..transport import bures
 from ._base import Claim, Study
+from ._cells import grid
 from ._fields import check_that, some_of
+from ._fits import order_of
 from ._heat_flows import (
     DIFFUSIVITY,
     MIXTURE,
@@ -26,7 +28,6 @@ from ._heat_flows import (
     heat_flow,
     labels,
     residual,
-    slope_of,
 )
 
 TOL = 1e-8
@@ -79,12 +80,7 @@ class HeatLimit(Study):
     """Degree of the harmonics on S^2; three times as much on the circle."""
 
     def cells(self) -> list[dict]:
-        return [
-            {"attention": a, "start": s, "eps": e}
-            for a in self.attentions
-            for s in self.starts
-            for e in self.epsilons
-        ]
+        return grid(attention=self.attentions, start=self.starts, eps=self.epsilons)
 
     def compute(self, cell: dict) -> xr.Dataset:
         start, name, eps = cell["start"], cell["attention"], jnp.asarray(cell["eps"])
@@ -99,7 +95,7 @@ class HeatLimit(Study):
 
     def assemble(self, parts: list[xr.Dataset]) -> xr.Dataset:
         whole = super().assemble(parts)
-        return whole.assign(slope_of(whole.eps, whole.error, "eps"))
+        return whole.assign(order_of(whole.eps, whole.error, "eps"))
 
     def check(self) -> None:
         check_that(self.n > 3, "n > 3", self.n, "pass n=240")

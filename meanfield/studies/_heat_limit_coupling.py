@@ -10,7 +10,9 @@ from .._typing import Scalar
 from ..geometry import Euclidean
 from ..solve import simulate
 from ._base import Claim, Study
+from ._cells import grid
 from ._fields import check_that, some_of
+from ._fits import order_of
 from ._heat_flows import (
     DIFFUSIVITY,
     NORMAL,
@@ -59,12 +61,7 @@ class HeatLimitCoupling(Study):
         return max((e for e in self.epsilons if e <= 0.2), default=min(self.epsilons))
 
     def cells(self) -> list[dict]:
-        return [
-            {"attention": a, "n": n, "eps": e}
-            for a in self.attentions
-            for n in self.sizes
-            for e in self.epsilons
-        ]
+        return grid(attention=self.attentions, n=self.sizes, eps=self.epsilons)
 
     def compute(self, cell: dict) -> xr.Dataset:
         name, n, eps = cell["attention"], cell["n"], jnp.asarray(cell["eps"])
@@ -99,8 +96,8 @@ class HeatLimitCoupling(Study):
         for name in self.attentions:
             one = dataset.sel(attention=name)
             steps = [(n, self._first() / 2**k) for k, n in enumerate(self.sizes)]
-            errors = [float(one.error.sel(n=n, eps=e)) for n, e in steps]
-            slope = np.polyfit(np.log(self.sizes), np.log(errors), 1)[0]
+            errors = xr.DataArray([float(one.error.sel(n=n, eps=e)) for n, e in steps], dims="n")
+            slope = order_of(xr.DataArray([*self.sizes], dims="n"), errors, "n").order
             made += [
                 # The bias falls like n^(-1/2), and what tails add to it a little faster or slower.
                 Claim.close(f"{name}: order in n at eps ~ n^(-1/2)", slope, -0.5, 0.12, SOURCE),

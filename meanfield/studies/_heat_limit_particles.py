@@ -15,14 +15,15 @@ from ..measures import Gaussian
 from ..solve import simulate
 from ..transport import gaussian_wasserstein
 from ._base import Claim, Study
+from ._cells import grid
 from ._fields import some_of
+from ._fits import order_of
 from ._heat_flows import (
     DIFFUSIVITY,
     gaussian_heat_flow,
     heat_attention,
     heat_flow,
     residual,
-    slope_of,
 )
 
 COVARIANCES = {"R": np.diag([0.5]), "R2": np.array([[0.6, 0.2], [0.2, 0.9]])}
@@ -59,12 +60,7 @@ class HeatLimitParticles(Study):
     """Final time."""
 
     def cells(self) -> list[dict]:
-        return [
-            {"attention": a, "start": s, "n": n}
-            for a in self.attentions
-            for s in self.starts
-            for n in self.sizes
-        ]
+        return grid(attention=self.attentions, start=self.starts, n=self.sizes)
 
     def compute(self, cell: dict) -> xr.Dataset:
         name, cov, eps = cell["attention"], COVARIANCES[cell["start"]], jnp.asarray(self.eps)
@@ -89,12 +85,7 @@ class HeatLimitParticles(Study):
 
     def assemble(self, parts: list[xr.Dataset]) -> xr.Dataset:
         whole = super().assemble(parts)
-        order = slope_of(whole.n, whole.distance, "n").order
-        # The slope's error follows from that of each distance: it is a sum with these weights.
-        lever = np.log(whole.n) - np.log(whole.n).mean()
-        error = np.sqrt((lever**2 * (whole.distance_error / whole.distance) ** 2).sum("n"))
-        reach = norm.ppf(0.975) * error / (lever**2).sum()
-        return whole.assign(order=order, order_low=order - reach, order_high=order + reach)
+        return whole.assign(order_of(whole.n, whole.distance, "n", whole.distance_error))
 
     def tiny(self) -> "HeatLimitParticles":
         kept = {

@@ -12,7 +12,9 @@ from ..dynamics import AbstractParticles
 from ..geometry import Euclidean
 from ..solve import simulate
 from ._base import Claim, Study
+from ._cells import grid
 from ._fields import check_share, check_that, some_of
+from ._fits import order_of
 from ._heat_flows import (
     DIFFUSIVITY,
     MIXTURE,
@@ -21,7 +23,6 @@ from ._heat_flows import (
     heat_flow,
     labels,
     residual,
-    slope_of,
 )
 
 STABLE = 1.25
@@ -68,7 +69,7 @@ class HeatLimitSteps(Study):
             )
 
     def cells(self) -> list[dict]:
-        return [{"attention": a, "eps": e} for a in self.attentions for e in self.epsilons]
+        return grid(attention=self.attentions, eps=self.epsilons)
 
     def compute(self, cell: dict) -> xr.Dataset:
         name, eps = cell["attention"], jnp.asarray(cell["eps"])
@@ -96,8 +97,8 @@ class HeatLimitSteps(Study):
     def assemble(self, parts: list[xr.Dataset]) -> xr.Dataset:
         whole = super().assemble(parts)
         gentle = whole.sel(ratio=whole.ratio[whole.ratio <= STABLE])
-        layer = slope_of(whole.eps, whole.to_heat.sel(ratio=1.0), "eps").order
-        fit = slope_of(gentle.ratio, gentle.error, "ratio")
+        layer = order_of(whole.eps, whole.to_heat.sel(ratio=1.0), "eps").order
+        fit = order_of(gentle.ratio, gentle.error, "ratio")
         return whole.assign(fit).assign(order_layer=layer)
 
     def tiny(self) -> "HeatLimitSteps":

@@ -9,6 +9,7 @@ from ..energies import Entropy, InternalEnergy, Line, Potential
 from ..schemes import QuantileJKO
 from ..solve import rollout
 from ._base import Claim, Study
+from ._cells import grid
 from ._fields import check_that
 
 EDGE = float(np.sqrt(12 * ((3 / 4) * np.sqrt(1 / 12)) ** (2 / 3)))
@@ -49,7 +50,7 @@ class JkoFlows(Study):
         check_that(self.n > 2, "n > 2", self.n, "densities stand at gaps: pass n=60")
 
     def cells(self) -> list[dict]:
-        return [{"flow": flow} for flow in ("normal", "porous medium")]
+        return grid(flow=("normal", "porous medium"))
 
     def compute(self, cell: dict) -> xr.Dataset:
         normal = cell["flow"] == "normal"

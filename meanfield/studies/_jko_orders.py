@@ -15,6 +15,7 @@ from ..schemes import EntropicJKO, ParticleJKO, QuantileJKO, SecondOrderJKO
 from ..solve import rollout, simulate
 from ..transport import Box
 from ._base import Claim, Study
+from ._cells import grid
 from ._fields import check_that, some_of
 
 ROUNDING = 1e-11
@@ -77,7 +78,7 @@ class JkoOrders(Study):
                    "pass (33, 99, 297)")  # fmt: skip
 
     def cells(self) -> list[dict]:
-        return [{"scheme": method} for method in self.methods]
+        return grid(scheme=self.methods)
 
     def compute(self, cell: dict) -> xr.Dataset:
         method = cell["scheme"]

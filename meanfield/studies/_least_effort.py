@@ -16,6 +16,7 @@ from ..landscape import least_effort
 from ..measures import Uniform
 from ..transport import SquaredGeodesic, disagreement
 from ._base import Claim, Study
+from ._cells import grid
 
 EPSILON = 0.1
 """Regularization of the disagreement, in squared radians."""
@@ -56,7 +57,7 @@ class LeastEffort(Study):
     """Steps of the optimizer."""
 
     def cells(self) -> list[dict[str, Any]]:
-        return [{"constant": strength} for strength in self.constants]
+        return grid(constant=self.constants)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         outcome = self._outcome()

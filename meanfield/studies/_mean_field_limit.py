@@ -16,7 +16,9 @@ from ..observables import second_moment
 from ..solve import simulate
 from ._attentions import attention_named
 from ._base import Claim, Study
+from ._cells import grid
 from ._fields import some_of
+from ._fits import order_of
 
 SOURCE = "Sznitman (1991), Topics in propagation of chaos, theorem 1.4: fluctuations of size n^-1/2"
 PAIRS = 2**22
@@ -66,7 +68,7 @@ class MeanFieldLimit(Study):
     """Final time; the distance is stored at its thirds too."""
 
     def cells(self) -> list[dict]:
-        return [{"attention": a, "d": d} for a in self.attentions for d in self.dimensions]
+        return grid(attention=self.attentions, d=self.dimensions)
 
     def compute(self, cell: dict) -> xr.Dataset:
         first, second = jax.random.split(self.key(cell))
@@ -89,8 +91,8 @@ class MeanFieldLimit(Study):
 
     def assemble(self, parts: list[xr.Dataset]) -> xr.Dataset:
         whole = super().assemble(parts)
-        slope, error = _slope(whole.distance, whole.distance_error)
-        return whole.assign(slope=slope, slope_error=error)
+        fit = order_of(whole.n, whole.distance, "n", whole.distance_error)
+        return whole.assign(slope=fit.order, slope_error=fit.order_error)
 
     def tiny(self) -> "MeanFieldLimit":
         return replace(
@@ -165,14 +167,6 @@ def _run(flow: AttentionFlow, law: VonMisesFisher, keys, number, ts, most: int):
 
 def _moments_of(w: Weights, x: Points) -> Float[Array, " p"]:
     return jnp.concatenate([w @ x, second_moment(x, w).ravel()])
-
-
-def _slope(distance: xr.DataArray, error: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
-    """Least-squares slope of log distance in log n; its error from that of each distance."""
-    log_n = np.log(distance.n)
-    lever = (log_n - log_n.mean()) / ((log_n - log_n.mean()) ** 2).sum()
-    slope = (lever * np.log(distance)).sum("n", skipna=False)
-    return slope, np.sqrt(((lever * error / distance) ** 2).sum("n", skipna=False))
 
 
 def _start(one: xr.Dataset) -> tuple[float, float, float]:

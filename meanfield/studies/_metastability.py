@@ -13,6 +13,7 @@ from ..dynamics import ArcLength, AttentionFlow, TwoCluster
 from ..geometry import Sphere
 from ..solve import Trajectory, simulate
 from ._base import Claim, Study
+from ._cells import grid
 from ._fields import check_that, some_of
 
 PAPER = "Geshkovski, Koubbi, Polyanskiy, Rigollet 2024, arXiv 2410.06833"
@@ -47,7 +48,7 @@ class Metastability(Study):
         check_that(min(self.beta) >= 5, "beta >= 5", min(self.beta), "blobs merge while far apart")
 
     def cells(self) -> list[dict[str, Any]]:
-        return [{"beta": beta} for beta in self.beta]
+        return grid(beta=self.beta)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         flow = AttentionFlow(Sphere(2), Softmax(cell["beta"]))

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 from .._typing import Key, Points
 from ..transport import Divergence, sinkhorn_divergence
 from ._base import Claim, Study
+from ._cells import grid
 
 SOURCE = "del Barrio, Gonzalez-Sanz, Loubes and Niles-Weed (2022), arXiv 2204.09105"
 PAIRS = 2**20
@@ -51,7 +52,7 @@ class Minibatch(Study):
     """Points of a cloud."""
 
     def cells(self) -> list[dict[str, Any]]:
-        return [{"d": d, "epsilon": e} for d in self.dimensions for e in self.epsilons]
+        return grid(d=self.dimensions, epsilon=self.epsilons)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         first, second, draws = jax.random.split(self.key(cell), 3)

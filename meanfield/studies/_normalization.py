@@ -20,6 +20,7 @@ from ..dynamics import (
 from ..geometry import Sphere
 from ..solve import simulate
 from ._base import Claim, Study
+from ._cells import grid
 from ._fields import some_of
 from ._random_transformer import gap
 
@@ -63,7 +64,7 @@ class Normalization(Study):
     """Time at which Mix turns from Post to Pre."""
 
     def cells(self) -> list[dict[str, Any]]:
-        return [{"normalization": name} for name in self.normalizations]
+        return grid(normalization=self.normalizations)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         name = cell["normalization"]

@@ -17,8 +17,10 @@ from ..measures import VonMisesFisher
 from ..solve import simulate
 from ._attentions import attention_named
 from ._base import Claim, Study
+from ._cells import grid
 from ._claim import TELLING
 from ._fields import some_of
+from ._fits import order_of
 
 SOURCE = "Sznitman (1991), Topics in propagation of chaos, theorem 1.4: fluctuations of size n^-1/2"
 PAIRS = 2**22
@@ -66,12 +68,7 @@ class ParticlesVsPde(Study):
     """Degree of the density's expansion."""
 
     def cells(self) -> list[dict[str, Any]]:
-        return [
-            {"attention": a, "d": d, "noise": nu}
-            for a in self.attentions
-            for d in self.dimensions
-            for nu in self.noises
-        ]
+        return grid(attention=self.attentions, d=self.dimensions, noise=self.noises)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         density, minimum = self._density(cell)
@@ -95,11 +92,8 @@ class ParticlesVsPde(Study):
 
     def assemble(self, parts: list[xr.Dataset]) -> xr.Dataset:
         whole = super().assemble(parts)
-        log_n = np.log(whole.n) - np.log(whole.n).mean()
-        lever = log_n / (log_n**2).sum()
-        slope = (lever * np.log(whole.distance)).sum("n", skipna=False)
-        error = np.sqrt(((lever * whole.distance_error / whole.distance) ** 2).sum("n"))
-        return whole.assign(slope=slope, slope_error=error)
+        fit = order_of(whole.n, whole.distance, "n", whole.distance_error)
+        return whole.assign(slope=fit.order, slope_error=fit.order_error)
 
     def tiny(self) -> "ParticlesVsPde":
         return replace(

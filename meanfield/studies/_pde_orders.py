@@ -14,6 +14,7 @@ from ..measures import HeatKernel, MoebiusOrbit
 from ..schemes import ScharfetterGummel
 from ..solve import rollout, simulate
 from ._base import Claim, Study
+from ._cells import grid
 from ._fields import check_that, some_of
 
 ROUNDING = 1e-12
@@ -64,7 +65,7 @@ class PdeOrders(Study):
 
     def cells(self) -> list[dict]:
         methods = ("galerkin", "step", "volumes", "lagged")
-        return [{"method": m, "d": d} for m in methods for d in self.dimensions]
+        return grid(method=methods, d=self.dimensions)
 
     def compute(self, cell: dict) -> xr.Dataset:
         method = {

@@ -12,6 +12,7 @@ from ..attention import Harmonic, Unnormalized
 from ..landscape import Branch, branch, crossing, tricritical_beta
 from ..measures import Uniform
 from ._base import Claim, Study
+from ._cells import grid
 from ._claim import TELLING
 from ._noise_sweeps import concentrated, sweep_density, sweep_tokens
 
@@ -61,7 +62,7 @@ class PhaseTransition(Study):
     """Step of the tokens, times nu_c."""
 
     def cells(self) -> list[dict[str, Any]]:
-        return [{"beta": beta} for beta in self.beta]
+        return grid(beta=self.beta)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         diagram = branch(Unnormalized(cell["beta"]), self.d, degree=self.degree)

@@ -17,6 +17,7 @@ from ..geometry import Sphere
 from ..landscape import fastest_mode, growth_rates
 from ..solve import simulate
 from ._base import Claim, Study
+from ._cells import grid
 from ._fields import check_that, some_of
 from ._first_clusters import modes
 
@@ -65,7 +66,7 @@ class PublishedClusters(Study):
                        "pass stride=1 for the published steps")  # fmt: skip
 
     def cells(self) -> list[dict[str, Any]]:
-        return [{"beta": beta} for beta in self.beta]
+        return grid(beta=self.beta)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         beta = cell["beta"]

@@ -13,6 +13,7 @@ from ..attention import Softmax
 from ..dynamics import PeriNorm, PostNorm, PreNorm
 from ..geometry import Sphere
 from ._base import Claim, Study
+from ._cells import grid
 from ._fields import check_that
 
 SOURCE = "independent Gaussian weights, d large"
@@ -54,7 +55,7 @@ class RandomTransformer(Study):
         check_that(1 < self.n <= self.d, "1 < n <= d", (self.n, self.d), "pass fewer tokens")
 
     def cells(self) -> list[dict[str, Any]]:
-        return [{"draw": draw} for draw in range(self.draws)]
+        return grid(draw=range(self.draws))
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         settings = jnp.asarray(self.alpha), jnp.asarray(self.tau)

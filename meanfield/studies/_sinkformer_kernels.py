@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from ..attention import Sinkhorn
 from ._base import Claim, Study
+from ._cells import grid
 
 SOURCE = "Sander, Ablin, Blondel, Peyre, arXiv 2110.11773, figure 1, and its published program"
 KINDS = ("K0", "K1", "published", "K_inf")
@@ -36,7 +37,7 @@ class SinkformerKernels(Study):
     """Error of the row and column sums of K_inf."""
 
     def cells(self) -> list[dict[str, Any]]:
-        return [{"start": start} for start in self.starts]
+        return grid(start=self.starts)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         queries, keys = _published_clouds(cell["start"])

@@ -17,6 +17,7 @@ from ..geometry import Euclidean
 from ..harmonics import AbstractBasis
 from ..solve import simulate
 from ._base import Claim, Study
+from ._cells import grid
 from ._fields import some_of
 
 PAPER = "Geshkovski, Koubbi, Polyanskiy, Rigollet 2024, arXiv 2410.06833"
@@ -73,7 +74,7 @@ class Staircase(Study):
     """Rescaled time at which to stop; all tokens have merged by .12237 if beta >= 500."""
 
     def cells(self) -> list[dict[str, Any]]:
-        return [{"beta": beta} for beta in self.beta]
+        return grid(beta=self.beta)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         steps = round(self.rescaled_time / self.lr)

@@ -17,6 +17,7 @@ from ..measures import Uniform
 from ..observables import clusters
 from ._attentions import attention_named
 from ._base import Claim
+from ._cells import grid
 from ._checkpoints import AbstractCheckpointStudy
 from ._fields import some_of
 
@@ -60,7 +61,7 @@ class Trajectories(AbstractCheckpointStudy):
     """Angle within which tokens are one cluster."""
 
     def cells(self) -> list[dict]:
-        return [{"attention": name} for name in self.attentions]
+        return grid(attention=self.attentions)
 
     def compute(self, cell: dict) -> xr.Dataset:
         attention = attention_named(cell["attention"], self.beta, self.d)

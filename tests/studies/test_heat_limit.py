@@ -10,6 +10,7 @@ from meanfield.attention import L2, Softmax
 from meanfield.dynamics import AttentionFlow
 from meanfield.geometry import Sphere
 from meanfield.studies import HeatLimitParticles
+from meanfield.studies._fits import order_of
 from meanfield.studies._heat_flows import (
     DIFFUSIVITY,
     MIXTURE,
@@ -17,7 +18,6 @@ from meanfield.studies._heat_flows import (
     heat_attention,
     heat_flow,
     labels,
-    slope_of,
 )
 from meanfield.studies._heat_limit_particles import _line_distance
 
@@ -27,7 +27,7 @@ def test_the_interval_of_a_slope_is_that_of_student():
     # sum h^2 = 2, so that the slope errs by sqrt(3) r; tan(.95 pi/2) is the quantile of Cauchy's law.
     r, h = 0.01, xr.DataArray([-1.0, 0.0, 1.0], dims="h")
     error = np.exp(2 * h + r * np.array([1.0, -2.0, 1.0]))
-    found = slope_of(np.exp(h), error, "h")
+    found = order_of(np.exp(h), error, "h")
     reach = np.tan(0.95 * np.pi / 2) * np.sqrt(3) * r
     np.testing.assert_allclose(found.order, 2, rtol=1e-12)
     np.testing.assert_allclose(found.order_high - found.order, reach, rtol=1e-6)
