@@ -1,8 +1,9 @@
 """meanfield: transformers as interacting particle systems.
 
   meanfield list                                      the studies there are
-  meanfield run STUDY [--field value ...] [--tiny]    run one and hold it against theory
-                      [--out DIR] [--seeds N] [--keep] [--fresh] [--distributed]
+  meanfield run STUDY [--field value ...] [--tiny]    run one and hold it against theory; STUDY may
+                      [--out DIR] [--seeds N]         be a file of yours, my_study.py
+                      [--keep] [--fresh] [--distributed]
   meanfield show DIR                                  what a run left in a folder
   meanfield doctor                                    whether this machine computes right numbers
   meanfield --version
@@ -79,7 +80,7 @@ def _dispatch(arguments: list[str]) -> int:
     # XLA greets each program that it reads from its cache with an error about itself
     # ("prefer-no-gather is not supported"); the level is read when jax is first imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from . import _commands
+    from . import _commands, _finding
 
     known = {
         "list": _commands.list_studies,
@@ -87,7 +88,7 @@ def _dispatch(arguments: list[str]) -> int:
         "show": _commands.show,
         "doctor": _commands.doctor,
     }
-    name = _commands.choose(arguments[0], known, "command", "meanfield --help")
+    name = _finding.choose(arguments[0], known, "command", "meanfield --help")
     return known[name](arguments[1:])
 
 

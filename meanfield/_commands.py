@@ -2,11 +2,9 @@
 
 import contextlib
 import dataclasses
-import difflib
 import inspect
 import re
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -20,15 +18,12 @@ from rich.table import Table
 from rich.text import Text
 
 from . import studies
+from ._finding import UsageError, announced, study_named
 from ._runtime import prepare, report
 from .io import Store
 from .studies import Study
 
 _T = TypeVar("_T")
-
-
-class UsageError(ValueError):
-    """A command that cannot be understood."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +71,8 @@ def list_studies(arguments: list[str]) -> int:
     table = Table("study", "what it is", box=None)
     for name, study in studies.available().items():
         table.add_row(name, first_line(study))
+    for name, point in announced("meanfield.studies").items():
+        table.add_row(name, f"of {point.value.partition(':')[0]}")
     _console().print(table)
     return 0
 
@@ -83,12 +80,12 @@ def list_studies(arguments: list[str]) -> int:
 def run(arguments: list[str]) -> int:
     """Runs a study, keeps its results and holds them against theory; 1 if a claim fails."""
     if not arguments or arguments[0] in ("-h", "--help"):
-        print("usage: meanfield run STUDY [--field value ...]; STUDY is one of:\n")
+        print(
+            "usage: meanfield run STUDY [--field value ...]; STUDY is a file my_study.py, or one of:\n"
+        )
         list_studies([])
         return 0 if arguments else 2
-    found = studies.available()
-    name = choose(arguments[0].replace("-", "_"), found, "study", "meanfield list")
-    study, options = _read_study(found[name], arguments[1:])
+    study, options = _read_study(study_named(arguments[0]), arguments[1:])
     prepare(options.float32, options.distributed)
     study = studies.repeat(study, options.seeds)
     try:
@@ -213,16 +210,6 @@ def _sentence(panel: str, program: str) -> str:
 def claims_of(study: Study, result: xr.Dataset) -> list[dict[str, Any]]:
     """The claims of a study, as they are stored."""
     return [dataclasses.asdict(claim) for claim in study.claims(result)]
-
-
-def choose(name: str, known: Iterable[str], what: str, where: str) -> str:
-    """`name` if it is known; else a UsageError that names the closest."""
-    known = [*known]
-    if name in known:
-        return name
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"perhaps you meant {near[0]}" if near else f"see {where}"
-    raise UsageError(f"expected a {what} that exists, got {name}; {hint}")
 
 
 def print_claims(claims: list[dict[str, Any]]) -> None:

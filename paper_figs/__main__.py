@@ -27,13 +27,13 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from meanfield._commands import (
-    choose,
     claims_of,
     first_line,
     name_other_code,
     parse,
     print_claims,
 )
+from meanfield._finding import announced, choose, load_announced, load_file
 from meanfield._runtime import prepare
 from meanfield.io import write_bytes, write_json
 from meanfield.studies import Study
@@ -87,10 +87,7 @@ def _main(arguments: Sequence[str]) -> int:
 
 def _select(options: Options) -> dict[str, ModuleType]:
     """The figures' modules by name."""
-    found = sorted(path.stem for path in HERE.glob("fig_*.py"))
-    asked = [n if n.startswith("fig_") else f"fig_{n}" for n in options.names] or found
-    names = [choose(name, found, "figure", "python -m paper_figs --list") for name in asked]
-    modules = {name: importlib.import_module(f"{__package__}.{name}") for name in names}
+    modules = dict(_module(name) for name in options.names) or _all()
     lack = [
         name for name, module in modules.items() if options.demo and not hasattr(module, "DEMO")
     ]
@@ -103,6 +100,34 @@ def _select(options: Options) -> dict[str, ModuleType]:
     if not kept:
         raise ValueError("expected a figure to draw, got none; see python -m paper_figs --list.")
     return kept
+
+
+def _all() -> dict[str, ModuleType]:
+    """The figures of this folder, by name."""
+    names = sorted(path.stem for path in HERE.glob("fig_*.py"))
+    return {name: importlib.import_module(f"{__package__}.{name}") for name in names}
+
+
+def _module(name: str) -> tuple[str, ModuleType]:
+    """A figure of this folder, of another package, or of a file, my_figure.py."""
+    if name.endswith(".py"):
+        return Path(name).stem, _drawable(load_file(Path(name)), name)
+    ours = {path.stem.removeprefix("fig_") for path in HERE.glob("fig_*.py")}
+    others = announced("meanfield.figures")
+    asked = name.removeprefix("fig_")
+    chosen = choose(asked, sorted({*ours, *others}), "figure", "python -m paper_figs --list")
+    if chosen in ours:
+        return f"fig_{chosen}", importlib.import_module(f"{__package__}.fig_{chosen}")
+    return chosen, _drawable(load_announced(others[chosen]), chosen)
+
+
+def _drawable(module: ModuleType, name: str) -> ModuleType:
+    if not (isinstance(getattr(module, "STUDIES", None), dict) and hasattr(module, "draw")):
+        raise ValueError(
+            f"expected a module with STUDIES and draw, got {name}, which lacks one; see the example in "
+            "paper_figs/__init__.py."
+        )
+    return module
 
 
 def _make(name: str, module: ModuleType, options: Options, claims: dict) -> bool:

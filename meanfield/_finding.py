@@ -1,0 +1,106 @@
+"""Finding what is named: in this package, in a file, or among another package's entry points."""
+
+import difflib
+import importlib.metadata
+import importlib.util
+import inspect
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from . import studies
+from .studies import Study
+
+
+class UsageError(ValueError):
+    """A command that cannot be understood."""
+
+
+def load_file(path: Path) -> ModuleType:
+    """The module of a Python file, which is run; ValueError if there is none, or it fails.
+
+    It is registered under the file's name, so that the digest of a study's code finds its source.
+    """
+    if not path.is_file():
+        raise ValueError(f"expected a file, got {path}, where there is none; check its path.")
+    name = path.stem
+    if not name.isidentifier() or name in sys.modules:
+        raise ValueError(
+            f"expected a file with a name of its own, got {path.name}, which Python cannot import "
+            "beside what is loaded; rename it."
+        )
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None  # it ends in .py
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise ValueError(
+            f"expected a file that Python can run, got {path}, which ends in "
+            f"{type(error).__name__}: {error}; run python {path} to see where."
+        ) from error
+    return module
+
+
+def announced(group: str) -> dict[str, Any]:
+    """What installed packages announce in a group of entry points, by name, not yet loaded.
+
+    A package writes into its pyproject.toml, say, [project.entry-points."meanfield.studies"] and
+    decay = "theirs.studies:Decay".
+    """
+    return {point.name: point for point in importlib.metadata.entry_points(group=group)}
+
+
+def load_announced(point: importlib.metadata.EntryPoint) -> Any:
+    """What an entry point names; ValueError, with the package, if it cannot be loaded."""
+    try:
+        return point.load()
+    except Exception as error:
+        raise ValueError(
+            f"expected {point.name} of an installed package to load, got {type(error).__name__}: "
+            f"{error}; mend or remove {point.value.partition(':')[0]}."
+        ) from error
+
+
+def choose(name: str, known: Iterable[str], what: str, where: str) -> str:
+    """`name` if it is known; else a UsageError that names the closest."""
+    known = [*known]
+    if name in known:
+        return name
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"perhaps you meant {near[0]}" if near else f"see {where}"
+    raise UsageError(f"expected a {what} that exists, got {name}; {hint}")
+
+
+def study_named(name: str) -> type[Study]:
+    """The study of this name, of this package or of another; or that of a file, my_study.py."""
+    if name.endswith(".py"):
+        return _study_of(load_file(Path(name)))
+    known, others = studies.available(), announced("meanfield.studies")
+    chosen = choose(name.replace("-", "_"), [*known, *others], "study", "meanfield list")
+    return known[chosen] if chosen in known else _checked(load_announced(others[chosen]), chosen)
+
+
+def _study_of(module: ModuleType) -> type[Study]:
+    """The one study that a module defines."""
+    own = [thing for thing in vars(module).values() if inspect.isclass(thing)]
+    own = [thing for thing in own if thing.__module__ == module.__name__]
+    found = [t for t in own if issubclass(t, Study) and not inspect.isabstract(t)]
+    if len(found) != 1:
+        raise UsageError(
+            f"expected one study in {module.__file__}, got {len(found)}; define one frozen dataclass "
+            "that extends meanfield.studies.Study"
+        )
+    return found[0]
+
+
+def _checked(thing: Any, name: str) -> type[Study]:
+    if not (inspect.isclass(thing) and issubclass(thing, Study)):
+        raise UsageError(
+            f"expected {name} to be a study, got {type(thing).__name__}; let its entry point name a "
+            "class that extends meanfield.studies.Study"
+        )
+    return thing
