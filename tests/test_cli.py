@@ -137,10 +137,10 @@ def test_bad_input_is_one_sentence(capsys, tmp_path):
         (("growth_rates", "--attentions", "foo"), "'noisy USA'], got 'foo'"),
         (("depth", "--normalizations", "nGPT"), "among ['Post', 'Pre', 'Peri']"),
         (("published_clusters", "--beta", 5, 6), "among [5.0, 7.0], got 6.0"),
-        (("clustering", "--realizations", 0), "pass realizations=1"),
-        (("mean_field_limit", "--sizes", 32, -1), "pass sizes=1"),
+        (("clustering", "--realizations", 0), "pass realizations=2"),
+        (("mean_field_limit", "--sizes", 32, 64, -1), "pass sizes=1"),
         (("phase_transition", "--n", -1), "pass n=0"),
-        (("staircase", "--lr", 0), "pass lr=1e-5"),
+        (("staircase", "--lr", 0), "pass lr=1e-05"),
     ],
 )
 def test_fields_that_a_study_cannot_have_are_one_sentence(capsys, tmp_path, arguments, remedy):

@@ -5,7 +5,6 @@ import xarray as xr
 
 from .._door import door
 from ._base import Study
-from ._cells import grid
 from ._claim import Claim
 
 _MOST_CELLS = 100_000  # one file each
@@ -19,7 +18,7 @@ class _Repeated(Study):
     seeds: int
 
     def cells(self) -> list[dict[str, Any]]:
-        return grid(seed=self._each(), cell=one.cells())
+        return [{"seed": one.seed, "cell": cell} for one in self._each() for cell in one.cells()]
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         return replace(self.study, seed=cell["seed"]).compute(cell["cell"])
