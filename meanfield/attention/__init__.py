@@ -1,7 +1,10 @@
 """The field that a weighted cloud causes at a point, and the engines that sum it."""
 
 from ._approximate import AbstractApproximate as AbstractApproximate
-from ._base import AbstractAttention as AbstractAttention
+from ._base import (
+    AbstractAttention as AbstractAttention,
+    AbstractDensityAttention as AbstractDensityAttention,
+)
 from ._blockwise import Blockwise as Blockwise
 from ._dense import Dense as Dense
 from ._doubly_stochastic import (
@@ -26,10 +29,12 @@ from ._masks import (
 )
 from ._multihead import MultiHead as MultiHead
 from ._nystrom import Nystrom as Nystrom
+from ._pairwise import AbstractPairwise as AbstractPairwise
 from ._problem import ExponentialSum as ExponentialSum
 from ._profiles import exponential as exponential
 from ._random_batch import RandomBatch as RandomBatch
 from ._random_features import RandomFeatures as RandomFeatures
+from ._relu import Relu as Relu
 from ._schedules import (
     AbstractSchedule as AbstractSchedule,
     Layers as Layers,

@@ -31,6 +31,10 @@ class AbstractAttention(AbstractChecked):
         are none. Where they do not, the field is NaN."""
         return None
 
+
+class AbstractDensityAttention(AbstractAttention):
+    """An attention that a density on the sphere, in harmonics, can feel too."""
+
     @abc.abstractmethod
     def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:
         """The tangent field that a density causes at the nodes of a basis, as `basis.node_gradient`.

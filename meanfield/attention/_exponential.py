@@ -7,13 +7,13 @@ from jaxtyping import Array, Float
 from .._checks import check_dimension, check_scalar, is_concrete
 from .._typing import Matrix, Points, Scalar
 from ._auto import chosen
-from ._base import AbstractAttention
+from ._base import AbstractAttention, AbstractDensityAttention
 from ._engine import AbstractEngine, Sums
 from ._masks import AbstractMask, as_mask
 from ._problem import ExponentialSum, check_matrix, check_query_and_key, exponential_sum
 
 
-class AbstractExponential(AbstractAttention):
+class AbstractExponential(AbstractDensityAttention):
     """What softmax and unnormalized attention share: logits, masks, matrices and an engine.
 
     Raises ValueError for matrices or masks that do not fit, and for densities where `isotropic_value` does.
@@ -76,14 +76,21 @@ class AbstractExponential(AbstractAttention):
 
 
 def check_isotropic(attention: AbstractAttention | None, d: int) -> None:
-    """ValueError if a head has a query, a key, a mask, or a value that is no multiple of the identity
-    of R^d: what no density in harmonics can feel. So it is if it changes with time."""
+    """ValueError if a head has no mean field, a query, a key, a mask, or a value that is no multiple of
+    the identity of R^d: what no density in harmonics can feel. So it is if it changes with time."""
     if not isinstance(attention, AbstractAttention | None):
         raise ValueError(
             f"expected one attention at all times for a density, got {type(attention).__name__}; "
             "simulate particles with AttentionFlow for a schedule."
         )
     d = check_dimension(d)
+    heads = jax.tree.leaves(attention, is_leaf=_is_head)
+    strange = [h for h in heads if _is_head(h) and not isinstance(h, AbstractDensityAttention)]
+    if strange:
+        raise ValueError(
+            f"expected an attention with a mean field for a density, got {type(strange[0]).__name__}, "
+            "which knows tokens only; simulate particles with AttentionFlow."
+        )
     leaves = jax.tree.leaves(attention, is_leaf=lambda a: isinstance(a, AbstractExponential))
     for head in leaves:
         if isinstance(head, AbstractExponential):
@@ -93,3 +100,8 @@ def check_isotropic(attention: AbstractAttention | None, d: int) -> None:
                     f"expected a value matrix of shape {[d, d]} for this basis, got "
                     f"{list(head.value.shape)}; use value=s * jax.numpy.eye({d})."
                 )
+
+
+def _is_head(part) -> bool:
+    """Whether it is an attention that holds no others."""
+    return isinstance(part, AbstractAttention) and not getattr(part, "heads", ())

@@ -9,7 +9,7 @@ from .._checks import check_scalar
 from .._typing import Matrix, Points, Scalar
 from ..harmonics import AbstractBasis
 from ._auto import chosen
-from ._base import AbstractAttention
+from ._base import AbstractDensityAttention
 from ._engine import AbstractEngine
 from ._gaussian import AffineField, check_moments, in_coordinates, logit_matrix, refuse_mask
 from ._masks import AbstractMask, as_mask
@@ -17,7 +17,7 @@ from ._problem import ExponentialSum, check_matrix, check_query_and_key, exponen
 from ._softmax import Softmax
 
 
-class L2(AbstractAttention):
+class L2(AbstractDensityAttention):
     """Self-attention by distance: an average of values, the near ones weighing most.
 
     field(x_i) = sum_j w_j e^{-beta |Q x_i - K x_j|^2 / 2} V x_j / sum_j w_j e^{-beta |Q x_i - K x_j|^2 / 2}

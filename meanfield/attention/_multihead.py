@@ -6,11 +6,11 @@ from .._checks import check_instances
 from .._hooks import all_of
 from .._typing import Points
 from ..harmonics import AbstractBasis
-from ._base import AbstractAttention
+from ._base import AbstractAttention, AbstractDensityAttention
 from ._gaussian import AffineField, GaussianAttention
 
 
-class MultiHead(AbstractAttention):
+class MultiHead(AbstractDensityAttention):
     """Several attentions at once: the sum of their fields.
 
     field(x) = sum_h field_h(x), where each head's `value` [d, d] holds the product of its value and

@@ -17,7 +17,7 @@ from ..transport import (
     solve,
 )
 from ._auto import chosen
-from ._base import AbstractAttention
+from ._base import AbstractDensityAttention
 from ._blockwise import Blockwise
 from ._dense import Dense
 from ._doubly_stochastic import tilted_density
@@ -37,7 +37,7 @@ Potentials = tuple[Float[Array, " n"], Float[Array, " m"]]
 """The potentials f and g of a plan."""
 
 
-class Sinkhorn(AbstractAttention):
+class Sinkhorn(AbstractDensityAttention):
     """Doubly stochastic attention (Sinkformer): softmax whose columns are normalized too.
 
         field(x_i) = sum_j A_ij V y_j,    A_ij = w_j e^{f_i + g_j} k(Q x_i, K y_j)

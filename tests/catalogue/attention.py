@@ -28,6 +28,7 @@ from meanfield.attention import (
     Nystrom,
     RandomBatch,
     RandomFeatures,
+    Relu,
     Sharded,
     Sinkhorn,
     Softmax,
@@ -58,6 +59,7 @@ ATTENTIONS = {
     "Softmax.nystrom": Softmax(2.0, engine=Nystrom(5, KEY)),
     "Unnormalized": Unnormalized(2.0),
     "L2": L2(2.0),
+    "Relu": Relu(),
     "Sinkhorn": SINKHORN,
     "MultiHead": MultiHead([Softmax(2.0), Softmax(1.0)]),
 }
@@ -67,6 +69,7 @@ ENTRIES = [
     entry("attention.Softmax", beta=2.0, engine=Dense(), kinds_=OF_MATRICES, **MATRICES),
     entry("attention.Unnormalized", beta=2.0, offset=0.5, kinds_=OF_MATRICES, **MATRICES),
     entry("attention.L2", beta=2.0, engine=Blockwise(2), kinds_=OF_MATRICES, **MATRICES),
+    entry("attention.Relu", value=MATRIX, kinds_=OF_MATRICES),
     entry(
         "attention.Sinkhorn", beta=2.0, tol=1e-6, max_iterations=200, kinds_=OF_MATRICES, **MATRICES
     ),
