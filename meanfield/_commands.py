@@ -21,7 +21,7 @@ from . import studies
 from ._finding import UsageError, announced, study_named
 from ._runtime import prepare, report
 from .io import Store
-from .studies import Study
+from .studies.machinery import Study
 
 _T = TypeVar("_T")
 

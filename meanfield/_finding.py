@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from . import studies
-from .studies import Study
+from .studies.machinery import Study
 
 
 class UsageError(ValueError):

@@ -26,13 +26,7 @@ import tyro
 import xarray as xr
 from matplotlib.figure import Figure
 
-from meanfield._commands import (
-    claims_of,
-    first_line,
-    name_other_code,
-    parse,
-    print_claims,
-)
+from meanfield._commands import claims_of, first_line, name_other_code, parse, print_claims
 from meanfield._finding import announced, choose, load_announced, load_file
 from meanfield._runtime import prepare
 from meanfield.io import write_bytes, write_json

@@ -35,7 +35,7 @@ from meanfield.measures import (
 )
 from meanfield.schemes import TransformerLayers
 from meanfield.solve import GeodesicEuler
-from meanfield.studies._attentions import attention_named
+from meanfield.studies.machinery._attentions import attention_named
 
 SPHERE = Sphere(3)
 X = jnp.eye(3)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from meanfield.studies._share import compute_share
+from meanfield.studies.machinery._share import compute_share
 
 
 def test_two_processes_share_a_study_and_a_cloud(tmp_path):

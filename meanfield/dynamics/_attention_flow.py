@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float
 from .._checks import check_finite, guard
 from .._hooks import times_of
 from .._typing import Points, Scalar, Weights
-from ..attention import AbstractAttention, AbstractSchedule, attention_at
+from ..attention.kernels import AbstractAttention, AbstractSchedule, attention_at
 from ..geometry import AbstractGeometry, Sphere
 from ._base import AbstractParticles, State, as_noise, as_weights, check_cloud, replace_weights
 from ._fields import for_each_token

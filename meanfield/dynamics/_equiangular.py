@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from .._checks import check_integer, check_scalar, guard
 from .._typing import Scalar
-from ..attention import AbstractExponential, Softmax, Unnormalized
+from ..attention.kernels import AbstractExponential, Softmax, Unnormalized
 from ._base import AbstractReduction
 from ._quadrature import integrate
 

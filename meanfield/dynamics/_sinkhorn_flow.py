@@ -6,9 +6,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from .._checks import check_finite
 from .._typing import Points, Scalar, Weights
-from ..attention import Sinkhorn
+from ..attention.kernels import Sinkhorn
 from ..geometry import AbstractGeometry
-from ..transport import Solution
+from ..transport.sinkhorn import Solution
 from ._base import AbstractDynamics, as_weights, check_cloud
 
 PULL = 1.0

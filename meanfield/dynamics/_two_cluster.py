@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from .._checks import check_scalar, check_weights, guard
 from .._typing import Scalar, Weights
-from ..attention import AbstractExponential, Unnormalized
+from ..attention.kernels import AbstractExponential, Unnormalized
 from ._base import AbstractReduction
 from ._equiangular import check_plain
 from ._quadrature import integrate

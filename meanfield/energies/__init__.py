@@ -1,10 +1,6 @@
 """Functionals of a measure, and the gradients that they have in Wasserstein space."""
 
-from ._base import (
-    AbstractEnergy as AbstractEnergy,
-    Scaled as Scaled,
-    Sum as Sum,
-)
+from ._base import AbstractEnergy as AbstractEnergy, Scaled as Scaled, Sum as Sum
 from ._entropy import (
     Entropy as Entropy,
     fisher_information as fisher_information,

@@ -1,7 +1,7 @@
 from typing import Any
 
 from .._checks import shown
-from ..attention import AbstractAttention
+from ..attention.kernels import AbstractAttention
 
 
 def check_function(function: Any, name: str, example: str) -> None:

@@ -4,7 +4,8 @@ from jaxtyping import Array, Float
 
 from .._checks import check_scalar, guard
 from .._typing import Points, Scalar, Weights
-from ..attention import AbstractEngine, Unnormalized, exponential
+from ..attention.engines import AbstractEngine, exponential
+from ..attention.kernels import Unnormalized
 from ..harmonics import AbstractBasis
 from ._base import AbstractEnergy
 

@@ -7,9 +7,11 @@ from jaxtyping import Array, Float
 from .._checks import check_integer, check_scalar
 from .._door import door
 from .._typing import Points, Scalar, Weights
-from ..attention import AbstractEngine, Sinkhorn, doubly_stochastic_potential
+from ..attention.closures import doubly_stochastic_potential
+from ..attention.engines import AbstractEngine
+from ..attention.kernels import Sinkhorn
 from ..harmonics import AbstractBasis
-from ..transport import DotProduct, SquaredEuclidean
+from ..transport.costs import DotProduct, SquaredEuclidean
 from ._base import AbstractEnergy
 from ._interaction import Interaction
 

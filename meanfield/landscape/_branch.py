@@ -5,7 +5,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from .._checks import check_integer, check_nonnegative
 from .._typing import Scalar
-from ..attention import AbstractAttention
+from ..attention.kernels import AbstractAttention
 from ..harmonics import Gegenbauer
 from ._curve import Curve, Point
 from ._free_energy import excess_free_energy, least_density, sums_over_pairs

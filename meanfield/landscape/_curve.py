@@ -7,7 +7,7 @@ import optimistix as optx
 from jaxtyping import Array, Bool, Float
 
 from .._typing import Scalar
-from ..attention import AbstractAttention
+from ..attention.kernels import AbstractAttention
 from ..dynamics import FokkerPlanck
 from ..harmonics import Gegenbauer
 

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from .._typing import Scalar
-from ..attention import AbstractAttention
+from ..attention.kernels import AbstractAttention
 from ..harmonics import Gegenbauer
 
 

@@ -6,7 +6,7 @@ from jaxtyping import Array, Float, Int
 from .._checks import check_dimension, check_integer, check_nonnegative, guard, tolerance
 from .._door import door
 from .._typing import Scalar
-from ..attention import AbstractAttention, check_isotropic
+from ..attention.kernels import AbstractAttention, check_isotropic
 from ..dynamics import FokkerPlanck
 from ..harmonics import Gegenbauer
 

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from .._checks import guard
 from .._door import AbstractChecked
 from .._typing import Scalar
-from ..transport import (
+from ..transport.densities import (
     AbstractDomain,
     Accuracy,
     Effort,

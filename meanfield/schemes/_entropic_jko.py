@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from .._checks import LARGEST, check_integer, check_scalar, guard, shown
 from .._typing import Points, Scalar
 from ..energies import AbstractEnergy, split_entropy
-from ..transport import AbstractDomain, Accuracy
+from ..transport.densities import AbstractDomain, Accuracy
 from ._base import AbstractScheme
 from ._density import check_density
 from ._entropic_bias import AbstractBias, Debiased, Movement

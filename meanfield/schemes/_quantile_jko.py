@@ -6,14 +6,7 @@ from jaxtyping import Array
 from .._checks import check_scalar, guard
 from .._door import door
 from .._typing import Scalar
-from ..energies import (
-    AbstractEnergy,
-    AbstractQuantiles,
-    Entropy,
-    InternalEnergy,
-    Line,
-    terms,
-)
+from ..energies import AbstractEnergy, AbstractQuantiles, Entropy, InternalEnergy, Line, terms
 from ._base import AbstractScheme
 from ._movement import Row, move
 

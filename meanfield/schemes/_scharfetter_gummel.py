@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from .._checks import check_integer, check_scalar, guard
 from .._typing import Scalar
-from ..attention import AbstractAttention, check_isotropic
+from ..attention.kernels import AbstractAttention, check_isotropic
 from ..energies import Potential
 from ..harmonics import AbstractBasis, Fourier, Gegenbauer
 from ._base import AbstractScheme

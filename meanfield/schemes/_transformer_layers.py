@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from .._checks import check_dimension, check_points, check_scalar, guard
 from .._hooks import all_of
 from .._typing import Points, Scalar
-from ..attention import AbstractAttention
+from ..attention.kernels import AbstractAttention
 from ._base import AbstractScheme
 
 

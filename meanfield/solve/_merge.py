@@ -13,7 +13,8 @@ import numpy as np
 
 from .._checks import check_scalar, is_concrete
 from .._typing import Scalar
-from ..attention import AbstractMask, AbstractSchedule
+from ..attention.kernels import AbstractSchedule
+from ..attention.masks import AbstractMask
 from ..dynamics import AbstractDynamics, AbstractParticles
 from ._cloud import Cloud, rows, with_rows
 from ._methods import reuses_stage, stages

@@ -1,46 +1,55 @@
-"""Named experiments that yield arrays and claims; one file a study (see `_base.py`)."""
+"""Named experiments that yield arrays and claims; one file a study (see `machinery/_study.py`)."""
 
-from ._attention_normalizations import AttentionNormalizations as AttentionNormalizations
-from ._barycenter_drift import BarycenterDrift as BarycenterDrift
-from ._base import Study as Study, available as available
-from ._claim import Claim as Claim
-from ._clustering import Clustering as Clustering
-from ._clustering_rates import ClusteringRates as ClusteringRates
-from ._consensus_threshold import ConsensusThreshold as ConsensusThreshold
-from ._covariances import Covariances as Covariances
-from ._density_clusters import DensityClusters as DensityClusters
-from ._density_film import DensityFilm as DensityFilm
-from ._depth import Depth as Depth
-from ._first_clusters import FirstClusters as FirstClusters
-from ._fluctuations import Fluctuations as Fluctuations
-from ._four_ways import FourWays as FourWays
-from ._free_energy_rates import FreeEnergyRates as FreeEnergyRates
-from ._gaussian_closures import GaussianClosures as GaussianClosures
-from ._growth_rates import GrowthRates as GrowthRates
-from ._heat import Heat as Heat
-from ._heat_kernel_clouds import HeatKernelClouds as HeatKernelClouds
-from ._heat_limit import HeatLimit as HeatLimit
-from ._heat_limit_coupling import HeatLimitCoupling as HeatLimitCoupling
-from ._heat_limit_particles import HeatLimitParticles as HeatLimitParticles
-from ._heat_limit_steps import HeatLimitSteps as HeatLimitSteps
-from ._jko_flows import JkoFlows as JkoFlows
-from ._jko_orders import JkoOrders as JkoOrders
-from ._least_effort import LeastEffort as LeastEffort
-from ._mean_field_limit import MeanFieldLimit as MeanFieldLimit
-from ._metastability import Metastability as Metastability
-from ._minibatch import Minibatch as Minibatch
-from ._nested_ellipses import NestedEllipses as NestedEllipses
-from ._normalization import Normalization as Normalization
-from ._particles_vs_pde import ParticlesVsPde as ParticlesVsPde
-from ._pde_orders import PdeOrders as PdeOrders
-from ._phase_diagram import PhaseDiagram as PhaseDiagram
-from ._phase_transition import PhaseTransition as PhaseTransition
-from ._published_clusters import PublishedClusters as PublishedClusters
-from ._random_matrices import RandomMatrices as RandomMatrices
-from ._random_transformer import RandomTransformer as RandomTransformer
-from ._repeat import repeat as repeat
-from ._sinkformer_kernels import SinkformerKernels as SinkformerKernels
-from ._slow_merging import SlowMerging as SlowMerging
-from ._sphere_barycenters import SphereBarycenters as SphereBarycenters
-from ._staircase import Staircase as Staircase
-from ._trajectories import Trajectories as Trajectories
+from .clustering import (
+    Clustering as Clustering,
+    ClusteringRates as ClusteringRates,
+    PhaseDiagram as PhaseDiagram,
+    RandomMatrices as RandomMatrices,
+    Trajectories as Trajectories,
+)
+from .consensus import (
+    BarycenterDrift as BarycenterDrift,
+    ConsensusThreshold as ConsensusThreshold,
+    LeastEffort as LeastEffort,
+    Minibatch as Minibatch,
+    NestedEllipses as NestedEllipses,
+    SphereBarycenters as SphereBarycenters,
+)
+from .depth import (
+    AttentionNormalizations as AttentionNormalizations,
+    Depth as Depth,
+    Normalization as Normalization,
+    RandomTransformer as RandomTransformer,
+    SinkformerKernels as SinkformerKernels,
+)
+from .gaussians import Covariances as Covariances, GaussianClosures as GaussianClosures
+from .heat import (
+    Heat as Heat,
+    HeatKernelClouds as HeatKernelClouds,
+    HeatLimit as HeatLimit,
+    HeatLimitCoupling as HeatLimitCoupling,
+    HeatLimitParticles as HeatLimitParticles,
+    HeatLimitSteps as HeatLimitSteps,
+)
+from .limits import (
+    DensityClusters as DensityClusters,
+    FirstClusters as FirstClusters,
+    Fluctuations as Fluctuations,
+    GrowthRates as GrowthRates,
+    MeanFieldLimit as MeanFieldLimit,
+    ParticlesVsPde as ParticlesVsPde,
+    PublishedClusters as PublishedClusters,
+)
+from .machinery import Claim as Claim, Study as Study, available as available, repeat as repeat
+from .metastability import (
+    Metastability as Metastability,
+    SlowMerging as SlowMerging,
+    Staircase as Staircase,
+)
+from .movements import JkoFlows as JkoFlows, JkoOrders as JkoOrders
+from .transitions import (
+    DensityFilm as DensityFilm,
+    FreeEnergyRates as FreeEnergyRates,
+    PhaseTransition as PhaseTransition,
+)
+from .verification import FourWays as FourWays, PdeOrders as PdeOrders

@@ -1,53 +1,53 @@
 """Optimal transport between clouds and between densities; all Sinkhorn iterations are ott's."""
 
-from ._barycenter import Barycenter as Barycenter, barycenter as barycenter
-from ._bures import bures as bures, gaussian_wasserstein as gaussian_wasserstein
-from ._circle import wasserstein_circle as wasserstein_circle
-from ._consensus import (
+from .barycenters import (
+    Barycenter as Barycenter,
+    FixedSupportBarycenter as FixedSupportBarycenter,
+    GaussianBarycenter as GaussianBarycenter,
+    QuantileBarycenter as QuantileBarycenter,
+    barycenter as barycenter,
     barycenter_displacement as barycenter_displacement,
     consensus_displacement as consensus_displacement,
     disagreement as disagreement,
+    fixed_support_barycenter as fixed_support_barycenter,
+    gaussian_barycenter as gaussian_barycenter,
+    quantile_barycenter as quantile_barycenter,
 )
-from ._costs import SquaredEuclidean as SquaredEuclidean, SquaredGeodesic as SquaredGeodesic
-from ._coupling import Coupling as Coupling
-from ._displacement import (
-    displacement as displacement,
-    plan_displacement as plan_displacement,
+from .costs import (
+    Coupling as Coupling,
+    DotProduct as DotProduct,
+    SquaredEuclidean as SquaredEuclidean,
+    SquaredGeodesic as SquaredGeodesic,
+    cost_of as cost_of,
+    point_geometry as point_geometry,
+    symmetric_root as symmetric_root,
 )
-from ._divergence import Divergence as Divergence, sinkhorn_divergence as sinkhorn_divergence
-from ._domains import (
+from .densities import (
     AbstractDomain as AbstractDomain,
+    Accuracy as Accuracy,
     Box as Box,
+    Effort as Effort,
     GeodesicGrid as GeodesicGrid,
     HeatGrid as HeatGrid,
-)
-from ._dot_product import DotProduct as DotProduct
-from ._entropic import Entropic as Entropic
-from ._exact import Exact as Exact
-from ._fixed_support import (
-    FixedSupportBarycenter as FixedSupportBarycenter,
-    fixed_support_barycenter as fixed_support_barycenter,
-)
-from ._gaussian_barycenter import (
-    GaussianBarycenter as GaussianBarycenter,
-    gaussian_barycenter as gaussian_barycenter,
-)
-from ._geometry import point_geometry as point_geometry
-from ._line import wasserstein_line as wasserstein_line
-from ._matrix_root import symmetric_root as symmetric_root
-from ._proximal import (
-    Accuracy as Accuracy,
-    Effort as Effort,
     filled as filled,
     proximal_step as proximal_step,
     self_potential as self_potential,
 )
-from ._quantile_barycenter import (
-    QuantileBarycenter as QuantileBarycenter,
-    quantile_barycenter as quantile_barycenter,
+from .distances import (
+    AbstractMethod as AbstractMethod,
+    Divergence as Divergence,
+    Entropic as Entropic,
+    Exact as Exact,
+    Transport as Transport,
+    displacement as displacement,
+    plan_displacement as plan_displacement,
+    sinkhorn_divergence as sinkhorn_divergence,
+    wasserstein as wasserstein,
 )
-from ._sinkhorn import solve as solve
-from ._solution import Solution as Solution
-from ._spaces import cost_of as cost_of
-from ._transport import AbstractMethod as AbstractMethod, Transport as Transport
-from ._wasserstein import wasserstein as wasserstein
+from .exact import (
+    bures as bures,
+    gaussian_wasserstein as gaussian_wasserstein,
+    wasserstein_circle as wasserstein_circle,
+    wasserstein_line as wasserstein_line,
+)
+from .sinkhorn import Solution as Solution, solve as solve

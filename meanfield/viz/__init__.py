@@ -12,11 +12,7 @@ from ._circle import (
 )
 from ._convergence import Fit as Fit, convergence as convergence
 from ._film import film as film
-from ._lines import (
-    band as band,
-    histogram_ridge as histogram_ridge,
-    staircase as staircase,
-)
+from ._lines import band as band, histogram_ridge as histogram_ridge, staircase as staircase
 from ._maps import overlay_curve as overlay_curve, phase_map as phase_map
 from ._mollweide import mollweide as mollweide
 from ._sphere import sphere_points as sphere_points, sphere_tracks as sphere_tracks

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from meanfield.attention import Blockwise, Dense, Softmax, Unnormalized, alibi, causal
-from meanfield.attention._blockwise import underflow_limit
+from meanfield.attention.engines._blockwise import underflow_limit
 from meanfield.geometry import Sphere
 
 RNG = np.random.default_rng(0)

@@ -7,7 +7,7 @@ import pytest
 
 import meanfield as mf
 from meanfield.attention import L2, Layers, MultiHead, Softmax, Unnormalized, causal
-from meanfield.attention._gaussian import doubly_stochastic_gain
+from meanfield.attention.closures._gaussian import doubly_stochastic_gain
 from meanfield.dynamics import AttentionFlow, GaussianFlow
 from meanfield.geometry import Euclidean
 from meanfield.solve import SolveError

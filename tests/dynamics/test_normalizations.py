@@ -5,15 +5,7 @@ import numpy as np
 import pytest
 
 from meanfield.attention import Softmax
-from meanfield.dynamics import (
-    NGPT,
-    AttentionFlow,
-    MixNorm,
-    PeriNorm,
-    PostNorm,
-    PreNorm,
-    SqrtNorm,
-)
+from meanfield.dynamics import NGPT, AttentionFlow, MixNorm, PeriNorm, PostNorm, PreNorm, SqrtNorm
 from meanfield.geometry import Sphere
 
 N, BETA, R0 = 32, 1.0, 2.0

@@ -11,7 +11,7 @@ from refusals import check_refused, each_of
 import meanfield.studies as S
 from meanfield.io import digest
 from meanfield.studies import Claim, Study, available
-from meanfield.studies._claim import TELLING
+from meanfield.studies.machinery._claim import TELLING
 
 STUDIES = available()
 

@@ -2,7 +2,7 @@ import numpy as np
 
 from meanfield.harmonics import Fourier
 from meanfield.studies import DensityClusters
-from meanfield.studies._density_clusters import _low, _low_of
+from meanfield.studies.limits._density_clusters import _low, _low_of
 
 
 def test_tokens_at_quantiles_have_the_moments_of_the_density():

@@ -4,7 +4,7 @@ import pytest
 import xarray as xr
 
 from meanfield.studies import FirstClusters
-from meanfield.studies._first_clusters import _rate, modes
+from meanfield.studies.limits._first_clusters import _rate, modes
 
 
 def test_modes_are_means_of_waves():

@@ -4,7 +4,7 @@ from scipy.special import eval_gegenbauer, roots_gegenbauer
 
 from meanfield.landscape import growth_rates
 from meanfield.studies import GrowthRates
-from meanfield.studies._growth_rates import multiplier
+from meanfield.studies.limits._growth_rates import multiplier
 
 
 @pytest.mark.parametrize("d", [3, 8])

@@ -10,8 +10,7 @@ from meanfield.attention import L2, Softmax
 from meanfield.dynamics import AttentionFlow
 from meanfield.geometry import Sphere
 from meanfield.studies import HeatLimitParticles
-from meanfield.studies._fits import order_of
-from meanfield.studies._heat_flows import (
+from meanfield.studies.heat._heat_flows import (
     DIFFUSIVITY,
     MIXTURE,
     NORMAL,
@@ -19,7 +18,8 @@ from meanfield.studies._heat_flows import (
     heat_flow,
     labels,
 )
-from meanfield.studies._heat_limit_particles import _line_distance
+from meanfield.studies.heat._heat_limit_particles import _line_distance
+from meanfield.studies.machinery._fits import order_of
 
 
 def test_the_interval_of_a_slope_is_that_of_student():

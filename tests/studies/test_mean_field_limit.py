@@ -4,7 +4,7 @@ import pytest
 import xarray as xr
 
 from meanfield.studies import MeanFieldLimit
-from meanfield.studies._attentions import attention_named
+from meanfield.studies.machinery._attentions import attention_named
 
 
 @pytest.mark.parametrize("d", [2, 3, 16])

@@ -6,8 +6,8 @@ from scipy.special import ive
 
 from meanfield.energies import Interaction
 from meanfield.harmonics import Fourier
-from meanfield.studies._metastability import _blobs
-from meanfield.studies._staircase import AngularEnergy, _published, limit_length
+from meanfield.studies.metastability._metastability import _blobs
+from meanfield.studies.metastability._staircase import AngularEnergy, _published, limit_length
 
 
 def test_the_energy_in_angles_is_that_of_the_tokens():

@@ -8,7 +8,7 @@ from meanfield.attention import Softmax
 from meanfield.dynamics import AttentionFlow
 from meanfield.geometry import Sphere
 from meanfield.studies import Normalization, RandomTransformer
-from meanfield.studies._random_transformer import first_similarity, gap
+from meanfield.studies.depth._random_transformer import first_similarity, gap
 
 STUDY = Normalization(n=4, beta=1.5, alpha=0.7)
 

@@ -10,7 +10,6 @@ from toys import Powers
 from meanfield import studies
 from meanfield._cli import main
 from meanfield.io import _provenance, digest, identity_of, work_key
-from meanfield.studies import _base
 
 
 @pytest.fixture

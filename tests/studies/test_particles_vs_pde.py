@@ -5,7 +5,7 @@ import xarray as xr
 
 from meanfield.harmonics import Gegenbauer
 from meanfield.studies import ParticlesVsPde
-from meanfield.studies._particles_vs_pde import _moments
+from meanfield.studies.limits._particles_vs_pde import _moments
 
 
 @pytest.mark.parametrize("d", [2, 3, 16])

@@ -10,8 +10,8 @@ from meanfield.measures import Uniform
 from meanfield.schemes import TransformerLayers
 from meanfield.solve import rollout
 from meanfield.studies import PhaseDiagram
-from meanfield.studies._pairs import disjoint_products, wilson, within_span
-from meanfield.studies._random_matrices import matrices
+from meanfield.studies.clustering._random_matrices import matrices
+from meanfield.studies.machinery._clouds import disjoint_products, wilson, within_span
 
 
 def test_tokens_within_their_span_move_as_they_do_in_full_space(getkey):

@@ -3,8 +3,8 @@ import pytest
 import xarray as xr
 
 from meanfield.harmonics import Gegenbauer
-from meanfield.studies._noise_sweeps import concentrated
-from meanfield.studies._phase_transition import _sweep_claims
+from meanfield.studies.transitions._noise_sweeps import concentrated
+from meanfield.studies.transitions._phase_transition import _sweep_claims
 
 
 @pytest.mark.parametrize("d", [2, 8])

@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from meanfield.attention import Unnormalized
-from meanfield.studies._published_clusters import (
+from meanfield.studies.limits._published_clusters import (
     BINS,
     _counts_of,
     _on_circle,

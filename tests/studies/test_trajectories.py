@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 
 from meanfield.studies import Trajectories
-from meanfield.studies._attentions import attention_named
+from meanfield.studies.machinery._attentions import attention_named
 
 
 def test_small_beta_makes_one_cluster():

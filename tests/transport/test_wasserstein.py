@@ -8,7 +8,7 @@ import pytest
 from meanfield.geometry import Sphere
 from meanfield.measures import VonMisesFisher
 from meanfield.transport import Entropic, Exact, SquaredEuclidean, SquaredGeodesic, wasserstein
-from meanfield.transport._wasserstein import _method
+from meanfield.transport.distances._wasserstein import _method
 
 N, COST, SPHERE = 48, SquaredGeodesic(), Sphere(3)
 KEYS = jax.random.split(jax.random.key(5), 4)

@@ -6,15 +6,7 @@ import pytest
 
 import meanfield as mf
 from meanfield.attention import Softmax
-from meanfield.dynamics import (
-    NGPT,
-    AttentionFlow,
-    MixNorm,
-    PeriNorm,
-    PostNorm,
-    PreNorm,
-    SqrtNorm,
-)
+from meanfield.dynamics import NGPT, AttentionFlow, MixNorm, PeriNorm, PostNorm, PreNorm, SqrtNorm
 from meanfield.geometry import Sphere
 
 pytestmark = pytest.mark.slow

@@ -1,0 +1,16 @@
+"""What a law in closed form, a Gaussian or a density in harmonics, feels of an attention."""
+
+from ._density import (
+    doubly_stochastic_potential as doubly_stochastic_potential,
+    smoothed as smoothed,
+    tilted_density as tilted_density,
+)
+from ._gaussian import (
+    AffineField as AffineField,
+    GaussianAttention as GaussianAttention,
+    check_moments as check_moments,
+    doubly_stochastic_gain as doubly_stochastic_gain,
+    in_coordinates as in_coordinates,
+    logit_matrix as logit_matrix,
+    refuse_mask as refuse_mask,
+)

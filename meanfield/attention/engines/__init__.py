@@ -1,0 +1,22 @@
+"""How the sums of an attention are computed, and how far an approximation may be off."""
+
+from ._approximate import AbstractApproximate as AbstractApproximate
+from ._base import AbstractEngine as AbstractEngine, Sums as Sums
+from ._blockwise import Blockwise as Blockwise
+from ._choice import chosen as chosen
+from ._dense import Dense as Dense
+from ._exponential_sum import (
+    ExponentialSum as ExponentialSum,
+    apply_matrix as apply_matrix,
+    check_columns as check_columns,
+    check_matrix as check_matrix,
+    check_query_and_key as check_query_and_key,
+    check_tokens as check_tokens,
+    exponential_sum as exponential_sum,
+)
+from ._harmonic import Harmonic as Harmonic
+from ._nystrom import Nystrom as Nystrom
+from ._profiles import exponential as exponential, primitive as primitive
+from ._random_batch import RandomBatch as RandomBatch
+from ._random_features import RandomFeatures as RandomFeatures
+from ._sharded import Sharded as Sharded

@@ -1,0 +1,25 @@
+import abc
+
+from jaxtyping import Array, Float
+
+from ..._typing import Points
+from ._base import AbstractEngine
+from ._exponential_sum import ExponentialSum, PosesSums, check_poses_sums
+
+
+class AbstractApproximate(AbstractEngine):
+    """An engine that knows how far the softmax field of its sums may be off."""
+
+    @abc.abstractmethod
+    def field_error(self, problem: ExponentialSum) -> Float[Array, " n"]:
+        """|F - F_exact|/|F_exact| at each query: a bound or a standard error, as the engine says."""
+
+    def relative_error(
+        self,
+        attention: PosesSums,
+        x: Points,
+        y: Float[Array, "m d"] | None = None,
+        w: Float[Array, " m"] | None = None,
+    ) -> Float[Array, " n"]:
+        """The same for the tokens x [n, d] that an attention moves, and y [m, d] of masses w [m]."""
+        return self.field_error(check_poses_sums(attention).problem(x, y, w))

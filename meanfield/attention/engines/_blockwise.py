@@ -1,0 +1,226 @@
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from ..._checks import check_integer
+from ._base import AbstractEngine, Sums, exponentials, largest_logit
+from ._exponential_sum import ExponentialSum
+
+Visit = Callable[[Any, Float[Array, "a b"], Float[Array, "e b"]], Any]
+"""(state of a block of queries, logits, values of a block of keys) -> state."""
+
+
+class Blockwise(AbstractEngine):
+    """The n x m sums block by block: exact to rounding, O(n + m) memory forward and backward.
+
+    `block` is the side of the square blocks; 1024 suits most machines. Where all logits are so
+    bounded that no row can underflow (on the sphere, beta below 336 in float64 and 35 in float32)
+    the weights are e^{l - bound} with no running maximum; otherwise, and under any mask, the maximum
+    is carried along (Milakov and Gimelshein, arXiv 1805.02867). Blocks are computed again in the
+    backward pass instead of being stored (Rabe and Staats, arXiv 2112.05682): a gradient costs about
+    three times the field.
+    """
+
+    block: int = eqx.field(static=True, default=1024, converter=lambda b: check_integer(b, "block"))
+
+    def sums(self, problem: ExponentialSum) -> Sums:
+        bound = jax.lax.stop_gradient(problem.bound())
+        if problem.mask is not None:
+            out, shift = _online(problem, self.block)
+        else:
+            out, shift = jax.lax.cond(
+                keeps_digits(bound.max()),
+                functools.partial(_bounded, block=self.block),
+                lambda p, b: _online(p, self.block),
+                problem,
+                bound,
+            )
+        return Sums(shift, out[:, -1], out[:, :-1])
+
+
+def keeps_digits(bound: Float[Array, ""]) -> Bool[Array, ""]:
+    """Whether the greatest term of every row keeps its digits under this bound of all logits, in every
+    member of a batch: one answer for all, as a condition of each would compute both of its branches."""
+    return _in_all(2 * bound <= underflow_limit(bound.dtype))
+
+
+@jax.custom_batching.custom_vmap
+def _in_all(condition: Bool[Array, ""]) -> Bool[Array, ""]:
+    return condition
+
+
+@_in_all.def_vmap
+def _in_all_of_a_batch(axis_size, in_batched, condition):
+    return _in_all(condition.all(axis=0)), False
+
+
+def underflow_limit(dtype) -> float:
+    """The largest 2 * bound at which the greatest term of every row keeps all its digits."""
+    info = jnp.finfo(dtype)
+    return math.log(info.eps) - math.log(info.tiny)
+
+
+def _bounded(
+    problem: ExponentialSum, bound: Float[Array, " n"], block: int
+) -> tuple[Array, Float[Array, " n"]]:
+    """Sums under the bound, which no row needs to be lifted from; and that shift."""
+    if not problem.mirrored:
+        return shifted_sums(problem, bound, block), bound
+    shift = jnp.full_like(bound, bound.max())
+    return _mirrored_sums(problem, shift, block), shift
+
+
+def shifted_sums(problem: ExponentialSum, shift: Float[Array, " n"], block: int) -> Array:
+    """The moment and, in the last column, the mass under a given shift: linear in the values, so that
+    nothing is stored for the backward pass."""
+
+    def visitor(shift: Float[Array, " a"]) -> tuple[Any, Visit]:
+        start = jnp.zeros((shift.shape[0], _width(problem)), shift.dtype)
+        return start, lambda total, logits, v: total + exponentials(logits, shift) @ v.T
+
+    return _fold(problem, shift, block, visitor)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+def _mirrored_sums(problem: ExponentialSum, shift: Float[Array, " n"], block: int) -> Array:
+    """The same between tokens and themselves under one shift: each block is computed once."""
+    values = _weighted(problem)
+    sides = (problem.beta * problem.q, values), (problem.k, values)
+    across, down = both_ways(*sides, shift[0], block, alone=True)
+    return across + down
+
+
+@_mirrored_sums.defjvp
+def _mirrored_sums_jvp(block, primals, tangents):
+    slope = jax.jvp(lambda p, shift: shifted_sums(p, shift, block), primals, tangents)[1]
+    return _mirrored_sums(*primals, block), slope
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _online(problem: ExponentialSum, block: int) -> tuple[Array, Float[Array, " n"]]:
+    """The same under the largest logit of each row, found on the way; and that logit."""
+
+    def visitor(shift: Float[Array, " a"]) -> tuple[Any, Visit]:
+        def visit(state, logits, values):
+            total, top = state
+            new = jnp.maximum(top, largest_logit(logits, values[-1]))
+            fixed = _finite(new)
+            weights = exponentials(logits, fixed)
+            return total * jnp.exp(top - fixed)[:, None] + weights @ values.T, new
+
+        start = jnp.zeros((shift.shape[0], _width(problem)), shift.dtype)
+        return (start, jnp.full_like(shift, -jnp.inf)), visit
+
+    return _fold(problem, jnp.zeros_like(problem.q[:, 0]), block, visitor)
+
+
+@_online.defjvp
+def _online_jvp(block, primals, tangents):
+    # The shift cancels in whatever is made of the sums: it is held fixed, and the rest is linear.
+    out, shift = _online(*primals, block)
+    fixed = _finite(shift)
+    _, slope = jax.jvp(lambda problem: shifted_sums(problem, fixed, block), primals, tangents)
+    return (out, shift), (slope, jnp.zeros_like(shift))
+
+
+Side = tuple[Float[Array, "_ _"], Float[Array, "_ _"]]
+"""Points [n, p], and their values times their weights [n, e]."""
+
+
+def both_ways(
+    left: Side, right: Side, shift: Float[Array, ""], block: int, alone: bool = False
+) -> tuple[Float[Array, "n e"], Float[Array, "m e"]]:
+    """What the points of either side take from the other, sum_j e^{<q_i, k_j> - shift} v_j and the
+    same over i: each block of the matrix serves its rows and its columns.
+
+    `alone` says that both sides are the same tokens: blocks below the diagonal are left out, and those
+    on it taken once, so that the two results add up to the sums.
+    """
+    queries, given = (_blocks(a, min(block, a.shape[0])) for a in left)
+    keys, taken = (_blocks(a, min(block, a.shape[0])) for a in right)
+    # Columns beside rows, so that neither product needs a transposed copy of a block.
+    keys, across = jnp.moveaxis(keys, 1, 2), jnp.moveaxis(given, 1, 2)
+
+    def step(sums, pair):
+        rows, columns = sums
+        i, j = pair
+        weights = jnp.exp(queries[i] @ keys[j] - shift)
+        mirror = across[i] @ weights
+        if alone:
+            mirror = mirror * (i != j).astype(mirror.dtype)
+        return (rows.at[i].add(weights @ taken[j]), columns.at[j].add(mirror)), None
+
+    grid = queries.shape[0], keys.shape[0]
+    pairs = np.triu_indices(grid[0]) if alone else np.indices(grid).reshape(2, -1)
+    start = jnp.zeros_like(given), jnp.zeros_like(jnp.moveaxis(taken, 1, 2))
+    rows, columns = jax.lax.scan(step, start, tuple(map(jnp.asarray, pairs)))[0]
+    return _joined(rows, left[0]), _joined(jnp.moveaxis(columns, 1, 2), right[0])
+
+
+def _joined(blocks: Float[Array, "blocks size e"], points: Float[Array, "n p"]) -> Array:
+    """The rows of blocks, without padding."""
+    return blocks.reshape(-1, blocks.shape[-1])[: points.shape[0]]
+
+
+def _fold(
+    problem: ExponentialSum,
+    shift: Float[Array, " n"],
+    block: int,
+    visitor: Callable[[Float[Array, " a"]], tuple[Any, Visit]],
+) -> Any:
+    """For each block of queries, the last state of `visitor(its shift)` after all blocks of keys.
+
+    Keys and values are laid out as columns: their cotangents are then products that need no
+    transposed copy of a block, which would cost more than the block itself.
+    """
+    n, m = problem.q.shape[0], problem.k.shape[0]
+    parts = (problem.k, _weighted(problem), jnp.arange(m))
+    keys = tuple(jnp.moveaxis(_blocks(a, min(block, m)), 1, -1) for a in parts)
+
+    def row(queries):
+        q, shift, rows = queries
+        start, visit = visitor(shift)
+
+        @jax.checkpoint
+        def step(state, keys):
+            k, values, columns = keys
+            logits = q @ k
+            if problem.mask is not None:
+                logits = logits + problem.mask.bias(rows, columns).astype(logits.dtype)
+            return visit(state, logits, values), None
+
+        return jax.lax.scan(step, start, keys)[0]
+
+    queries = (problem.beta * problem.q, shift, jnp.arange(n))
+    last = jax.lax.map(row, tuple(_blocks(a, min(block, n)) for a in queries))
+    return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:])[:n], last)
+
+
+def _weighted(problem: ExponentialSum) -> Float[Array, "m e"]:
+    """The values times their weights and, in the last column, the weights."""
+    ones = jnp.ones_like(problem.w[:, None])
+    return problem.w[:, None] * jnp.concatenate([problem.v, ones], axis=1)
+
+
+def _blocks(a: Array, size: int) -> Array:
+    """a [n, ...] as [ceil(n/size), size, ...], padded with zeros: points of no weight."""
+    pad = -a.shape[0] % size
+    a = jnp.pad(a, [(0, pad)] + [(0, 0)] * (a.ndim - 1))
+    return a.reshape(-1, size, *a.shape[1:])
+
+
+def _finite(shift: Float[Array, " n"]) -> Float[Array, " n"]:
+    """0 where no key has weight."""
+    return jnp.where(jnp.isfinite(shift), shift, 0)
+
+
+def _width(problem: ExponentialSum) -> int:
+    """Columns of the moment, and one for the mass."""
+    return 1 + (problem.y.shape[1] if problem.value is None else problem.value.shape[0])

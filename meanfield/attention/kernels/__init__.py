@@ -1,0 +1,23 @@
+"""The field that a cloud causes at a point: softmax and its kin, heads, and schedules over depth."""
+
+from ._base import (
+    AbstractAttention as AbstractAttention,
+    AbstractDensityAttention as AbstractDensityAttention,
+)
+from ._distance import L2 as L2
+from ._exponential import (
+    AbstractExponential as AbstractExponential,
+    check_isotropic as check_isotropic,
+)
+from ._multi_head import MultiHead as MultiHead
+from ._pairwise import AbstractPairwise as AbstractPairwise
+from ._relu import Relu as Relu
+from ._schedules import (
+    AbstractSchedule as AbstractSchedule,
+    Layers as Layers,
+    Varying as Varying,
+    attention_at as attention_at,
+)
+from ._sinkhorn import Sinkhorn as Sinkhorn
+from ._softmax import Softmax as Softmax
+from ._unnormalized import Unnormalized as Unnormalized

@@ -1,0 +1,50 @@
+import abc
+
+from jaxtyping import Array, Bool, Float
+
+from ..._door import AbstractChecked
+from ..._hooks import default
+from ..._typing import Points
+from ...harmonics import AbstractBasis
+
+
+class AbstractAttention(AbstractChecked):
+    """The ambient field that m weighted tokens y cause at n points x.
+
+    `attention(x)` is self-attention; `attention(x, y, w)` is cross attention with masses w of sum 1
+    (uniform by default). The result is a vector of R^d a point, not yet projected on a tangent space.
+    """
+
+    EXAMPLE = "Softmax(1.0)"
+
+    @abc.abstractmethod
+    def __call__(
+        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
+    ) -> Float[Array, "n e"]:
+        """The field at the rows of x, [n, d]."""
+
+    @default
+    def solved(
+        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
+    ) -> Bool[Array, ""] | None:
+        """Whether the iterations behind the field reach their tolerance; None, by default, where there
+        are none. Where they do not, the field is NaN."""
+        return None
+
+
+class AbstractDensityAttention(AbstractAttention):
+    """An attention that a density on the sphere, in harmonics, can feel too."""
+
+    @abc.abstractmethod
+    def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:
+        """The tangent field that a density causes at the nodes of a basis, as `basis.node_gradient`.
+
+        `coeffs` are those of the density. Raises ValueError for an attention that is not symmetric
+        under rotations: with a query, a key, a mask, or a value that is no multiple of the identity.
+        """
+
+    @abc.abstractmethod
+    def attraction(
+        self, basis: AbstractBasis, coeffs: Float[Array, " k"], x: Float[Array, "m ..."]
+    ) -> Float[Array, " m"]:
+        """The function whose gradient is `mean_field`, at coordinates x as `basis.evaluate` takes."""

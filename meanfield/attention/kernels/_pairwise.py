@@ -1,0 +1,48 @@
+import abc
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ..._checks import check_weights
+from ..._memory import dense_is_quick
+from ..._typing import Matrix, Points
+from ..engines import apply_matrix, check_matrix, check_tokens
+from ._base import AbstractAttention
+
+BLOCK = 256
+"""Queries a block."""
+
+
+class AbstractPairwise(AbstractAttention):
+    """Attention by a kernel of pairs: a final class writes one method, `kernel`.
+
+        field(x_i) = sum_j w_j k(x_i, y_j) V y_j
+
+    Where the n x m matrix is large it is built, and differentiated, a block of queries at a time. There
+    is no normalization: a kernel that needs one divides its rows. Densities are refused, for a kernel
+    says nothing of a mean field.
+    """
+
+    value: Matrix | None = eqx.field(default=None, converter=lambda a: check_matrix(a, "value"))
+
+    @abc.abstractmethod
+    def kernel(self, x: Points, y: Float[Array, "m d"]) -> Float[Array, "n m"]:
+        """k(x_i, y_j) of all pairs: a row must depend on its own query alone."""
+
+    def __call__(
+        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
+    ) -> Float[Array, "n e"]:
+        x = check_tokens(x, "x")
+        y = x if y is None else check_tokens(y, "y")
+        n, m = len(x), len(y)
+        w = jnp.full((m,), 1 / m, x.dtype) if w is None else check_weights(w, m).astype(x.dtype)
+        moved = w[:, None] * apply_matrix(self.value, y, "value")
+
+        def field(queries):
+            return self.kernel(queries, y) @ moved
+
+        if dense_is_quick(n, m, x.dtype.itemsize):
+            return field(x)
+        return jax.lax.map(lambda q: jax.checkpoint(field)(q[None])[0], x, batch_size=BLOCK)

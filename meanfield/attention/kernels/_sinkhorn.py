@@ -1,0 +1,218 @@
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Bool, Float
+
+from ..._checks import check_integer, check_scalar, check_weights, guard, shown
+from ..._typing import Matrix, Points, Scalar
+from ...harmonics import AbstractBasis
+from ...transport.costs import DotProduct, SquaredEuclidean, SquaredGeodesic, point_geometry
+from ...transport.sinkhorn import Solution, solve
+from ..closures import (
+    AffineField,
+    check_moments,
+    doubly_stochastic_gain,
+    in_coordinates,
+    logit_matrix,
+    tilted_density,
+)
+from ..engines import (
+    AbstractEngine,
+    Blockwise,
+    Dense,
+    Sharded,
+    apply_matrix,
+    check_matrix,
+    check_query_and_key,
+    check_tokens,
+    chosen,
+)
+from ._base import AbstractDensityAttention
+from ._softmax import Softmax
+
+Potentials = tuple[Float[Array, " n"], Float[Array, " m"]]
+"""The potentials f and g of a plan."""
+
+
+class Sinkhorn(AbstractDensityAttention):
+    """Doubly stochastic attention (Sinkformer): softmax whose columns are normalized too.
+
+        field(x_i) = sum_j A_ij V y_j,    A_ij = w_j e^{f_i + g_j} k(Q x_i, K y_j)
+
+    with f and g such that sum_j A_ij = 1 and sum_i w_i A_ij = w_j: w_i A_ij is a plan of masses w with
+    itself. For equal masses, rows and columns of A all sum to one.
+
+    - `beta`, `cost`: the kernel k is e^{beta <x, y>} for `DotProduct()`, and e^{-beta c/2} for a squared
+      distance c: `SquaredEuclidean()`, `SquaredGeodesic()`. A Gaussian kernel e^{-|x-y|^2/(2 eps)} has
+      beta = 1/eps. The first two costs differ by terms that f and g absorb: at convergence they are
+      the same attention, not after a fixed number of iterations.
+    - `query`, `key`, `value`: as for `Softmax`.
+    - `iterations`: None iterates until row and column sums are right to `tol`; if they are not after
+      `max_iterations`, it raises, and under jit the field is NaN. A number k takes k iterations of
+      columns, then rows, after a first one of rows, which is softmax (the kernel K^{2k+1} of the source).
+    - `engine`: `Dense()`, `Blockwise(block)`, `Sharded(mesh)`, or None to choose by size: O(n + m) memory
+      beyond n = 2048 (`engine_for(n)` says which).
+
+    Without query and key, self-attention iterates symmetrically: one product with the kernel each, 13 to
+    19 of them whatever beta > 0. `attention.solve(x)` has potentials, residual and iterations, takes
+    potentials to start from (as `dynamics.SinkhornFlow` does along a trajectory), and `plan(x)` the
+    matrix A. Derivatives are those of the exact plan (implicit function theorem); with
+    `iterations` they pass through each of these.
+
+    On R^d with V = -beta I, plus the drift beta x (a potential -beta |x|^2/2), the field is the velocity
+    (x - E[y|x])/eps, which tends to -(1/2) grad log rho for eps -> 0: d_t rho = (1/2) Laplacian rho. It
+    is minus the Wasserstein gradient of `energies.Sinkformer(beta)`.
+
+    Raises ValueError for a mask (triangular doubly stochastic weights are the identity: causal
+    attention has no such form), other engines, matrices that do not fit, and beta <= 0 with a distance.
+    Source: Sander, Ablin, Blondel, Peyre, arXiv 2110.11773.
+    """
+
+    beta: Scalar = eqx.field(converter=lambda b: check_scalar(b, "beta"))
+    query: Matrix | None = eqx.field(default=None, converter=lambda a: check_matrix(a, "query"))
+    key: Matrix | None = eqx.field(default=None, converter=lambda a: check_matrix(a, "key"))
+    value: Matrix | None = eqx.field(default=None, converter=lambda a: check_matrix(a, "value"))
+    mask: None = eqx.field(default=None, converter=lambda m: _refuse(m))
+    cost: Any = DotProduct()
+    iterations: int | None = eqx.field(
+        default=None, static=True, converter=lambda k: _check_count(k)
+    )
+    tol: Scalar = eqx.field(default=1e-6, converter=lambda t: check_scalar(t, "tol"))
+    max_iterations: int = eqx.field(
+        default=2000, static=True, converter=lambda k: check_integer(k, "max_iterations")
+    )
+    engine: AbstractEngine | None = None
+
+    def __check_init__(self):
+        check_query_and_key(self.query, self.key)
+        if not isinstance(self.cost, DotProduct | SquaredEuclidean | SquaredGeodesic):
+            raise ValueError(
+                f"expected a cost for Sinkhorn attention, got {shown(self.cost)}; "
+                "pass DotProduct(), SquaredEuclidean() or SquaredGeodesic()."
+            )
+        if not isinstance(self.engine, Dense | Blockwise | Sharded | None):
+            raise ValueError(
+                f"expected engine Dense(), Blockwise() or Sharded() for Sinkhorn attention, got "
+                f"{type(self.engine).__name__}; leave it out to choose by size."
+            )
+        guard(self.tol, self.tol > 0, "expected tol > 0, got less; pass tol=1e-6, say.")
+        if not isinstance(self.cost, DotProduct):
+            message = "expected beta > 0 for a kernel e^{-beta c/2}; use DotProduct() for others."
+            guard(self.beta, self.beta > 0, message)
+
+    def __call__(
+        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
+    ) -> Float[Array, "n e"]:
+        return self.field(self.solve(x, y, w), x if y is None else y)
+
+    def field(self, solution: Solution, y: Float[Array, "m d"]) -> Float[Array, "n e"]:
+        """The field of the m points y at the points for which `solve` found the plan."""
+        field = solution.average(apply_matrix(self.value, y, "value"))
+        if self.iterations is not None:
+            return field
+        guard(
+            field,
+            solution.converged,
+            "expected a doubly stochastic plan, got one whose sums are not right to tol after "
+            "max_iterations; raise max_iterations or tol, lower beta, or set iterations=k.",
+        )
+        return jnp.where(solution.converged, field, jnp.nan)
+
+    def solved(
+        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
+    ) -> Bool[Array, ""] | None:
+        return None if self.iterations is not None else self.solve(x, y, w).converged
+
+    def solve(
+        self,
+        x: Points,
+        y: Float[Array, "m d"] | None = None,
+        w: Float[Array, " m"] | None = None,
+        init: Potentials | None = None,
+    ) -> Solution:
+        """The plan between x and y (x itself by default), its residual and its iterations.
+
+        `init` are potentials (f, g) of a plan nearby, such as those of an earlier `solve`.
+        """
+        x, y = check_tokens(x, "x"), None if y is None else check_tokens(y, "y")
+        w = None if w is None else check_weights(w, len(x if y is None else y))
+        symmetric = y is None and self.query is None and self.key is None
+        return solve(
+            self.geometry(x, x if y is None else y),
+            w if y is None else None,
+            w,
+            tol=self.tol,
+            max_iterations=self.max_iterations,
+            iterations=self.iterations,
+            init=init,
+            symmetric=symmetric and self.iterations is None,
+        )
+
+    def plan(
+        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
+    ) -> Float[Array, "n m"]:
+        """The whole matrix A of weights: its rows sum to one exactly."""
+        return self.solve(x, y, w).conditional()
+
+    def engine_for(self, n: int, m: int | None = None, dtype: DTypeLike = float) -> AbstractEngine:
+        """The engine that will sum n queries against m keys (m = n by default) of this precision."""
+        return chosen(self.engine, n, m, dtype)
+
+    def geometry(self, x: Points, y: Float[Array, "m d"]):
+        """The costs that make the kernel, as `transport.solve` takes them."""
+        beta = self.beta.astype(x.dtype)
+        q, k = apply_matrix(self.query, x, "query"), apply_matrix(self.key, y, "key")
+        how: dict[str, Any] = {
+            "dense": None if self.engine is None else isinstance(self.engine, Dense)
+        }
+        if isinstance(self.engine, Blockwise):
+            how["block"] = self.engine.block
+        if isinstance(self.engine, Sharded):
+            how |= {"block": self.engine.engine.block, "ring": self.engine.ring}
+        if isinstance(self.cost, DotProduct):  # any beta, 0 and negative too
+            return point_geometry(beta * q, k, self.cost, epsilon=1.0, **how)
+        return point_geometry(q, k, self.cost, epsilon=2 / beta, **how)
+
+    def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:
+        softmax = self.on_the_sphere()
+        return softmax.mean_field(basis, tilted_density(self.beta, basis, coeffs))
+
+    def attraction(
+        self, basis: AbstractBasis, coeffs: Float[Array, " k"], x: Float[Array, "m ..."]
+    ) -> Float[Array, " m"]:
+        softmax = self.on_the_sphere()
+        return softmax.attraction(basis, tilted_density(self.beta, basis, coeffs), x)
+
+    def gaussian_field(self, mean: Float[Array, " d"], cov: Float[Array, "d d"]) -> AffineField:
+        """The field of the cloud N(m, S): field(x) = V (m + M (x - m)), M of `doubly_stochastic_gain`."""
+        self._need_dot_products("a Gaussian cloud")
+        mean, cov = check_moments(mean, cov)
+        gain = doubly_stochastic_gain(logit_matrix(self.beta, self.query, self.key, mean), cov)
+        value = in_coordinates(self.value, mean, "value")
+        return AffineField(value @ mean, value @ gain)
+
+    def on_the_sphere(self) -> Softmax:
+        """The softmax of the same kernel, in which g becomes a part of the density."""
+        self._need_dot_products("a density on the sphere")
+        return Softmax(self.beta, self.query, self.key, self.value)
+
+    def _need_dot_products(self, what: str) -> None:
+        if self.iterations is not None or not isinstance(self.cost, DotProduct | SquaredEuclidean):
+            raise ValueError(
+                f"expected cost DotProduct() or SquaredEuclidean(), iterated to convergence, for "
+                f"{what}; leave out cost and iterations, or simulate particles with AttentionFlow."
+            )
+
+
+def _check_count(iterations) -> int | None:
+    return None if iterations is None else check_integer(iterations, "iterations", 0)
+
+
+def _refuse(mask) -> None:
+    if mask is not None:
+        raise ValueError(
+            "expected no mask for Sinkhorn attention, got one: weights that are doubly stochastic and "
+            "causal are the identity; use Softmax(beta, mask=...) for causal attention."
+        )

@@ -1,0 +1,8 @@
+"""Several models and the barycenter of their clouds."""
+
+from ._barycenter_drift import BarycenterDrift as BarycenterDrift
+from ._consensus_threshold import ConsensusThreshold as ConsensusThreshold
+from ._least_effort import LeastEffort as LeastEffort
+from ._minibatch import Minibatch as Minibatch
+from ._nested_ellipses import NestedEllipses as NestedEllipses
+from ._sphere_barycenters import SphereBarycenters as SphereBarycenters

@@ -1,0 +1,19 @@
+"""What a study is: fields, cells, claims, repetition, and sharing among processes."""
+
+from ._attentions import attention_named as attention_named
+from ._cells import grid as grid
+from ._checkpoints import (
+    AbstractCheckpointStudy as AbstractCheckpointStudy,
+    AbstractDiagramStudy as AbstractDiagramStudy,
+)
+from ._claim import TELLING as TELLING, Claim as Claim
+from ._clouds import (
+    Z95 as Z95,
+    disjoint_products as disjoint_products,
+    uniform_starts as uniform_starts,
+    wilson as wilson,
+)
+from ._field_checks import check_share as check_share, check_that as check_that, some_of as some_of
+from ._fits import order_of as order_of
+from ._repeat import repeat as repeat
+from ._study import Study as Study, available as available

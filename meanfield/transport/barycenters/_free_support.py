@@ -1,0 +1,184 @@
+"""The iteration of free-support barycenters, and its derivative at the fixed point."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from ..._typing import Points, Scalar, Weights
+from ...geometry import AbstractGeometry, Sphere
+from ..costs import point_geometry
+from ..distances import MAX_ITERATIONS, certified, conditional_mean, solve_small
+from ..sinkhorn import solve
+
+_PRODUCTS = 60
+"""Products with the derivative of a step, at most, of which a derivative of the result is made."""
+
+
+class Models(eqx.Module):
+    """Clouds x of masses a and their weights w, the cost between points, and where they live."""
+
+    x: Float[Array, "models n d"]
+    a: Float[Array, "models n"]
+    w: Float[Array, " models"]
+    cost: Any
+    space: AbstractGeometry
+    epsilon: Scalar
+
+
+class Potentials(eqx.Module):
+    """Potentials at the points: of the problems with each cloud, and of that with themselves."""
+
+    f: Float[Array, "models k"]
+    own: Float[Array, " k"]
+
+
+@eqx.filter_jit
+def iterate(p: Models, start: Points, mass: Weights, debiased: bool, tol: Scalar, max_steps: int):
+    """Points, the root mean square of the move that is left, that without entropy, the steps, and
+    whether the Sinkhorn problems behind them are solved.
+
+    Points are differentiated by the implicit function theorem, the rest is not.
+    """
+    points, *facts = _descend(p, start, mass, debiased, tol, max_steps)
+    return points, *jax.lax.stop_gradient(facts)
+
+
+@eqx.filter_custom_jvp
+def _descend(p: Models, start: Points, mass: Weights, debiased: bool, tol: Scalar, max_steps: int):
+    """Steps until they are short."""
+    # Errors of the marginals are to be felt less than steps of that size.
+    inner = jnp.minimum(1e-7, tol / 10).astype(start.dtype)
+
+    def step(carry):
+        points, move, potentials, *_, count = carry
+        points = p.space.exp(points, move)
+        move, potentials, ok = field(p, points, mass, debiased, potentials, inner)
+        return points, move, potentials, size_of(move, mass), ok, count + 1
+
+    def going(carry):
+        *_, size, ok, count = carry
+        return (size > tol * jnp.sqrt(p.epsilon)) & ok & (count < max_steps)
+
+    # The first of the fields is that of the start, to which no step has led.
+    far, count = jnp.full((), jnp.inf, start.dtype), jnp.full((), -1)
+    first = start, 0 * start, no_potentials(p, start), far, jnp.asarray(True), count
+    points, _, potentials, size, ok, count = jax.lax.while_loop(going, step, first)
+    if debiased:
+        return points, size, size, count, ok
+    unbiased, _, known = field(p, points, mass, True, potentials, inner)
+    return points, size, size_of(unbiased, mass), count, ok & known
+
+
+@_descend.def_jvp
+def _descend_jvp(primals, tangents):
+    """x = F(x, p) moves by (1 - dF/dx)^{-1} dF/dp.
+
+    1 - dF/dx is symmetric where it is scaled by the roots of the masses: the Hessian of half the
+    objective. It is about singular in details below sqrt(epsilon), where the start decides; conjugate
+    gradients that end early leave these out. NaN where they leave a part in a hundred.
+    """
+    (p, _, mass, debiased, *_), out = primals, _descend(*primals)
+
+    def image(p, points):
+        points = p.space.project(points)
+        return p.space.exp(points, field(p, points, mass, debiased)[0])
+
+    _, push = eqx.filter_jvp(lambda p: image(p, out[0]), (p,), (tangents[0],))
+    if push is None:
+        return out, (None,) * len(out)
+    _, pushed = jax.linearize(lambda points: image(p, points), out[0])
+    held = (mass > 0)[:, None]
+    root = jnp.where(held, jnp.sqrt(jnp.where(held, mass[:, None], 1)), 1)
+
+    def operator(v):
+        inner = jnp.where(held, v / root, 0)
+        return jnp.where(held, root * (inner - pushed(inner)), v)
+
+    def solve(operator, b):
+        found = jax.scipy.sparse.linalg.cg(operator, b, tol=1e-8, maxiter=_PRODUCTS)[0]
+        left = jnp.sum((b - operator(found)) ** 2)
+        return certified(found, left <= 1e-4 * jnp.sum(b**2))
+
+    moved = jax.lax.custom_linear_solve(operator, root * push, solve, symmetric=True) / root
+    return out, (moved, None, None, None, None)
+
+
+def no_potentials(p: Models, points: Points) -> Potentials:
+    """The potentials of which nothing is known."""
+    models, k = p.x.shape[0], points.shape[0]
+    return Potentials(jnp.zeros((models, k), points.dtype), jnp.zeros(k, points.dtype))
+
+
+def field(
+    p: Models,
+    points: Points,
+    mass: Weights,
+    debiased: bool = True,
+    start: Potentials | None = None,
+    tol: Scalar | float = 1e-7,
+    max_iterations: int = MAX_ITERATIONS,
+) -> tuple[Points, Potentials, Bool[Array, ""]]:
+    """sum_i w_i displacement(points, x_i) [k, d], its potentials, and whether they are solved.
+
+    Only the problem of the points with themselves starts from earlier potentials: from those of nearby
+    points that with a cloud in clusters, started at a small epsilon, may take forever.
+    """
+    start = no_potentials(p, points) if start is None else start
+    tol = jnp.asarray(tol).astype(points.dtype)
+
+    def toward(y, b):
+        geometry = point_geometry(points, y, p.cost, epsilon=p.epsilon)
+        s = solve_small(geometry, mass, b, tol, max_iterations)
+        return conditional_mean(points, y, b, s.g, p.cost, p.epsilon), s.f, s.converged
+
+    pulls, f, known = jax.vmap(toward)(p.x, p.a)
+    move, ok = jnp.tensordot(p.w, pulls, 1), known.all()
+    if not debiased:
+        return move, Potentials(f, start.own), ok
+    geometry, init = (
+        point_geometry(points, points, p.cost, epsilon=p.epsilon),
+        (start.own, start.own),
+    )
+    s = solve(
+        geometry, mass, mass, init=init, tol=tol, symmetric=True, max_iterations=max_iterations
+    )
+    bias = conditional_mean(points, points, mass, s.g, p.cost, p.epsilon)
+    return move - bias, Potentials(f, s.f), ok & s.converged
+
+
+def size_of(move: Points, mass: Weights) -> Scalar:
+    """The root mean square of a move."""
+    return jnp.sqrt(mass @ jnp.sum(move**2, axis=1))
+
+
+def mixed(p: Models, k: int) -> Points:
+    """k points that are means of one point of each cloud, drawn by mass and matched at random.
+
+    Of clouds that have collapsed, all or all but one, they are a barycenter. The draw is the same at
+    every call, so that the points move smoothly with the clouds.
+    """
+
+    def draw(i, x, a):
+        levels = (np.random.default_rng(i).permutation(k) + 0.5) / k
+        at = jnp.searchsorted(jnp.cumsum(a), jnp.asarray(levels, x.dtype))
+        return x[jnp.minimum(at, x.shape[0] - 1)]
+
+    drawn = jnp.stack([draw(i, x, a) for i, (x, a) in enumerate(zip(p.x, p.a, strict=True))])
+    mean = jnp.tensordot(p.w, drawn, 1)
+    if isinstance(p.space, Sphere):
+        # A mean at the centre has no direction.
+        flat = jnp.sum(mean**2, axis=1, keepdims=True) <= float(jnp.finfo(mean.dtype).eps)
+        mean = jnp.where(flat, drawn[0], mean)
+    return p.space.project(mean)
+
+
+def apart(p: Models, points: Points, mass: Weights) -> Points:
+    """The points, where some coincide the others replaced by `mixed` ones: else they never part."""
+    square = p.cost.all_pairs(points, points)
+    near = (square <= 1e-8 * p.epsilon) & (mass > 0)
+    repeated = jnp.any(jnp.tril(near, -1), axis=1)
+    return jnp.where(repeated[:, None], mixed(p, points.shape[0]), points)

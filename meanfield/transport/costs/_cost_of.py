@@ -1,0 +1,22 @@
+from ..._door import door
+from ...geometry import AbstractGeometry, Euclidean, Sphere
+from ._costs import SquaredEuclidean, SquaredGeodesic
+from ._ott import costs
+
+
+@door
+def cost_of(geometry: AbstractGeometry) -> SquaredEuclidean | SquaredGeodesic:
+    """The squared distance of a geometry."""
+    return SquaredGeodesic() if isinstance(geometry, Sphere) else SquaredEuclidean()
+
+
+def space_of(cost: costs.CostFn) -> type[Sphere] | type[Euclidean]:
+    """The geometry, once it is given its dimension, of which a cost is the squared distance."""
+    if isinstance(cost, SquaredGeodesic):
+        return Sphere
+    if isinstance(cost, SquaredEuclidean):
+        return Euclidean
+    raise ValueError(
+        f"expected a squared distance for a barycenter, got {type(cost).__name__}; "
+        "pass SquaredEuclidean() or SquaredGeodesic()."
+    )

@@ -1,0 +1,93 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ..._typing import Weights
+from ..costs import Coupling
+from ._linear_program import least_assignment, least_plan
+
+
+def assign(cost: Float[Array, "n n"]) -> Coupling:
+    """The permutation of least mean cost, by scipy's Jonker-Volgenant algorithm, O(n^3) at worst.
+
+    Under jit it runs in a callback on the host, one problem after the other under vmap. It is not
+    differentiated.
+    """
+    n = cost.shape[0]
+    shapes = jax.ShapeDtypeStruct((n,), np.int32), jax.ShapeDtypeStruct((), cost.dtype)
+    columns, gap = _on_host(_assign, shapes, cost)
+    mass = jnp.where(jnp.isfinite(cost).all(), jnp.full(n, 1 / n, cost.dtype), jnp.nan)
+    return Coupling(jnp.arange(n, dtype=np.int32), columns, mass, (n, n), gap=gap)
+
+
+def solve_linear_program(cost: Float[Array, "n m"], a: Weights, b: Float[Array, " m"]) -> Coupling:
+    """The coupling of least cost of any weights, a vertex of the polytope, by scipy's HiGHS.
+
+    min <P, C> over P >= 0 with row sums a and column sums b; f_i + g_j <= C_ij are the dual
+    potentials. Dual simplex takes .06, .4 and 2 s for n = m = 100, 200, 400. Under jit it runs in a
+    callback on the host. It is not differentiated.
+    """
+    (n, m), dtype = cost.shape, cost.dtype
+    pairs = n + m - 1
+    shapes = (
+        jax.ShapeDtypeStruct((2, pairs), np.int32),
+        jax.ShapeDtypeStruct((pairs,), dtype),
+        jax.ShapeDtypeStruct((n,), dtype),
+        jax.ShapeDtypeStruct((m,), dtype),
+        jax.ShapeDtypeStruct((), np.int32),
+        jax.ShapeDtypeStruct((), dtype),
+    )
+    at, mass, f, g, steps, gap = _on_host(_solve, shapes, cost, a, b)
+    return Coupling(at[0], at[1], mass, (n, m), (f, g), steps, gap)
+
+
+def _on_host(function, shapes, *arrays):
+    arrays = jax.lax.stop_gradient(arrays)
+    return jax.pure_callback(function, shapes, *arrays, vmap_method="sequential")
+
+
+def _assign(cost):
+    dtype, cost = np.asarray(cost).dtype, np.asarray(cost, np.float64)
+    if not np.isfinite(cost).all():
+        return np.arange(cost.shape[0], dtype=np.int32), np.asarray(np.nan, dtype)
+    columns, gap = least_assignment(cost)
+    return columns.astype(np.int32), np.asarray(gap, dtype)
+
+
+def _solve(cost, a, b):
+    dtype = np.asarray(cost).dtype
+    cost, a, b = (np.asarray(z, np.float64) for z in (cost, a, b))
+    (n, m), pairs = cost.shape, sum(cost.shape) - 1
+    rows, columns = np.flatnonzero(a > 0), np.flatnonzero(b > 0)
+    inner = cost[np.ix_(rows, columns)]
+    found = None
+    if rows.size and columns.size and all(np.isfinite(z).all() for z in (inner, a, b)):
+        found = least_plan(inner, a[rows], b[columns], float(np.finfo(dtype).eps))
+    at, mass = np.zeros((2, pairs), np.int32), np.full(pairs, np.nan)
+    f, g, steps, gap = np.zeros(n), np.zeros(m), 0, np.nan
+    if found is not None:
+        k, heaviest = found.mass.size, found.mass.argmax()
+        pair = np.stack([rows[found.at[0]], columns[found.at[1]]])
+        at[:], at[:, :k] = pair[:, [heaviest]], pair
+        mass = np.pad(found.mass, (0, pairs - k))
+        f, g = _everywhere(cost, rows, columns, found.f, found.g)
+        steps, gap = found.steps, found.gap
+    return (
+        at,
+        *(np.asarray(z, dtype) for z in (mass, f, g)),
+        np.int32(steps),
+        np.asarray(gap, dtype),
+    )
+
+
+def _everywhere(cost, rows, columns, f, g):
+    """The potentials at points without mass too: as large as f_i + g_j <= c_ij leaves them."""
+    n, m = cost.shape
+    all_f, all_g = np.zeros(n), np.zeros(m)
+    all_g[columns] = g
+    others = np.delete(np.arange(n), rows)
+    all_f[rows], all_f[others] = f, (cost[np.ix_(others, columns)] - g).min(axis=1)
+    others = np.delete(np.arange(m), columns)
+    all_g[others] = (cost[:, others] - all_f[:, None]).min(axis=0)
+    return np.nan_to_num(all_f, posinf=0.0), np.nan_to_num(all_g, posinf=0.0)
