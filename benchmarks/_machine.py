@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jax
 
-from meanfield._runtime import memory
+from meanfield._machine import memory
 from meanfield.io import provenance
 
 from ._contest import Missing, need

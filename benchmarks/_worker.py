@@ -12,7 +12,7 @@ from typing import Any
 
 import jax
 
-from meanfield._runtime import prepare
+from meanfield._machine import prepare
 from meanfield.io import provenance, write_json
 
 from ._contest import Contest

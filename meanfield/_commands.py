@@ -19,7 +19,7 @@ from rich.text import Text
 
 from . import studies
 from ._finding import UsageError, announced, study_named
-from ._runtime import prepare, report
+from ._machine import prepare, report
 from .io import Store
 from .studies.machinery import Study
 

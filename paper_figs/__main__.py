@@ -28,7 +28,7 @@ from matplotlib.figure import Figure
 
 from meanfield._commands import claims_of, first_line, name_other_code, parse, print_claims
 from meanfield._finding import announced, choose, load_announced, load_file
-from meanfield._runtime import prepare
+from meanfield._machine import prepare
 from meanfield.io import write_bytes, write_json
 from meanfield.studies import Study
 

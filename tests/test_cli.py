@@ -8,7 +8,7 @@ import rich.progress
 import xarray as xr
 from toys import Powers
 
-from meanfield import _commands, _runtime, studies
+from meanfield import _commands, studies
 from meanfield._cli import main
 
 
@@ -212,7 +212,7 @@ def test_doctor_reports_and_refuses_a_jax_that_is_wrong(capsys, monkeypatch):
     shown = capsys.readouterr().out
     for text in ("jaxlib", "float64", "compile_cache", "memory", "jit_equals_eager", "cpu"):
         assert text in shown
-    monkeypatch.setattr(_runtime, "WRONG_JAX", (jax.__version__,))
+    monkeypatch.setattr(_machine, "WRONG_JAX", (jax.__version__,))
     assert main(["doctor"]) == 1
     assert "do not trust" in capsys.readouterr().out
     assert "jax issue 39103" in _complaint(capsys, "run", "powers", "--tiny")
@@ -221,11 +221,11 @@ def test_doctor_reports_and_refuses_a_jax_that_is_wrong(capsys, monkeypatch):
 def test_the_cache_is_where_the_user_keeps_caches_or_nowhere(tmp_path, monkeypatch):
     monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert _runtime.cache_folder() == tmp_path / "meanfield" / "jax"
+    assert _machine.cache_folder() == tmp_path / "meanfield" / "jax"
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert _runtime.cache_folder() is None
-    _runtime.prepare()
+    assert _machine.cache_folder() is None
+    _machine.prepare()
 
 
 def test_a_toy_of_the_tests_is_unknown_to_the_command_and_float32_is_a_flag(tmp_path):
@@ -234,5 +234,5 @@ def test_a_toy_of_the_tests_is_unknown_to_the_command_and_float32_is_a_flag(tmp_
     assert done.returncode == 2
     assert done.stderr.startswith("meanfield: expected a study that exists, got powers; ")
     assert done.stderr.count("\n") == 1
-    _runtime.prepare(float32=True)
+    _machine.prepare(float32=True)
     assert Powers().identity()["precision"] == "float32"

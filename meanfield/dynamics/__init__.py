@@ -11,8 +11,8 @@ from ._base import (
 )
 from ._consensus_flow import ConsensusFlow as ConsensusFlow
 from ._equiangular import Equiangular as Equiangular
-from ._fields import Control as Control, Drift as Drift
 from ._fokker_planck import FokkerPlanck as FokkerPlanck
+from ._forces import Control as Control, Drift as Drift
 from ._gates import (
     AbstractGate as AbstractGate,
     Early as Early,

@@ -12,7 +12,7 @@ from .._typing import Points, Scalar, Weights
 from ..attention.kernels import AbstractAttention, AbstractSchedule, attention_at
 from ..geometry import AbstractGeometry, Sphere
 from ._base import AbstractParticles, State, as_noise, as_weights, check_cloud, replace_weights
-from ._fields import for_each_token
+from ._forces import for_each_token
 from ._normalizations import AbstractNormalization, over
 
 

@@ -18,4 +18,4 @@ from ._quantiles import (
     Line as Line,
 )
 from ._sinkformer import Sinkformer as Sinkformer, unscaled_sinkformer as unscaled_sinkformer
-from ._terms import split_entropy as split_entropy, terms as terms
+from ._split_entropy import split_entropy as split_entropy, terms as terms

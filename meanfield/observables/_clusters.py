@@ -8,7 +8,7 @@ from .._checks import check_nonnegative
 from .._door import door
 from .._typing import Labels, Points, Weights
 from ..geometry import AbstractGeometry
-from ._cloud import known, map_rows, masses, on_geometry
+from ._cloud_checks import known, map_rows, masses, on_geometry
 
 
 class Clusters(eqx.Module):

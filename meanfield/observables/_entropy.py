@@ -9,7 +9,7 @@ from scipy.special import digamma, polygamma
 from .._checks import check_integer
 from .._typing import Points, Scalar
 from ._caps import log_cap_measure
-from ._cloud import angles, map_rows, on_sphere
+from ._cloud_checks import angles, map_rows, on_sphere
 
 
 class EntropyEstimate(eqx.Module):

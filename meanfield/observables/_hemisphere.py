@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from .._typing import Points, Scalar
-from ._cloud import cloud, known
+from ._cloud_checks import cloud, known
 
 
 class Hemisphere(eqx.Module):

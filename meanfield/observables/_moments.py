@@ -8,7 +8,7 @@ from .._checks import check_dimension, check_integer
 from .._typing import Points, Scalar, Weights
 from ..geometry import Euclidean
 from ..harmonics import zonal_polynomials
-from ._cloud import cloud, known, map_rows, masses, on_sphere
+from ._cloud_checks import cloud, known, map_rows, masses, on_sphere
 
 
 def mean_resultant(x: Points, w: Weights | None = None) -> Scalar:

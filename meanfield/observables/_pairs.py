@@ -4,7 +4,7 @@ from jaxtyping import Array, Float
 
 from .._checks import check_integer
 from .._typing import Points, Scalar, Weights
-from ._cloud import cloud, known, map_rows, masses, on_sphere
+from ._cloud_checks import cloud, known, map_rows, masses, on_sphere
 
 
 def inner_products(x: Points) -> Float[Array, " pairs"]:

@@ -4,7 +4,7 @@ from jaxtyping import Array, Bool, Float
 
 from .._checks import check_nonnegative
 from .._typing import Points, Scalar, Weights
-from ._cloud import angles, known, map_rows, masses, on_sphere
+from ._cloud_checks import angles, known, map_rows, masses, on_sphere
 
 
 def renyi_centres(x: Points, delta: Float[Array, ""] | float) -> Bool[Array, " n"]:

@@ -8,7 +8,7 @@ from .._door import door
 from .._typing import Scalar
 from ..energies import AbstractEnergy, AbstractQuantiles, Entropy, InternalEnergy, Line, terms
 from ._base import AbstractScheme
-from ._movement import Row, move
+from ._quantile_newton import Row, move
 
 UNBOUNDED = (
     "take a smaller tau, for the step may have no minimizer, or none that this precision can tell"

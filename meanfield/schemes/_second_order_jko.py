@@ -7,8 +7,8 @@ from .._door import door
 from .._typing import Scalar
 from ..energies import AbstractEnergy, AbstractQuantiles
 from ._base import AbstractScheme
-from ._movement import Movement, Row, move
 from ._quantile_jko import UNBOUNDED, balance, check_step, domain_of
+from ._quantile_newton import Movement, Row, move
 
 STAGES = ((5.0,), (-2.0, 6.0), (-2.0, 3 / 14, 44 / 7))
 """gamma_mi of the source's second-order scheme: 1/(2 tau) sum_i gamma_mi |X - U_i|^2 in stage m."""

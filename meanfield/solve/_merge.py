@@ -16,10 +16,10 @@ from .._typing import Scalar
 from ..attention.kernels import AbstractSchedule
 from ..attention.masks import AbstractMask
 from ..dynamics import AbstractDynamics, AbstractParticles
-from ._cloud import Cloud, rows, with_rows
+from ._integration import LEAST_TOL, Plan
+from ._merged_cloud import Cloud, rows, with_rows
 from ._methods import reuses_stage, stages
 from ._noise import strength
-from ._plan import LEAST_TOL, Plan
 from ._trajectory import Merges, Trajectory
 from ._watch import End, look, total
 

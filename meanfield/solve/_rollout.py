@@ -10,7 +10,7 @@ from .._checks import check_instance, check_integer
 from .._memory import drop_programs
 from ..schemes import AbstractScheme
 from ._errors import Misstep, raise_if_failed, within_scale
-from ._plan import check_observe
+from ._integration import check_observe
 from ._trajectory import Trajectory
 
 

@@ -11,8 +11,8 @@ from .._checks import as_array, check_finite, check_instance, guard, guard_at_ru
 from .._memory import drop_programs
 from .._typing import Key, Scalar
 from ..dynamics import AbstractDynamics
+from ._integration import Plan, check_observe, plan_run
 from ._merge import simulate_with_merging
-from ._plan import Plan, check_observe, plan_run
 from ._stability import stable
 from ._trajectory import Trajectory
 from ._watch import STABLE, End, look, total

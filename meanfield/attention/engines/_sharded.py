@@ -8,7 +8,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, Int
 
 from ..._checks import check_instance
-from ..._ring import Ring
+from ..._device_ring import Ring
 from ..masks import AbstractMask, Additive
 from ._base import AbstractEngine, Sums
 from ._blockwise import Blockwise, Side, both_ways, keeps_digits, shifted_sums

@@ -5,8 +5,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ..._device_ring import Ring
 from ..._memory import available_memory
-from ..._ring import Ring
 from ._ott import geometry
 
 

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..._checks import check_integer, check_positive, guard
+from ..._device_ring import Ring
 from ..._door import door
 from ..._memory import dense_is_quick
-from ..._ring import Ring
 from ..._typing import Points, Scalar
 from ._blocks import BlockwiseGeometry, check_dense
 from ._costs import AbstractCost, SquaredEuclidean

@@ -9,9 +9,9 @@ from jaxtyping import Array, Float
 from .._checks import check_instance, check_integer, check_scalar, guard, is_key
 from .._typing import Key, Scalar
 from ..dynamics import AbstractDynamics, AbstractImex, AbstractParticles
-from ._advancing import Advancing
 from ._even_steps import EvenSteps
 from ._geodesic import GeodesicEuler
+from ._giving_up import Advancing
 from ._implicit_explicit import implicit_explicit
 from ._methods import reuses_stage, stages
 from ._noise import GEODESIC, brownian, check_solver, noisy_terms, strength
