@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from types import UnionType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import equinox as eqx
 import jax
@@ -102,7 +102,7 @@ def check_instance(value: Any, kind: type[_T] | UnionType, name: str, remedy: st
     if not isinstance(value, kind):
         got = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
         raise ValueError(f"expected {name}, got {got}; {remedy}.")
-    return value
+    return cast(_T, value)
 
 
 def check_instances(values: Any, kind: type[_T], name: str, remedy: str) -> list[_T]:

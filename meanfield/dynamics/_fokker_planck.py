@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import equinox as eqx
 import jax
@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float
 from .._checks import check_finite, check_integer, check_nonnegative, check_weights, guard
 from .._door import door
 from .._typing import Key, Points, Scalar, Weights
-from ..attention.kernels import AbstractAttention, check_isotropic
+from ..attention.kernels import AbstractAttention, AbstractDensityAttention, check_isotropic
 from ..geometry import Sphere
 from ..harmonics import AbstractBasis, Gegenbauer
 from ._density_sampling import sample_density
@@ -54,7 +54,8 @@ class FokkerPlanck(AbstractImex):
         """A[rho] - grad V at the nodes: in the form of `basis.node_gradient`."""
         velocity = jnp.zeros_like(self.basis.node_gradient(coeffs))
         if self.attention is not None:
-            velocity = velocity + self.attention.mean_field(self.basis, coeffs)
+            attention = cast(AbstractDensityAttention, self.attention)  # as was checked
+            velocity = velocity + attention.mean_field(self.basis, coeffs)
         if self.potential is not None:
             velocity = velocity - self._slopes(self.potential, coeffs.dtype)
         return velocity

@@ -15,7 +15,7 @@ gains two digits, and the range that p_k^2 needs at large d.
 import functools
 import itertools
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import jax
 import numpy as np
@@ -66,7 +66,7 @@ def zonal_polynomials(d: int, t: _Numbers) -> Iterator[_Numbers]:
     """
     # In jax's hands extended precision of numpy would be lost.
     if not isinstance(t, np.ndarray) or t.dtype not in (np.float64, np.longdouble):
-        t = check_precision(as_array(t, "t"), "t")
+        t = cast(_Numbers, check_precision(as_array(t, "t"), "t"))
     return _polynomials(check_dimension(d, least=2), t)
 
 

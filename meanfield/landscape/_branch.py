@@ -5,7 +5,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from .._checks import check_integer, check_nonnegative
 from .._typing import Scalar
-from ..attention.kernels import AbstractAttention
+from ..attention.kernels import AbstractDensityAttention
 from ..harmonics import Gegenbauer
 from ._curve import Curve, Point
 from ._free_energy import excess_free_energy, least_density, sums_over_pairs
@@ -33,7 +33,7 @@ class Branch(eqx.Module):
     - `complete`: whether the branch ends as it was told to, and not because the degree is too small.
     """
 
-    attention: AbstractAttention
+    attention: AbstractDensityAttention
     basis: Gegenbauer
     strength: Float[Array, " modes"]
     noise: Float[Array, " m"]
@@ -58,7 +58,7 @@ class Branch(eqx.Module):
 
 @in_double
 def branch(
-    attention: AbstractAttention,
+    attention: AbstractDensityAttention,
     d: int,
     *,
     degree: int = 64,

@@ -7,7 +7,7 @@ import optimistix as optx
 from jaxtyping import Array, Bool, Float
 
 from .._typing import Scalar
-from ..attention.kernels import AbstractAttention
+from ..attention.kernels import AbstractDensityAttention
 from ..dynamics import FokkerPlanck
 from ..harmonics import Gegenbauer
 
@@ -23,7 +23,7 @@ class Curve(eqx.Module):
     s_1 .. s_K, the growth rates of the uniform law without noise, over lambda_k.
     """
 
-    attention: AbstractAttention
+    attention: AbstractDensityAttention
     basis: Gegenbauer
     strength: Float[Array, " modes"]
 

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from .._typing import Scalar
-from ..attention.kernels import AbstractAttention
+from ..attention.kernels import AbstractDensityAttention
 from ..harmonics import Gegenbauer
 
 
@@ -22,7 +22,7 @@ def excess_free_energy(
     return noise * entropy - strength @ coeffs[1:] ** 2 / 2
 
 
-def sums_over_pairs(attention: AbstractAttention, basis: Gegenbauer) -> Bool[Array, ""]:
+def sums_over_pairs(attention: AbstractDensityAttention, basis: Gegenbauer) -> Bool[Array, ""]:
     """Whether the field is linear in the density, and so the gradient of 1/2 iint W rho rho.
 
     That of `Unnormalized` is; that of softmax does not change with the mass at all.
@@ -34,7 +34,10 @@ def sums_over_pairs(attention: AbstractAttention, basis: Gegenbauer) -> Bool[Arr
 
 
 def least_density(
-    attention: AbstractAttention, basis: Gegenbauer, coeffs: Float[Array, " k"], noise: Scalar
+    attention: AbstractDensityAttention,
+    basis: Gegenbauer,
+    coeffs: Float[Array, " k"],
+    noise: Scalar,
 ) -> Scalar:
     """The least value at the nodes of a stationary density, rho = e^{a/noise}/Z with grad a = A[rho].
 

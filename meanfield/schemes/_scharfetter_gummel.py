@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import equinox as eqx
 import jax
@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from .._checks import check_integer, check_scalar, guard
 from .._typing import Scalar
-from ..attention.kernels import AbstractAttention, check_isotropic
+from ..attention.kernels import AbstractAttention, AbstractDensityAttention, check_isotropic
 from ..energies import Potential
 from ..harmonics import AbstractBasis, Fourier, Gegenbauer
 from ._base import AbstractScheme
@@ -137,7 +137,8 @@ class ScharfetterGummel(AbstractScheme):
         if self.attention is None:
             return psi
         at = self._coordinates(state.dtype)
-        return psi - self.attention.attraction(self.basis, self.moments(state), at)
+        attention = cast(AbstractDensityAttention, self.attention)  # as was checked
+        return psi - attention.attraction(self.basis, self.moments(state), at)
 
     def _geometry(self) -> tuple[np.ndarray, np.ndarray]:
         """Cell masses, and the density of the uniform law in angle at the right face of each cell."""

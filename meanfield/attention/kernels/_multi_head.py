@@ -1,3 +1,5 @@
+from typing import cast
+
 import equinox as eqx
 import jax
 from jaxtyping import Array, Bool, Float
@@ -38,14 +40,18 @@ class MultiHead(AbstractDensityAttention):
         return all_of(head.solved(x, y, w) for head in self.heads)
 
     def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:
-        first, *rest = (head.mean_field(basis, coeffs) for head in self.heads)
+        first, *rest = (head.mean_field(basis, coeffs) for head in self._of_densities())
         return sum(rest, start=first)
 
     def attraction(
         self, basis: AbstractBasis, coeffs: Float[Array, " k"], x: Float[Array, "m ..."]
     ) -> Float[Array, " m"]:
-        first, *rest = (head.attraction(basis, coeffs, x) for head in self.heads)
+        first, *rest = (head.attraction(basis, coeffs, x) for head in self._of_densities())
         return sum(rest, start=first)
+
+    def _of_densities(self) -> tuple[AbstractDensityAttention, ...]:
+        """The heads, which `check_isotropic` has asked for a mean field."""
+        return cast(tuple[AbstractDensityAttention, ...], self.heads)
 
     def gaussian_field(self, mean: Float[Array, " d"], cov: Float[Array, "d d"]) -> AffineField:
         """The field of a Gaussian cloud, affine if that of each head is; ValueError otherwise."""

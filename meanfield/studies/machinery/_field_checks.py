@@ -79,12 +79,13 @@ def _check_value(one: Any, known: tuple, field: dataclasses.Field) -> None:
 
 def _check_number(one: Any, name: str, least: float | None, known: tuple) -> None:
     want, fits = "a finite number", isinstance(one, Real) and not isinstance(one, bool)
-    fits = fits and (math.isfinite(one) or one in known)
+    number = float(one) if fits else math.nan
+    fits = math.isfinite(number) or (fits and one in known)
     if least is None and min(known) > 0:
-        want, fits = "a finite number > 0", fits and one > 0
+        want, fits = "a finite number > 0", fits and number > 0
     elif least is not None or min(known) == 0:
         bound = 0 if least is None else least
-        want, fits = f"a finite number >= {bound:g}", fits and one >= bound
+        want, fits = f"a finite number >= {bound:g}", fits and number >= bound
     if not fits:
         raise ValueError(
             f"expected {want} for {name}, got {one!r}; "

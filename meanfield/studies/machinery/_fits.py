@@ -15,7 +15,8 @@ def order_of(
     follows from those, by the normal law; without, from what is left of the line, by Student's: NaN for
     two points. An error that is NaN makes all of them NaN.
     """
-    h, e = np.log(size), np.log(error)
+    h = xr.apply_ufunc(np.log, size)
+    e = xr.apply_ufunc(np.log, error)
     centred = h - h.mean(dim)
     lever = centred / (centred**2).sum(dim)
     order = (lever * e).sum(dim, skipna=False)

@@ -59,7 +59,7 @@ def gaussian_barycenter(
     tol = jnp.maximum(check_positive(tol, "tol").astype(dtype), rounding)
     start = jnp.tensordot(weights, covs, 1)
     solution = optx.fixed_point(
-        _sweep, optx.FixedPointIteration(tol, tol), start, (weights, covs),
+        _sweep, optx.FixedPointIteration(cast(float, tol), cast(float, tol)), start, (weights, covs),
         max_steps=check_integer(max_steps, "max_steps"),
         throw=False,
     )  # fmt: skip

@@ -112,8 +112,8 @@ def plan_displacement(
     x: Points, y: Float[Array, "m d"], plan: Float[Array, "n m"], cost: AbstractCost
 ) -> Float[Array, "n d"]:
     """E[log_x Y | x] over a plan [n, m], and 0 at points without mass."""
-    mass, cost = plan.sum(axis=1), with_one_geodesic(cost)
-    total = jax.grad(lambda points: jnp.sum(plan * cost.all_pairs(points, y)))(x)
+    mass, one_sided = plan.sum(axis=1), with_one_geodesic(cost)
+    total = jax.grad(lambda points: jnp.sum(plan * one_sided.all_pairs(points, y)))(x)
     return -total / (2 * jnp.where(mass > 0, mass, 1))[:, None]
 
 
