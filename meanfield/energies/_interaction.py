@@ -35,7 +35,12 @@ class Interaction(AbstractEnergy):
 
     def _of_points(self, x: Points, w: Weights | None) -> Scalar:
         log_mass = Unnormalized(self.beta, engine=self.engine).log_mass(x, None, w)
-        each = jnp.exp(log_mass - self.offset.astype(x.dtype))
+        log_mass -= self.offset.astype(x.dtype)
+        if w is not None:
+            # Points of mass 0 may be so far away that 0 times infinity would be NaN.
+            beyond = (w == 0) & (log_mass > jnp.log(jnp.finfo(x.dtype).max))
+            log_mass = jnp.where(beyond, 0, log_mass)
+        each = jnp.exp(log_mass)
         mean = each.mean() if w is None else each @ w
         return mean / (2 * self.beta.astype(x.dtype))
 

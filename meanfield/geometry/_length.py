@@ -49,9 +49,10 @@ def _least(dtype) -> Float[Array, ""]:
 
 
 def _scale(v: Vectors) -> Float[Array, "*batch 1"]:
-    """1, or the largest coordinate where squares would leave the range of the dtype."""
+    """1, or about the largest coordinate where squares would leave the range of the dtype."""
     info = jnp.finfo(v.dtype)
     low, high = jnp.sqrt(info.tiny / info.eps), jnp.sqrt(info.max / v.shape[-1])
     largest = jax.lax.stop_gradient(jnp.abs(v).max(axis=-1, keepdims=True))
     ordinary = ((largest > low) & (largest < high)) | (largest == 0)
-    return jnp.where(ordinary, 1, largest)
+    # An eighth of a large one: the inverse of the largest numbers is rounded to 0.
+    return jnp.where(ordinary, 1, jnp.where(largest < high, largest, largest / 8))

@@ -132,3 +132,14 @@ def test_a_potential_has_one_value_a_point():
     assert float(Potential(lambda x: x**2 / 2)(x)) == 2.5
     with pytest.raises(ValueError, match="one value a point"):
         Potential(lambda x: x)(jnp.eye(3))
+
+
+def test_massless_points_so_far_away_that_the_kernel_overflows():
+    """A point of mass 0 adds 0 e^{<x, y>}, here 0 e^{10^6}, which floats would make 0 times infinity."""
+    w, far = W / W.sum(), jnp.array([[1000.0, 0.0, 0.0]])
+    more, masses = jnp.concatenate([X, far]), jnp.append(w, 0.0)
+    for energy in (Interaction(BETA), Interaction(BETA) + 0.5 * Potential(potential)):
+        np.testing.assert_allclose(energy(more, masses), energy(X, w), rtol=1e-15)
+        slopes = energy.wasserstein_gradient(more, masses)
+        np.testing.assert_allclose(slopes[:6], energy.wasserstein_gradient(X, w), atol=1e-15)
+        assert not slopes[6].any()

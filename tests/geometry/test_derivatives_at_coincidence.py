@@ -55,14 +55,15 @@ def test_the_exponential_map_bends_along_its_geodesics():
 
 @pytest.mark.parametrize(
     ("dtype", "sizes"),
-    [(jnp.float32, [1e30, 1e-30]), (jnp.float64, [1e200, 1e-200])],
+    # The inverse of the largest number of each list is below the least normal one.
+    [(jnp.float32, [1e30, 1e-30, 3e38]), (jnp.float64, [1e200, 1e-200, 1.7e308])],
 )
 def test_points_of_any_size_are_projected(dtype, sizes):
     for size in sizes:
         x = jnp.array([0.6, 0.0, -0.8], dtype) * jnp.array(size, dtype)
         rounding = 4 * float(jnp.finfo(dtype).eps)
         np.testing.assert_allclose(SPHERE.project(x), [0.6, 0, -0.8], atol=rounding)
-    np.testing.assert_allclose(FLAT.distance(x, 0 * x), size, rtol=rounding)
+        np.testing.assert_allclose(FLAT.distance(x, 0 * x), size, rtol=rounding)
 
 
 @pytest.mark.parametrize("geometry", [SPHERE, FLAT])

@@ -44,3 +44,10 @@ def test_a_lattice_carries_one_mode():
         # 1 + 2 size cos(k theta) has int cos(k theta) rho = size, up to size^2 (to first order).
         np.testing.assert_allclose((cloud**k).mean(), 1e-3, atol=1e-6 * k)
         np.testing.assert_allclose((cloud ** (k + 1)).mean(), 0, atol=1e-6 * (k + 1))
+
+
+def test_degrees_above_those_that_are_measured_do_not_drown_them():
+    """At beta = 1000 the degree sqrt(2 beta) grows 25 times as fast as the fourth: a run that waits for the
+    latter to grow by e would see rounding grow by e^100."""
+    study = GrowthRates(beta=1e3).tiny()
+    assert all(claim.passed for claim in study.claims(study.run()))

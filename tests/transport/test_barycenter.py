@@ -228,6 +228,18 @@ def test_equal_clouds_agree_and_single_points_have_a_variance():
     assert_allclose(moved(CLOUDS, first)[:, 0], middle - points, atol=1e-12)
 
 
+@pytest.mark.parametrize("spread", [0.0, 1e-6, 1e-5])
+def test_barycenters_of_clouds_that_float32_can_hardly_tell_apart(spread):
+    """Steps of a thousandth of sqrt(epsilon) would be below the rounding of points of length 1; the mean
+    of the barycenter is that of the clouds, to some units of rounding."""
+    sphere, normal = Sphere(3), jax.random.normal(jax.random.key(0), (2, 6, 3))
+    clouds = jnp.array([0.3, -0.5, 0.8]) + spread * normal
+    clouds = sphere.project(sphere.project(clouds).astype(jnp.float32))
+    found = barycenter(clouds, cost=SquaredGeodesic())
+    assert found.converged
+    assert_allclose(found.points.mean(axis=0), clouds.mean(axis=(0, 1)), atol=5e-7)
+
+
 @pytest.mark.slow
 def test_the_debiased_displacement_beats_exact_transport_of_samples():
     """N(0, I) to N(m, S) in the plane, n = 600: rms error against the optimal map, over six samples."""

@@ -77,7 +77,7 @@ class GrowthRates(Study):
         name, d = cell["attention"], cell["d"]
         noise = self.noise if name.startswith("noisy") else 0.0
         attention, closed = self._attention(name), self._closed(name, d, noise)
-        ends = self._ends(closed)
+        ends = self._ends(closed, self._closed(name, d, noise, self._resolved()).max())
         basis = Gegenbauer(d, 2 * self.max_degree + 4)
         equation = FokkerPlanck(basis, attention, noise)
         rates = {
@@ -129,24 +129,30 @@ class GrowthRates(Study):
                 heads.append(kind(beta, engine=Harmonic.of(beta, 2), **shift))
         return heads[0] if len(heads) == 1 else MultiHead(heads)
 
-    def _closed(self, name: str, d: int, noise: float) -> Float[np.ndarray, " degrees"]:
-        k = np.arange(1, self.max_degree + 1)
+    def _closed(
+        self, name: str, d: int, noise: float, degree: int | None = None
+    ) -> Float[np.ndarray, " degrees"]:
+        k = np.arange(1, (degree or self.max_degree) + 1)
         strength = np.zeros(k.shape)
         for kind, factor in HEADS[name]:
             beta = factor * self.beta
             strength += STRENGTHS[kind](multiplier(k, beta, d), multiplier(0, beta, d), beta) / beta
         return k * (k + d - 2) * (strength - noise)
 
-    def _ends(self, closed: Float[np.ndarray, " k"]) -> Float[Array, " k"]:
-        """A time for each degree: to grow by e, unless rounding would first grow by e^4 elsewhere."""
-        longest = 4 / closed.max() if closed.max() > 0 else np.inf
+    def _ends(self, closed: Float[np.ndarray, " k"], fastest: float) -> Float[Array, " k"]:
+        """A time for each degree: to grow by e, unless others would first grow by e^4, perhaps of a
+        degree above those that are measured, as where beta is large."""
+        longest = 4 / fastest if fastest > 0 else np.inf
         return jnp.asarray(np.minimum(1 / abs(closed), longest))
+
+    def _resolved(self) -> int:
+        """A degree at which the multiplier of the kernel, e^{-n^2/(2 beta)}, is below 1e-13."""
+        return max(self.max_degree, int(8 * np.sqrt(2 * self.beta)))
 
     def _lattices(self) -> Float[Array, "k n 2"]:
         """Equispaced tokens, moved so that the density is 1 + 2 size cos(k theta) to first order."""
         k = np.arange(1, self.max_degree + 1)[:, None]
-        # Tokens resolve the kernel: its multiplier of degree n, e^{-n^2/(2 beta)}, is below 1e-13.
-        n = max(self.n, int(8 * np.sqrt(2 * self.beta)))
+        n = max(self.n, self._resolved())
         even = 2 * np.pi * (np.arange(n) + 0.5) / n
         angle = even - 2 * self.size / k * np.sin(k * even)
         return jnp.asarray(np.stack([np.cos(angle), np.sin(angle)], axis=-1))

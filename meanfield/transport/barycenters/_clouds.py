@@ -10,7 +10,7 @@ from ..._door import door
 from ..._typing import Points, Scalar, Weights
 from ..costs import Cost, as_cost, masses_of, space_of, weights_or_uniform
 from ..distances import RELATIVE_EPSILON, certified, check_cloud, check_epsilon, regularization
-from ._free_support import Models, apart, iterate
+from ._free_support import Models, apart, iterate, rounding
 
 
 class Barycenter(eqx.Module):
@@ -62,7 +62,8 @@ def barycenter(
       default. Without a start the first cloud with its masses, but where points of it coincide,
       which could not part, means of points of all clouds.
     - `debiased`: False leaves out the plan of x with itself, and the cloud contracts.
-    - `tol`: the length of a step, in units of sqrt(epsilon), at which to stop.
+    - `tol`: the length of a step, in units of sqrt(epsilon), at which to stop; at least that of
+      rounding, 4 machine epsilons of the size of the clouds.
 
     The end is a critical point near the start. Detail below sqrt(epsilon) stays that of the start.
     Between antipodes one geodesic is chosen. Exact: `quantile_barycenter` on the line,
@@ -89,7 +90,7 @@ def barycenter(
         epsilon = check_epsilon(epsilon, x)
     models = Models(x, a, w, cost, space(x.shape[2]), epsilon)
     points, mass = _start(models, start, start_masses, clouds[0].shape[0])
-    threshold = threshold.astype(x.dtype)
+    threshold = jnp.maximum(threshold.astype(x.dtype), rounding(models) / jnp.sqrt(epsilon))
     points, size, bias, count, ok = iterate(models, points, mass, debiased, threshold, max_steps)
     error = certified(size / jnp.sqrt(epsilon), ok)
     return Barycenter(points, mass, error, certified(bias, ok), count, error <= threshold, epsilon)

@@ -19,7 +19,7 @@ from ..distances import (
     solve_small,
 )
 from ..sinkhorn import solve
-from ._free_support import Models, field, mixed, no_potentials, size_of
+from ._free_support import Models, field, mixed, no_potentials, rounding, size_of
 
 Clouds = Float[Array, "models n d"]
 """The clouds of N models; fewer than n points are padded with points of mass zero."""
@@ -52,7 +52,7 @@ def barycenter_displacement(
     found by `steps` steps, with momentum, from means of one point of each cloud, matched at random: a
     smooth function of the clouds, which an integrator can follow. The error that the iteration leaves in
     u is of the order of the step that would come next. Where that is longer than `residual` times
-    sqrt(epsilon), root mean square, u is NaN: allow more steps.
+    sqrt(epsilon), root mean square, and than rounding makes it, u is NaN: allow more steps.
 
     Equal to `consensus_displacement` for two clouds and where optimal maps compose: on the line, for
     Diracs, for shifted and scaled copies of each other, all up to the error of `displacement`. For three
@@ -100,8 +100,9 @@ def _to_barycenter(p: Models, residual, tol, steps: int, max_iterations: int) ->
         own, known = own_mean(x, a, p.cost, p.epsilon, tol, max_iterations)
         return conditional_mean(x, points, mass, f, p.cost, p.epsilon) - own, known
 
+    longest = jnp.maximum(residual * jnp.sqrt(p.epsilon), rounding(p))
     moves, known = jax.vmap(toward)(p.x, p.a, potentials.f)
-    return certified(moves, ok & known.all() & (left <= residual * jnp.sqrt(p.epsilon)))
+    return certified(moves, ok & known.all() & (left <= longest))
 
 
 @door

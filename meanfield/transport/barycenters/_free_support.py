@@ -155,6 +155,12 @@ def size_of(move: Points, mass: Weights) -> Scalar:
     return jnp.sqrt(mass @ jnp.sum(move**2, axis=1))
 
 
+def rounding(p: Models) -> Scalar:
+    """The length of a step that rounding of the points makes: a shorter one cannot be told from it."""
+    square = p.w @ jnp.sum(p.a * jnp.sum(p.x**2, axis=2), axis=1)
+    return jax.lax.stop_gradient(4 * float(jnp.finfo(p.x.dtype).eps) * jnp.sqrt(square))
+
+
 def mixed(p: Models, k: int) -> Points:
     """k points that are means of one point of each cloud, drawn by mass and matched at random.
 
