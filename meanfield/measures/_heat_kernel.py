@@ -24,7 +24,8 @@ def _check_time(t, name: str) -> float:
         raise ValueError(
             f"expected a time {name} known before tracing, got {t}; build the object outside jit."
         )
-    t = check_scalar(t, name)
+    if not isinstance(t, float):  # within jit an array made of one would be traced
+        t = check_scalar(t, name)
     if not 1e-5 <= float(t) <= 1e3:
         raise ValueError(f"expected 1e-5 <= {name} <= 1e3, got {t}; outside, use the limit law.")
     return float(t)

@@ -153,5 +153,5 @@ def test_attention_refuses_what_does_not_fit():
         Softmax(1.0, mask=causal(5))(X)
     with pytest.raises(ValueError, match="one number for beta"):
         Softmax(jnp.ones(2))
-    with pytest.raises(ValueError, match="at least one head"):
+    with pytest.raises(ValueError, match="expected a list of attentions for heads"):
         MultiHead([])
