@@ -8,7 +8,7 @@ import rich.progress
 import xarray as xr
 from toys import Powers
 
-from meanfield import _commands, studies
+from meanfield import _commands, _machine, studies
 from meanfield._cli import main
 
 

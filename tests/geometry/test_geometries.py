@@ -143,3 +143,10 @@ def test_geometries_refuse_what_does_not_fit():
         Euclidean(2).check(jnp.full((2, 2), jnp.nan))
     with pytest.raises(ValueError, match="empty cloud"):
         Euclidean(2).check(jnp.ones((0, 2)))
+
+
+def test_flat_space_does_not_bend_and_spheres_bend_inwards():
+    x = Sphere(4).sample(jax.random.key(0), 3)
+    np.testing.assert_array_equal(Euclidean(4).mean_curvature(x), jnp.zeros_like(x))
+    # Ito's drift of Brownian motion of generator Laplacian: -(d - 1) x.
+    np.testing.assert_allclose(Sphere(4).mean_curvature(x), -3 * x, rtol=1e-15)

@@ -10,6 +10,7 @@ from toys import Powers
 from meanfield import studies
 from meanfield._cli import main
 from meanfield.io import _provenance, digest, identity_of, work_key
+from meanfield.studies.machinery import _study
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def edit(monkeypatch):
 
     def edit(code: str = "edited", offset: float = 1.0) -> None:
         compute = Powers.compute
-        monkeypatch.setattr(_base, "code_digest", lambda kind: code)
+        monkeypatch.setattr(_study, "code_digest", lambda kind: code)
         monkeypatch.setattr(Powers, "compute", lambda self, cell: compute(self, cell) + offset)
 
     return edit
@@ -120,15 +121,15 @@ def test_fresh_computes_all_again(tmp_path, monkeypatch, capsys):
     ("arguments", "remedy"),
     [
         (("powers", "--seeds", "1000000000"), "pass at most 16666 seeds"),
-        (("powers", "--seed", "4294967296"), "expected 0 <= seed < 2**32, got 4294967296"),
+        (("powers", "--seed", "4294967296"), "expected 0 <= seed < 2**32, got a huge integer"),
         (("powers", "--seed", "-1"), "expected 0 <= seed < 2**32, got -1; pass seed=0"),
         (("powers", "--seed", "4294967295", "--seeds", "2"), "expected 0 <= seed < 2**32"),
         (
             ("powers", "--offset", "nan"),
-            "expected a finite number for offset, got nan; pass offset=0.0",
+            "expected a finite number >= 0 for offset, got nan; pass offset=0.0",
         ),
-        (("powers", "--bases", "2", "inf"), "expected a finite number for bases, got inf"),
-        (("staircase", "--lr", "nan"), "expected a finite number for lr"),
+        (("powers", "--bases", "2", "inf"), "expected a finite number > 0 for bases, got inf"),
+        (("staircase", "--lr", "nan"), "expected a finite number > 0 for lr"),
         (("powers", "--bases", "2", "2"), "distinct cells"),
     ],
 )

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from typing import cast
 
 import equinox as eqx
 import jax
