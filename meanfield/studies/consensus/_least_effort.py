@@ -122,4 +122,5 @@ class _Outcome(eqx.Module):
             return self.flow.project(moved), dt * self.flow.power(t, x, strengths)
 
         x, efforts = jax.lax.scan(layer, self.x0, self.ts[:-1])
-        return efforts.sum(), disagreement(x, epsilon=EPSILON, cost=SquaredGeodesic(), tol=1e-8)
+        # Masses to 1e-6 are far more than the 1 % to which `least_effort` keeps the bound.
+        return efforts.sum(), disagreement(x, epsilon=EPSILON, cost=SquaredGeodesic(), tol=1e-6)
