@@ -30,7 +30,7 @@ def _energies(ax: Axes, result: xr.Dataset) -> None:
     shades = plt.get_cmap("viridis")(np.linspace(0.0, 0.88, result.beta.size))
     for shade, beta in zip(shades, result.beta.values, strict=True):
         at = result.sel(beta=beta)
-        plateaus = PLATEAUS if beta == result.beta[0] else None
+        plateaus = np.array(PLATEAUS) if beta == result.beta[0] else None
         staircase(ax, at.s, at.energy, plateaus, rf"$\beta={beta:g}$", color=shade, linestyle="-")
         published = {"color": "black", "linestyle": (0, (1, 2.5)), "linewidth": 0.9, "zorder": 3}
         staircase(ax, at.step, at.faithful_energy, **published)
