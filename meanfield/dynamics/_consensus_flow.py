@@ -4,8 +4,8 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from .._checks import check_finite, check_instances, check_weights, is_concrete
-from .._door import door
+from .._checks import check_finite, check_instances, check_weights, is_concrete, shown
+from .._door import AbstractChecked, door
 from .._hooks import all_of, times_of
 from .._typing import Scalar
 from ..geometry import AbstractGeometry
@@ -66,7 +66,7 @@ class ConsensusFlow(AbstractParticles):
     ):
         self.flows = _check_flows(flows)
         self.strength = as_strength(strength, "strength")
-        self.gate = gate
+        self.gate = _check_gate(gate)
         self.pull = BarycenterPull() if pull is None else pull
         self.shares = None if shares is None else check_weights(shares, len(self.flows), "shares")
 
@@ -170,6 +170,17 @@ class ConsensusFlow(AbstractParticles):
             "expected one cloud, got those of several models, which do not merge; leave out merge, "
             "and give weights to each flow."
         )
+
+
+def _check_gate(gate: Any) -> Gate | None:
+    """None, a gate, or a function that is no object of another room."""
+    plain = callable(gate) and not isinstance(gate, type | AbstractChecked)
+    if not (gate is None or isinstance(gate, AbstractGate) or plain):
+        raise ValueError(
+            f"expected a gate, got {shown(gate)}; pass Early(t0), NearSaddles(rate), or a function of "
+            "(t, x, own)."
+        )
+    return gate
 
 
 def _check_flows(flows: Sequence[AbstractParticles]) -> tuple[AbstractParticles, ...]:

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import pytest
 from jax.extend.core import jaxprs_in_params
 
-from meanfield.attention import L2, Blockwise, Dense, Sinkhorn, Softmax, _dense
+from meanfield.attention import L2, Blockwise, Dense, Sinkhorn, Softmax
+from meanfield.attention.engines import _dense
 
 
 def largest_matrix(attention, n: int) -> int:
