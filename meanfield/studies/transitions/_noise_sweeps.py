@@ -17,7 +17,7 @@ from ...observables import mean_resultant
 from ...solve import GeodesicLM, simulate
 
 NUDGE = 1e-2
-"""Given to the first moment at each noise: a density that is exactly uniform would stay so."""
+"""The share of a cluster that is mixed in at each noise: a density that is exactly uniform would stay so."""
 LOOKS = 200
 """Times at which the mean resultant of tokens is averaged."""
 
@@ -44,7 +44,8 @@ def sweep_density(
     def rung(coeffs, noise):
         equation = FokkerPlanck(basis, attention, noise)
         times = jnp.stack([jnp.zeros_like(wait), wait])
-        run = simulate(equation, coeffs.at[1].add(NUDGE), times, tol=1e-4, throw=False)
+        nudged = (1 - NUDGE) * coeffs + NUDGE * concentrated(basis)
+        run = simulate(equation, nudged, times, tol=1e-4, throw=False)
         rest = stationary(equation, run.final, throw=False)
         return rest.coeffs, (rest.coeffs, run.ok & rest.converged)
 
