@@ -15,7 +15,8 @@ from typing import Annotated, Any
 import tyro
 
 from meanfield._cli import complain, guarded
-from meanfield._commands import choose, first_line, parse
+from meanfield._commands import first_line, parse
+from meanfield._finding import choose
 from meanfield.io import write_json
 
 from . import _report

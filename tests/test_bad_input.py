@@ -161,7 +161,7 @@ TABLE = [
     ("reduction with a matrix", lambda: Equiangular(Softmax(1.0, value=X), 3), "AttentionFlow"),
     ("reduction of heads", lambda: Equiangular(HEADS, 3), "AttentionFlow"),
     ("two clusters of heads", lambda: TwoCluster(HEADS, HALVES), "AttentionFlow"),
-    ("density of a schedule", lambda: FokkerPlanck(Fourier(4), SCHEDULE), "for a schedule"),
+    ("density of a schedule", lambda: FokkerPlanck(Fourier(4), SCHEDULE), "pass Softmax(1.0)"),
     (
         "hitting the end",
         lambda: Equiangular(Softmax(1.0), 3).hitting_time(0.0),

@@ -11,6 +11,9 @@ from pictures import faults
 
 FOLDER = Path(__file__).parents[1] / "paper_figs"
 FIGURES = sorted(path.stem for path in FOLDER.glob("fig_*.py"))
+# A minute each, for studies that no fast test shares with them: drawn by `make validate`.
+LONG = ("fig_2110_11773_heat_limit", "fig_2606_05140_bifurcation", "fig_barycenters_sphere")
+EACH = [pytest.param(n, marks=pytest.mark.slow if n in LONG else ()) for n in FIGURES]
 
 
 def _drawn(name: str, shared) -> tuple[Figure, dict]:
@@ -20,7 +23,7 @@ def _drawn(name: str, shared) -> tuple[Figure, dict]:
         return module.draw(results), results
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", EACH)
 def test_a_figure_is_labelled_full_and_true_to_its_data(name, shared):
     figure, results = _drawn(name, shared)
     assert faults(figure, results) == []

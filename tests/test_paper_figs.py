@@ -111,6 +111,6 @@ def test_names(figures, capsys):
     assert command.main(["--list"]) == 0
     assert capsys.readouterr().out.split(maxsplit=1) == ["fig_toy", "Powers of two.\n"]
     assert command.main(["toi"]) == 2
-    assert "perhaps you meant fig_toy" in capsys.readouterr().err
+    assert "perhaps you meant toy" in capsys.readouterr().err
     assert command.main(["--demo"]) == 2
     assert "expected a figure to draw" in capsys.readouterr().err

@@ -17,7 +17,7 @@ from meanfield.solve import GeodesicLM
 
 BETA, NOISE, DT, LEVEL = 5.0, 5.3197, 0.004, 0.7
 CIRCLE = Sphere(2)
-TS = DT * jnp.arange(501)
+TS = DT * jnp.arange(501.0)
 FLOW = AttentionFlow(CIRCLE, Unnormalized(BETA, engine=Harmonic(Fourier(12))), noise=NOISE)
 # T = int_0^.7 dr/(D p) int_0^r p with p = r e^{-n F(r)/nu}, D = nu <sin^2>_r/n, where F(r) is the least
 # free energy of a density with <cos> = r: by quadrature, at the noise where the phases coexist.
