@@ -172,7 +172,7 @@ class ConsensusFlow(AbstractParticles):
         )
 
 
-def _check_gate(gate: Any) -> Gate | None:
+def _check_gate(gate: Any) -> Any:
     """None, a gate, or a function that is no object of another room."""
     plain = callable(gate) and not isinstance(gate, type | AbstractChecked)
     if not (gate is None or isinstance(gate, AbstractGate) or plain):
