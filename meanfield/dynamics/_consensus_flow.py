@@ -177,8 +177,8 @@ def _check_gate(gate: Any) -> Any:
     plain = callable(gate) and not isinstance(gate, type | AbstractChecked)
     if not (gate is None or isinstance(gate, AbstractGate) or plain):
         raise ValueError(
-            f"expected a gate, got {shown(gate)}; pass Early(t0), NearSaddles(rate), or a function of "
-            "(t, x, own)."
+            f"expected a gate, got {shown(gate)}; pass Early(t0), NearSaddles(rate), or a function, as in "
+            "gate=lambda t, x, own: t < 1."
         )
     return gate
 

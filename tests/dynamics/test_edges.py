@@ -172,7 +172,7 @@ TABLE = [
     ("one weight for all", lambda: Drift(SPHERE, still, weights=1.0), "one a point"),
     ("one flow to agree", lambda: ConsensusFlow(FLOW, 1.0), "pass [flow] * 3"),
     ("a class of strengths", lambda: ConsensusFlow([FLOW] * 2, float), "jax.numpy.asarray"),
-    ("a class of gates", lambda: ConsensusFlow([FLOW] * 2, 1.0, float), "gate=lambda x"),
+    ("a class of gates", lambda: ConsensusFlow([FLOW] * 2, 1.0, float), "gate=lambda t, x, own"),
     ("no pull", lambda: ConsensusFlow([FLOW] * 2, 1.0, pull=1.0), "pass ExactPull()"),
     ("one cloud of two", lambda: ConsensusFlow([FLOW] * 2, 1.0).control(T0, X[None]), "stack them"),
     ("a class of rates", lambda: NGPT(float), "jax.numpy.asarray"),
