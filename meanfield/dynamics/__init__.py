@@ -1,7 +1,5 @@
 """Continuous time: vector fields on clouds of tokens, and reductions of them to a few numbers."""
 
-from ._arc_length import ArcLength as ArcLength
-from ._attention_flow import AttentionFlow as AttentionFlow
 from ._base import (
     AbstractCloud as AbstractCloud,
     AbstractDynamics as AbstractDynamics,
@@ -9,34 +7,37 @@ from ._base import (
     AbstractReduction as AbstractReduction,
     Sum as Sum,
 )
-from ._consensus_flow import ConsensusFlow as ConsensusFlow
-from ._equiangular import Equiangular as Equiangular
-from ._fokker_planck import FokkerPlanck as FokkerPlanck
-from ._forces import Control as Control, Drift as Drift
-from ._gates import (
+from .consensus import (
     AbstractGate as AbstractGate,
+    AbstractPull as AbstractPull,
+    BarycenterPull as BarycenterPull,
+    ConsensusFlow as ConsensusFlow,
+    DebiasedPull as DebiasedPull,
     Early as Early,
+    ExactPull as ExactPull,
     NearSaddles as NearSaddles,
+    PairwisePull as PairwisePull,
     Schedule as Schedule,
 )
-from ._gaussian_flow import GaussianFlow as GaussianFlow, Normal as Normal
-from ._gradient_flow import GradientFlow as GradientFlow
-from ._imex import AbstractImex as AbstractImex
-from ._normalizations import (
+from .densities import AbstractImex as AbstractImex, FokkerPlanck as FokkerPlanck
+from .particles import (
     NGPT as NGPT,
     AbstractNormalization as AbstractNormalization,
+    ArcLength as ArcLength,
+    AttentionFlow as AttentionFlow,
+    Control as Control,
+    Drift as Drift,
+    GradientFlow as GradientFlow,
     MixNorm as MixNorm,
     PeriNorm as PeriNorm,
     PostNorm as PostNorm,
     PreNorm as PreNorm,
+    SinkhornFlow as SinkhornFlow,
     SqrtNorm as SqrtNorm,
 )
-from ._pulls import (
-    AbstractPull as AbstractPull,
-    BarycenterPull as BarycenterPull,
-    DebiasedPull as DebiasedPull,
-    ExactPull as ExactPull,
-    PairwisePull as PairwisePull,
+from .reductions import (
+    Equiangular as Equiangular,
+    GaussianFlow as GaussianFlow,
+    Normal as Normal,
+    TwoCluster as TwoCluster,
 )
-from ._sinkhorn_flow import SinkhornFlow as SinkhornFlow
-from ._two_cluster import TwoCluster as TwoCluster

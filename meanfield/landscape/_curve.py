@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float
 
 from .._typing import Scalar
 from ..attention.kernels import AbstractDensityAttention
-from ..dynamics import FokkerPlanck
+from ..dynamics.densities import FokkerPlanck
 from ..harmonics import Gegenbauer
 
 Point = Float[Array, " k"]

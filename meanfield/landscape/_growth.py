@@ -7,7 +7,7 @@ from .._checks import check_dimension, check_integer, check_nonnegative, guard, 
 from .._door import door
 from .._typing import Scalar
 from ..attention.kernels import AbstractAttention, check_isotropic
-from ..dynamics import FokkerPlanck
+from ..dynamics.densities import FokkerPlanck
 from ..harmonics import Gegenbauer
 
 

@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Float, Int
 from .._checks import check_integer, check_positive, guard, is_concrete
 from .._door import door
 from .._typing import Scalar
-from ..dynamics import FokkerPlanck
+from ..dynamics.densities import FokkerPlanck
 from ..solve import SolveError
 
 

@@ -1,7 +1,7 @@
 """The two verbs: `simulate` a dynamics in continuous time, `rollout` a scheme in discrete steps."""
 
 from ._errors import SolveError as SolveError
-from ._geodesic import GeodesicEuler as GeodesicEuler, GeodesicLM as GeodesicLM
 from ._rollout import rollout as rollout
 from ._simulate import simulate as simulate
 from ._trajectory import Merges as Merges, Trajectory as Trajectory
+from .methods import GeodesicEuler as GeodesicEuler, GeodesicLM as GeodesicLM

@@ -8,13 +8,21 @@ from jaxtyping import Array, Float
 
 from .._checks import check_instance, check_integer, check_scalar, guard, is_key
 from .._typing import Key, Scalar
-from ..dynamics import AbstractDynamics, AbstractImex, AbstractParticles
-from ._even_steps import EvenSteps
-from ._geodesic import GeodesicEuler
-from ._giving_up import Advancing
-from ._implicit_explicit import implicit_explicit
-from ._methods import reuses_stage, stages
-from ._noise import GEODESIC, brownian, check_solver, noisy_terms, strength
+from ..dynamics import AbstractDynamics, AbstractParticles
+from ..dynamics.densities import AbstractImex
+from .methods import (
+    GEODESIC,
+    Advancing,
+    EvenSteps,
+    GeodesicEuler,
+    brownian,
+    check_solver,
+    implicit_explicit,
+    noisy_terms,
+    reuses_stage,
+    stages,
+    strength,
+)
 
 IMEX = diffrax.KenCarp3 | diffrax.KenCarp4 | diffrax.KenCarp5 | diffrax.Sil3
 

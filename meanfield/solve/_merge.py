@@ -18,10 +18,9 @@ from ..attention.masks import AbstractMask
 from ..dynamics import AbstractDynamics, AbstractParticles
 from ._integration import LEAST_TOL, Plan
 from ._merged_cloud import Cloud, rows, with_rows
-from ._methods import reuses_stage, stages
-from ._noise import strength
 from ._trajectory import Merges, Trajectory
 from ._watch import End, look, total
+from .methods import reuses_stage, stages, strength
 
 
 def simulate_with_merging(

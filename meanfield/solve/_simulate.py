@@ -13,9 +13,9 @@ from .._typing import Key, Scalar
 from ..dynamics import AbstractDynamics
 from ._integration import Plan, check_observe, plan_run
 from ._merge import simulate_with_merging
-from ._stability import stable
 from ._trajectory import Trajectory
 from ._watch import STABLE, End, look, total
+from .methods import stable
 
 
 def simulate(

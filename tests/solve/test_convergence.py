@@ -11,8 +11,8 @@ from meanfield.attention import Softmax
 from meanfield.dynamics import AttentionFlow, FokkerPlanck
 from meanfield.geometry import Sphere
 from meanfield.harmonics import Gegenbauer
-from meanfield.solve._diagonal_newton import DiagonalNewton
-from meanfield.solve._implicit_explicit import implicit_explicit
+from meanfield.solve.methods._diagonal_newton import DiagonalNewton
+from meanfield.solve.methods._implicit_explicit import implicit_explicit
 
 SPHERE = Sphere(3)
 FLOW = AttentionFlow(SPHERE, Softmax(2.0))

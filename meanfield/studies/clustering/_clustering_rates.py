@@ -9,7 +9,8 @@ import xarray as xr
 
 from ..._typing import Points, Scalar
 from ...attention.kernels import Softmax, Unnormalized
-from ...dynamics import AttentionFlow, Equiangular, PostNorm
+from ...dynamics.particles import AttentionFlow, PostNorm
+from ...dynamics.reductions import Equiangular
 from ...geometry import Sphere
 from ...observables import hitting_time
 from ...schemes import TransformerLayers

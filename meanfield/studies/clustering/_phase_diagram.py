@@ -9,7 +9,7 @@ import xarray as xr
 from scipy.special import betainc
 
 from ...attention.kernels import AbstractExponential, Softmax, Unnormalized
-from ...dynamics import Equiangular
+from ...dynamics.reductions import Equiangular
 from ...observables import hitting_time
 from ..machinery import (
     AbstractDiagramStudy,

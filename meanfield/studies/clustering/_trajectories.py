@@ -10,7 +10,7 @@ from scipy.integrate import simpson
 
 from ..._typing import Points, Scalar
 from ...attention.kernels import AbstractExponential
-from ...dynamics import AttentionFlow
+from ...dynamics.particles import AttentionFlow
 from ...energies import Interaction
 from ...geometry import Sphere
 from ...measures import Uniform

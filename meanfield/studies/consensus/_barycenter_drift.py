@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 
 from ...attention.kernels import Softmax
-from ...dynamics import AttentionFlow, ConsensusFlow, Early, NearSaddles, PairwisePull
+from ...dynamics.consensus import ConsensusFlow, Early, NearSaddles, PairwisePull
+from ...dynamics.particles import AttentionFlow
 from ...geometry import Sphere
 from ...measures import Uniform
 from ...solve import simulate

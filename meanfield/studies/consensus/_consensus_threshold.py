@@ -9,7 +9,8 @@ import xarray as xr
 from scipy.optimize import brentq
 
 from ...attention.kernels import Softmax
-from ...dynamics import AttentionFlow, ConsensusFlow, PairwisePull
+from ...dynamics.consensus import ConsensusFlow, PairwisePull
+from ...dynamics.particles import AttentionFlow
 from ...geometry import Sphere
 from ...solve import simulate
 from ..machinery import Claim, Study

@@ -10,7 +10,8 @@ from jaxtyping import Array, Float
 
 from ..._typing import Scalar
 from ...attention.kernels import Softmax
-from ...dynamics import AttentionFlow, ConsensusFlow, ExactPull, Schedule
+from ...dynamics.consensus import ConsensusFlow, ExactPull, Schedule
+from ...dynamics.particles import AttentionFlow
 from ...geometry import Sphere
 from ...landscape import least_effort
 from ...measures import Uniform

@@ -9,7 +9,8 @@ import xarray as xr
 
 from ...attention.engines import Harmonic
 from ...attention.kernels import Sinkhorn, Softmax
-from ...dynamics import AttentionFlow, FokkerPlanck
+from ...dynamics.densities import FokkerPlanck
+from ...dynamics.particles import AttentionFlow
 from ...energies import Entropy
 from ...geometry import Sphere
 from ...harmonics import Fourier

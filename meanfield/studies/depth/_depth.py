@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from ..._typing import Points
 from ...attention.kernels import Softmax
-from ...dynamics import AttentionFlow, PeriNorm, PostNorm, PreNorm
+from ...dynamics.particles import AttentionFlow, PeriNorm, PostNorm, PreNorm
 from ...geometry import Sphere
 from ...measures import VonMisesFisher
 from ...schemes import TransformerLayers

@@ -6,17 +6,17 @@ import numpy as np
 import xarray as xr
 
 from ...attention.kernels import Softmax
-from ...dynamics import (
+from ...dynamics.particles import (
     NGPT,
     AbstractNormalization,
     AttentionFlow,
-    Equiangular,
     MixNorm,
     PeriNorm,
     PostNorm,
     PreNorm,
     SqrtNorm,
 )
+from ...dynamics.reductions import Equiangular
 from ...geometry import Sphere
 from ...solve import simulate
 from ..machinery import Claim, Study, grid, some_of

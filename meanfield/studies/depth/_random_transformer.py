@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from ..._typing import Key, Points, Scalar
 from ...attention.kernels import Softmax
-from ...dynamics import PeriNorm, PostNorm, PreNorm
+from ...dynamics.particles import PeriNorm, PostNorm, PreNorm
 from ...geometry import Sphere
 from ..machinery import Claim, Study, check_that, grid
 

@@ -8,7 +8,7 @@ import xarray as xr
 from jaxtyping import Array, Float
 
 from ...attention.kernels import L2, Sinkhorn, Softmax
-from ...dynamics import GaussianFlow, Normal
+from ...dynamics.reductions import GaussianFlow, Normal
 from ...solve import simulate
 from ..machinery import Claim, Study, grid, some_of
 

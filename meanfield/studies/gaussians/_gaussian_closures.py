@@ -9,7 +9,8 @@ from jaxtyping import Array, Float
 
 from ..._typing import Points, Scalar
 from ...attention.kernels import L2, MultiHead, Sinkhorn, Softmax
-from ...dynamics import AttentionFlow, Drift, GaussianFlow, Normal
+from ...dynamics.particles import AttentionFlow, Drift
+from ...dynamics.reductions import GaussianFlow, Normal
 from ...geometry import Euclidean
 from ...measures import Gaussian
 from ...solve import simulate

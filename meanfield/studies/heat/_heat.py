@@ -7,13 +7,15 @@ import xarray as xr
 from jaxtyping import Array, Float
 
 from ..._typing import Points
-from ...dynamics import FokkerPlanck, GradientFlow
+from ...dynamics.densities import FokkerPlanck
+from ...dynamics.particles import GradientFlow
 from ...energies import Entropy, Potential
 from ...geometry import Sphere
 from ...harmonics import Gegenbauer
 from ...measures import HeatKernel, brownian_angle
 from ...schemes import ScharfetterGummel
-from ...solve import GeodesicEuler, rollout, simulate
+from ...solve import rollout, simulate
+from ...solve.methods import GeodesicEuler
 from ..machinery import Claim, Study, check_that, grid, some_of
 
 TABLES = 1e-7

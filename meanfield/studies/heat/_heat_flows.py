@@ -17,7 +17,9 @@ from scipy.special import ndtr
 from ..._checks import check_choice
 from ..._typing import Points, Scalar, Weights
 from ...attention.kernels import L2, AbstractAttention, Sinkhorn, Softmax
-from ...dynamics import AbstractParticles, AttentionFlow, Drift, GaussianFlow
+from ...dynamics import AbstractParticles
+from ...dynamics.particles import AttentionFlow, Drift
+from ...dynamics.reductions import GaussianFlow
 from ...geometry import AbstractGeometry, Sphere
 from ...transport.costs import DotProduct, SquaredEuclidean
 

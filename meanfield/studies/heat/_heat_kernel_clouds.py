@@ -8,7 +8,7 @@ from scipy.special import eval_chebyt, eval_legendre
 from ..._checks import check_choice
 from ..._typing import Points
 from ...attention.kernels import Sinkhorn
-from ...dynamics import AttentionFlow
+from ...dynamics.particles import AttentionFlow
 from ...geometry import Sphere
 from ...harmonics import SphericalHarmonics
 from ...measures import HeatKernel

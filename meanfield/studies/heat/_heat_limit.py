@@ -10,7 +10,8 @@ from jaxtyping import Array, Float
 from ..._typing import Points, Scalar, Weights
 from ...attention.closures import doubly_stochastic_potential, smoothed
 from ...attention.kernels import AbstractAttention, Sinkhorn
-from ...dynamics import FokkerPlanck, Normal
+from ...dynamics.densities import FokkerPlanck
+from ...dynamics.reductions import Normal
 from ...geometry import Euclidean
 from ...harmonics import AbstractBasis, Fourier, SphericalHarmonics
 from ...measures import AbstractMeasure, HeatKernel, Mixture

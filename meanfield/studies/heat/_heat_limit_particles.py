@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from scipy.stats import norm
 
 from ..._typing import Points, Scalar
-from ...dynamics import Normal
+from ...dynamics.reductions import Normal
 from ...geometry import Euclidean
 from ...measures import Gaussian
 from ...solve import simulate

@@ -11,7 +11,8 @@ from jaxtyping import Array, Float
 from ..._checks import check_choice
 from ...attention.engines import Harmonic
 from ...attention.kernels import Unnormalized
-from ...dynamics import AttentionFlow, FokkerPlanck
+from ...dynamics.densities import FokkerPlanck
+from ...dynamics.particles import AttentionFlow
 from ...geometry import Sphere
 from ...harmonics import Fourier
 from ...landscape import growth_rates

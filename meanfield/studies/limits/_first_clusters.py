@@ -12,7 +12,7 @@ from jaxtyping import Array, Complex, Float
 from ..._typing import Key, Points
 from ...attention.engines import Harmonic
 from ...attention.kernels import Unnormalized
-from ...dynamics import AttentionFlow
+from ...dynamics.particles import AttentionFlow
 from ...geometry import Sphere
 from ...harmonics import Fourier
 from ...landscape import fastest_mode, growth_rates

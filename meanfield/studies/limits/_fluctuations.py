@@ -12,11 +12,12 @@ from jaxtyping import Array, Float
 from ..._typing import Key, Points
 from ...attention.engines import Harmonic
 from ...attention.kernels import Unnormalized
-from ...dynamics import AttentionFlow
+from ...dynamics.particles import AttentionFlow
 from ...geometry import Sphere
 from ...harmonics import AbstractBasis, Fourier
 from ...measures import Uniform
-from ...solve import GeodesicLM, simulate
+from ...solve import simulate
+from ...solve.methods import GeodesicLM
 from ..machinery import Claim, Study, check_that, grid
 from ._growth_rates import multiplier
 

@@ -12,7 +12,8 @@ from scipy.special import gammaln, ive
 from ..._typing import Points, Scalar
 from ...attention.engines import Harmonic
 from ...attention.kernels import AbstractAttention, MultiHead, Sinkhorn, Softmax, Unnormalized
-from ...dynamics import AttentionFlow, FokkerPlanck
+from ...dynamics.densities import FokkerPlanck
+from ...dynamics.particles import AttentionFlow
 from ...geometry import Sphere
 from ...harmonics import AbstractBasis, Fourier, Gegenbauer
 from ...landscape import growth_rates

@@ -9,7 +9,7 @@ import xarray as xr
 from jaxtyping import Array, Float
 
 from ..._typing import Key, Points, Weights
-from ...dynamics import AttentionFlow
+from ...dynamics.particles import AttentionFlow
 from ...geometry import Sphere
 from ...measures import VonMisesFisher
 from ...observables import second_moment

@@ -10,7 +10,8 @@ import xarray as xr
 from jaxtyping import Array, Float
 
 from ..._typing import Points, Weights
-from ...dynamics import AttentionFlow, FokkerPlanck
+from ...dynamics.densities import FokkerPlanck
+from ...dynamics.particles import AttentionFlow
 from ...geometry import Sphere
 from ...harmonics import Gegenbauer
 from ...measures import VonMisesFisher

@@ -13,7 +13,7 @@ from ..._checks import check_choice
 from ..._typing import Points, Scalar
 from ...attention.engines import Harmonic
 from ...attention.kernels import AbstractAttention, Unnormalized
-from ...dynamics import AttentionFlow
+from ...dynamics.particles import AttentionFlow
 from ...geometry import Sphere
 from ...landscape import fastest_mode, growth_rates
 from ...solve import simulate

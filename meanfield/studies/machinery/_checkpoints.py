@@ -8,7 +8,7 @@ import numpy as np
 
 from ..._typing import Points
 from ...attention.kernels import AbstractAttention, Unnormalized
-from ...dynamics import AttentionFlow, PostNorm
+from ...dynamics.particles import AttentionFlow, PostNorm
 from ...geometry import Sphere
 from ...schemes import AbstractScheme, TransformerLayers
 from ...solve import rollout, simulate

@@ -9,7 +9,8 @@ from jaxtyping import Array, Float
 
 from ..._typing import Points, Scalar
 from ...attention.kernels import Softmax
-from ...dynamics import ArcLength, AttentionFlow, TwoCluster
+from ...dynamics.particles import ArcLength, AttentionFlow
+from ...dynamics.reductions import TwoCluster
 from ...geometry import Sphere
 from ...solve import Trajectory, simulate
 from ..machinery import Claim, Study, check_that, grid, some_of

@@ -7,7 +7,8 @@ import xarray as xr
 
 from ..._typing import Points
 from ...attention.kernels import Softmax
-from ...dynamics import AttentionFlow, PostNorm, TwoCluster
+from ...dynamics.particles import AttentionFlow, PostNorm
+from ...dynamics.reductions import TwoCluster
 from ...geometry import Sphere
 from ...schemes import TransformerLayers
 from ...solve import rollout, simulate

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int
 
 from ..._checks import check_scalar
 from ..._typing import Points, Scalar, Weights
-from ...dynamics import ArcLength, GradientFlow
+from ...dynamics.particles import ArcLength, GradientFlow
 from ...energies import AbstractEnergy, AbstractQuantiles, Interaction
 from ...geometry import Euclidean
 from ...harmonics import AbstractBasis

@@ -8,7 +8,7 @@ import xarray as xr
 from scipy.special import betaincinv, ndtri
 
 from ...attention.kernels import Unnormalized
-from ...dynamics import AttentionFlow
+from ...dynamics.particles import AttentionFlow
 from ...energies import AbstractEnergy, Entropy, GradedLine, Interaction, InternalEnergy, Potential
 from ...geometry import Sphere
 from ...schemes import EntropicJKO, ParticleJKO, QuantileJKO, SecondOrderJKO

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from ..._checks import check_choice
 from ...attention.kernels import Softmax
-from ...dynamics import FokkerPlanck
+from ...dynamics.densities import FokkerPlanck
 from ...harmonics import AbstractBasis, Fourier, SphericalHarmonics
 from ...landscape import growth_rates
 from ...solve import simulate

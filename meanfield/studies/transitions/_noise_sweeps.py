@@ -9,12 +9,14 @@ from jaxtyping import Array, Bool, Float
 
 from ..._typing import Key, Points, Scalar
 from ...attention.kernels import AbstractAttention
-from ...dynamics import AttentionFlow, FokkerPlanck
+from ...dynamics.densities import FokkerPlanck
+from ...dynamics.particles import AttentionFlow
 from ...geometry import Sphere
 from ...harmonics import Gegenbauer
 from ...landscape import stationary
 from ...observables import mean_resultant
-from ...solve import GeodesicLM, simulate
+from ...solve import simulate
+from ...solve.methods import GeodesicLM
 
 NUDGE = 1e-2
 """The share of a cluster that is mixed in at each noise: a density that is exactly uniform would stay so."""

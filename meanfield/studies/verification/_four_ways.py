@@ -14,7 +14,8 @@ from scipy.special import ive
 
 from ...attention.engines import Harmonic
 from ...attention.kernels import Unnormalized
-from ...dynamics import AttentionFlow, FokkerPlanck
+from ...dynamics.densities import FokkerPlanck
+from ...dynamics.particles import AttentionFlow
 from ...energies import AbstractEnergy, Circle, Entropy, Pairwise
 from ...geometry import Sphere
 from ...harmonics import Fourier

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from scipy.integrate import solve_ivp
 
 from ...attention.kernels import Unnormalized
-from ...dynamics import FokkerPlanck
+from ...dynamics.densities import FokkerPlanck
 from ...harmonics import Gegenbauer
 from ...measures import HeatKernel, MoebiusOrbit
 from ...schemes import ScharfetterGummel

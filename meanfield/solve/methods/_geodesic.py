@@ -8,9 +8,9 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from .._door import AbstractChecked
-from ..geometry import AbstractGeometry, Sphere
-from ..measures import BrownianAngle
+from ..._door import AbstractChecked
+from ...geometry import AbstractGeometry, Sphere
+from ...measures import BrownianAngle
 
 Points = Float[Array, "... d"]
 

@@ -2,10 +2,10 @@ from typing import Any
 
 import equinox as eqx
 
-from .._typing import Points, Scalar, Weights
-from ..energies import AbstractEnergy
-from ..geometry import AbstractGeometry
-from ._base import AbstractCloud, as_noise, as_weights
+from ..._typing import Points, Scalar, Weights
+from ...energies import AbstractEnergy
+from ...geometry import AbstractGeometry
+from .._base import AbstractCloud, as_noise, as_weights
 
 
 class GradientFlow(AbstractCloud):

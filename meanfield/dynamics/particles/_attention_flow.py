@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from .._checks import check_finite, guard
-from .._hooks import times_of
-from .._typing import Points, Scalar, Weights
-from ..attention.kernels import AbstractAttention, AbstractSchedule, attention_at
-from ..geometry import AbstractGeometry, Sphere
-from ._base import AbstractParticles, State, as_noise, as_weights, check_cloud, replace_weights
+from ..._checks import check_finite, guard
+from ..._hooks import times_of
+from ..._typing import Points, Scalar, Weights
+from ...attention.kernels import AbstractAttention, AbstractSchedule, attention_at
+from ...geometry import AbstractGeometry, Sphere
+from .._base import AbstractParticles, State, as_noise, as_weights, check_cloud, replace_weights
 from ._forces import for_each_token
 from ._normalizations import AbstractNormalization, over
 

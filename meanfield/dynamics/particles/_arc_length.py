@@ -4,10 +4,10 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from .._checks import check_instance, check_nonnegative
-from .._typing import Scalar, Weights
-from ..geometry import AbstractGeometry
-from ._base import AbstractParticles, State, has_radii
+from ..._checks import check_instance, check_nonnegative
+from ..._typing import Scalar, Weights
+from ...geometry import AbstractGeometry
+from .._base import AbstractParticles, State, has_radii
 
 
 class ArcLength(AbstractParticles):

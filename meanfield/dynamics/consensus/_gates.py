@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_finite, check_nonnegative, guard
-from .._door import AbstractChecked, door
-from .._typing import Points, Scalar, Weights
-from ..observables import smoothed_entropy
+from ..._checks import check_finite, check_nonnegative, guard
+from ..._door import AbstractChecked, door
+from ..._typing import Points, Scalar, Weights
+from ...observables import smoothed_entropy
 
 Clouds = Float[Array, "models n d"]
 Gates = Float[Array, "..."]

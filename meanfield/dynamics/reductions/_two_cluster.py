@@ -3,10 +3,10 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 
-from .._checks import check_scalar, check_weights, guard
-from .._typing import Scalar, Weights
-from ..attention.kernels import AbstractExponential, Unnormalized
-from ._base import AbstractReduction
+from ..._checks import check_scalar, check_weights, guard
+from ..._typing import Scalar, Weights
+from ...attention.kernels import AbstractExponential, Unnormalized
+from .._base import AbstractReduction
 from ._equiangular import check_plain
 from ._quadrature import integrate
 

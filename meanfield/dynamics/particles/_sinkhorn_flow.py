@@ -4,12 +4,12 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from .._checks import check_finite
-from .._typing import Points, Scalar, Weights
-from ..attention.kernels import Sinkhorn
-from ..geometry import AbstractGeometry
-from ..transport.sinkhorn import Solution
-from ._base import AbstractDynamics, as_weights, check_cloud
+from ..._checks import check_finite
+from ..._typing import Points, Scalar, Weights
+from ...attention.kernels import Sinkhorn
+from ...geometry import AbstractGeometry
+from ...transport.sinkhorn import Solution
+from .._base import AbstractDynamics, as_weights, check_cloud
 
 PULL = 1.0
 """Rate at which carried potentials that have drifted off are drawn to the right ones."""

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._typing import Scalar
+from ..._typing import Scalar
 
 NODES = 256
 """Gauss-Legendre nodes a panel: integrands that are analytic on the scale of a fifteenth of it are

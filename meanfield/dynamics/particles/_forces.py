@@ -5,10 +5,10 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Float
 
-from .._checks import check_vector
-from .._typing import Points, Scalar, Weights
-from ..geometry import AbstractGeometry
-from ._base import AbstractCloud, as_noise, as_weights
+from ..._checks import check_vector
+from ..._typing import Points, Scalar, Weights
+from ...geometry import AbstractGeometry
+from .._base import AbstractCloud, as_noise, as_weights
 
 
 class Drift(AbstractCloud):

@@ -3,8 +3,8 @@ from typing import Any
 
 from jaxtyping import Array, Float
 
-from .._typing import Scalar
-from ._base import AbstractDynamics
+from ..._typing import Scalar
+from .._base import AbstractDynamics
 
 Coefficients = Float[Array, " k"]
 

@@ -4,10 +4,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._checks import check_integer, check_scalar, guard
-from .._typing import Scalar
-from ..attention.kernels import AbstractExponential, Softmax, Unnormalized
-from ._base import AbstractReduction
+from ..._checks import check_integer, check_scalar, guard
+from ..._typing import Scalar
+from ...attention.kernels import AbstractExponential, Softmax, Unnormalized
+from .._base import AbstractReduction
 from ._quadrature import integrate
 
 

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool
 
-from .._typing import Scalar
-from ..dynamics import AbstractDynamics
-from ._methods import tableau_of
+from ..._typing import Scalar
+from ...dynamics import AbstractDynamics
+from ._tableaus import tableau_of
 
 ROOM = 1e-3
 """Of a motion that turns back at each step, as about a rest that it overshoots, |R| is 1 but for rounding."""

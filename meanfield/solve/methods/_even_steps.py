@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from .._typing import Scalar
+from ..._typing import Scalar
 
 ROOM = 64
 """Roundings that a stretch may exceed a whole number of steps by without one more of them."""

@@ -6,12 +6,12 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_nonnegative, guard
-from .._door import AbstractChecked
-from .._hooks import default
-from .._typing import Points, Scalar
-from ..geometry import Sphere
-from ._base import as_strength
+from ..._checks import check_nonnegative, guard
+from ..._door import AbstractChecked
+from ..._hooks import default
+from ..._typing import Points, Scalar
+from ...geometry import Sphere
+from .._base import as_strength
 
 Radii = Float[Array, " n"]
 

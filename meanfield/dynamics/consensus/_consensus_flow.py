@@ -4,12 +4,12 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from .._checks import check_finite, check_instances, check_weights, is_concrete, shown
-from .._door import AbstractChecked, door
-from .._hooks import all_of, times_of
-from .._typing import Scalar
-from ..geometry import AbstractGeometry
-from ._base import AbstractParticles, as_strength
+from ..._checks import check_finite, check_instances, check_weights, is_concrete, shown
+from ..._door import AbstractChecked, door
+from ..._hooks import all_of, times_of
+from ..._typing import Scalar
+from ...geometry import AbstractGeometry
+from .._base import AbstractParticles, as_strength
 from ._gates import AbstractGate
 from ._pulls import AbstractPull, BarycenterPull
 

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from .._checks import guard
-from .._typing import Key, Scalar
-from ..dynamics import AbstractDynamics, AbstractParticles
-from ..geometry import AbstractGeometry, Euclidean
+from ..._checks import guard
+from ..._typing import Key, Scalar
+from ...dynamics import AbstractDynamics, AbstractParticles
+from ...geometry import AbstractGeometry, Euclidean
 from ._geodesic import GeodesicEuler, GeodesicLM
 
 GEODESIC = (GeodesicEuler, GeodesicLM)

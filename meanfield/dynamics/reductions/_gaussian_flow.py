@@ -5,11 +5,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from .._checks import check_finite, check_vector, guard, is_concrete, tolerance
-from .._typing import Matrix, Scalar
-from ..attention.closures import AffineField, GaussianAttention
-from ..attention.kernels import AbstractSchedule
-from ._base import AbstractDynamics, as_noise
+from ..._checks import check_finite, check_vector, guard, is_concrete, tolerance
+from ..._typing import Matrix, Scalar
+from ...attention.closures import AffineField, GaussianAttention
+from ...attention.kernels import AbstractSchedule
+from .._base import AbstractDynamics, as_noise
 
 Normal = tuple[Float[Array, " d"], Float[Array, "d d"]]
 """A mean and a covariance."""

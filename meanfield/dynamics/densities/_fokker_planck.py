@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from .._checks import check_finite, check_integer, check_nonnegative, check_weights, guard
-from .._door import door
-from .._typing import Key, Points, Scalar, Weights
-from ..attention.kernels import AbstractAttention, AbstractDensityAttention, check_isotropic
-from ..geometry import Sphere
-from ..harmonics import AbstractBasis, Gegenbauer
+from ..._checks import check_finite, check_integer, check_nonnegative, check_weights, guard
+from ..._door import door
+from ..._typing import Key, Points, Scalar, Weights
+from ...attention.kernels import AbstractAttention, AbstractDensityAttention, check_isotropic
+from ...geometry import Sphere
+from ...harmonics import AbstractBasis, Gegenbauer
 from ._density_sampling import sample_density
 from ._imex import AbstractImex, Coefficients
 

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._typing import Key, Points
-from ..harmonics import AbstractBasis, Fourier, Gegenbauer, SphericalHarmonics
+from ..._typing import Key, Points
+from ...harmonics import AbstractBasis, Fourier, Gegenbauer, SphericalHarmonics
 
 _CELLS = 4096
 _LATITUDES, _LONGITUDES = 128, 256

@@ -1,0 +1,16 @@
+"""Several models that pull at each other: the pulls, and the gates that say when."""
+
+from ._consensus_flow import ConsensusFlow as ConsensusFlow
+from ._gates import (
+    AbstractGate as AbstractGate,
+    Early as Early,
+    NearSaddles as NearSaddles,
+    Schedule as Schedule,
+)
+from ._pulls import (
+    AbstractPull as AbstractPull,
+    BarycenterPull as BarycenterPull,
+    DebiasedPull as DebiasedPull,
+    ExactPull as ExactPull,
+    PairwisePull as PairwisePull,
+)

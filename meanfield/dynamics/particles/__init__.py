@@ -1,0 +1,16 @@
+"""Clouds of tokens under attention, under an energy or under any other force."""
+
+from ._arc_length import ArcLength as ArcLength
+from ._attention_flow import AttentionFlow as AttentionFlow
+from ._forces import Control as Control, Drift as Drift
+from ._gradient_flow import GradientFlow as GradientFlow
+from ._normalizations import (
+    NGPT as NGPT,
+    AbstractNormalization as AbstractNormalization,
+    MixNorm as MixNorm,
+    PeriNorm as PeriNorm,
+    PostNorm as PostNorm,
+    PreNorm as PreNorm,
+    SqrtNorm as SqrtNorm,
+)
+from ._sinkhorn_flow import SinkhornFlow as SinkhornFlow

@@ -1,0 +1,5 @@
+"""Clouds that a few numbers describe: angles, and Gaussians by mean and covariance."""
+
+from ._equiangular import Equiangular as Equiangular
+from ._gaussian_flow import GaussianFlow as GaussianFlow, Normal as Normal
+from ._two_cluster import TwoCluster as TwoCluster

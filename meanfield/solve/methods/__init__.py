@@ -1,0 +1,15 @@
+"""Steps in time: what diffrax lacks, and what each of its methods needs from us."""
+
+from ._even_steps import EvenSteps as EvenSteps
+from ._geodesic import GeodesicEuler as GeodesicEuler, GeodesicLM as GeodesicLM
+from ._giving_up import Advancing as Advancing
+from ._implicit_explicit import implicit_explicit as implicit_explicit
+from ._noise import (
+    GEODESIC as GEODESIC,
+    brownian as brownian,
+    check_solver as check_solver,
+    noisy_terms as noisy_terms,
+    strength as strength,
+)
+from ._stability import stable as stable
+from ._tableaus import reuses_stage as reuses_stage, stages as stages
