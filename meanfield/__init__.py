@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         geometry as geometry,
         harmonics as harmonics,
         landscape as landscape,
+        latents as latents,
         measures as measures,
         observables as observables,
         schemes as schemes,

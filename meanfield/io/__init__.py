@@ -17,4 +17,5 @@ from ._provenance import (
     software as software,
     version as version,
 )
+from ._sealed import pack as pack, unpack as unpack
 from ._store import Store as Store

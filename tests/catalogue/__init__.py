@@ -21,6 +21,7 @@ FILE_OF = {
     "schemes": "verbs",
     "solve": "verbs",
     "landscape": "verbs",
+    "latents": "latents",
     "viz": "outside",
     "io": "outside",
     "studies": "outside",

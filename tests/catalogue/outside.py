@@ -11,7 +11,7 @@ import xarray as xr
 
 from catalogue.entry import Entry, entry
 from catalogue.things import X
-from meanfield import studies
+from meanfield import io, studies
 
 FIGURE, AX = plt.subplots()
 LINE = np.linspace(0.5, 1.0, 4)
@@ -87,6 +87,8 @@ IO = [
         kinds_={"path": None, "content": None},
     ),
     entry("io.provenance", single_=None),
+    entry("io.pack", data=PART, single_=None, kinds_={"data": None}),
+    entry("io.unpack", packed=io.pack(PART), single_=None, kinds_={"packed": None}),
     entry("io.stamp", identity=IDENTITY, single_=None, kinds_={"identity": "field"}),
     entry("io.strip", data=PART, single_=None, kinds_={"data": "field"}),
     entry("io.version", package="jax", single_=None, kinds_={"package": "field"}),

@@ -1,0 +1,9 @@
+"""Hidden states of a text over the layers of a model, and the doors by which they come in."""
+
+from ._files import load as load
+from ._recording import Recording as Recording
+from ._sources import (
+    from_arrays as from_arrays,
+    from_transformer_lens as from_transformer_lens,
+    from_transformers as from_transformers,
+)

@@ -1,0 +1,64 @@
+"""Valid calls of recordings of real transformers."""
+
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+from catalogue.entry import entry
+from meanfield.latents import Recording
+
+STATES = np.random.default_rng(0).normal(size=(3, 4, 5))
+RECORDING = Recording(STATES, tokens=np.array([7, 1, 7, 2]))
+FILE = Path(tempfile.mkdtemp(prefix="catalogue-")) / "states.npy"
+np.save(FILE, STATES)
+OUTPUTS = SimpleNamespace(hidden_states=tuple(STATES[:, None]))
+CACHE = {f"blocks.{k}.hook_resid_pre": STATES[k] for k in range(2)}
+CACHE["blocks.1.hook_resid_post"] = STATES[2]
+FIELDS = {"axes": "field", "tokens": "field", "model": "field", "path": "field"}
+OF = {"states": "array", **FIELDS}
+LOOSE = {"single_": None, "kinds_": FIELDS}
+
+ENTRIES = [
+    entry("latents.Recording", states=STATES, single_=None, kinds_=OF),
+    entry(
+        "latents.from_arrays",
+        states=STATES,
+        axes="layer token dim",
+        single_=None,
+        kinds_=OF,
+    ),
+    entry("latents.from_transformers", outputs=OUTPUTS, single_=None, kinds_={"outputs": "field"}),
+    entry("latents.from_transformer_lens", cache=CACHE, single_=None, kinds_={"cache": "field"}),
+    entry("latents.load", path=FILE, axes="layer token dim", **LOOSE),
+    entry(
+        "latents.Recording.cloud",
+        RECORDING.cloud,
+        layer=1,
+        single_=None,
+        kinds_={"layer": "count"},
+        fine_={("layer", "zero")},
+    ),
+    entry(
+        "latents.Recording.sinks",
+        RECORDING.sinks,
+        ratio=3.0,
+        single_=None,
+        kinds_={"ratio": "positive"},
+    ),
+    entry(
+        "latents.Recording.drop",
+        RECORDING.drop,
+        positions=[0],
+        single_=None,
+        kinds_={"positions": "field"},
+    ),
+    entry(
+        "latents.Recording.select",
+        RECORDING.select,
+        layers=[0, 2],
+        single_=None,
+        kinds_={"layers": "field"},
+    ),
+]

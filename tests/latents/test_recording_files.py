@@ -1,0 +1,96 @@
+"""Arrays in files are recordings; files larger than memory are read a layer at a time."""
+
+import json
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from meanfield.latents import Recording, load
+
+STATES = np.random.default_rng(0).normal(size=(4, 6, 5)).astype(np.float32)
+AXES = "layer token dim"
+
+
+def test_arrays_are_found_in_files(tmp_path):
+    np.save(tmp_path / "a.npy", STATES.transpose(1, 0, 2))
+    np.savez(tmp_path / "b.npz", states=STATES, tokens=np.arange(6))
+    safetensors.numpy.save_file({"hidden": STATES}, tmp_path / "c.safetensors")
+    safetensors.numpy.save_file({"states": STATES, "x": STATES}, tmp_path / "d.safetensors")
+    one = load(tmp_path / "a.npy", axes="token layer dim")
+    two, three, four = (
+        load(tmp_path / f, axes=AXES) for f in ("b.npz", "c.safetensors", "d.safetensors")
+    )
+    for recording in (one, two, three, four):
+        np.testing.assert_array_equal(recording.states, STATES)
+    assert two.tokens.tolist() == [*range(6)]
+    with pytest.raises(ValueError, match="pass name="):
+        load(tmp_path / "d.safetensors", axes=AXES, name="y")
+    with pytest.raises(ValueError, match="expected axes for an array"):
+        load(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("ending", ["npy", "safetensors"])
+def test_a_large_file_stays_on_the_disk(tmp_path, ending):
+    file = tmp_path / f"a.{ending}"
+    if ending == "npy":
+        np.save(file, STATES)
+    else:
+        safetensors.numpy.save_file({"states": STATES}, file)
+    base = load(file, axes=AXES).states
+    while isinstance(base, np.ndarray) and not isinstance(base, np.memmap):
+        base = base.base
+    assert isinstance(base, np.memmap)
+
+
+def test_damaged_files_are_refused(tmp_path):
+    Recording(STATES).save(tmp_path / "a.nc")
+    whole = (tmp_path / "a.nc").read_bytes()
+    for cut in (0, 100, len(whole) - 1):
+        (tmp_path / "b.nc").write_bytes(whole[:cut])
+        with pytest.raises(ValueError, match=r"expected a recording in b\.nc"):
+            load(tmp_path / "b.nc")
+    for name, content in [("a.npy", b"\x93NUMPY"), ("a.npz", b"PK\x03\x04"), ("b.npz", b"")]:
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match="numpy refuses"):
+            load(tmp_path / name, axes=AXES)
+    with pytest.raises(ValueError, match="which is none"):
+        load(tmp_path / "none.npy", axes=AXES)
+    with pytest.raises(ValueError, match="ending"):
+        load(tmp_path / "a.pt")
+
+
+def test_objects_are_never_executed(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([{"a": 1}]), allow_pickle=True)
+    with pytest.raises(ValueError, match="numpy refuses"):
+        load(tmp_path / "a.npy", axes=AXES)
+
+
+def _file(header: bytes, content: bytes = b"") -> bytes:
+    return len(header).to_bytes(8, "little") + header + content
+
+
+TENSOR = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
+HOSTILE = {
+    "empty": b"",
+    "a header longer than the file": (2**40).to_bytes(8, "little") + b"{}",
+    "no JSON": _file(b"\xff\xfe{"),
+    "nested": _file(b"[" * 50000),
+    "a list": _file(b"[1, 2]"),
+    "beyond the end": _file(
+        json.dumps({"a": TENSOR | {"data_offsets": [8, 16]}}).encode(), bytes(8)
+    ),
+    "another size": _file(json.dumps({"a": TENSOR | {"shape": [3]}}).encode(), bytes(8)),
+    "huge": _file(json.dumps({"a": TENSOR | {"shape": [2**62, 2**62]}}).encode(), bytes(8)),
+    "negative": _file(json.dumps({"a": TENSOR | {"shape": [-2]}}).encode(), bytes(8)),
+    "a fraction": _file(json.dumps({"a": TENSOR | {"shape": [2.0]}}).encode(), bytes(8)),
+    "unknown type": _file(json.dumps({"a": TENSOR | {"dtype": "object"}}).encode(), bytes(8)),
+    "no entry": _file(json.dumps({"a": None}).encode(), bytes(8)),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_headers_are_not_trusted(tmp_path, name):
+    (tmp_path / "a.safetensors").write_bytes(HOSTILE[name])
+    with pytest.raises(ValueError, match=r"expected a safetensors file, got a\.safetensors"):
+        load(tmp_path / "a.safetensors", axes=AXES)
