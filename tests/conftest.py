@@ -2,6 +2,7 @@
 
 import gc
 import os
+from importlib.metadata import version
 from pathlib import Path
 
 os.environ.setdefault("JAX_ENABLE_X64", "1")
@@ -14,11 +15,10 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # Four devices on one processor, for what runs on many; all else stays on the first. Most programs run
 # once, so they are compiled the cheap way, which halves the time of all tests; those of users are held
 # by test_canary.py, the demo and `make validate`, which sets its own flags.
-os.environ.setdefault(
-    "XLA_FLAGS",
-    "--xla_force_host_platform_device_count=4 "
-    "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0",
-)
+_FLAGS = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
+if [*map(int, version("jaxlib").split(".")[:2])] < [0, 12]:  # later ones do not know this flag, and end
+    _FLAGS += " --xla_cpu_use_fusion_emitters=false"
+os.environ.setdefault("XLA_FLAGS", _FLAGS)
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # XLA warns of each program read from its cache
 

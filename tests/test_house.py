@@ -19,7 +19,10 @@ BUILT = {"results", "build", "dist", "__pycache__"}
 FILES = sorted(p for folder in FOLDERS for p in (ROOT / folder).rglob("*.py"))
 OWNERS = {"matplotlib": "viz", "ott": "transport", "diffrax": "solve"}
 # Written by dataclasses and equinox for every class.
-GENERATED = {"__init__", "__post_init__", "__check_init__", "__repr__", "__eq__", "__hash__"}
+GENERATED = {
+    *("__init__", "__post_init__", "__check_init__"),
+    *("__repr__", "__eq__", "__hash__", "__replace__"),
+}
 
 
 def _modules() -> set[type[eqx.Module]]:

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from .._checks import check_positive
 from .._door import door
 from ._axes import angle_ticks, colour, marker, outline, style
-from ._inputs import NDArray, Real, point_areas, point_labels, times, to_host, unit_points
+from ._inputs import Real, point_areas, point_labels, times, to_host, unit_points
 
 HIDES = 0.12
 """Distance within which markers of usual size hide each other."""
@@ -47,7 +47,7 @@ def circle_points(
     ]  # fmt: skip
 
 
-def _covers(points: NDArray, groups: NDArray) -> NDArray:
+def _covers(points: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """For each point, the number of later labels that come within HIDES of it, over 2."""
     near = np.linalg.norm(points[:, None] - points, axis=-1) < HIDES
     later = [near[:, groups == k].any(axis=1) & (groups < k) for k in np.unique(groups)]

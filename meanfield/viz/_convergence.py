@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from .._door import door
 from ._axes import GREY, colour, marker
-from ._inputs import NDArray, Real, to_host
+from ._inputs import Real, to_host
 
 # Where the corners of a reference triangle are between the smallest and the largest step.
 CORNERS = np.array([0.12, 0.4])
@@ -20,7 +20,7 @@ class Fit(NamedTuple):
     stderr: float
 
 
-def _fit(log_h: NDArray, log_error: NDArray) -> tuple[Fit, NDArray]:
+def _fit(log_h: np.ndarray, log_error: np.ndarray) -> tuple[Fit, np.ndarray]:
     """Least-squares line through the points: its slope, with standard error, and its values."""
     h = log_h - log_h.mean()
     slope = h @ log_error / (h @ h)
@@ -29,7 +29,7 @@ def _fit(log_h: NDArray, log_error: NDArray) -> tuple[Fit, NDArray]:
     return Fit(float(slope), float(np.sqrt(spread / (h @ h)))), line
 
 
-def _triangle(ax: Axes, h: NDArray, line: NDArray, order: Real) -> None:
+def _triangle(ax: Axes, h: np.ndarray, line: np.ndarray, order: Real) -> None:
     """A triangle of slope `order` under the fitted line, at small steps, where orders fan out."""
     a, b = h.min() ** (1 - CORNERS) * h.max() ** CORNERS
     low = np.exp(np.interp(np.log([a, b]), np.log(h), line) - order * np.log([a, b])).min()

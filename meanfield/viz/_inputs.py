@@ -4,7 +4,7 @@ import contextlib
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray as NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .._checks import shown
 
@@ -34,7 +34,7 @@ def to_host(
     return array
 
 
-def _numbers(x: ArrayLike, name: str, kinds: str) -> NDArray:
+def _numbers(x: ArrayLike, name: str, kinds: str) -> np.ndarray:
     """`x` as an array of numbers of one of these kinds of numpy."""
     with contextlib.suppress(ValueError, TypeError):
         if (array := np.asarray(x)).dtype.kind in kinds:

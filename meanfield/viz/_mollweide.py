@@ -8,10 +8,10 @@ from numpy.typing import ArrayLike
 
 from .._door import door
 from ._axes import beyond, colour_bar, outline
-from ._inputs import NDArray, to_host
+from ._inputs import to_host
 
 
-def _project(longitude: NDArray, latitude: NDArray) -> tuple[NDArray, NDArray]:
+def _project(longitude: np.ndarray, latitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mollweide's equal-area image: 2 t + sin 2t = pi sin(latitude), by bisection to rounding."""
     low, high = np.full_like(latitude, -np.pi / 2), np.full_like(latitude, np.pi / 2)
     for _ in range(54):
@@ -32,7 +32,7 @@ def _frame(ax: Axes) -> None:
         ax.plot(*curve, color="white", linewidth=0.3, linestyle="-", zorder=1.1)
 
 
-def _centred(longitude: NDArray, values: NDArray) -> tuple[NDArray, NDArray]:
+def _centred(longitude: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Cell edges from -pi to pi, and the values in that order, the cell at the cut given twice."""
     wrapped = (longitude + np.pi) % (2 * np.pi) - np.pi
     order = np.argsort(wrapped)

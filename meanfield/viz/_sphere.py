@@ -7,13 +7,13 @@ from numpy.typing import ArrayLike
 
 from .._door import door
 from ._axes import PALE, colour, marker, outline, pale
-from ._inputs import NDArray, Real, point_areas, point_labels, unit_points
+from ._inputs import Real, point_areas, point_labels, unit_points
 
 Angles = tuple[Real, Real]
 VIEW: Angles = (30.0, 20.0)
 
 
-def _seen_from(points: NDArray, view: Angles) -> tuple[NDArray, NDArray]:
+def _seen_from(points: np.ndarray, view: Angles) -> tuple[np.ndarray, np.ndarray]:
     """Orthographic image [..., 2] of points [..., 3], and whether each is on the near side."""
     a, e = np.deg2rad(view)
     right = np.array([-np.sin(a), np.cos(a), 0])
@@ -22,7 +22,7 @@ def _seen_from(points: NDArray, view: Angles) -> tuple[NDArray, NDArray]:
     return points @ np.stack([right, up], axis=-1), points @ toward >= 0
 
 
-def _split(plane: NDArray, near: NDArray) -> tuple[NDArray, NDArray]:
+def _split(plane: np.ndarray, near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A track [T, 2] as its near part and its far part, each with NaN where the other is.
 
     The far part reaches one save into the near part, so that no gap shows at the rim.
@@ -33,7 +33,7 @@ def _split(plane: NDArray, near: NDArray) -> tuple[NDArray, NDArray]:
     return np.where(near[:, None], plane, np.nan), np.where(beside[:, None], np.nan, plane)
 
 
-def _graticule() -> list[NDArray]:
+def _graticule() -> list[np.ndarray]:
     """Parallels and meridians every 30 and 45 degrees, each [181, 3]."""
     turn = np.linspace(0, 2 * np.pi, 181)
     zero = np.zeros_like(turn)
