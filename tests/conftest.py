@@ -16,7 +16,10 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # once, so they are compiled the cheap way, which halves the time of all tests; those of users are held
 # by test_canary.py, the demo and `make validate`, which sets its own flags.
 _FLAGS = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
-if [*map(int, version("jaxlib").split(".")[:2])] < [0, 12]:  # later ones do not know this flag, and end
+if [*map(int, version("jaxlib").split(".")[:2])] < [
+    0,
+    12,
+]:  # later ones do not know this flag, and end
     _FLAGS += " --xla_cpu_use_fusion_emitters=false"
 os.environ.setdefault("XLA_FLAGS", _FLAGS)
 os.environ.setdefault("MPLBACKEND", "agg")
