@@ -2,6 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 BENCH_READY := .venv/.ready-bench
+MUTANTS_READY := .venv/.ready-mutants
 
 .PHONY: demo test validate mutants figures bench format
 
@@ -13,6 +14,10 @@ $(READY): pyproject.toml
 $(BENCH_READY): $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench,nufft]'
 	touch $(BENCH_READY)
+
+$(MUTANTS_READY): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mutants]'
+	touch $(MUTANTS_READY)
 
 demo: $(READY)  ## the first look: studies, figures and a table of claims under results/
 	$(BIN)/python -m paper_figs --demo --out results
@@ -27,7 +32,7 @@ test: $(READY)  ## everything that must hold before a change lands
 validate: $(READY)  ## the slow half of the tests: full-size validation against theory
 	XLA_FLAGS=--xla_force_host_platform_device_count=4 $(BIN)/pytest -n 2 -m slow
 
-mutants: $(READY)  ## formulas changed by one, which the fast tests must notice: a sample; see tests/mutants
+mutants: $(MUTANTS_READY)  ## formulas changed by one, which the fast tests must notice: a sample; see tests/mutants
 	$(BIN)/python tests/mutants --sample 40
 
 figures: $(READY)  ## every figure at full size, under results/

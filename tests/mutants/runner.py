@@ -1,21 +1,18 @@
-"""Runs the tests that are nearest to a mutant, in a temporary copy of the repository."""
+"""Runs on a mutant the tests that reach it, in forks of one process."""
 
 import difflib
-import os
-import re
-import shutil
-import signal
-import subprocess
-import sys
-import tempfile
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from changes import Change
+from forks import Forks
+from reached import functions_of
+from reaches import Reaches
+from selection import nearest_tests
 
-PARTS = ("meanfield", "tests", "paper_figs", "pyproject.toml", "README.md")
+LIMITS = ((12, 20.0), (80, 120.0))
+"""Tests, and their seconds together, of the rounds before a mutant has survived."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +28,11 @@ class Mutant:
         change = self.change
         return f"{self.path} {change.kind}: {_line(change.before)} -> {_line(change.after)}"
 
+    @property
+    def room(self) -> str:
+        """The room of the package that it is in."""
+        return Path(self.path).parts[1]
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -39,6 +41,7 @@ class Verdict:
     mutant: Mutant
     outcome: str
     test: str
+    tests: int
     seconds: float
     diff: str
 
@@ -47,72 +50,46 @@ def _line(text: str) -> str:
     return " ".join(text.split())
 
 
-@contextmanager
-def copy_of(root: Path):
-    """A temporary copy of what the tests need, gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
-        for part in PARTS:
-            source = root / part
-            if source.is_dir():
-                skip = shutil.ignore_patterns("__pycache__", "*.png")
-                shutil.copytree(source, Path(folder) / part, ignore=skip)
-            elif source.exists():
-                shutil.copy(source, Path(folder) / part)
-        yield Path(folder)
+class Judge:
+    """Runs tests on mutants; remembers which tests hold without any change."""
 
+    def __init__(self, root: Path, reaches: Reaches, timeout: float):
+        self.root, self.reaches, self.timeout = root, reaches, timeout
+        self.forks = Forks(root)
+        self.holding: dict[str, bool] = dict.fromkeys(reaches.tests, True)
 
-def judge(root: Path, mutant: Mutant, tests: list[str], first: int, timeout: float) -> Verdict:
-    """Runs the first tests on the mutant, the others if these pass, and once more without the change
-    the test that fails."""
-    start = time.monotonic()
-    with copy_of(root) as copy:
-        target = copy / mutant.path
-        before = target.read_text()
+    def __call__(self, mutant: Mutant) -> Verdict:
+        """Runs the rounds of tests until one fails that holds without the change."""
+        start, outcome, test, ended = time.monotonic(), "survived", "", 0
+        before = (self.root / mutant.path).read_text()
         after = mutant.change.apply(before)
-        target.write_text(after)
-        for some in (tests[:first], tests[first:]):
-            code, out = run_tests(copy, some, timeout) if some else (0, "")
-            outcome, test = _outcome(code, out)
-            if outcome != "survived":
+        for group in self.groups(mutant, before):
+            run = self.forks.run(group, mutant.path, after, self.timeout)
+            ended += run.ended
+            if run.outcome != "passed":
+                outcome = "killed" if run.outcome == "failed" else run.outcome
+                test = run.test
                 break
-        if outcome == "killed" and test:
-            target.write_text(before)
-            if run_tests(copy, [test], timeout)[0]:
-                outcome = "broken without it"
-    diff = difflib.unified_diff(
-        before.splitlines(), after.splitlines(), mutant.path, mutant.path, "", "", 1, ""
-    )
-    return Verdict(mutant, outcome, test, time.monotonic() - start, "\n".join(diff))
+        if outcome == "killed" and not self.holds(test):
+            outcome = "broken without it"
+        seconds = time.monotonic() - start
+        return Verdict(mutant, outcome, test, ended, seconds, _diff(mutant.path, before, after))
+
+    def groups(self, mutant: Mutant, text: str) -> list[list[str]]:
+        """Tests that reach the function; the nearest files where none is known."""
+        function = functions_of(text).get(mutant.change.line, "")
+        rounds = self.reaches.rounds(mutant.path, function, LIMITS)
+        return rounds or [nearest_tests(self.root, self.root / mutant.path, 4)]
+
+    def holds(self, test: str) -> bool:
+        """Whether a test holds without any change, by the measurement or by a run."""
+        if test.startswith("exit code"):  # the process died of the change
+            return True
+        if test not in self.holding:
+            self.holding[test] = self.forks.run([test], "", None, self.timeout).outcome == "passed"
+        return self.holding[test]
 
 
-def _outcome(code: int | None, out: str) -> tuple[str, str]:
-    if code is None:
-        return "timed out", ""
-    if code == 0:
-        return "survived", ""
-    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", out, re.MULTILINE)
-    # An id may hold spaces: the file is enough where it does.
-    test = failed.group(1) if failed else ""
-    return ("killed", test if "[" not in test or test.endswith("]") else test.partition("[")[0])
-
-
-def run_tests(copy: Path, tests: list[str], timeout: float) -> tuple[int | None, str]:
-    """The exit code of pytest, None where it took too long, and what it wrote."""
-    command = [sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
-    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
-    process = subprocess.Popen(
-        command,
-        cwd=copy,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        out, _ = process.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        return None, ""
-    return process.returncode, out
+def _diff(path: str, before: str, after: str) -> str:
+    texts = before.splitlines(), after.splitlines()
+    return "\n".join(difflib.unified_diff(*texts, path, path, "", "", 1, ""))

@@ -147,6 +147,19 @@ def test_orders_in_tau():
         assert np.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.1)
 
 
+@pytest.mark.parametrize("scheme", [QuantileJKO, SecondOrderJKO])
+def test_excess_is_that_of_energy_alone_or_with_what_the_step_dissipates(scheme):
+    start, tau = 1 + 0.5 * normal(9), 0.3
+    new, facts = scheme(Potential(well), tau).step(start, None)
+    # Quantiles of equal mass: the energy is half the mean square, W2^2 the mean square of the move.
+    fall, square = jnp.mean(new**2 - start**2) / 2, jnp.mean((new - start) ** 2)
+    expected = fall + (square / (2 * tau) if scheme is QuantileJKO else 0.0)
+    # A sum of nine numbers of size 1.
+    assert float(facts["excess"]) == pytest.approx(float(expected), abs=1e-14)
+    assert float(facts["moved"]) == pytest.approx(float(jnp.sqrt(square)), abs=1e-14)
+    assert float(facts["energy"]) == pytest.approx(float(jnp.mean(new**2)) / 2, abs=1e-14)
+
+
 def test_the_circle_has_heat_and_von_mises_laws():
     n, noise, kappa = 64, 0.5, 2.0
     angles = 2 * jnp.pi * levels(n)
