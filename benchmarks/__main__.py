@@ -14,10 +14,8 @@ from typing import Annotated, Any
 
 import tyro
 
-from meanfield._cli import complain, guarded
-from meanfield._commands import first_line, parse
-from meanfield._finding import choose
 from meanfield.io import write_json
+from meanfield.program import choose, complain, first_line, guarded, parse
 
 from . import _report
 from ._machine import checkout, machine

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import jax
 
-from meanfield._machine import memory
 from meanfield.io import provenance
+from meanfield.program import memory
 
 from ._contest import Missing, need
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import jax
 
-from meanfield._machine import prepare
 from meanfield.io import provenance, write_json
+from meanfield.program import prepare
 
 from ._contest import Contest
 from ._machine import checkout

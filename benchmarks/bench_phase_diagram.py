@@ -10,7 +10,7 @@ import numpy as np
 
 from meanfield.measures import Uniform
 from meanfield.studies import PhaseDiagram
-from meanfield.studies.machinery._clouds import disjoint_products, within_span
+from meanfield.studies.machinery import disjoint_products, within_span
 
 from ._contest import Contest, compiled
 from .peers import numpy_loop

@@ -15,12 +15,12 @@ STUDY = "phase_diagram"
 def contests(tiny: bool) -> Iterator[Contest]:
     """Whole processes: Python, imports, compilation and the work of a study at its least size."""
     if tiny:
-        run = {"python": lambda: lambda: _python("pass", None)}
+        run = {"python": lambda: lambda: _python("-c", "pass")}
     else:
         run = {
             "warm": _warm,
             "cold": lambda: lambda: _fresh(),
-            "imports alone": lambda: lambda: _python("import meanfield._cli", None),
+            "imports alone": lambda: lambda: _python("-c", "from meanfield.program import guarded"),
         }
     yield Contest(
         f"meanfield run {STUDY} --tiny, a process",
@@ -44,10 +44,10 @@ def _fresh() -> None:
 def _study(cache: str) -> None:
     """A run of the study whose programs are kept in `cache`, and whose results are not kept."""
     with tempfile.TemporaryDirectory() as out:
-        arguments = ["run", STUDY, "--tiny", "--out", str(Path(out) / "run")]
-        _python(f"from meanfield._cli import main; raise SystemExit(main({arguments}))", cache)
+        where = str(Path(out) / "run")
+        _python("-m", "meanfield", "run", STUDY, "--tiny", "--out", where, cache=cache)
 
 
-def _python(code: str, cache: str | None) -> None:
+def _python(*arguments: str, cache: str | None = None) -> None:
     environment = dict(os.environ) | ({"JAX_COMPILATION_CACHE_DIR": cache} if cache else {})
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=environment)
+    subprocess.run([sys.executable, *arguments], check=True, capture_output=True, env=environment)

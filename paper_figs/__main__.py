@@ -2,7 +2,7 @@
 
 import sys
 
-from meanfield._cli import become_program, complain, guarded
+from meanfield.program import become_program, complain, guarded
 
 if __name__ == "__main__":
     become_program()  # before the imports, which take seconds
@@ -26,10 +26,19 @@ import tyro
 import xarray as xr
 from matplotlib.figure import Figure
 
-from meanfield._commands import claims_of, first_line, name_other_code, parse, print_claims
-from meanfield._finding import announced, choose, load_announced, load_file
-from meanfield._machine import prepare
 from meanfield.io import write_bytes, write_json
+from meanfield.program import (
+    announced,
+    choose,
+    claims_of,
+    first_line,
+    load_announced,
+    load_file,
+    name_other_code,
+    parse,
+    prepare,
+    print_claims,
+)
 from meanfield.studies import Study
 
 HERE = Path(__file__).parent

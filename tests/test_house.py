@@ -5,6 +5,7 @@ import builtins
 import importlib
 import inspect
 import pkgutil
+import re
 from pathlib import Path
 
 import equinox as eqx
@@ -134,6 +135,18 @@ def _imported(node: ast.AST) -> set[str]:
     if isinstance(node, ast.ImportFrom) and node.level == 0:
         return {(node.module or "").partition(".")[0]}
     return set()
+
+
+OUTSIDE = sorted(
+    path for room in ("paper_figs", "benchmarks", "notebooks") for path in (ROOT / room).rglob("*")
+)
+PRIVATE = re.compile(r"\b(?:meanfield|mf)(?:\.\w+)*\._|from meanfield[\w.]* import [^)#\n]*\b_")
+
+
+def test_figures_benchmarks_and_notebooks_use_public_names():
+    texts = {p: p.read_text() for p in OUTSIDE if p.suffix in (".py", ".ipynb")}
+    assert len(texts) > 50
+    assert not {p.name: found for p, text in texts.items() if (found := PRIVATE.findall(text))}
 
 
 def test_rooms_and_verbs_are_found_by_completion():

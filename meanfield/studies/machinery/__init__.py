@@ -12,6 +12,7 @@ from ._clouds import (
     disjoint_products as disjoint_products,
     uniform_starts as uniform_starts,
     wilson as wilson,
+    within_span as within_span,
 )
 from ._field_checks import check_share as check_share, check_that as check_that, some_of as some_of
 from ._fits import order_of as order_of
