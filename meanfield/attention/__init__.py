@@ -17,6 +17,7 @@ from .engines import (
     RandomBatch as RandomBatch,
     RandomFeatures as RandomFeatures,
     Sharded as Sharded,
+    Sums as Sums,
     exponential as exponential,
 )
 from .kernels import (

@@ -17,7 +17,8 @@ class AbstractEnergy(AbstractChecked):
     """A functional of a measure: `energy(x, w)` is its value on n points x [n, d] of masses w.
 
     Energies form a vector space: `Interaction(4.0) + 0.5 * Potential(f) - Potential(g)`. An energy of
-    one's own says what it is `_of_points` and `_of_density`; what it is asked about has been checked.
+    one's own says what it is `_of_points`, and `_of_density` if it has a value there; what it is asked
+    about has been checked.
     """
 
     EXAMPLE = "-Interaction(1.0)"
@@ -26,9 +27,13 @@ class AbstractEnergy(AbstractChecked):
     def _of_points(self, x: Points, w: Weights | None) -> Scalar:
         """The energy of a cloud, of equal masses where w is None."""
 
-    @abc.abstractmethod
+    @default
     def _of_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
-        """The energy of a density by its coefficients."""
+        """The energy of a density by its coefficients; ValueError, by default, if it has none."""
+        raise ValueError(
+            f"expected an energy of densities, got {type(self).__name__}; define its "
+            "_of_density(basis, coeffs), or pass a cloud."
+        )
 
     @default
     def _of_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:

@@ -104,6 +104,15 @@ ENTRIES = [
         columns=INDEX,
         kinds_=ROWS,
     ),
+    entry(
+        "attention.Sums",
+        shift=jnp.zeros(3),
+        mass=jnp.ones(3),
+        moment=jnp.ones((3, 2)),
+        kinds_={"shift": None, "mass": None, "moment": None},
+        single_=None,
+        collapses_=False,
+    ),
     entry("attention.check_isotropic", attention=SOFTMAX, d=3, fine_={("attention", "None")}),
     entry("attention.exponential", beta=jnp.asarray(2.0)),
     entry(
