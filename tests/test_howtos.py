@@ -207,25 +207,11 @@ class Cosines(mf.harmonics.AbstractBasis):
         pairs = jnp.stack([cosines, 0 * cosines], axis=-1).reshape(*coeffs.shape[:-1], -1)
         return jnp.concatenate([coeffs[..., :1], pairs], axis=-1)
 
-    @property
-    def degrees(self):
-        return np.arange(self.degree + 1)
-
-    @property
-    def nodes(self):
-        return self.whole.nodes
-
-    @property
-    def points(self):
-        return self.whole.points
-
-    @property
-    def weights(self):
-        return self.whole.weights
-
-    @property
-    def _metric(self):
-        return self.whole.weights
+    degrees = property(lambda self: np.arange(self.degree + 1))
+    nodes = property(lambda self: self.whole.nodes)
+    points = property(lambda self: self.whole.points)
+    weights = property(lambda self: self.whole.weights)
+    _metric = property(lambda self: self.whole.weights)
 
     def coordinates(self, x):
         return x
