@@ -1,5 +1,6 @@
 """Real transformers: hidden states recorded, from arrays or from weights that are read here."""
 
+from .profiles import profile as profile
 from .recordings import (
     Recording as Recording,
     from_arrays as from_arrays,

@@ -8,6 +8,10 @@ see `meanfield.energies`.
 
 from ._caps import log_cap_measure as log_cap_measure
 from ._clusters import Clusters as Clusters, clusters as clusters, members as members
+from ._dimension import (
+    DimensionEstimate as DimensionEstimate,
+    intrinsic_dimension as intrinsic_dimension,
+)
 from ._entropy import (
     EntropyEstimate as EntropyEstimate,
     entropy_knn as entropy_knn,
@@ -15,6 +19,8 @@ from ._entropy import (
 )
 from ._hemisphere import Hemisphere as Hemisphere, hemisphere as hemisphere
 from ._hitting import hitting_time as hitting_time
+from ._information import gaussian_information as gaussian_information
+from ._linkage import merge_heights as merge_heights
 from ._moments import (
     alignment as alignment,
     degree_moment as degree_moment,
@@ -32,4 +38,5 @@ from ._renyi import (
     renyi_centres as renyi_centres,
     strong_renyi_centres as strong_renyi_centres,
 )
+from ._rotations import rotations as rotations
 from ._smoothed_entropy import smoothed_entropy as smoothed_entropy

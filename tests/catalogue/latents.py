@@ -20,7 +20,20 @@ FIELDS = {"axes": "field", "tokens": "field", "model": "field", "path": "field"}
 OF = {"states": "array", **FIELDS}
 LOOSE = {"single_": None, "kinds_": FIELDS}
 
+CLOUDS = Recording(np.random.default_rng(1).normal(size=(2, 9, 3)))
+
 ENTRIES = [
+    entry(
+        "latents.profile",
+        recordings=CLOUDS,
+        betas=[2.0],
+        scales=[0.5],
+        sinks=9.0,
+        seed=0,
+        single_=None,
+        kinds_={"recordings": "field", "sinks": "positive", "betas": "field", "scales": "field"},
+        fine_={("sinks", "None")},
+    ),
     entry("latents.Recording", states=STATES, single_=None, kinds_=OF),
     entry(
         "latents.from_arrays",

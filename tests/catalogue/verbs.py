@@ -229,6 +229,7 @@ MADE_BY = {
     "landscape.LeastEffort": "landscape.least_effort",
     "landscape.Stationary": "landscape.stationary",
     "observables.Clusters": "observables.clusters",
+    "observables.DimensionEstimate": "observables.intrinsic_dimension",
     "observables.EntropyEstimate": "observables.entropy_knn",
     "observables.Hemisphere": "observables.hemisphere",
     "measures.BrownianAngle": "measures.brownian_angle",

@@ -1,5 +1,10 @@
 """Hidden states of a text over the layers of a model, and the doors by which they come in."""
 
+from ._corpus import (
+    Corpus as Corpus,
+    check_corpus as check_corpus,
+    without_sinks as without_sinks,
+)
 from ._files import load as load
 from ._recording import Recording as Recording
 from ._sources import (

@@ -1,0 +1,32 @@
+"""Several texts at once."""
+
+from collections.abc import Sequence
+
+from ..._checks import check_instances, check_positive
+from ._recording import Recording
+
+Corpus = Recording | Sequence[Recording]
+"""A text, or a list of texts of one model."""
+
+
+def check_corpus(texts: Corpus, name: str = "recordings") -> list[Recording]:
+    """`texts` as a list of recordings of the same layers and dimension."""
+    remedy = f"pass {name}=[Recording(...)]"
+    kept = [texts] if isinstance(texts, Recording) else texts
+    found = check_instances(kept, Recording, "a recording", remedy)
+    first = found[0]
+    for text in found[1:]:
+        if text.d != first.d or text.layers.tolist() != first.layers.tolist():
+            raise ValueError(
+                f"expected {name} of the same layers and dimension, got {first!r} and {text!r}; "
+                "select layers that all have, of one model."
+            )
+    return found
+
+
+def without_sinks(texts: list[Recording], ratio: float | None) -> list[Recording]:
+    """The texts without the tokens longer than `ratio` times the median of a layer; None keeps them."""
+    if ratio is None:
+        return texts
+    ratio = float(check_positive(ratio, "sinks", "pass sinks=5.0, or None to keep all tokens"))
+    return [text.without_sinks(ratio) for text in texts]
