@@ -73,7 +73,7 @@ def list_studies(arguments: list[str]) -> int:
         table.add_row(name, first_line(study))
     for name, point in announced("meanfield.studies").items():
         table.add_row(name, f"of {point.value.partition(':')[0]}")
-    _console().print(table)
+    console().print(table)
     return 0
 
 
@@ -225,7 +225,7 @@ def print_claims(claims: list[dict[str, Any]]) -> None:
             claim["source"],
             Text("yes", "green") if claim["passed"] else Text("NO", "bold red"),
         )
-    _console().print(table if claims else "no claims")
+    console().print(table if claims else "no claims")
 
 
 def print_facts(facts: dict[str, str]) -> None:
@@ -233,10 +233,11 @@ def print_facts(facts: dict[str, str]) -> None:
     table = Table("", "", box=None, show_header=False)
     for name, value in facts.items():
         table.add_row(name, value)
-    _console().print(table)
+    console().print(table)
 
 
-def _console() -> Console:
+def console() -> Console:
+    """Where tables are shown."""
     # What is piped into a file is not to be broken at 80 columns.
     width = None if sys.stdout.isatty() else 160
     return Console(width=width, markup=False, highlight=False)

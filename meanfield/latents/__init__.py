@@ -1,5 +1,15 @@
 """Real transformers: hidden states recorded, from arrays or from weights that are read here."""
 
+from .fits import (
+    AttentionPotential as AttentionPotential,
+    Constant as Constant,
+    DriftFit as DriftFit,
+    Linear as Linear,
+    Quadratic as Quadratic,
+    Writes as Writes,
+    fit_drift as fit_drift,
+    lines_of_thought as lines_of_thought,
+)
 from .profiles import profile as profile
 from .recordings import (
     Recording as Recording,

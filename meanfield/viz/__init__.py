@@ -15,4 +15,5 @@ from ._film import film as film
 from ._lines import band as band, histogram_ridge as histogram_ridge, staircase as staircase
 from ._maps import overlay_curve as overlay_curve, phase_map as phase_map
 from ._mollweide import mollweide as mollweide
+from ._panels import small_multiples as small_multiples
 from ._sphere import sphere_points as sphere_points, sphere_tracks as sphere_tracks

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from catalogue.entry import entry
-from meanfield.latents import Recording
+from meanfield.latents import Linear, Recording
 
 STATES = np.random.default_rng(0).normal(size=(3, 4, 5))
 RECORDING = Recording(STATES, tokens=np.array([7, 1, 7, 2]))
@@ -22,7 +22,33 @@ LOOSE = {"single_": None, "kinds_": FIELDS}
 
 CLOUDS = Recording(np.random.default_rng(1).normal(size=(2, 9, 3)))
 
+FIT = {"train": CLOUDS, "held_out": CLOUDS}
+OF_FIT = {"train": "field", "held_out": "field", "sinks": "positive", "ridge": "positive"}
+
 ENTRIES = [
+    *(entry(f"latents.{name}") for name in ("Constant", "Linear", "Quadratic", "Writes")),
+    entry("latents.AttentionPotential", beta=2.0, causal=False, kinds_={"beta": "nonnegative"}),
+    entry(
+        "latents.fit_drift",
+        **FIT,
+        family=Linear(),
+        layer=0,
+        ridges=[0.1],
+        sinks=9.0,
+        seed=0,
+        single_=None,
+        kinds_={**OF_FIT, "family": "object", "layer": "count", "ridges": "field"},
+        fine_={("sinks", "None"), ("layer", "zero"), ("layer", "None")},
+    ),
+    entry(
+        "latents.lines_of_thought",
+        **FIT,
+        ridge=0.1,
+        sinks=9.0,
+        single_=None,
+        kinds_=OF_FIT,
+        fine_={("sinks", "None")},
+    ),
     entry(
         "latents.profile",
         recordings=CLOUDS,
@@ -75,3 +101,4 @@ ENTRIES = [
         kinds_={"layers": "field"},
     ),
 ]
+MADE_BY = {"latents.DriftFit": "latents.fit_drift"}

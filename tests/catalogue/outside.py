@@ -48,6 +48,14 @@ VIZ = [
     picture("mollweide", {}, longitudes=LINE, latitudes=LINE, density=np.ones((4, 4))),
     picture("overlay_curve", {}, "xy", x=LINE, y=LINE),
     picture("phase_map", {}, "z", x=LINE, y=LINE, z=np.ones((4, 4))),
+    entry(
+        "viz.small_multiples",
+        panels={"one": {"a": np.ones((3, 2))}},
+        columns=2,
+        xlabel="layer",
+        single_=None,
+        kinds_={"panels": "field", "columns": "count", "xlabel": "field"},
+    ),
     entry("viz.sphere_points", ax=FIGURE.add_subplot(projection="3d"), x=X, single_=None),
     entry(
         "viz.sphere_tracks",

@@ -1,6 +1,7 @@
 """What is measured of the cloud of tokens at one layer."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -44,7 +45,6 @@ def of_cloud(
     u = x / radii[:, None]
     c = Sphere(x.shape[1]).project(u - u.mean(axis=0))
     entropy, heights = entropy_knn(u), merge_heights(u)
-    energies = [Interaction(beta, offset=beta)(u) for beta in betas]
     return {
         "entropy": entropy.value,
         "entropy_centred": entropy_knn(c).value,
@@ -56,6 +56,6 @@ def of_cloud(
         "dimension": intrinsic_dimension(u).value,
         "radius": radii.mean(),
         "radius_spread": radii.std() / radii.mean(),
-        "energy": jnp.stack(energies),
+        "energy": jax.lax.map(lambda beta: Interaction(beta, offset=beta)(u), betas),
         "clusters": 1 + jnp.sum(heights > scales[:, None], axis=1),
     }

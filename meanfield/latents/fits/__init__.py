@@ -1,0 +1,12 @@
+"""Drift and noise of the step from a layer to the next, fitted to recordings."""
+
+from ._depth import lines_of_thought as lines_of_thought
+from ._families import (
+    AbstractFamily as AbstractFamily,
+    AttentionPotential as AttentionPotential,
+    Constant as Constant,
+    Linear as Linear,
+    Quadratic as Quadratic,
+    Writes as Writes,
+)
+from ._fit import DriftFit as DriftFit, fit_drift as fit_drift

@@ -1,0 +1,224 @@
+import dataclasses
+from collections.abc import Iterable
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ..._checks import check_instance, check_integer, check_positive
+from ..profiles import draws
+from ..recordings import Corpus, Recording, check_corpus, without_sinks
+from ._families import (
+    AbstractFamily,
+    AffineDrift,
+    QuadraticPotential,
+    affine_of,
+)
+from ._operators import Affine
+from ._solver import Problem, degrees_of_freedom, problem_of, sketch, solve, times_of
+from ._steps import Step, steps_of
+
+RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class DriftFit:
+    """A drift and a noise, dX = P_X b(X) dt + sqrt(2 noise) dB on the sphere, with time in layers.
+
+    - `r2_train`, `r2_test`: the share 1 - sum |u - h P b|^2 / sum |u|^2 of the squared increments that is
+      explained; `r2_interval` the 95 % bootstrap interval of the latter over held-out texts.
+    - `noise`: what is left of the train increments, with degrees of freedom; `noise_error` its
+      standard error if the rest is white noise, `noise_interval` by bootstrap over texts (of the
+      residuals, at the same fit). `noise_naive` calls all of the increments noise.
+    - `gradient_share`: the share of the squared fitted increments that a quadratic potential has.
+    - `degrees`, `ridge`: effective number of parameters, and the ridge that was chosen, relative.
+    - `drift`: b of one point, for families that do not depend on the cloud, else None.
+      `coefficients`: those of the other families. `converged`: whether the equations were solved.
+    """
+
+    family: AbstractFamily
+    r2_train: float
+    r2_test: float
+    r2_interval: tuple[float, float]
+    noise: float
+    noise_error: float
+    noise_interval: tuple[float, float]
+    noise_naive: float
+    gradient_share: float
+    degrees: float
+    ridge: float
+    converged: bool
+    drift: AffineDrift | None
+    coefficients: Float[Array, " size"] | None
+
+    @property
+    def potential(self) -> QuadraticPotential | None:
+        """V with b = -grad V, as flows take it; None for families that have none of one point."""
+        if not self.family.gradient or self.drift is None:
+            return None
+        return QuadraticPotential(self.drift.matrix, self.drift.offset)
+
+    @property
+    def contraction(self) -> float:
+        """A rate at which laws under this drift and noise approach each other in W2, at least:
+
+            noise (d - 2) - (largest - least eigenvalue of S) - |g|,    b(x) = S x + g,
+
+        the Ricci curvature of the sphere and the Hessian of V along it (Bakry and Emery, 1985). Where
+        it is positive the fitted layer contracts; NaN for families without a potential.
+        """
+        if self.potential is None:
+            return float("nan")
+        values = np.linalg.eigvalsh(np.asarray(self.potential.matrix))
+        pull = np.linalg.norm(np.asarray(self.potential.offset))
+        return float(self.noise * (len(values) - 2) - (values[-1] - values[0]) - pull)
+
+
+def fit_drift(
+    train: Corpus,
+    held_out: Corpus,
+    family: AbstractFamily,
+    layer: int | None = None,
+    ridges: Iterable[float] = RIDGES,
+    sinks: float | None = 5.0,
+    seed: int = 0,
+) -> DriftFit:
+    """The drift of a family that explains the steps of recorded directions best, and what it leaves.
+
+        u_i = log_{x_i}(x_i'),    minimize  mean |u - h P b(x)|^2 / h + ridge |parameters|^2
+
+        fit = fit_drift(corpus[:12], corpus[12:], Quadratic(), layer=10)
+        fit.r2_test, fit.noise, fit.gradient_share
+        flow = GradientFlow(Sphere(d), Potential(fit.potential), noise=fit.noise)
+
+    One drift is fitted to all steps of the recordings, or to that from `layer` to the next alone; h is
+    the number of layers between. Only h b and h noise can be told. Families: `Constant()`, `Linear()`,
+    `Quadratic()`, `AttentionPotential(beta)`, `Writes()`. The largest share explained on a quarter of the
+    train texts (of the tokens, of one text) picks the ridge, and the fit is then made to all of train.
+    Tokens longer than `sinks` times the median of a layer are left out (None keeps them).
+
+        noise = sum |u - h P b|^2/h / (2 (n (d-1) - degrees))
+
+    The noise of a network that is deterministic is misfit: what no drift of the family says. With as
+    many parameters as numbers the ridge decides; look at `r2_test`.
+
+    Raises ValueError for recordings that do not fit together, a layer that has none after it, and a
+    family that needs what was not recorded.
+    """
+    family = check_instance(family, AbstractFamily, "a family", "pass Linear()")
+    check_integer(seed, "seed", 0)
+    texts, others = _texts(train, held_out, sinks)
+    layer = None if layer is None else check_integer(layer, "layer", 0)
+    steps, tests = steps_of(texts, layer), steps_of(others, layer)
+    grid = [float(check_positive(r, "ridges", "pass ridges=(0.01, 1.0)")) for r in ridges]
+    if not grid:
+        raise ValueError("expected a ridge or more, got none; pass ridges=(0.01, 1.0).")
+    centre = np.concatenate([step.x for step in steps]).mean(axis=0)
+    ridge = _chosen(steps, family, centre, grid)
+    problem, test = _problem(steps, family, centre), _problem(tests, family, centre)
+    theta, converged = solve(problem, problem.correlate(problem.targets), ridge)
+    return _measured(family, problem, test, theta, ridge, centre, converged, seed)
+
+
+def _texts(
+    train: Corpus, held_out: Corpus, sinks: float | None
+) -> tuple[list[Recording], list[Recording]]:
+    texts, others = check_corpus(train, "train"), check_corpus(held_out, "held_out")
+    both = without_sinks(check_corpus([*texts, *others], "train and held_out"), sinks)
+    return both[: len(texts)], both[len(texts) :]
+
+
+def _problem(steps: list[Step], family: AbstractFamily, centre: np.ndarray) -> Problem:
+    return problem_of(steps, family.operator(steps, centre, times_of(steps)))
+
+
+def _chosen(
+    steps: list[Step], family: AbstractFamily, centre: np.ndarray, grid: list[float]
+) -> float:
+    """The ridge that explains most of texts that it was not fitted to."""
+    if len(grid) == 1:
+        return grid[0]
+    fitted, kept = (_problem(part, family, centre) for part in _split(steps))
+    if not fitted.operator.penalized.any():
+        return grid[0]
+    return max(grid, key=lambda ridge: explained(kept, sketch(fitted, ridge)))
+
+
+def _split(steps: list[Step]) -> tuple[list[Step], list[Step]]:
+    """Three quarters of the texts and one; of the tokens, where there is one text."""
+    texts = sorted({step.text for step in steps})
+    if len(texts) > 1:
+        last = {*texts[-max(1, len(texts) // 4) :]}
+        return [s for s in steps if s.text not in last], [s for s in steps if s.text in last]
+    cut = [max(1, 3 * len(step.x) // 4) for step in steps]
+    first = [_part(step, slice(0, c)) for step, c in zip(steps, cut, strict=True)]
+    return first, [_part(step, slice(c, None)) for step, c in zip(steps, cut, strict=True)]
+
+
+def _part(step: Step, rows: slice) -> Step:
+    writes = step.writes and (step.writes[0][rows], step.writes[1][rows])
+    return dataclasses.replace(step, x=step.x[rows], u=step.u[rows], writes=writes)
+
+
+def explained(problem: Problem, theta: np.ndarray) -> float:
+    """1 - sum |target - fitted|^2 / sum |target|^2."""
+    left, whole = _squares(problem, theta)
+    return float(1 - left.sum() / whole.sum())
+
+
+def _squares(problem: Problem, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What is left of the squared targets, and these, of each text."""
+    rows = [((problem.targets - problem.fitted(theta)) ** 2), problem.targets**2]
+    index = np.unique(problem.texts, return_inverse=True)[1]
+    return tuple(np.bincount(index, row.sum(axis=1)) for row in rows)  # type: ignore[return-value]
+
+
+def _measured(
+    family: AbstractFamily, problem: Problem, test: Problem, theta: np.ndarray, ridge: float,
+    centre: np.ndarray, converged: bool, seed: int,
+) -> DriftFit:  # fmt: skip
+    left, whole = _squares(problem, theta)
+    left_test, whole_test = _squares(test, theta)
+    degrees = degrees_of_freedom(problem, ridge)
+    free = problem.count - degrees
+    noise = left.sum() / (2 * free) if free > 0.5 else float("nan")
+    drift = affine_of(problem.operator, theta, centre)
+    weights = draws(len(left), seed) * len(left)
+    resampled = draws(len(left_test), seed)
+    return DriftFit(
+        family=family,
+        r2_train=float(1 - left.sum() / whole.sum()),
+        r2_test=float(1 - left_test.sum() / whole_test.sum()),
+        r2_interval=_ends(1 - (resampled @ left_test) / (resampled @ whole_test), len(left_test)),
+        noise=float(noise),
+        noise_error=float(noise * np.sqrt(2 / free)) if free > 0.5 else float("nan"),
+        noise_interval=_ends(noise * (weights @ left) / left.sum(), len(left)),
+        noise_naive=float(whole.sum() / (2 * problem.count)),
+        gradient_share=_gradient_share(family, problem, theta, centre),
+        degrees=degrees,
+        ridge=ridge,
+        converged=converged,
+        drift=drift,
+        coefficients=None if drift is not None else jnp.asarray(theta),
+    )
+
+
+def _gradient_share(
+    family: AbstractFamily, problem: Problem, theta: np.ndarray, centre: np.ndarray
+) -> float:
+    """How much of the fitted increments gradients of quadratic potentials fit."""
+    if family.gradient:
+        return 1.0
+    operator = Affine(problem.x - centre, problem.roots[:, 0] ** 2, True)
+    fitted = dataclasses.replace(problem, targets=problem.fitted(theta), operator=operator)
+    # A ridge for the equations' sake alone: there is no noise in what was fitted.
+    found, _ = solve(fitted, fitted.correlate(fitted.targets), 1e-6)
+    return explained(fitted, found)
+
+
+def _ends(values: np.ndarray, texts: int) -> tuple[float, float]:
+    """The ends of a 95 % interval; NaN for a single text."""
+    if texts < 2:
+        return float("nan"), float("nan")
+    low, high = np.percentile(values, (2.5, 97.5))
+    return float(low), float(high)

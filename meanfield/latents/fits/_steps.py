@@ -1,0 +1,57 @@
+"""Steps of tokens on the sphere, as they are fitted: in double precision, on the host."""
+
+import dataclasses
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from ...geometry import Sphere
+from ..recordings import Recording
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One step of one text: directions x [n, d], tangent increments u = log_x(x'), and what belongs to it.
+
+    `time` is the number of layers between, `writes` what attention and the MLP add to the states over the
+    lengths of these, None where that is not recorded; `text` tells texts apart.
+    """
+
+    x: Float[np.ndarray, "n d"]
+    u: Float[np.ndarray, "n d"]
+    time: float
+    writes: tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "n d"]] | None
+    text: int
+
+
+def steps_of(texts: list[Recording], layer: int | None) -> list[Step]:
+    """All steps of the texts, or those from one layer alone."""
+    first = texts[0].layers.tolist()
+    if layer is not None and layer not in first[:-1]:
+        raise ValueError(
+            f"expected a layer with another one after it, among {first[:-1]}, got {layer}; "
+            "leave it out for all steps."
+        )
+    entries = range(len(first) - 1) if layer is None else [first.index(layer)]
+    if not entries:
+        raise ValueError("expected two layers or more, got one; record another layer.")
+    return [_step(text, entry, k) for k, text in enumerate(texts) for entry in entries]
+
+
+def _step(text: Recording, entry: int, number: int) -> Step:
+    before, after = text.cloud(entry), text.cloud(entry + 1)
+    sizes = [jnp.linalg.norm(z, axis=1)[:, None] for z in (before, after)]
+    if any(bool((size == 0).any()) for size in sizes):
+        raise ValueError("expected nonzero states, got a zero; drop those tokens with .drop.")
+    x, y = before / sizes[0], after / sizes[1]
+    writes = None
+    if text.mid is not None:
+        mid = jnp.asarray(text.mid[entry].astype(text.dtype))
+        writes = _host((mid - before) / sizes[0]), _host((after - mid) / sizes[0])
+    time = float(text.layers[entry + 1] - text.layers[entry])
+    return Step(_host(x), _host(Sphere(text.d).log(x, y)), time, writes, number)
+
+
+def _host(x) -> np.ndarray:
+    return np.asarray(x, np.float64)

@@ -1,0 +1,58 @@
+import math
+from collections.abc import Mapping
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from .._checks import shown
+from .._door import door
+from ._inputs import to_host
+
+
+@door
+def small_multiples(
+    panels: Mapping[str, Mapping[str, ArrayLike]], columns: int = 4, xlabel: str = "layer"
+) -> Figure:
+    """A figure of its own with one small axis a panel: quantities side by side over one abscissa.
+
+    `panels` has titles, and for each its curves by label: arrays [q, 2] of abscissae and values, or
+    [q, 4] with the ends of an interval after them, which is filled. Gaps are NaN; an interval that is
+    NaN is not drawn. Legends are drawn where a panel has several curves. Save it by `.savefig(path)`.
+
+    Raises ValueError for curves of other shapes, and if there is no panel.
+    """
+    if not panels or columns < 1:
+        raise ValueError(
+            f"expected a panel and a column or more, got {shown([*panels])} in {columns}; pass "
+            "panels={'title': {'': curve}}."
+        )
+    columns = min(columns, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    fig = Figure(figsize=(2.6 * columns, 1.9 * rows), layout="constrained")
+    axes = fig.subplots(rows, columns, squeeze=False, sharex=True)
+    for ax, (title, curves) in zip(axes.flat, panels.items(), strict=False):
+        for label, curve in curves.items():
+            _draw(ax, label, curve)
+        ax.set_title(title, fontsize="small")
+        if len(curves) > 1:
+            ax.legend(fontsize="x-small", frameon=False, handlelength=1.2)
+    for ax in axes.flat[len(panels) :]:
+        ax.remove()
+    for ax in axes.flat[max(len(panels) - columns, 0) : len(panels)]:
+        ax.set_xlabel(xlabel)
+        ax.tick_params(labelbottom=True)
+    return fig
+
+
+def _draw(ax, label: str, curve: ArrayLike) -> None:
+    width = 4 if np.ndim(curve) == 2 and np.shape(curve)[1] == 4 else 2
+    remedy = "pass abscissae and values as columns, and the ends of an interval after them"
+    values = to_host(curve, ("q", width), f"the curve {label!r}", remedy, finite=False)
+    (line,) = ax.plot(
+        values[:, 0], values[:, 1], label=label, linewidth=mpl.rcParams["lines.linewidth"]
+    )
+    if width == 4:
+        x, _, low, high = values.T
+        ax.fill_between(x, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
