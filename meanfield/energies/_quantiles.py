@@ -94,7 +94,7 @@ class Line(AbstractQuantiles):
 
     - `tail`: the exponent m whose tails the masses are made for, or None for equal masses. The
       outermost masses are (1 + a)/N, then (1 - a)/N, with a such that -int z du over half the law
-      is exact; a = .28 for the normal law and .12 for a parabola.
+      is exact.
 
     Raises ValueError for an exponent below 1.
     """

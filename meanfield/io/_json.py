@@ -55,7 +55,7 @@ def _plain_mapping(value: Mapping) -> dict[str, Any]:
 
 
 def digest(value: Any) -> str:
-    """The SHA-256 of `value` as canonical JSON, in hexadecimal; 4 and 4.0 are one number."""
+    """The SHA-256 of `value` as canonical JSON, in hexadecimal; 4 and `4.0` are one number."""
     text = json.dumps(_canonical(plain(value)), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 

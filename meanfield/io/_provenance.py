@@ -31,7 +31,7 @@ def version(package: str) -> str:
 
 def software() -> dict[str, str]:
     """The versions that may change numbers: of the packages that compute, and Python's (its minor
-    release: `sum` rounds otherwise since 3.12)."""
+    release: `sum` rounds otherwise since Python 3.12)."""
     minor = ".".join(platform.python_version_tuple()[:2])
     return {"python": minor} | {name: version(name) for name in NUMERICAL}
 

@@ -16,7 +16,7 @@ _SHORTEST, _FIRST, _LONGEST = 1e-4, 0.05, 0.1
 """Steps of arclength, in the units of `Curve`."""
 _RESOLVED = 1e-8
 """The relative error of the flux above which a density is not resolved. Densities that change sign,
-which solve the truncated equation of softmax beside the true ones, were seen to leave 6e-7 or more."""
+which solve the truncated equation of softmax beside the true ones, leave more."""
 
 
 class Branch(eqx.Module):

@@ -41,8 +41,8 @@ class HeatKernel(AbstractMeasure):
     tangent direction while t is small, and uniform within e^{-(d-1) t}.
 
     The density is tabulated on the host, for d up to 128. Against the exact kernels of S^1 and S^3
-    it is right to 1e-9 relative wherever it exceeds 1e-12 of its peak; at d = 128 that falls to 1e-4
-    where only a probability of 1e-10 lies beyond. Where it is smaller, near the antipode for
+    it is right to 1e-9 relative wherever it exceeds 1e-12 of its peak; in any d its relative error
+    times the probability that lies beyond is below 1e-10. Where the density is smaller, near the antipode for
     t < .05, its logarithm is off by a few units of many. Sampling is
     `brownian_angle` applied to a normal tangent vector; t must be known when the object is made.
 
@@ -107,8 +107,8 @@ def brownian_angle(d: int, s: Float[Array, ""] | float) -> BrownianAngle:
 
         P(theta(r') <= theta) = P(r' <= r) = gammainc((d-1)/2, r^2/2).
 
-    For small s, theta is r sqrt(2s): the flat increment. The law of theta is exact to 1e-8 in its
-    distribution function for 1e-5 <= s <= 10 and 2 <= d <= 128. Tables are made on the host, and
+    For small s, theta is r sqrt(2s): the flat increment. The means of the law's harmonics are exact
+    to 1e-9 for 1e-5 <= s <= 10 and 2 <= d <= 128. Tables are made on the host, and
     kept: call it with s known, outside of jit or inside.
 
     Raises ValueError if d < 2 or d > 128, or if s is traced or not in [1e-5, 1e3].

@@ -35,14 +35,12 @@ def entropy_knn(x: Points, k: int = 3) -> EntropyEstimate:
     surface measure.
 
     Exactly unbiased for the uniform law, at every n, k and d. Elsewhere the bias falls with n but
-    slowly in high dimension: for von Mises-Fisher samples of n = 1500 it was -.006 (d = 2, kappa = 4),
-    -.01 (d = 3, kappa = 10) and -.07 (d = 8, kappa = 20), and from d of about 32 only differences
-    between clouds of the same n, k, d mean anything. Larger k trades variance for bias.
+    slowly in high dimension: from d of about 32 only differences between clouds of the same n, k, d
+    mean anything. Larger k trades variance for bias.
 
     The standard error is sqrt((var log rho + 2 psi'(k)) / n), where the variance of log rho is that
-    of the terms less psi'(k), at least 0. On uniform clouds the variance was measured between 1.3 and
-    2 times psi'(k)/n, for d from 2 to 32 and k from 1 to 10: psi'(k) for the terms themselves, the
-    rest for the neighbours that they share.
+    of the terms less psi'(k), at least 0: psi'(k) for the terms themselves, as much again at most for
+    the neighbours that they share.
     Cost O(n^2 (d + k)), a block of tokens at a time.
 
     Raises ValueError if not 1 <= k < n, or for tokens off the sphere.

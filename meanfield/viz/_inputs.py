@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._checks import shown
 
 Real: TypeAlias = float | int
-"""A number for which 2 does as well as 2.0."""
+"""A number, whole or not."""
 
 # A thousandth of the radius is less than the width of a line: what is closer looks right.
 UNIT_TOLERANCE = 1e-3

@@ -14,7 +14,7 @@ from ._exponential_sum import ExponentialSum, PosesSums, check_poses_sums, check
 from ._profiles import exponential, primitive, tilted
 
 FEWEST_FOR_NUFFT = 2048
-"""Tokens from which on the non-uniform FFT is quicker than the basis: 7 times for 20,000."""
+"""Tokens from which on the non-uniform FFT is quicker than the basis."""
 
 
 class Harmonic(AbstractApproximate):

@@ -25,7 +25,7 @@ class SinkhornFlow(AbstractDynamics):
     `AttentionFlow(geometry, attention)` finds the potentials f* of the plan anew at every right-hand
     side. Here the state is the pair (tokens [n, d], potentials [n]): Sinkhorn starts from the
     potentials that the solver carries, whose velocity is that of f*, by the implicit function theorem.
-    The tokens are the same to the tolerance of `attention`; iterations are 3 to 10 times fewer
+    The tokens are the same to the tolerance of `attention`; iterations are fewer
     (`flow.iterations` observes them), at the price of a linear system whose conjugate gradients take about
     six products with the kernel: it pays where the plain flow takes more, which it does with query and
     key, or where they converge slowly.

@@ -32,7 +32,7 @@ class HeatLimitSteps(Study):
     flow than the flow that it approximates, of order two in eps (`order_layer`). About a flat density
     a wave decays at a rate of at most .736/eps (L2) and .557/eps (Sinkhorn), the maxima of
     (2/eps) z e^{-z} and (2/eps) z/(e^z + 1), so that steps are stable up to 2.7 and 3.6 eps; clouds of few
-    tokens ask for less, 1.25 being safe in all that were tried.
+    tokens ask for less.
 
     Source: Agarwal, Harchaoui, Mulcahy, Pal, arXiv 2406.10823, for the convergence of this layer.
     """

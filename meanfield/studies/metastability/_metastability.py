@@ -30,8 +30,8 @@ class Metastability(Study):
 
     Two blobs of tokens on the circle, at an angle of 1.8, merge to two heavy tokens; then the path is
     followed by arc length, on which <x, y> is known beforehand and the clock is the result. The time
-    from <x, y> = 0 on is held against the quadrature of `TwoCluster`. At beta = 20 it is 1.2e7, and
-    costs some hundred right-hand sides.
+    from <x, y> = 0 on is held against the quadrature of `TwoCluster`. It grows as e^beta/(2 beta),
+    and costs some hundred right-hand sides.
 
     Source: Geshkovski, Koubbi, Polyanskiy, Rigollet, arXiv 2410.06833.
     """

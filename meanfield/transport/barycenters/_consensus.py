@@ -25,7 +25,7 @@ Clouds = Float[Array, "models n d"]
 """The clouds of N models; fewer than n points are padded with points of mass zero."""
 _MOMENTUM = 0.5
 """How much of the last move is made again: the objective is about flat in fine details. Plain steps leave
-2 to 20 times as much after 32; Nesterov's growing momentum diverges on the sphere."""
+more; Nesterov's growing momentum diverges on the sphere."""
 _SETTLED = 1e-10
 """Steps below this part of sqrt(epsilon) are not worth another one."""
 

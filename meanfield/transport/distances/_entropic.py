@@ -120,8 +120,7 @@ def solve_small(
     Unless there are potentials to start from, epsilon falls from a quarter of the mean cost by factors
     of 4, as in Kosowsky and Yuille (1994), doi:10.1016/0893-6080(94)90081-7. At its last value the
     iteration is started again from where it is every 300 steps, for over-relaxation sets its weight
-    once, from the error near step 40: far from the end that is a poor guess. At 1/1000 of the mean
-    cost of 200 points it takes 950 iterations, where it took 10,000.
+    once, from the error near step 40: far from the end that is a poor guess.
     """
     (n, m), dtype = geometry.shape, geometry.dtype
     problem = make_problem(geometry, a, b, None, None)

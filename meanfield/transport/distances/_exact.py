@@ -24,8 +24,8 @@ class Exact(AbstractMethod):
 
     - On the line, with the squared Euclidean cost: quantiles, O(n log n).
     - On the circle in R^2, with the squared geodesic cost: shifted quantiles, O(n log n).
-    - n = m and uniform weights: assignment, O(n^3) at worst; 4 s for n = 2000.
-    - Otherwise a linear program: 2 s for n = m = 400. It yields the dual potentials.
+    - n = m and uniform weights: assignment, O(n^3) at worst.
+    - Otherwise a linear program, slower by far. It yields the dual potentials.
 
     Assignment and linear program are held against a dual solution: the gap, relative to the cost, is in
     `error`. Clouds may be of any scale, and of very different ones at once.

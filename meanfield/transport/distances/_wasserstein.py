@@ -9,9 +9,9 @@ from ._exact import Exact, has_quantiles, is_assignment
 from ._transport import AbstractMethod, Transport
 
 LARGEST_ASSIGNMENT = 2000
-"""Points up to which an assignment is solved exactly unless asked otherwise: 4 s on one core."""
+"""Points up to which an assignment is solved exactly unless asked otherwise: some seconds."""
 LARGEST_PROGRAM = 250_000
-"""Pairs of points up to which a linear program is solved unless asked otherwise: 4 s on one core."""
+"""Pairs of points up to which a linear program is solved unless asked otherwise: some seconds."""
 
 
 @door

@@ -1,0 +1,70 @@
+"""Docstrings, and the numbers in what people read: where they stand, and what holds them."""
+
+import ast
+import inspect
+import re
+import textwrap
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+HELD = Path(__file__).with_name("held_numbers.txt")
+CODE = [p for room in ("meanfield", "paper_figs") for p in sorted((ROOT / room).rglob("*.py"))]
+# What is no claim about the world: code, addresses, arXiv ids, and places in what is cited.
+QUOTED = re.compile(
+    r"`[^`]*`|```.*?```|https?://\S+|\]\([^)]*\)|10\.\d{4}/\S+|\b\d{4}\.\d{4,5}\b"
+    r"|\b(?:theorem|section|remark|figure|fig\.|lemma|Python) \d+(?:\.\d+)*|<!-- benchmarks:begin.*:end -->",
+    re.DOTALL | re.IGNORECASE,
+)
+UNITS = r"%|percent|times|[mun]?s\b|[GM]i?B|minutes?|seconds?|hours?|bits?|digits?"
+# Decimals, powers of ten, thousands, and whole numbers that are followed by a unit.
+NUMBER = re.compile(
+    r"(?<![\w./^{])(?:\d*\.\d+(?:e-?\d+)?|\d+e-?\d+|\d{1,3}(?:,\d{3})+"
+    rf"|\d+(?= ?(?:{UNITS})))(?![\w]|\.\d)"
+)
+
+
+def docstrings(path: Path) -> Iterator[str]:
+    """Every string that stands alone in a file: of modules, classes, functions and what is assigned."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        alone = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        if alone and isinstance(node.value.value, str):
+            yield inspect.cleandoc(node.value.value)
+
+
+def blocks(text: str) -> list[str]:
+    """The parts of a docstring that are indented by four: equations and code."""
+    found = re.findall(r"(?:^    .*\n?(?:[ \t]*\n)*)+", text, re.MULTILINE)
+    return [textwrap.dedent(block).strip("\n") for block in found]
+
+
+def numbers(text: str) -> list[str]:
+    """The numbers in prose that somebody may take for facts, as they are written."""
+    lines = [line for line in text.splitlines() if not line.startswith("    ")]
+    return NUMBER.findall(QUOTED.sub(" ", "\n".join(lines)))
+
+
+def value(number: str) -> float:
+    """What a number in prose is."""
+    return float(number.replace(",", ""))
+
+
+@cache
+def constants(path: Path) -> frozenset[float]:
+    """The sizes of all numbers in the code of a file."""
+    nodes = ast.walk(ast.parse(path.read_text()))
+    known = [n.value for n in nodes if isinstance(n, ast.Constant)]
+    return frozenset(abs(float(n)) for n in known if isinstance(n, int | float))
+
+
+def in_prose() -> dict[str, set[str]]:
+    """The numbers in the prose of each file that users read."""
+    texts = {str(p.relative_to(ROOT)): "\n".join(docstrings(p)) for p in CODE}
+    texts["README.md"] = (ROOT / "README.md").read_text()
+    found = {name: {*numbers(text)} for name, text in texts.items()}
+    for name, of_file in found.items():
+        if name.endswith(".py"):  # a parameter of the code beside it, such as a default
+            own = constants(ROOT / name)
+            of_file -= {n for n in of_file if not n.isdigit() and value(n) in own}
+    return {name: of_file for name, of_file in found.items() if of_file}
