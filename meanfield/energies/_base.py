@@ -106,7 +106,7 @@ def _finite(x: Float[Array, "..."]) -> Float[Array, "..."]:
 
 
 class Sum(AbstractEnergy):
-    """The sum of several energies."""
+    """The sum of several energies, its `terms`."""
 
     terms: tuple[AbstractEnergy, ...]
 
@@ -129,7 +129,7 @@ class Sum(AbstractEnergy):
 
 
 class Scaled(AbstractEnergy):
-    """A number times an energy."""
+    """A number, `factor`, times an energy."""
 
     factor: Scalar = eqx.field(converter=lambda a: check_scalar(a, "factor"))
     energy: AbstractEnergy

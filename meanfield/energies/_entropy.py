@@ -54,7 +54,8 @@ def free_energy(beta: Scalar | float, noise: Scalar | float) -> AbstractEnergy:
 def relative_entropy(
     basis: AbstractBasis, coeffs: Float[Array, " k"], reference: Float[Array, " k"]
 ) -> Scalar:
-    """int rho log(rho/pi): the Kullback-Leibler divergence of two positive densities; 0 if equal."""
+    """int rho log(rho/pi): the Kullback-Leibler divergence of two positive densities, the second being
+    the `reference`; 0 if equal."""
     coeffs, reference = check_coeffs(basis, coeffs), check_coeffs(basis, reference, "reference")
     rho, pi = basis.synthesize(coeffs), basis.synthesize(reference)
     return basis.weights.astype(rho.dtype) @ (jax.scipy.special.xlogy(rho, rho) - rho * jnp.log(pi))
@@ -64,8 +65,8 @@ def relative_entropy(
 def fisher_information(
     basis: AbstractBasis, coeffs: Float[Array, " k"], reference: Float[Array, " k"] | None = None
 ) -> Scalar:
-    """int |grad log(rho/pi)|^2 rho, with pi uniform by default: the rate at which diffusion that
-    leaves pi stationary lowers the relative entropy."""
+    """int |grad log(rho/pi)|^2 rho, with pi (`reference`) uniform by default: the rate at which
+    diffusion that leaves pi stationary lowers the relative entropy."""
     coeffs = check_coeffs(basis, coeffs)
     rho = basis.synthesize(coeffs)
     score = jax.vmap(jnp.divide)(basis.node_gradient(coeffs), rho)

@@ -129,7 +129,8 @@ class Line(AbstractQuantiles):
 
 
 class GradedLine(AbstractQuantiles):
-    """The line with quantiles at equal distances in the profile of exponent m, and not at equal masses.
+    """The line with quantiles at equal distances in the profile of exponent m (`tail`), and not at equal
+    masses.
 
     z_i = -R + (2 i + 1) R/N, and masses those of the profile in (z_i - R/N, z_i + R/N). R is the end of
     the support, or 2 sqrt(log N) for the normal law, whose rest is put in the last masses. A law

@@ -19,7 +19,8 @@ def pack(data: xr.Dataset) -> bytes:
 
 
 def unpack(packed: bytes) -> xr.Dataset:
-    """What `pack` was given. Raises ValueError, before anything is parsed, if a bit has changed."""
+    """What `pack` was given, from its `packed` bytes. Raises ValueError, before anything is parsed, if a
+    bit has changed."""
     size = packed.rfind(_MARK)
     content = packed[: max(size, 0)]
     if size < 0 or packed[size:] != _seal(content):

@@ -28,9 +28,9 @@ def hessian(energy: AbstractEnergy, x: Points, w: Weights | None = None) -> Floa
 def escape_rates(energy: AbstractEnergy, x: Points, w: Weights | None = None) -> Float[Array, " m"]:
     """The growth rates of perturbations of a stationary cloud x under `GradientFlow`, descending.
 
-    The eigenvalues of -Hessian in the metric of weights, sum_i w_i |v_i|^2. Of an antipodal pair of
-    equal clusters under `-Interaction(beta)`, which is unnormalized attention, d - 1 are e^-beta. A token
-    of no mass moves in the field of the others, and adds its own d - 1 rates to theirs.
+    The eigenvalues of -Hessian of the `energy` in the metric of weights, sum_i w_i |v_i|^2. Of an
+    antipodal pair of equal clusters under `-Interaction(beta)`, which is unnormalized attention, d - 1
+    are e^-beta. A token of no mass moves in the field of the others, and adds its own d - 1 rates to theirs.
     """
     x = Sphere(x.shape[1]).check(x)
     w = _masses(x, w)

@@ -60,7 +60,7 @@ def stationary(
 
     `guess` [k] are coefficients such as the end of `simulate`, or `basis.analyze(rho)`: from a poor
     one Newton's method may find another state, the uniform one above all. `tol` is for steps and residual,
-    1e-10 by default in float64 and 8e-6 in float32. Differentiable with
+    1e-10 by default in float64 and 8e-6 in float32; `max_steps` bounds the steps. Differentiable with
     respect to the equation by the implicit function theorem; of states that can be rotated, it
     finds one near the guess.
 

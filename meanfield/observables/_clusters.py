@@ -54,7 +54,8 @@ def clusters(
 
 @door
 def members(found: Clusters) -> list[np.ndarray]:
-    """The indices of each cluster's members, the heaviest cluster first (on the host, not traced)."""
+    """The indices of each cluster's members among those `found`, the heaviest cluster first (on the
+    host, not traced)."""
     labels, mass = np.asarray(found.labels), np.asarray(found.masses)
     names = np.flatnonzero(np.asarray(found.sizes))
     return [

@@ -9,7 +9,7 @@ from .._door import door
 
 @door
 def rotations(values: Float[Array, "*batch times"]) -> Float[Array, "*batch"]:
-    """How often the pair (value, change) of each series turns about the origin.
+    """How often the pair (value, change) of each series of `values` turns about the origin.
 
         s_i = values_i,  g_i = (values_{i+1} - values_{i-1})/2,    i = 1 ... times - 2,
 

@@ -42,7 +42,8 @@ def pale(shade: Any) -> tuple[float, float, float]:
 
 
 def beyond(mappable: ScalarMappable) -> str:
-    """Where values lie beyond the colour scale, as `extend` of a colour bar: neither, min, max, both."""
+    """Where values lie beyond the colour scale of `mappable`, as `extend` of a colour bar: neither, min,
+    max, both."""
     values = np.ma.masked_invalid(np.ma.asarray(mappable.get_array())).compressed()
     low, high = mappable.get_clim()
     if low is None or high is None or values.size == 0:

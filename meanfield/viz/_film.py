@@ -13,7 +13,8 @@ from ._inputs import Real
 def film(
     fig: Figure, update: Callable[[Any], Any], frames: int | Sequence[Any], fps: Real = 12.0
 ) -> FuncAnimation:
-    """A film of `fig`: `update(frame)` redraws it for each of `frames` (0, 1, ... if an integer).
+    """A film of `fig`: `update(frame)` redraws it for each of `frames` (0, 1, ... if an integer), `fps`
+    of them a second.
 
     The first frame is drawn at once and the layout then frozen, so that axes stand still. Save it
     with `film(...).save("name.gif", writer="pillow", dpi=100)`; a column-wide figure of 60 frames

@@ -13,7 +13,9 @@ from ._exponential_sum import ExponentialSum
 class Sums(eqx.Module):
     """Weighted sums of exponentials, with the exponent's offset kept apart.
 
-    mass_i = sum_j w_j e^{l_ij - shift_i} and moment_i = sum_j w_j e^{l_ij - shift_i} v_j.
+        mass_i = sum_j w_j e^{l_ij - shift_i},    moment_i = sum_j w_j e^{l_ij - shift_i} v_j
+
+    `shift` and `mass` are [n], `moment` is [n, e].
     """
 
     shift: Float[Array, " n"]

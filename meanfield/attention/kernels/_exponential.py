@@ -20,7 +20,8 @@ from ._base import AbstractAttention, AbstractDensityAttention
 
 
 class AbstractExponential(AbstractDensityAttention):
-    """What softmax and unnormalized attention share: logits, masks, matrices and an engine.
+    """What softmax and unnormalized attention share: logits beta <Q x_i, K x_j>, masks, matrices and
+    an engine.
 
     Raises ValueError for matrices or masks that do not fit, and for densities where `isotropic_value` does.
     """

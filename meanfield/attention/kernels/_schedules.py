@@ -26,7 +26,7 @@ class AbstractSchedule(AbstractChecked):
 
 
 class Varying(AbstractSchedule):
-    """An attention whose matrices are smooth functions of time.
+    """An attention whose matrices are smooth functions of time: `function(t)` is that at time t.
 
     `Varying(lambda t: Softmax(1.0, query=jax.scipy.linalg.expm(t * V)))`
     """

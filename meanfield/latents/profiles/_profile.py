@@ -42,9 +42,9 @@ def profile(
     attribute `n`, evenly spaced: estimates of entropy depend on n, and at d >= 32 only differences to
     the references mean anything. `entropy_uniform` is what uniform points give, 0 but for its error.
 
-    Intervals are NaN for a single text. Seconds a text of 320 tokens, 31 layers and d = 576.
-    Raises ValueError for recordings of different models, a text of fewer than 8 distinct tokens, a state
-    that is zero, and betas or scales that are not positive.
+    `seed` draws the references and the intervals. Intervals are NaN for a single text. Seconds a text of
+    320 tokens, 31 layers and d = 576. Raises ValueError for recordings of different models, a text of
+    fewer than 8 distinct tokens, a state that is zero, and betas or scales that are not positive.
     """
     betas, scales = _sweep(betas, "betas"), _sweep(scales, "scales")
     seed = check_integer(seed, "seed", 0)

@@ -19,7 +19,7 @@ def from_arrays(
     """A recording from an array of hidden states, of numpy, jax or torch.
 
     `axes` names its axes in their order, as in `from_arrays(a, axes="layer token dim")`: no shape tells
-    them apart. `mid` has the same order, and one layer fewer.
+    them apart. `mid` has the same order, and one layer fewer. `tokens` and `model` are kept beside them.
 
     Raises ValueError for other names, and as `Recording` does. States after a final norm do not belong:
     leave that entry out.
@@ -36,7 +36,8 @@ def from_transformers(
 
     The last of its hidden states is after the final norm, in decoders of GPT-2's, Llama's and most
     other families: it is dropped with last="normed", so that the recording ends before the last
-    layer. Encoders that normalize within layers have no final norm: last="raw" keeps it.
+    layer. `outputs` are what the model returns, `tokens` are kept beside them. Encoders that normalize
+    within layers have no final norm: last="raw" keeps it.
 
     Raises ValueError without hidden states, for more than one text (padding would be recorded), and
     for another `last`.
@@ -56,7 +57,7 @@ def from_transformer_lens(cache: Any, tokens: Any = None, model: str = "") -> Re
     """A recording from the cache of a run with TransformerLens: model.run_with_cache(text)[1].
 
     States are `hook_resid_pre` of each block and `hook_resid_post` of the last; `hook_resid_mid`, where
-    all are there, makes `mid`.
+    all are there, makes `mid`. `tokens` are kept beside them.
 
     Raises ValueError for a cache without them, or of more than one text.
     """

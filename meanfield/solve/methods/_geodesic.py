@@ -20,8 +20,9 @@ class GeodesicEuler(diffrax.AbstractItoSolver, AbstractChecked):
 
     x_{k+1} = exp_{x_k}(P (drift h + sqrt(2 nu h) xi)), with xi standard normal
 
-    Weak order 1, with no correction term and no bias towards the outside. With a drift the error is of first order in
-    stationary laws too, and of rates of escape it is a factor: take `GeodesicLM` for these.
+    Weak order 1, with no correction term and no bias towards the outside. With a drift the
+    error is of first order in stationary laws too, and of rates of escape it is a factor: take
+    `GeodesicLM` for these.
     A step is too short or long by shares of (nu h)^2; `angle=brownian_angle(d, nu * h)` of `measures`
     instead makes the noise exact in law at any step, however large:
 

@@ -63,7 +63,7 @@ def barycenter(
       which could not part, means of points of all clouds.
     - `debiased`: False leaves out the plan of x with itself, and the cloud contracts.
     - `tol`: the length of a step, in units of sqrt(epsilon), at which to stop; at least that of
-      rounding, 4 machine epsilons of the size of the clouds.
+      rounding, 4 machine epsilons of the size of the clouds. `max_steps`: after these it gives up.
 
     The end is a critical point near the start. Detail below sqrt(epsilon) stays that of the start.
     Between antipodes one geodesic is chosen. Exact: `quantile_barycenter` on the line,

@@ -60,7 +60,7 @@ def barycenter_displacement(
     100. Exactly sum_i w_i mean u_i = 0.
 
     `clouds` [N, n, d]; `weights` [N] of the models and `masses` [N, n] of their points sum to 1, uniform
-    by default: a model with fewer points has some of mass 0. `epsilon`, `cost`, `tol` and
+    by default: a model with fewer points has some of mass 0. `epsilon`, `relative_epsilon`, `cost`, `tol` and
     `max_iterations` as in `displacement`, the mean cost being that over the points of all clouds.
     Raises ValueError for shapes that do not fit and for numbers that are not positive.
 

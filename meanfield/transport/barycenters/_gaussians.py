@@ -41,7 +41,8 @@ def gaussian_barycenter(
 
     Ten or so sweeps of the second equation from the linear average of the S_i (one if they commute).
     In one dimension the standard deviation is sum_i w_i s_i. Differentiable in means, covariances and
-    weights, by the implicit function theorem. `weights` [N] sum to 1, uniform by default.
+    weights, by the implicit function theorem. `weights` [N] sum to 1, uniform by default;
+    `max_steps` bounds the sweeps.
 
     Raises ValueError for laws of different dimensions and weights that do not fit.
 

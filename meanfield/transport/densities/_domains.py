@@ -59,8 +59,8 @@ class AbstractDomain(AbstractChecked):
 class Box(AbstractDomain):
     """A box in R^d with |x - y|^2, such as a stretch of the line, by cells of equal size.
 
-    `Box(-5.0, 5.0, 400)` is the interval [-5, 5] in 400 cells, `Box((-4, -4), (4, 4), (64, 64))` a
-    square. `points` [q, d] are the centres of the cells, the last coordinate running fastest, and
+    `Box(-5.0, 5.0, 400)` is the interval from `low` to `high` in 400 cells, `Box((-4, -4), (4, 4), (64, 64))`
+    a square. `points` [q, d] are the centres of the cells, the last coordinate running fastest, and
     `weights` their volumes: densities are relative to Lebesgue measure. The kernel is separable, so
     that a product with it costs O(q^{1 + 1/d}). Nothing leaves the box: mass that comes to its end
     stays there, so take it wider than the law by a few standard deviations.

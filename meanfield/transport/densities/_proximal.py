@@ -22,7 +22,7 @@ class Effort(NamedTuple):
 
 
 class Accuracy(NamedTuple):
-    """When to stop: at this error of the marginals, or after so many iterations."""
+    """When to stop: at the error `tol` of the marginals, or after `max_iterations`."""
 
     tol: float
     max_iterations: int
@@ -51,6 +51,7 @@ def proximal_step(
 
     The result, of the mass of `density`, obeys s = b e^{-g/nu}: a density carries the potential that
     made it, and `guess`, such as `density` itself, is a warm start without anything being stored.
+    `accuracy` says when to stop.
     """
     potential, guess = check_finite(potential, "potential"), check_finite(guess, "guess")
     w = domain.weights.astype(density.dtype)
@@ -75,7 +76,8 @@ def self_potential(
 ) -> tuple[Values, Effort]:
     """h with e^{h/epsilon} K w e^{h/epsilon} = density: the derivative of OT_epsilon(rho, rho)/2.
 
-    It is about (epsilon/2) log density: that is why entropic transport blurs.
+    It is about (epsilon/2) log density: that is why entropic transport blurs. `tau` is the duration of
+    the paths, `accuracy` says when to stop.
     """
     w = domain.weights.astype(density.dtype)
     log = jnp.log(density / (w @ density))
