@@ -182,3 +182,14 @@ def _fits(function, call: ast.Call) -> bool:
     except TypeError:
         return False
     return True
+
+
+@pytest.mark.parametrize(
+    "document", ["DESIGN.md", "CONTRIBUTING.md", "README.md", "benchmarks/README.md"]
+)
+def test_paths_in_documents_exist(document):
+    text = (ROOT / document).read_text()
+    paths = re.findall(r"`((?:[\w.]+/)+(?:[\w.]+)?|[\w/]+/_\w+\.py)`", text)
+    roots = [ROOT, ROOT / "meanfield", (ROOT / document).parent]
+    missing = {p for p in paths if "fig_" not in p and not any((r / p).exists() for r in roots)}
+    assert not missing - {".cache/", "results/"}
