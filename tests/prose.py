@@ -14,7 +14,8 @@ CODE = [p for room in ("meanfield", "paper_figs") for p in sorted((ROOT / room).
 # What is no claim about the world: code, addresses, places in what is cited, levels of intervals.
 QUOTED = re.compile(
     r"`[^`]*`|```.*?```|https?://\S+|\]\([^)]*\)|10\.\d{4}/\S+|\b\d{4}\.\d{4,5}\b"
-    r"|\b95 %|\b(?:theorem|section|remark|figure|fig\.|lemma|Python) \d+(?:\.\d+)*|<!-- benchmarks:begin.*:end -->",
+    r"|\b95 %|\b(?:theorem|section|remark|figure|fig\.|lemma|Python) \d+(?:\.\d+)*"
+    r"|<!-- benchmarks:begin.*:end -->",
     re.DOTALL | re.IGNORECASE,
 )
 UNITS = r"%|percent|times|[mun]?s\b|[GM]i?B|minutes?|seconds?|hours?|bits?|digits?"
