@@ -79,9 +79,10 @@ def test_calls_in_prose_fit():
     """Calls in backticks of what is public have the arguments that it takes."""
     wrong, count = [], 0
     for path in [*CODE, ROOT / "README.md"]:
-        texts = docstrings(path) if path.suffix == ".py" else [path.read_text()]
-        for quoted in (q for text in texts for q in re.findall("`([^`]+)`", text)):
-            for call in _calls(" ".join(quoted.split())):
+        texts = [*docstrings(path)] if path.suffix == ".py" else [path.read_text()]
+        quoted = [" ".join(q.split()) for text in texts for q in re.findall("`([^`]+)`", text)]
+        for code in [*quoted, *(block for text in texts for block in blocks(text))]:
+            for call in _calls(code):
                 found = _named(call.func)
                 if callable(found):
                     count += 1
@@ -91,24 +92,8 @@ def test_calls_in_prose_fit():
 
 # What these mean is the same everywhere: see "Conventions" in the README, and "Style" in CONTRIBUTING.
 USUAL = {
-    *(
-        "x",
-        "y",
-        "w",
-        "a",
-        "b",
-        "t",
-        "n",
-        "d",
-        "key",
-        "args",
-        "state",
-        "basis",
-        "coeffs",
-        "geometry",
-    ),
-    *("weights", "noise", "ax", "label", "labels", "name", "dtype", "cost", "attention", "path"),
-    *("kwargs", "query", "value", "mask", "mean", "cov", "domain", "problem", "identity", "x0"),
+    *"x y w a b t n d x0 key args state basis coeffs geometry weights noise ax label labels name".split(),
+    *"dtype cost attention path query value mask mean cov domain problem identity kwargs".split(),
 }
 
 
@@ -145,7 +130,7 @@ def test_parameters_are_told():
 
 def _calls(text: str) -> list[ast.Call]:
     try:
-        return [n for n in ast.walk(ast.parse(text, mode="eval")) if isinstance(n, ast.Call)]
+        return [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Call)]
     except SyntaxError:  # an equation, a command of a shell
         return []
 

@@ -19,7 +19,8 @@ def small_multiples(
 
     `panels` has titles, and for each its curves by label: arrays [q, 2] of abscissae and values, or
     [q, 4] with the ends of an interval after them, which is filled. Gaps are NaN; an interval that is
-    NaN is not drawn. Legends are drawn where a panel has several curves. Save it by `.savefig(path)`.
+    NaN is not drawn. Legends are drawn where a panel has several curves. There are `columns` of panels, with
+    `xlabel` below the last. Save it by `.savefig(path)`.
 
     Raises ValueError for curves of other shapes, and if there is no panel.
     """

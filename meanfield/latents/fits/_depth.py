@@ -16,6 +16,9 @@ def lines_of_thought(
     fitted to the train texts by least squares with `ridge` times the mean variance. If tokens move as an
     ensemble with noise that grows exponentially, log residual is linear in depth.
 
+    `held_out` are texts that W_l has not seen; tokens longer than `sinks` times the median of a layer
+    are left out (None keeps them).
+
     Raises ValueError for recordings that do not fit together, and for a single layer.
     Source: Sarfati, Liu, Boulle and Earls (2024), arXiv 2410.01545, section 4.
     """

@@ -94,7 +94,9 @@ def fit_drift(
     One drift is fitted to all steps of the recordings, or to that from `layer` to the next alone; h is
     the number of layers between. Only h b and h noise can be told. Families: `Constant()`, `Linear()`,
     `Quadratic()`, `AttentionPotential(beta)`, `Writes()`. The largest share explained on a quarter of the
-    train texts (of the tokens, of one text) picks the ridge, and the fit is then made to all of train.
+    train texts (of the tokens, of one text), drawn by
+    `seed`, picks the ridge among `ridges`, and the fit is then made to all of train;
+    `held_out` texts have no part in either.
     Tokens longer than `sinks` times the median of a layer are left out (None keeps them).
 
         noise = sum |u - h P b|^2/h / (2 (n (d-1) - degrees))
