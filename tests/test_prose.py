@@ -92,8 +92,44 @@ def test_calls_in_prose_fit():
 
 # What these mean is the same everywhere: see "Conventions" in the README, and "Style" in CONTRIBUTING.
 USUAL = {
-    *"x y w a b t n d x0 key args state basis coeffs geometry weights noise ax label labels name".split(),
-    *"dtype cost attention path query value mask mean cov domain problem identity kwargs".split(),
+    *[
+        "x",
+        "y",
+        "w",
+        "a",
+        "b",
+        "t",
+        "n",
+        "d",
+        "x0",
+        "key",
+        "args",
+        "state",
+        "basis",
+        "coeffs",
+        "geometry",
+        "weights",
+        "noise",
+        "ax",
+        "label",
+        "labels",
+        "name",
+    ],
+    *[
+        "dtype",
+        "cost",
+        "attention",
+        "path",
+        "query",
+        "value",
+        "mask",
+        "mean",
+        "cov",
+        "domain",
+        "problem",
+        "identity",
+        "kwargs",
+    ],
 }
 
 
