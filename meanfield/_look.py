@@ -37,7 +37,7 @@ PANELS = {
     "cap entropy (uniform 0)": {"entropy": "tokens", "entropy_matched": "matched vMF"},
     "entropy about the mean": {"entropy_centred": ""},
     "mean inner product": {"alignment": "raw", "alignment_centred": "centred"},
-    "effective rank": {"effective_rank": "raw", "effective_rank_centred": "centred"},
+    "effective rank": {"effective_rank": ""},
     "intrinsic dimension": {"dimension": ""},
     "radius": {"radius": ""},
     "interaction energy": {"energy": "beta"},

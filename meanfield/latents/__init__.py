@@ -10,7 +10,7 @@ from .fits import (
     fit_drift as fit_drift,
     lines_of_thought as lines_of_thought,
 )
-from .profiles import profile as profile
+from .profiles import lens as lens, marginals as marginals, profile as profile
 from .recordings import (
     Recording as Recording,
     from_arrays as from_arrays,

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._typing import Points
-from ..geometry import AbstractGeometry
+from ..geometry import AbstractGeometry, Euclidean, Sphere
 from ._cloud_checks import known, on_geometry
 
 
@@ -24,13 +24,28 @@ def merge_heights(x: Points, geometry: AbstractGeometry | None = None) -> Float[
     if n < 2:
         raise ValueError(f"expected two tokens or more, got {n}; a single one never merges.")
 
+    # Chords rank as distances do on both geometries, at a fraction of the cost.
+    ranked = isinstance(geometry, Sphere | Euclidean)
+    reach = _squares if ranked else lambda x, token: geometry.distance(_all(token, x), x)
+
     def grow(carry, _):
-        newest, outside, nearest = carry
-        reach = geometry.distance(jnp.broadcast_to(x[newest], x.shape), x)
-        nearest = jnp.where(outside, jnp.minimum(nearest, reach), jnp.inf)
+        newest, outside, nearest, parent = carry
+        found = reach(x, x[newest])
+        closer = found < nearest
+        nearest = jnp.where(outside & closer, found, jnp.where(outside, nearest, jnp.inf))
+        parent = jnp.where(closer, newest, parent)
         newest = jnp.argmin(nearest)
-        return (newest, outside.at[newest].set(False), nearest), nearest[newest]
+        return (newest, outside.at[newest].set(False), nearest, parent), (newest, parent[newest])
 
     outside = jnp.ones(n, bool).at[0].set(False)
-    start = jnp.asarray(0), outside, jnp.full(n, jnp.inf, x.dtype)
-    return known(x, jnp.sort(jax.lax.scan(grow, start, length=n - 1)[1]))
+    start = jnp.asarray(0), outside, jnp.full(n, jnp.inf, x.dtype), jnp.zeros(n, int)
+    ends = jax.lax.scan(grow, start, length=n - 1)[1]
+    return known(x, jnp.sort(geometry.distance(x[ends[0]], x[ends[1]])))
+
+
+def _squares(x: Points, token: Float[Array, " d"]) -> Float[Array, " n"]:
+    return jnp.sum((x - token) ** 2, axis=1)
+
+
+def _all(token: Float[Array, " d"], x: Points) -> Points:
+    return jnp.broadcast_to(token, x.shape)

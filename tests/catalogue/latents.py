@@ -22,6 +22,11 @@ LOOSE = {"single_": None, "kinds_": FIELDS}
 
 CLOUDS = Recording(np.random.default_rng(1).normal(size=(2, 9, 3)))
 
+MODEL = SimpleNamespace(
+    logits=lambda x: x, attention=lambda layer, x: np.full((1, len(x), len(x)), 1 / len(x))
+)
+OF_MODEL = {"single_": None, "kinds_": {"recordings": "field", "sinks": "positive", "tokens": "count",
+            "model": "object", "seed": None}}  # fmt: skip
 FIT = {"train": CLOUDS, "held_out": CLOUDS}
 OF_FIT = {"train": "field", "held_out": "field", "sinks": "positive", "ridge": "positive"}
 
@@ -48,6 +53,16 @@ ENTRIES = [
         single_=None,
         kinds_=OF_FIT,
         fine_={("sinks", "None")},
+    ),
+    entry("latents.lens", model=MODEL, recordings=CLOUDS, tokens=3, seed=0, **OF_MODEL),
+    entry(
+        "latents.marginals",
+        model=MODEL,
+        recordings=CLOUDS,
+        sinks=9.0,
+        seed=0,
+        fine_={("sinks", "None")},
+        **OF_MODEL,
     ),
     entry(
         "latents.profile",

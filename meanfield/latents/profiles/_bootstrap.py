@@ -1,6 +1,9 @@
 """Intervals of means over texts."""
 
+from collections.abc import Mapping
+
 import numpy as np
+import xarray as xr
 from jaxtyping import Float
 
 LEVELS = (2.5, 97.5)
@@ -27,3 +30,20 @@ def interval(values: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.
     means = np.tensordot(draws(len(values), seed), values, axes=1)
     low, high = np.percentile(means, LEVELS, axis=0)
     return mean, np.asarray(low), np.asarray(high)
+
+
+def with_intervals(
+    values: Mapping[str, tuple[str | tuple[str, ...], np.ndarray]],
+    words: Mapping[str, str],
+    seed: int,
+) -> dict[str, xr.Variable]:
+    """Variables of quantities [text, ...], given with what runs along their other axes: the mean of each,
+    the ends of its interval as `_low` and `_high`, and the values themselves as `_each`."""
+    variables = {}
+    for name, (dims, each) in values.items():
+        dims = (dims,) if isinstance(dims, str) else dims
+        told = {"long_name": words[name]}
+        parts = zip(("", "_low", "_high"), interval(each.astype(float), seed), strict=True)
+        variables |= {name + end: xr.Variable(dims, part, told) for end, part in parts}
+        variables[f"{name}_each"] = xr.Variable(("text", *dims), each.astype(float), told)
+    return variables

@@ -8,7 +8,7 @@ import xarray as xr
 from ..._checks import check_integer, check_positive, shown
 from ..recordings import Corpus, Recording, check_corpus, without_sinks
 from . import _clouds, _references, _series, _steps
-from ._bootstrap import interval
+from ._bootstrap import with_intervals
 
 LEAST = 8
 """Distinct tokens that a text must have: nearest neighbours are looked for."""
@@ -53,7 +53,9 @@ def profile(
     found = [_of_text(text, betas, scales, seed) for text in texts]
     values = {name: np.stack([one[name] for one in found]) for name in found[0]} | left_out
     coords = {"layer": first.layers, "step": first.layers[:-1], "beta": betas, "scale": scales}
-    report = xr.Dataset(_variables(values, seed), coords, {"n": first.n, "d": first.d})
+    placed = {name: (_along(name), each) for name, each in values.items()}
+    variables = with_intervals(placed, _WORDS, seed)
+    report = xr.Dataset(variables, coords, {"n": first.n, "d": first.d})
     report = report.assign_attrs(texts=len(texts), model=first.model)
     return report.assign(_referred(report, first.dtype, seed))
 
@@ -111,34 +113,23 @@ def _of_text(
     return found | {k: np.asarray(v) for k, v in _series.of_series(text, seed).items()}
 
 
-def _variables(values: dict[str, np.ndarray], seed: int) -> dict[str, xr.Variable]:
-    """Mean, ends of its interval, and the values of each text, of each quantity [text, ...]."""
-    variables = {}
-    for name, each in values.items():
-        dims, words = _described(name)
-        each = each.astype(float)
-        parts = zip(("", "_low", "_high"), interval(each, seed), strict=True)
-        variables |= {name + end: xr.Variable(dims, v, {"long_name": words}) for end, v in parts}
-        variables[f"{name}_each"] = xr.Variable(("text", *dims), each, {"long_name": words})
-    return variables
-
-
-def _described(name: str) -> tuple[tuple[str, ...], str]:
-    """Along what a quantity runs, and what it is."""
-    if name in _clouds.SWEPT:
-        along, words = _clouds.SWEPT[name]
-        return ("layer", along), words
-    if name in _clouds.NAMES:
-        return ("layer",), _clouds.NAMES[name]
-    if name in _steps.NAMES:
-        return ("step",), _steps.NAMES[name]
-    return (), {**_series.NAMES, **_LEFT_OUT}[name]
-
-
-_LEFT_OUT = {
+_WORDS = {
+    **_clouds.NAMES,
+    **{name: words for name, (_, words) in _clouds.SWEPT.items()},
+    **_steps.NAMES,
+    **_series.NAMES,
     "sinks": "share of tokens left out as attention sinks",
     "duplicates": "share of tokens left out as duplicates",
 }
+
+
+def _along(name: str) -> tuple[str, ...]:
+    """What a quantity of a text runs along."""
+    if name in _clouds.SWEPT:
+        return "layer", _clouds.SWEPT[name][0]
+    if name in _clouds.NAMES:
+        return ("layer",)
+    return ("step",) if name in _steps.NAMES else ()
 
 
 def _referred(report: xr.Dataset, dtype: np.dtype, seed: int) -> dict[str, xr.Variable]:
