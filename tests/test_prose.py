@@ -164,6 +164,31 @@ def test_parameters_are_told():
     assert not strange
 
 
+METHODS = {  # abstract classes of numerical methods, and those that only name what others are held against
+    mf.schemes.AbstractScheme: {},
+    mf.schemes.AbstractBias: {"Biased"},
+    mf.attention.AbstractEngine: {"Dense"},
+    mf.dynamics.AbstractNormalization: {},
+    mf.dynamics.AbstractPull: {"ExactPull"},
+}
+
+
+def test_methods_name_their_sources():
+    lack = {
+        name
+        for name, thing in _public().items()
+        for kind, plain in METHODS.items()
+        if inspect.isclass(thing) and issubclass(thing, kind) and name not in plain
+        if not inspect.isabstract(thing) and not _has_source(thing)
+    }
+    assert not lack
+
+
+def _has_source(kind: type) -> bool:
+    texts = [base.__doc__ or "" for base in kind.__mro__ if base.__module__.startswith("meanfield")]
+    return bool(re.search(r"Source|arXiv|doi:|\(\d{4}\)", " ".join(texts)))
+
+
 def _calls(text: str) -> list[ast.Call]:
     try:
         return [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Call)]

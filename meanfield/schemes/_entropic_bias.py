@@ -111,6 +111,8 @@ class Richardson(AbstractBias):
     It is linear in the logarithm, so that densities stay positive. Costs a second problem, with twice
     the iterations, and a grid that resolves epsilon/2. Works for any epsilon. The energy falls up to
     O(epsilon^2) only.
+
+    Source: Chizat, Roussillon, Leger, Vialard, Peyre, arXiv 2006.08172, who extrapolate the costs.
     """
 
     def check(self, temperature: Scalar, epsilon: Scalar) -> None:

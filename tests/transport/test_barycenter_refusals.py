@@ -8,8 +8,6 @@ from meanfield.dynamics import (
     AttentionFlow,
     ConsensusFlow,
     DebiasedPull,
-    Early,
-    NearSaddles,
     PreNorm,
     Schedule,
 )
@@ -47,7 +45,6 @@ TABLE = [
         "one dimension",
     ),
     ("no laws", lambda: gaussian_barycenter([]), "Gaussian(mean, cov)"),
-    ("weights of sum 2", lambda: gaussian_barycenter([LAW, LAW], jnp.ones(2)), "divide by"),
     ("planes as lines", lambda: quantile_barycenter([X, X]), "drop the last axis"),
     ("clouds of several d", lambda: barycenter([X, X[:, :2]]), "one array a cloud"),
     (
@@ -61,10 +58,6 @@ TABLE = [
         lambda: barycenter([X, X], cost=DotProduct()),
         "SquaredEuclidean()",
     ),
-    ("a cost by name", lambda: barycenter([X, X], cost="geodesic"), "SquaredEuclidean("),
-    ("a function", lambda: barycenter([X, X], cost=lambda x, y: x @ y), "SquaredGeodesic()"),
-    ("tolerance -1", lambda: barycenter([X, X], tol=-1.0), "tol=1e-3"),
-    ("no steps", lambda: barycenter([X, X], max_steps=0), "max_steps=1"),
     ("laws that are not normal", lambda: gaussian_barycenter([Uniform(3)]), "Gaussian("),
     ("arrays for laws", lambda: gaussian_barycenter(CLOUDS), "laws=["),
     (
@@ -78,13 +71,11 @@ TABLE = [
         lambda: displacement(2 * X, X, epsilon=1.0, cost=SPHERICAL),
         "normalize them",
     ),
-    ("displacement of NaN", lambda: displacement(jnp.nan * X, X, epsilon=1.0), "remove or replace"),
     (
         "consensus off the sphere",
         lambda: disagreement(2 * CLOUDS, epsilon=1.0, cost=SPHERICAL),
         "normalize them",
     ),
-    ("epsilon 0", lambda: displacement(X, X, epsilon=0.0), "mean cost"),
     ("one cloud", lambda: consensus_displacement(X[None], epsilon=1.0), "at least two"),
     (
         "masses of one cloud",
@@ -132,22 +123,17 @@ TABLE = [
         lambda: ConsensusFlow([NOISY, AttentionFlow(Sphere(3), Softmax(1.0), noise=0.4)], 1.0),
         "to each",
     ),
-    ("a pull by name", lambda: ConsensusFlow([FLOW] * 2, 1.0, pull="exact"), "ExactPull()"),
-    ("a gate by name", lambda: ConsensusFlow([FLOW] * 2, 1.0, "early"), "Early(t0)"),
     (
         "three clouds for two",
         lambda: ConsensusFlow([FLOW] * 2, 1.0).check(jnp.stack([X] * 3)),
         "one a flow",
     ),
-    ("shares of sum 2", lambda: ConsensusFlow([FLOW] * 2, 1.0, shares=jnp.ones(2)), "divide by"),
     (
         "merging",
         lambda: ConsensusFlow([FLOW] * 2, 1.0).reweight(jnp.ones(3) / 3),
         "leave out merge",
     ),
     ("pull of epsilon 0", lambda: DebiasedPull(0.0), "ExactPull"),
-    ("gate in the past", lambda: Early(-1.0), "until=0"),
-    ("rate 0", lambda: NearSaddles(0.0), "such as 0.1"),
     ("one time", lambda: Schedule(jnp.zeros(1)), "linspace"),
     ("times out of order", lambda: Schedule(jnp.array([1.0, 0.0])), "sort them"),
     (

@@ -32,6 +32,8 @@ class Harmonic(AbstractApproximate):
 
     `accuracy` is also that of the FFTs. Tokens are unit vectors. Raises ValueError for query or key
     matrices, masks, other dimensions.
+
+    Source: the formula of Funk and Hecke, in Atkinson and Han (2012), doi:10.1007/978-3-642-25983-8.
     """
 
     basis: AbstractBasis

@@ -32,6 +32,7 @@ class SinkhornFlow(AbstractDynamics):
 
     Pass the cloud [n, d] to `simulate`; `traj.final[0]` is the last one. `weights` are masses of sum 1.
     Raises ValueError for an attention with a fixed number of iterations, which has no f*.
+    Source: this flow is ours; for the attention see `Sinkhorn`.
     """
 
     geometry: AbstractGeometry
