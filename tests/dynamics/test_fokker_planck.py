@@ -116,6 +116,14 @@ def test_a_turned_start_on_s2_and_an_even_one_on_the_circle():
 BASES = [Fourier(24), Gegenbauer(8, 24), SphericalHarmonics(16)]
 
 
+def test_the_minimum_is_the_least_value_at_a_node():
+    # Of 1 + .3 sqrt(3) t, the first harmonic of S^2 being sqrt(3) t: at the lowest node.
+    basis = Gegenbauer(3, 8)
+    coeffs = jnp.zeros(9).at[:2].set(jnp.array([1.0, 0.3]))
+    least = 1 + 0.3 * np.sqrt(3) * float(basis.nodes.min())
+    assert float(equation(basis).minimum(coeffs)) == pytest.approx(least, rel=1e-13)
+
+
 @pytest.mark.parametrize("basis", BASES, ids=str)
 def test_the_free_energy_falls_at_the_rate_of_dissipation(basis):
     noise, beta, pole = 0.3, 2.0, jnp.eye(basis.d)[0]

@@ -88,7 +88,7 @@ def main() -> int:
     if not options.stale:
         known.parent.mkdir(parents=True, exist_ok=True)
         measure(root, known)
-    judge, done, verdicts = Judge(root, Reaches(known), options.timeout), _done(options), []
+    judge, done, verdicts = Judge(root, Reaches(root, known), options.timeout), _done(options), []
     for mutant in drawn:
         if f"{mutant.change.line} {mutant.name}" not in done:
             verdicts.append(judge(mutant))

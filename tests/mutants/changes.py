@@ -69,6 +69,10 @@ def _formulas(node: ast.AST) -> Iterator[ast.expr]:
         return
     if isinstance(node, ast.Call) and _is_check(node):
         return
+    if isinstance(node, ast.Call) and _name(node).endswith("_like"):  # takes a shape alone
+        for child in node.args[1:]:
+            yield from _formulas(child)
+        return
     if isinstance(node, ast.expr):
         yield node
     for name, value in ast.iter_fields(node):
@@ -79,9 +83,12 @@ def _formulas(node: ast.AST) -> Iterator[ast.expr]:
                 yield from _formulas(child)
 
 
+def _name(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
 def _is_check(call: ast.Call) -> bool:
-    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-    return name.lstrip("_").startswith(("check", "guard", "require", "raise", "TypeVar"))
+    return _name(call).lstrip("_").startswith(("check", "guard", "require", "raise", "TypeVar"))
 
 
 def _changed(node: ast.expr) -> Iterator[tuple[str, ast.expr]]:

@@ -64,6 +64,12 @@ class Forks:
         sys.settrace(self._note)
         importlib.import_module("conftest")
         sys.settrace(None)
+        self.functions = [
+            each
+            for each in gc.get_objects()
+            if isinstance(each, types.FunctionType)
+            and each.__code__.co_filename.startswith(self.folder)
+        ]
         gc.freeze()
 
     def _note(self, frame, *_):
@@ -121,9 +127,8 @@ class Forks:
             return False
         found = {_key(old): 0 for old, _ in pairs}
         by_key = {_key(old): new for old, new in pairs}
-        gc.unfreeze()
-        for function in gc.get_objects():
-            if isinstance(function, types.FunctionType) and _key(function.__code__) in by_key:
+        for function in self.functions:
+            if _key(function.__code__) in by_key:
                 found[_key(function.__code__)] += 1
                 function.__code__ = by_key[_key(function.__code__)]
         return found[_key(pairs[0][0])] > 0

@@ -15,7 +15,6 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-import coverage
 import pytest
 
 
@@ -41,6 +40,8 @@ class Reached:
     """The plugin: a measurement with one context a test."""
 
     def __init__(self, root: Path, folder: Path):
+        import coverage  # only those who measure have it
+
         self.root, self.folder = root, folder
         self.seconds: dict[str, float] = {}
         self.failed: set[str] = set()

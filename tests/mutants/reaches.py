@@ -9,6 +9,11 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from words import Words
+
+Subject = tuple[set[str], set[str]]
+Limits = Iterable[tuple[int, float]]
+"""Rounds of tests: how many, and their seconds together."""
 # What checks messages, the house or files reaches formulas and holds none of their numbers.
 IDLE = re.compile(
     r"refus|wrong|rejected|raises|message|enforced|expected|bad_input|contracts|checks"
@@ -35,8 +40,7 @@ FOLDERS = (
 class Reaches:
     """What each test reaches: file of tests -> digest of its text, and test -> seconds, functions."""
 
-    def __init__(self, file: Path):
-        self.file = file
+    def __init__(self, root: Path, file: Path):
         self.rows = json.loads(file.read_text()) if file.exists() else {}
         self.tests = {
             test: row for known in self.rows.values() for test, row in known["tests"].items()
@@ -45,14 +49,15 @@ class Reaches:
         for test, row in self.tests.items():
             for function in row["functions"]:
                 self.by_function.setdefault(function, set()).add(test)
+        self.words = Words(root, (test.partition("::")[0] for test in self.tests))
 
-    def rounds(self, path: str, function: str, limits: Iterable[tuple[int, float]]) -> list:
-        """Groups of tests to try on a change in a function, each within (tests, seconds)."""
+    def rounds(self, path: str, function: str, about: Subject, limits: Limits) -> list[list[str]]:
+        """Groups of tests to try on a change in a function, whose words are `about`."""
         reaching = self._reaching(path, function)
         files = {test.partition("::")[0] for test in reaching}
         beside = {test for test in self.tests if test.partition("::")[0] in files}
-        room = Path(path).parts[1]
-        order = [*self._ordered(reaching, room), *self._ordered(beside - reaching, room)]
+        subject = Path(path).parts[1], about
+        order = [*self._ordered(reaching, *subject), *self._ordered(beside - reaching, *subject)]
         found = []
         for most, seconds in limits:
             taken, spent = [], 0.0
@@ -74,12 +79,15 @@ class Reaches:
         names = [name for name in self.by_function if name.startswith(f"{path}::")]
         return {test for name in names for test in self.by_function[name]}
 
-    def _ordered(self, tests: Iterable[str], room: str) -> list[str]:
-        """Cheap ones of the mirrored folder first, and each test once before its next parameters."""
+    def _ordered(self, tests: Iterable[str], room: str, about: Subject) -> list[str]:
+        """Cheap ones of the mirrored folder that share its words first, and each test once before its
+        next parameters."""
 
         def price(test: str) -> float:
             far = 1 if test.startswith(f"tests/{room}/") else 3
-            return (self.tests[test]["seconds"] + 0.3) * far * (8 if IDLE.search(test) else 1)
+            idle = 8 if IDLE.search(test) else 1
+            seconds = self.tests[test]["seconds"] + 0.3
+            return seconds * far * idle / (1 + self.words.shared(about, test))
 
         seen: dict[str, int] = {}
         ranks = {}
@@ -96,7 +104,7 @@ def digest(path: Path) -> str:
 
 def measure(root: Path, file: Path, folders: Iterable[str] = FOLDERS) -> None:
     """Runs with the plugin the fast tests that are not in the file yet, or that have changed."""
-    rows = Reaches(file).rows
+    rows = Reaches(root, file).rows
     for folder in folders:
         paths = sorted((root / "tests" / folder).rglob("test_*.py"))
         fresh = {str(path.relative_to(root)): digest(path) for path in paths}

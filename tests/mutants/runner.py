@@ -10,6 +10,7 @@ from forks import Forks
 from reached import functions_of
 from reaches import Reaches
 from selection import nearest_tests
+from words import about
 
 LIMITS = ((12, 20.0), (80, 120.0))
 """Tests, and their seconds together, of the rounds before a mutant has survived."""
@@ -78,7 +79,8 @@ class Judge:
     def groups(self, mutant: Mutant, text: str) -> list[list[str]]:
         """Tests that reach the function; the nearest files where none is known."""
         function = functions_of(text).get(mutant.change.line, "")
-        rounds = self.reaches.rounds(mutant.path, function, LIMITS)
+        subject = about(mutant.path, text, mutant.change.line)
+        rounds = self.reaches.rounds(mutant.path, function, subject, LIMITS)
         return rounds or [nearest_tests(self.root, self.root / mutant.path, 4)]
 
     def holds(self, test: str) -> bool:

@@ -24,6 +24,7 @@ def f(x, w, n: 2 + 2 = 3 + 3):
     if n < 1:
         raise ValueError(f"expected {n + 1}")
     check_weights(w + 1, n)
+    like = zeros_like(x[0])
     return -w * x[0] + 2 * g(x, w, axis=0) @ x.T
 '''
 EXPECTED = {
@@ -90,11 +91,16 @@ def test_cheap_tests_of_the_mirrored_folder_come_first_and_refusals_last(tmp_pat
     row = lambda test, s: {"seconds": s, "functions": [] if "beside" in test else [f"{FILE}::f"]}
     tests = {test: row(test, s) for test, s in seconds.items()}
     (tmp_path / "map.json").write_text(json.dumps({"file": {"digest": "", "tests": tests}}))
-    reaches = Reaches(tmp_path / "map.json")
-    order = [name.partition("::")[2] for name in reaches.rounds(FILE, "f", [(9, 99.0)])[0]]
+    reaches = Reaches(tmp_path, tmp_path / "map.json")
+    order = [
+        name.partition("::")[2]
+        for name in reaches.rounds(FILE, "f", (set(), set()), [(9, 99.0)])[0]
+    ]
     assert order == ["test_cheap[1]", "test_cheap[2]", "test_far", *order[3:]]
     assert order[-1] == "test_beside" and set(order[3:5]) == {"test_dear", "test_is_refused"}
-    assert [len(group) for group in reaches.rounds(FILE, "f", [(2, 99.0), (9, 0.15)])] == [2, 1]
+    assert [
+        len(group) for group in reaches.rounds(FILE, "f", (set(), set()), [(2, 99.0), (9, 0.15)])
+    ] == [2, 1]
 
 
 FILE = "meanfield/energies/_toy.py"

@@ -8,7 +8,7 @@ import pytest
 import meanfield as mf
 from meanfield.attention import Layers, MultiHead, Softmax, Varying, causal
 from meanfield.dynamics import ArcLength, AttentionFlow, Control, Drift
-from meanfield.geometry import Sphere
+from meanfield.geometry import Euclidean, Sphere
 
 SPHERE = Sphere(3)
 TS = jnp.array([0.0, 1.0, 5.0, 40.0])
@@ -136,10 +136,12 @@ def test_programs_are_as_few_as_size_classes():
     assert len(traced) == before
 
 
-def test_a_merged_token_is_at_the_center_of_mass_of_its_parts():
+@pytest.mark.parametrize("geometry", [SPHERE, Euclidean(3)], ids=["sphere", "space"])
+def test_a_merged_token_is_at_the_center_of_mass_of_its_parts(geometry):
     # Two tokens of masses .6 and .1 that coincide to 4e-6: the joined one is one seventh of the way.
-    start = SPHERE.project(jnp.array([[1.0, 0, 0], [1.0, 4e-6, 0], [0, 0, 1.0]]))
-    flow = AttentionFlow(SPHERE, Softmax(2.0), weights=jnp.array([0.6, 0.1, 0.3]))
+    # In space no projection mends a sum of masses that is not one.
+    start = geometry.project(jnp.array([[1.0, 0, 0], [1.0, 4e-6, 0], [0, 0, 1.0]]))
+    flow = AttentionFlow(geometry, Softmax(2.0), weights=jnp.array([0.6, 0.1, 0.3]))
     x = run(start, flow, TS[:2]).values["x"][0]
     np.testing.assert_allclose(x[:2], [[1.0, 4e-6 / 7, 0]] * 2, rtol=1e-10, atol=1e-15)
 
