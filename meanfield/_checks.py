@@ -8,17 +8,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, Float, PyTree
+
+from ._known import all_known, at_once as at_once, is_concrete as is_concrete
 
 _T = TypeVar("_T")
 LARGEST = 2**31 - 1
 """The largest integer that is taken for a count: what XLA can index."""
-
-
-def is_concrete(x) -> bool:
-    """Whether the value of `x` is known now, and not only once a traced program runs."""
-    return not isinstance(x, Tracer)
 
 
 def tolerance(dtype) -> float:
@@ -132,6 +128,12 @@ def check_key(key: Any, name: str = "key") -> Any:
     return key
 
 
+def check_known(values: Any, what: str, remedy: str) -> None:
+    """ValueError where a number of the tree is traced."""
+    if not all_known(values):
+        raise ValueError(f"expected {what} whose values are known, got traced ones; {remedy}.")
+
+
 def check_draws(key: Any, n) -> tuple[Any, int]:
     """One random key, and the number of points to draw with it."""
     return check_key(key), check_integer(n, "n")
@@ -189,12 +191,12 @@ def check_cloud(x, name: str = "x") -> Array:
 
 def check_finite(x, name: str = "x") -> Array:
     """`x` as an array of finite floating-point numbers, in float32 or float64."""
-    x = check_precision(as_array(x, name), name)
-    return guard(
-        x,
-        jnp.isfinite(x).all(),
-        f"expected finite numbers in {name}, got NaN or infinity; remove or replace those entries.",
+    message = (
+        f"expected finite numbers in {name}, got NaN or infinity; remove or replace those entries."
     )
+    with at_once(x):
+        x = check_precision(as_array(x, name), name)
+        return guard(x, jnp.isfinite(x).all(), message)
 
 
 def check_precision(x: Array, name: str = "x") -> Array:
@@ -221,32 +223,38 @@ def check_weights(w, n: int, name: str = "w") -> Float[Array, " n"]:
         raise ValueError(f"expected {name} of shape [{n}], got {list(w.shape)}; pass one a point.")
     if not is_concrete(w):
         return w
-    w = check_finite(w, name)
-    w = guard(w, (w >= 0).all(), f"expected nonnegative {name}, got a negative weight; clip at 0.")
-    close = jnp.abs(w.sum() - 1) <= tolerance(w.dtype)
-    return guard(w, close, f"expected {name} of sum 1; divide by {name}.sum().")
+    message = f"expected nonnegative {name}, got a negative weight; clip at 0."
+    with at_once(w):
+        w = check_finite(w, name)
+        w = guard(w, (w >= 0).all(), message)
+        close = jnp.abs(w.sum() - 1) <= tolerance(w.dtype)
+        return guard(w, close, f"expected {name} of sum 1; divide by {name}.sum().")
 
 
 def check_nonnegative(value, name: str) -> Array:
     """`value` as a finite scalar that is at least 0."""
-    value = check_scalar(value, name)
-    return guard(value, value >= 0, f"expected {name} >= 0, got a negative number; pass {name}=0.")
+    message = f"expected {name} >= 0, got a negative number; pass {name}=0."
+    with at_once(value):
+        value = check_scalar(value, name)
+        return guard(value, value >= 0, message)
 
 
 def check_positive(value, name: str, remedy: str = "leave it out for a default") -> Array:
     """`value` as a finite scalar that is greater than 0."""
-    value = check_scalar(value, name)
-    return guard(value, value > 0, f"expected {name} > 0, got {value}; {remedy}.")
+    with at_once(value):
+        value = check_scalar(value, name)
+        return guard(value, value > 0, f"expected {name} > 0, got {value}; {remedy}.")
 
 
 def check_scalar(value, name: str) -> Float[Array, ""]:
     """`value` as one finite floating-point number; whole numbers of any kind are taken as such."""
-    value = as_number(value, name)
-    if value.ndim != 0:
-        raise ValueError(
-            f"expected one number for {name}, got shape {list(value.shape)}; use vmap."
-        )
-    return check_finite(value, name)
+    with at_once(value):
+        value = as_number(value, name)
+        if value.ndim != 0:
+            raise ValueError(
+                f"expected one number for {name}, got shape {list(value.shape)}; use vmap."
+            )
+        return check_finite(value, name)
 
 
 def as_number(value, name: str) -> Array:

@@ -5,11 +5,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_scalar, check_weights
+from .._checks import check_scalar
 from .._door import AbstractChecked, door
 from .._hooks import default
 from .._typing import Points, Scalar, Weights
 from ..harmonics import AbstractBasis
+from ..transport.costs import weights_or_uniform
 from ._quantiles import LEAST, AbstractQuantiles
 
 
@@ -43,7 +44,7 @@ class AbstractEnergy(AbstractChecked):
     @door
     def __call__(self, x: Points, w: Weights | None = None) -> Scalar:
         """The energy of sum_i w_i delta_{x_i}; w is uniform by default."""
-        w = None if w is None else check_weights(w, x.shape[0]).astype(x.dtype)
+        w = None if w is None else weights_or_uniform(w, x.shape[0], x.dtype, "w")
         return self._of_points(_finite(x), w)
 
     @door
@@ -68,11 +69,10 @@ class AbstractEnergy(AbstractChecked):
 
         Points of mass zero do not change the energy; their gradient is reported as 0.
         """
-        n = x.shape[0]
-        w = jnp.full((n,), 1 / n, x.dtype) if w is None else check_weights(w, n).astype(x.dtype)
+        w = weights_or_uniform(w, x.shape[0], x.dtype, "w")
         gradient = jax.grad(lambda points: self(points, w))(x)
-        mass = jnp.where(w > 0, w, 1)[:, None]
-        return jnp.where(w[:, None] > 0, gradient / mass, 0)
+        massless = (w == 0)[:, None]
+        return jnp.where(massless, 0, gradient / jnp.where(massless, 1, w[:, None]))
 
     def __add__(self, other) -> "Sum":
         return Sum((self, other))

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_dimension, check_draws, check_points, guard, tolerance
+from .._checks import at_once, check_dimension, check_draws, check_points, guard, tolerance
 from .._door import door
 from .._typing import Key, Points
 from ._base import AbstractGeometry
@@ -77,13 +77,13 @@ class Sphere(AbstractGeometry):
 
     def check(self, x, name: str = "x") -> Points:
         x = check_points(x, self.d, name)
-        off = jnp.abs(jnp.linalg.norm(x, axis=-1) - 1).max()
-        return guard(
-            x,
-            off <= tolerance(x.dtype),
+        message = (
             f"expected unit vectors in {name}, got points off the sphere; "
-            "normalize them with Sphere(d).project(x).",
+            "normalize them with Sphere(d).project(x)."
         )
+        with at_once(x):
+            off = jnp.abs(jnp.linalg.norm(x, axis=-1) - 1).max()
+            return guard(x, off <= tolerance(x.dtype), message)
 
     @door
     def extend(

@@ -76,7 +76,7 @@ def branch(
     and folds back, and the states before the fold are unstable. Runs on the host, with one compiled
     step; 30 to 60 points are usual.
 
-    Computed in float64 on every machine, and rounded to the default precision.
+    Computed in float64 on every machine, and rounded to the precision of the attention.
 
     Raises ValueError if the uniform law is stable at any noise.
     Source: H. B. Keller (1977), Numerical solution of bifurcation and nonlinear eigenvalue problems,

@@ -9,6 +9,7 @@ from .._typing import Scalar
 from ..attention.kernels import AbstractAttention, check_isotropic
 from ..dynamics.densities import FokkerPlanck
 from ..harmonics import Gegenbauer
+from ._precision import precision_of
 
 
 @door
@@ -30,7 +31,7 @@ def growth_rates(
     """
     check_isotropic(attention, check_dimension(d, least=2))
     basis = Gegenbauer(d, check_integer(max_degree, "max_degree"))
-    return _rates(attention, basis, check_nonnegative(noise, "noise"))
+    return _rates(attention, basis, check_nonnegative(noise, "noise"), precision_of(attention))
 
 
 def critical_noise(attention: AbstractAttention, d: int, max_degree: int = 64) -> Scalar:
@@ -40,9 +41,19 @@ def critical_noise(attention: AbstractAttention, d: int, max_degree: int = 64) -
     K = 1/(2 nu_c) or kappa = 1/nu_c. `max_degree` bounds the k that are tried; for beta > 0 and no
     value matrix k = 1 is the first to grow.
 
+    Raises ValueError if it is `max_degree` itself; raise it then.
     Source: arXiv 2604.16288 and 2606.05140 (in their own conventions of noise).
     """
-    return jnp.maximum(strengths(attention, d, max_degree).max(), 0)
+    strength = strengths(attention, d, max_degree)
+    # Of degrees that the kernel does not have, rounding decides the sign.
+    strongest = jnp.argmax(strength) + 1
+    unstable = strength.max() > jnp.abs(strength).max() * tolerance(strength.dtype)
+    message = (
+        f"expected the first mode to grow below max_degree={max_degree}, got {max_degree}; "
+        "raise max_degree."
+    )
+    critical = jnp.where(unstable, strength.max(), 0)
+    return guard(critical, ~unstable | (strongest < max_degree), message)
 
 
 def fastest_mode(
@@ -66,16 +77,16 @@ def fastest_mode(
 def strengths(attention: AbstractAttention, d: int, max_degree: int) -> Float[Array, " degrees"]:
     """s_k for k = 1 .. max_degree: the growth rates without noise, over lambda_k."""
     rates = growth_rates(attention, d, 0.0, max_degree)
-    return rates[1:] / Gegenbauer(d, max_degree).eigenvalues[1:]
+    return rates[1:] / Gegenbauer(d, max_degree).eigenvalues[1:].astype(rates.dtype)
 
 
 @eqx.filter_jit
 def _rates(
-    attention: AbstractAttention, basis: Gegenbauer, noise: Scalar
+    attention: AbstractAttention, basis: Gegenbauer, noise: Scalar, dtype: jnp.dtype
 ) -> Float[Array, " degrees"]:
     equation = FokkerPlanck(basis, attention, noise)
-    uniform = jnp.zeros(basis.size).at[0].set(1.0)
+    uniform = jnp.zeros(basis.size, dtype).at[0].set(1.0)
     # By Schur's lemma the linearization is diagonal, so that one direction shows all of it.
-    direction = jnp.ones(basis.size).at[0].set(0.0)
-    drift = lambda coeffs: equation.drift(jnp.zeros(()), coeffs, None)
+    direction = jnp.ones(basis.size, dtype).at[0].set(0.0)
+    drift = lambda coeffs: equation.drift(jnp.zeros((), dtype), coeffs, None)
     return jax.jvp(drift, (uniform,), (direction,))[1]

@@ -3,11 +3,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from .._checks import check_weights, tolerance
+from .._checks import tolerance
 from .._door import door
 from .._typing import Points, Weights
 from ..energies import AbstractEnergy
 from ..geometry import Sphere
+from ..transport.costs import weights_or_uniform
 
 _AT_ONCE = 32
 """Columns of the Hessian that are computed together, to bound memory."""
@@ -21,7 +22,7 @@ def hessian(energy: AbstractEnergy, x: Points, w: Weights | None = None) -> Floa
     of the tangent space at x_i. Dense: n(d-1) up to about 3000. Its eigenvalues do not depend on U.
     """
     x = Sphere(x.shape[1]).check(x)
-    return _hessian(energy, x, None if w is None else check_weights(w, len(x)))
+    return _hessian(energy, x, None if w is None else _masses(x, w))
 
 
 @door
@@ -35,7 +36,8 @@ def escape_rates(energy: AbstractEnergy, x: Points, w: Weights | None = None) ->
     x = Sphere(x.shape[1]).check(x)
     w = _masses(x, w)
     # Hessian and metric of a token vanish with its mass: their quotient is that of next to no mass.
-    least = float(jnp.sqrt(jnp.finfo(x.dtype).tiny)) / float(jnp.finfo(x.dtype).eps)
+    limits = jnp.finfo(x.dtype)
+    least = float(limits.tiny) ** 0.5 / float(limits.eps)
     return _rates(energy, x, jnp.maximum(w, least))
 
 
@@ -46,23 +48,24 @@ def hessian_index(energy: AbstractEnergy, x: Points, w: Weights | None = None) -
     0 at a minimum. Attention ascends its interaction energy: pass `-Interaction(beta)`. There it is
     d - 1 for an antipodal pair of equal clusters, and k(d-1) - (dim SO(d) - dim SO(d-k+1)) for k
     tokens at the corners of a regular simplex, which can only be rotated without falling.
-    Curvatures below 1e-12 of the largest count as 0: with clusters that limits beta to about 13.
+    Curvatures below 1e-12 of the largest count as 0: with clusters that limits beta to about 13. -1 where
+    under jit a coordinate or a mass is not a number.
     """
     x = Sphere(x.shape[1]).check(x)
     w = _masses(x, w)
     rates = _rates(energy, x, w)
-    return jnp.sum(rates > tolerance(rates.dtype) * jnp.abs(rates).max())
+    index = jnp.sum(rates > tolerance(rates.dtype) * jnp.abs(rates).max())
+    return jnp.where(jnp.isfinite(rates).all(), index, -1)
 
 
 def _masses(x: Points, w: Weights | None) -> Weights:
-    n = len(x)
-    return (jnp.full(n, 1 / n) if w is None else check_weights(w, n)).astype(x.dtype)
+    return weights_or_uniform(w, len(x), x.dtype, "w")
 
 
 def _rates(energy: AbstractEnergy, x: Points, w: Weights) -> Float[Array, " m"]:
     """Eigenvalues of -Hessian in the metric of weights, descending; 0 for tokens of no mass."""
     root = jnp.repeat(jnp.sqrt(w), x.shape[1] - 1)
-    inverse = jnp.where(root > 0, 1 / jnp.where(root > 0, root, 1), 0)
+    inverse = jnp.where(root == 0, 0, 1 / jnp.where(root == 0, 1, root))
     return -jnp.linalg.eigvalsh(_hessian(energy, x, w) * inverse[:, None] * inverse)
 
 

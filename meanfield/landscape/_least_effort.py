@@ -9,7 +9,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PyTree
 from scipy.optimize import minimize
 
-from .._checks import check_finite, check_integer, check_positive, guard, shown
+from .._checks import check_finite, check_integer, check_known, check_positive, guard, shown
 from .._door import door
 from .._typing import Scalar
 
@@ -69,14 +69,16 @@ def least_effort(
     - `optimizer`: of optax, such as `optax.adam(0.05)`. `iterations`: its steps, or, at most, those of
       SLSQP. `penalty` is that of the augmented Lagrangian.
 
-    Stands above `solve` because what it optimizes is a whole run. Not to be jitted.
-    Raises ValueError for a start without effort, and for bound, penalty or iterations that are not
-    positive. Source: Nocedal and Wright, Numerical Optimization (2006), chapters 12, 17 and 18.
+    Stands above `solve` because what it optimizes is a whole run.
+    Raises ValueError for a start without effort, for bound, penalty or iterations that are not
+    positive, and under jit.
+    Source: Nocedal and Wright, Numerical Optimization (2006), chapters 12, 17 and 18.
     """
     bound = check_positive(bound, "bound", "pass a part of the cost without control")
     penalty = check_positive(penalty, "penalty")
     iterations = check_integer(iterations, "iterations")
     control = jax.tree.map(lambda part: check_finite(part, "control"), control)
+    check_known((control, bound, penalty), "a control", "call least_effort outside of jax.jit")
     effort, _ = _outcome(outcome, control)
     message = "expected a start of positive effort, got none; pass 0.1 * jax.numpy.ones(k)."
     control = guard(control, effort > 0, message)

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 
@@ -12,8 +13,8 @@ _Result = TypeVar("_Result")
 
 
 def in_double(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
-    """A function of arrays and modules that computes in float64, and whose results are rounded to the
-    default precision.
+    """A function of arrays and modules that computes in float64, and whose results are rounded to their
+    precision.
 
     Continuation tells states from those that exist by truncation only by residuals of 1e-8, below the
     rounding of single precision: there it has no answer at all.
@@ -21,16 +22,23 @@ def in_double(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _
 
     @functools.wraps(function)
     def computed(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
-        if jax.config.jax_enable_x64:  # pyright: ignore[reportAttributeAccessIssue]
+        precision, integers = precision_of((args, kwargs)), jnp.dtype(int).name
+        if precision == "float64":
             return function(*args, **kwargs)
         with jax.enable_x64(True):
             args, kwargs = jax.tree.map(
                 lambda leaf: _cast(leaf, "float64", "int64"), (args, kwargs)
             )
             found = function(*args, **kwargs)
-            return jax.tree.map(lambda leaf: _cast(leaf, "float32", "int32"), found)
+            return jax.tree.map(lambda leaf: _cast(leaf, precision.name, integers), found)
 
     return computed
+
+
+def precision_of(tree: Any) -> jnp.dtype:
+    """The precision of the numbers of a tree, such as an attention; the default if it has none."""
+    arrays = [leaf for leaf in jax.tree.leaves(tree) if eqx.is_inexact_array(leaf)]
+    return jnp.result_type(*arrays) if arrays else jnp.dtype(float)
 
 
 def _cast(leaf: Any, floats: str, integers: str) -> Any:

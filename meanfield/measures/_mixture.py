@@ -63,8 +63,8 @@ class Mixture(AbstractMeasure):
         return jnp.sum(self.weights * jnp.stack(parts))
 
     def _share(self, law: AbstractMeasure, key: Key, samples: int) -> Scalar:
-        x = law.sample(key, samples)
-        return law.entropy() + jnp.mean(law.log_density(x) - self.log_density(x))
+        x = law.sample(key, samples).astype(self.weights.dtype)
+        return law.entropy().astype(x.dtype) + jnp.mean(law.log_density(x) - self.log_density(x))
 
 
 def _check_laws(laws: Sequence[AbstractMeasure]) -> tuple[AbstractMeasure, ...]:

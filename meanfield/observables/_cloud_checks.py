@@ -4,9 +4,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_finite, check_instance, check_precision, check_weights, is_concrete
+from .._checks import check_finite, check_instance, check_precision, is_concrete
 from .._typing import Points, Weights
 from ..geometry import AbstractGeometry, Sphere
+from ..transport.costs import weights_or_uniform
 
 _BLOCK = 2**22
 """Numbers that a block of differences of tokens may hold."""
@@ -43,9 +44,8 @@ def known(x: Points, found):
 
 
 def masses(w, x: Points) -> Weights:
-    """`w` as the weights of the cloud x, uniform if None."""
-    n = x.shape[0]
-    return jnp.full(n, 1 / n, x.dtype) if w is None else check_weights(w, n).astype(x.dtype)
+    """`w` as the weights of the cloud x, uniform if None; NaN where traced ones are none."""
+    return weights_or_uniform(w, x.shape[0], x.dtype, "w")
 
 
 def angles(token: Float[Array, " d"], x: Points) -> Float[Array, " n"]:

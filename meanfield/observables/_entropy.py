@@ -9,7 +9,7 @@ from scipy.special import digamma, polygamma
 from .._checks import check_integer
 from .._typing import Points, Scalar
 from ._caps import log_cap_measure
-from ._cloud_checks import angles, map_rows, on_sphere
+from ._cloud_checks import angles, known, map_rows, on_sphere
 
 
 class EntropyEstimate(eqx.Module):
@@ -88,7 +88,7 @@ def entropy_spacings(x: Points, m: int = 3) -> EntropyEstimate:
     theta = jnp.sort(jnp.where(fresh, theta, jnp.inf))
     turns = jnp.where(order + m < count, 0, 2 * math.pi).astype(x.dtype)
     spacing = theta[(order + m) % count] - theta + turns
-    log_share = jnp.log(spacing / (2 * math.pi))
+    log_share = known(x, jnp.log(spacing / (2 * math.pi)))
     return _estimate(log_share, order < count, m, _noise_spacings(m))
 
 

@@ -63,4 +63,5 @@ def captured_share(
             f"{list(jnp.shape(centres))}; pass renyi_centres(x, delta)."
         )
     near = map_rows(lambda token: ((angles(token, x) <= tolerance) & centres).any(), x)
-    return known(x, jnp.where(near, masses(w, x), 0).sum())
+    w = masses(w, x)
+    return known(x, jnp.where(near | jnp.isnan(w), w, 0).sum())

@@ -35,10 +35,11 @@ def repeated(make):
         sums = engine.sums(ATTENTION.problem(X[:1], X, W))
         scale = jnp.exp(sums.shift[0])
         error = jnp.linalg.norm(sums.moment[0] / sums.mass[0] - exact) / size
-        told = engine.relative_error(ATTENTION, X[:1], X, W)[0]
-        return scale * sums.mass[0], scale * sums.moment[0], error, told
+        return scale * sums.mass[0], scale * sums.moment[0], error
 
-    return jax.lax.map(trial, jax.random.split(jax.random.key(1), TRIALS), batch_size=100)
+    keys = jax.random.split(jax.random.key(1), TRIALS)
+    told = jax.lax.map(lambda key: make(key).relative_error(ATTENTION, X[:1], X, W)[0], keys[:20])
+    return *jax.lax.map(trial, keys, batch_size=100), told
 
 
 @pytest.mark.parametrize("kind", [RandomBatch, RandomFeatures])
@@ -51,8 +52,8 @@ def test_sums_are_unbiased_and_their_error_is_the_one_that_is_told(kind):
         deviation = samples.std(axis=0) / np.sqrt(TRIALS)
         assert bool((jnp.abs(samples.mean(axis=0) - scale * truth) < 4.5 * deviation).all())
     ratio = float(jnp.sqrt(jnp.mean(error**2)) / jnp.sqrt(jnp.mean(told**2)))
-    # First order in 1/256; orthogonal features err less than independent ones, which are assumed.
-    assert (0.9 if kind is RandomBatch else 0.4) < ratio < 1.1
+    # First order in 1/256 for a batch; for features by 32 draws each.
+    assert 0.85 < ratio < 1.15
 
 
 @pytest.mark.parametrize("clustered", [False, True])
@@ -120,20 +121,22 @@ def test_keys_of_no_mass_change_nothing(engine):
     assert (far[1][4] == 0).all()
 
 
-def test_the_error_of_features_is_that_of_their_law():
-    """The variance of m - F z of one feature, by Gauss-Hermite quadrature over its directions in R^2."""
+@pytest.mark.parametrize("beta", [0.1, 2.0, 4.0])
+def test_the_error_of_features_is_that_of_many_draws(beta):
+    """At low temperatures too, where sums are off by more than themselves, and means are not."""
     x, w = X[:5, :2], jnp.array([0.1, 0.2, 0.3, 0.4, 0.0])
-    x, count, beta = x / jnp.linalg.norm(x, axis=1, keepdims=True), 16, 1.5
-    told = RandomFeatures(count, jax.random.key(0)).relative_error(Softmax(beta), x[:1], x, w)[0]
-    nodes, weights = np.polynomial.hermite_e.hermegauss(60)
-    o = np.stack(np.meshgrid(nodes, nodes, indexing="ij"), axis=-1).reshape(-1, 2)
-    law = np.outer(weights, weights).ravel() / (2 * np.pi)
-    phi = np.exp(np.sqrt(beta) * o @ np.asarray(x).T - beta / 2)
-    share = np.exp(beta * np.asarray(x @ x[0])) * np.asarray(w)
-    mass, field = share.sum(), share @ np.asarray(x) / share.sum()
-    off = (phi[:, :1] * phi * np.asarray(w)) @ (np.asarray(x) - field)
-    spread = np.sqrt(law @ (off**2).sum(1) / count) / mass / np.linalg.norm(field)
-    np.testing.assert_allclose(told, spread, rtol=1e-10)
+    x, attention = x / jnp.linalg.norm(x, axis=1, keepdims=True), Softmax(beta)
+    exact, problem = attention(x, x, w), attention.problem(x, x, w)
+
+    def square(key):
+        return jnp.sum((RandomFeatures(16, key).sums(problem).mean() - exact) ** 2, axis=1)
+
+    keys = jax.random.split(jax.random.key(1), TRIALS)
+    true = jnp.sqrt(jax.lax.map(square, keys, batch_size=100).mean(axis=0))
+    told = RandomFeatures(16, jax.random.key(0)).relative_error(attention, x, x, w)
+    ratio = told * jnp.linalg.norm(exact, axis=1) / true
+    # The root mean square of 32 draws is off by 13 % or so where squares are exponential.
+    assert (ratio > 1 / 1.5).all() and (ratio < 1.5).all()
 
 
 def test_landmarks_at_every_token_are_exact():

@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from catalogue.entry import entry
+from catalogue.entry import SAME_SIZE, entry
 from catalogue.things import (
     CIRCLE,
     CLOUDS,
@@ -162,5 +162,6 @@ ENTRIES = [
         x=CLOUDS,
         velocity=CLOUDS[::-1],
         kinds_={"t": None, "velocity": None},
+        collapses_=SAME_SIZE,
     ),
 ]

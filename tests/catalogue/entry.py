@@ -9,6 +9,10 @@ from typing import Any
 
 from catalogue.kinds import KIND_OF
 
+SAME_SIZE = ("coincident",)
+"""The degenerate clouds for a call with other arguments that have a row a point."""
+PAIRS = ("coincident", "antipodal")
+"""Those for a call about pairs of points."""
 LIGHT = """to_tangent exp log extend analyze synthesize evaluate gradient node_gradient moments
     multipliers heat convolve on_density on_quantiles total average plan solve problem log_mass
     mean_field gaussian_field all_pairs bias velocity dissipation minimum ratio wasserstein_gradient"""
@@ -30,7 +34,7 @@ class Entry:
     as (parameter, label). `clouds`: pairs (points, weights) of parameters to which points of mass
     zero can be added. `single`: multiples of epsilon by which float32 and float64 may differ,
     relative to the size of the numbers; None where the result holds no numbers to compare.
-    `collapses`: the result is finite, with its gradient, for coincident, antipodal and single points.
+    `collapses`: the degenerate clouds for which the result is finite, with its gradient.
     `slow`: compiled for seconds, so that contracts on numbers ask for it in `make validate` alone.
     """
 
@@ -41,7 +45,7 @@ class Entry:
     fine: frozenset[tuple[str, str]] = frozenset()
     clouds: tuple[tuple[str, str], ...] = ()
     single: float | None = 1000.0
-    collapses: bool = True
+    collapses: tuple[str, ...] = ("coincident", "antipodal", "one point")
     slow: bool = False
 
     @property

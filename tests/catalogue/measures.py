@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from catalogue.entry import entry
+from catalogue.entry import PAIRS, SAME_SIZE, entry
 from catalogue.things import (
     BUMP,
     CIRCLE,
@@ -150,7 +150,7 @@ ENERGIES = [
 ]
 
 OBSERVABLES = [
-    entry("observables.alignment", x=X, w=W, clouds_=CLOUD),
+    entry("observables.alignment", x=X, w=W, clouds_=CLOUD, collapses_=PAIRS),
     entry(
         "observables.captured_share",
         x=X,
@@ -158,17 +158,18 @@ OBSERVABLES = [
         tolerance=0.5,
         w=W,
         kinds_={"centres": None},
+        collapses_=SAME_SIZE,
         fine_={("tolerance", "zero")},
     ),
     entry("observables.clusters", x=X, tolerance=0.5, w=W, fine_={("tolerance", "zero")}),
     entry("observables.degree_moment", x=X, k=2, w=W, clouds_=CLOUD),
     entry("observables.effective_rank", x=X),
-    entry("observables.entropy_knn", x=X, k=2, collapses_=False),
+    entry("observables.entropy_knn", x=X, k=2, collapses_=()),
     entry(
         "observables.entropy_spacings",
         x=X[:, :2] / jnp.linalg.norm(X[:, :2], axis=1)[:, None],
         m=2,
-        collapses_=False,
+        collapses_=(),
     ),
     entry("observables.gaussian_information", x=X, y=X[::-1], collapses_=False),
     entry("observables.hemisphere", x=X),
@@ -179,8 +180,8 @@ OBSERVABLES = [
         level=0.5,
         kinds_={"values": "array"},
     ),
-    entry("observables.inner_product_histogram", x=X, bins=4, w=W),
-    entry("observables.inner_products", x=X),
+    entry("observables.inner_product_histogram", x=X, bins=4, w=W, collapses_=PAIRS),
+    entry("observables.inner_products", x=X, collapses_=PAIRS),
     entry(
         "observables.log_cap_measure", angle=jnp.array([0.3, 1.0]), d=3, kinds_={"angle": "array"}
     ),
@@ -188,7 +189,7 @@ OBSERVABLES = [
     entry("observables.merge_heights", x=X, single_=4000.0),
     entry("observables.mean_resultant", x=X, w=W, clouds_=CLOUD),
     entry("observables.members", found=clusters(X, 0.5), single_=None),
-    entry("observables.min_inner_product", x=X),
+    entry("observables.min_inner_product", x=X, collapses_=PAIRS),
     entry("observables.renyi_centres", x=X, delta=0.5, single_=None, fine_={("delta", "zero")}),
     entry(
         "observables.rotations",

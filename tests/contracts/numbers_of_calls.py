@@ -22,6 +22,8 @@ UNSTEADY = (
     "duplicates",
     "result",
 )
+ASIDE = "viz", "io", "studies"
+"""Rooms that compute nothing from clouds."""
 CLOSE = 1e-6
 """Inner iterations stop at 1e-6 to 1e-9 of a marginal: a massless point may change when they do."""
 
@@ -99,7 +101,9 @@ def single(entry: Entry) -> Iterator[tuple[str, str]]:
             yield "float32", f"{type(error).__name__}: {str(error)[:100]}"
         return
     wide = [name for name, leaf in numbers(result).items() if leaf.dtype != np.float32]
-    if wide and not entry.makes and entry.arguments:
+    # Where all that is passed are numbers of Python, the result is in the default precision.
+    given = [a for a in jax.tree.leaves((owner(entry), entry.arguments)) if eqx.is_inexact_array(a)]
+    if wide and given and not entry.makes:
         yield "dtype", f"float32 in, {wide[0] or 'the result'} in another precision out"
     units = apart(result, entry.value) / float(np.finfo(np.float32).eps)
     if units > entry.single:
@@ -189,10 +193,11 @@ def collapsed(entry: Entry) -> Iterator[tuple[str, str]]:
     names = [
         name for name in ("x", "y", "clouds") if entry.kind(name) == "points" and name in entry.args
     ]
-    if not names or not entry.collapses or entry.makes or entry.light:
+    aside = entry.makes or entry.light or entry.room in ASIDE
+    if not names or aside or entry.arguments[names[0]].ndim < 2:
         return
-    x = entry.arguments[names[0]]
-    for label, cloud in clouds_of(x).items():
+    clouds = clouds_of(entry.arguments[names[0]])
+    for label, cloud in ((label, clouds[label]) for label in entry.collapses):
         n = cloud.shape[-2]
         weights = {
             name: jnp.full(n, 1 / n)
@@ -223,24 +228,33 @@ def clouds_of(x: jnp.ndarray) -> dict[str, jnp.ndarray]:
 
 def invalid(entry: Entry) -> Iterator[tuple[str, str]]:
     """NaN in an array gives NaN or an error under jit, never a number."""
-    if entry.makes or entry.room in ("viz", "io", "studies"):
+    if entry.makes or entry.room in ASIDE:
         return
     for name, value in entry.arguments.items():
         if entry.kind(name) not in ("points", "array", "matrix", "weights") or value is None:
             continue
-        if not eqx.is_inexact_array(value) or (name, "NaN") in entry.fine:
+        if not eqx.is_inexact_array(value) or {(name, "NaN"), (name, "NaN under jit")} & entry.fine:
             continue
         # The last entry: the gradient of a function does not see its first coefficient.
         poisoned = value.at[(-1,) * value.ndim].set(jnp.nan)
         try:
             result = _compiled(entry, name)(poisoned)
         except Exception as error:
-            if "expected " not in str(error):
+            # A refusal, or an error of a solver at run time.
+            if "expected " not in str(error) and not isinstance(error, eqx.EquinoxRuntimeError):
                 yield name, f"{type(error).__name__}: {str(error)[:100]}"
             continue
-        arrays = [leaf for leaf in jax.tree.leaves(result) if eqx.is_inexact_array(leaf)]
-        if not any(bool(jnp.isnan(leaf).any()) for leaf in arrays):
+        if not any(map(says_invalid, jax.tree.leaves(result))):
             yield name, "NaN in, numbers out"
+
+
+def says_invalid(leaf: Any) -> bool:
+    """Whether an array holds a NaN, or a count of -1, or is a flag that is not set."""
+    if not eqx.is_array(leaf):
+        return False
+    if eqx.is_inexact_array(leaf):
+        return bool(jnp.isnan(leaf).any())
+    return not bool(leaf.any()) if leaf.dtype == bool else bool((leaf == -1).any())
 
 
 def _compiled(entry: Entry, name: str) -> Callable:

@@ -39,7 +39,8 @@ class Sums(eqx.Module):
         least = self.mass - mass
         error = (moment + field * mass) / least
         known = (least > 0) & (field > error)
-        return jnp.where(known, error / jnp.where(known, field - error, 1), jnp.inf)
+        bound = jnp.where(known, error / jnp.where(known, field - error, 1), jnp.inf)
+        return jnp.where(jnp.isnan(self.mass), jnp.nan, bound)
 
 
 class AbstractEngine(AbstractChecked):

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.special import ive
 
-from ..._checks import check_dimension, check_scalar
+from ..._checks import check_dimension, check_known, check_scalar
 from ..._typing import Points, Scalar
 from ...harmonics import AbstractBasis, Fourier, SphericalHarmonics
 from ._approximate import AbstractApproximate
@@ -67,9 +67,11 @@ class Harmonic(AbstractApproximate):
         """The engine whose bound on the relative error of every token's softmax is `accuracy` or less.
 
         A clustered cloud needs a higher degree than a uniform one, at most about that for accuracy/n.
-        Raises ValueError where rounding, or the largest degree, does not allow it.
+        Raises ValueError where rounding, or the largest degree, does not allow it, and under jit, where
+        no degree can be chosen.
         """
         check_poses_sums(attention)
+        check_known((attention, x, y, w), "tokens and beta", "choose the engine outside of jax.jit")
         accuracy, x = _check_accuracy(accuracy), check_tokens(x, "x")
         beta, target = float(attention.beta), min(0.5, 1e3 * accuracy)
         for _ in range(8):

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ...transport.costs import root
 from ._approximate import AbstractApproximate
 from ._base import Sums
 from ._exponential_sum import ExponentialSum
@@ -37,7 +38,7 @@ class Samples(eqx.Module):
             z, m = row * self.mass, row[:, None] * self.moment
             field = m.sum(axis=0) / z.sum()
             off = jnp.sum((m - field * z[:, None]) ** 2)
-            return jnp.sqrt(off) / jnp.abs(z.sum()) / jnp.linalg.norm(field)
+            return root(off) / jnp.abs(z.sum()) / jnp.linalg.norm(field)
 
         return jax.lax.map(at, weights, batch_size=_ROWS)
 

@@ -48,7 +48,8 @@ class Equiangular(AbstractReduction):
         Raises ValueError unless -1/(n-1) < start < 1 - delta < 1.
         """
         delta, start = check_scalar(delta, "delta"), check_scalar(start, "start")
-        delta, start = delta.astype(jnp.result_type(delta, start)), start.astype(delta.dtype)
+        dtype = self.attention.beta.dtype
+        delta, start = delta.astype(dtype), start.astype(dtype)
         inside = (delta > 0) & (start < 1 - delta) & (start > -1 / (self.n - 1))
         guard(delta, inside, "expected -1/(n-1) < start < 1 - delta < 1; pass delta in (0, 1).")
         n = self.n

@@ -45,7 +45,8 @@ class TwoCluster(AbstractReduction):
         Softmax, equal masses, 0 to .99: 18.2607 (beta 5), 1128.977 (beta 10).
         """
         start, end = check_scalar(start, "start"), check_scalar(end, "end")
-        start, end = start.astype(jnp.result_type(start, end)), end.astype(start.dtype)
+        dtype = self.attention.beta.dtype
+        start, end = start.astype(dtype), end.astype(dtype)
         inside = (start > -1) & (start <= end) & (end < 1)
         guard(end, inside, "expected -1 < start <= end < 1; clusters only approach each other.")
         return integrate(

@@ -55,10 +55,12 @@ def gaussian_barycenter(
             "pass [Gaussian(mean, cov), ...]."
         )
     means, covs = jnp.stack([law.mean for law in laws]), jnp.stack([law.cov for law in laws])
-    n, dtype = len(laws), means.dtype
-    weights = weights_or_uniform(weights, n, dtype, "weights")
+    dtype = means.dtype
     rounding = 50 * float(jnp.finfo(dtype).eps)
-    tol = jnp.maximum(check_positive(tol, "tol").astype(dtype), rounding)
+    # optimistix counts in the default precision.
+    means, covs = means.astype(float), covs.astype(float)
+    weights = weights_or_uniform(weights, len(laws), covs.dtype, "weights")
+    tol = jnp.maximum(check_positive(tol, "tol").astype(float), rounding)
     start = jnp.tensordot(weights, covs, 1)
     solution = optx.fixed_point(
         _sweep, optx.FixedPointIteration(cast(float, tol), cast(float, tol)), start, (weights, covs),
@@ -68,8 +70,8 @@ def gaussian_barycenter(
     cov = solution.value
     error = jnp.linalg.norm(_sweep(cov, (weights, covs)) - cov) / jnp.linalg.norm(cov)
     converged = (solution.result == optx.RESULTS.successful) & jnp.isfinite(error)
-    law = Gaussian(weights @ means, cov)
-    return GaussianBarycenter(law, error, solution.stats["num_steps"], converged)
+    law = Gaussian((weights @ means).astype(dtype), cov.astype(dtype))
+    return GaussianBarycenter(law, error.astype(dtype), solution.stats["num_steps"], converged)
 
 
 def _sweep(cov: Float[Array, "d d"], args) -> Float[Array, "d d"]:

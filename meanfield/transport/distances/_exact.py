@@ -3,7 +3,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..._checks import is_concrete, tolerance
+from ..._checks import at_once, is_concrete, tolerance
 from ..._door import door
 from ..._typing import Points, Scalar
 from ..costs import (
@@ -93,7 +93,8 @@ def is_assignment(n: int, m: int, a, b) -> bool:
 
 
 def _equal(w: Float[Array, " n"]) -> bool:
-    return float(jnp.ptp(w)) <= 4 * float(jnp.finfo(w.dtype).eps) * float(w.max())
+    with at_once(w):
+        return bool(jnp.ptp(w) <= 4 * jnp.finfo(w.dtype).eps * w.max())
 
 
 def _coupling(x, y, a, b, cost) -> tuple[Coupling, str]:

@@ -10,4 +10,5 @@ from ._marginals import (
     scaled as scaled,
     without as without,
 )
+from ._newton import has_newton as has_newton, newton as newton
 from ._solution import Solution as Solution

@@ -84,8 +84,8 @@ def least_mass(dtype) -> float:
 
 
 def has_mass(w: Float[Array, " n"]) -> Bool[Array, " n"]:
-    """Which masses are more than 0."""
-    return w > least_mass(w.dtype)
+    """Which masses are more than 0; of what is no number, that it is none is felt."""
+    return ~(w <= least_mass(w.dtype))
 
 
 def log_mass(w: Float[Array, " n"]) -> Float[Array, " n"]:
