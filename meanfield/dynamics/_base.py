@@ -218,7 +218,9 @@ class AbstractReduction(AbstractDynamics):
 
 def as_noise(noise) -> Scalar | None:
     """None for the number 0, which means an ordinary differential equation; else a strength >= 0."""
-    known = isinstance(noise, int | float | np.number | np.ndarray)
+    known = isinstance(noise, int | float | np.number | np.ndarray | jax.Array) and is_concrete(
+        noise
+    )
     if noise is None or (known and np.ndim(noise) == 0 and noise == 0):
         return None
     return check_nonnegative(noise, "noise")

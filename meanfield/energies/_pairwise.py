@@ -5,6 +5,7 @@ from jaxtyping import Array, Float
 
 from .._typing import Points, Scalar, Weights
 from ..harmonics import AbstractBasis, Gegenbauer
+from ..transport.costs import massive
 from ._base import AbstractEnergy
 from ._functions import check_function
 
@@ -24,6 +25,7 @@ class Pairwise(AbstractEnergy):
         check_function(self.kernel, "a kernel", "lambda x, y: (x - y) @ (x - y)")
 
     def _of_points(self, x: Points, w: Weights | None) -> Scalar:
+        x = massive(x, w)
         values = jax.vmap(jax.vmap(self.kernel, (None, 0)), (0, None))(x, x)
         if w is None:
             return values.mean() / 2

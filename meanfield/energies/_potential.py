@@ -5,6 +5,7 @@ from jaxtyping import Array, Float
 
 from .._typing import Points, Scalar, Weights
 from ..harmonics import AbstractBasis
+from ..transport.costs import massive
 from ._base import AbstractEnergy
 from ._functions import check_function
 
@@ -24,7 +25,7 @@ class Potential(AbstractEnergy):
         check_function(self.function, "a potential", "lambda x: x[0] ** 2 / 2")
 
     def _of_points(self, x: Points, w: Weights | None) -> Scalar:
-        values = self._at(x)
+        values = self._at(massive(x, w))
         return values.mean() if w is None else values @ w
 
     def _of_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:

@@ -64,7 +64,8 @@ def effective_rank(x: Points) -> Scalar:
 
     Between 1 (all tokens on one line) and min(n, d); k for k orthogonal clusters of equal mass.
     The tokens are not centred. The gradient is that among clouds of the same rank: towards a higher one
-    the slope is infinite, and none is counted. Singular values below rounding count as 0.
+    the slope is infinite, and none is counted. Singular values below rounding count as 0. NaN if all
+    tokens are 0: the rank does not depend on the scale, so that all numbers from 1 to min(n, d) are limits.
 
     Source: Roy and Vetterli (2007), The effective rank, EUSIPCO, definition 1.
     """

@@ -153,7 +153,9 @@ def _all(flag) -> bool:
     return bool(np.asarray(flag).all())
 
 
-@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+@pytest.mark.parametrize(
+    "compiled", [pytest.param(False, marks=pytest.mark.slow), True], ids=["eager", "jit"]
+)
 def test_what_is_stopped_early_says_so(compiled, record_property):
     failures = {}
     for name, call in STOPPED.items():

@@ -6,8 +6,13 @@ from failures import check
 from numbers_of_calls import CONTRACTS
 
 SLOW = pytest.mark.slow
-LONG = {("single", "transport"), ("single", "dynamics")}
-"""Half a minute each: another precision is another compilation."""
+LONG = {
+    *((contract, "transport") for contract in CONTRACTS if contract != "half"),
+    *((contract, "attention") for contract in ("single", "massless", "collapse")),
+    *((contract, "dynamics") for contract in ("single", "collapse")),
+    ("collapse", "observables"),
+}
+"""A quarter of a minute or more each: another precision, shape or derivative is another compilation."""
 CASES = [
     pytest.param(
         contract,

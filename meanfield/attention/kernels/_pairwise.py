@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 from ..._checks import check_weights
 from ..._memory import dense_is_quick
 from ..._typing import Matrix, Points
+from ...transport.costs import massive
 from ..engines import apply_matrix, check_matrix, check_tokens
 from ._base import AbstractAttention
 
@@ -38,6 +39,7 @@ class AbstractPairwise(AbstractAttention):
         y = x if y is None else check_tokens(y, "y")
         n, m = len(x), len(y)
         w = jnp.full((m,), 1 / m, x.dtype) if w is None else check_weights(w, m).astype(x.dtype)
+        y = massive(y, w)
         moved = w[:, None] * apply_matrix(self.value, y, "value")
 
         def field(queries):

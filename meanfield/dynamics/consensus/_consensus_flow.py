@@ -1,6 +1,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
@@ -40,7 +41,7 @@ class ConsensusFlow(AbstractParticles):
     - `gate`: when to pull; None for always, `Early(t0)`, `NearSaddles(rate)`, or a function of
       (t, x [N, n, d], velocities of the models' own [N, n, d]) that returns a number or one a model.
     - `pull`: `BarycenterPull()` by default, `PairwisePull()` or `ExactPull()`. Where its iterations do
-      not converge the drift is NaN, and a run says so.
+      not converge the drift is NaN, and a run says so. Where strength or gate are 0 it is not asked for.
     - `shares`: the weights w of the models, of sum 1, uniform by default. A model of share 0 follows.
 
     Raises ValueError for flows that do not fit together.
@@ -121,7 +122,11 @@ class ConsensusFlow(AbstractParticles):
     def _control(self, t: Scalar, x: Clouds, own: Clouds, args: Any) -> Clouds:
         strength = self.strength(t, args) if callable(self.strength) else self.strength
         gate = self._gate(t, x, own, self.masses(x))
-        return jnp.asarray(strength).astype(x.dtype) * gate.reshape(-1, 1, 1) * self._pull(x)
+        scale = jnp.asarray(strength).astype(x.dtype) * gate.reshape(-1, 1, 1)
+        # Nobody asks for a pull that nobody feels, which takes time and may have no answer.
+        wanted = jnp.any(scale != 0)
+        pull = jax.lax.cond(wanted, self._pull, jnp.zeros_like, x)
+        return jnp.where(scale == 0, 0, scale * pull)
 
     def _pull(self, x: Clouds) -> Clouds:
         return self.pull(self.geometry, x, self._shares(x), self.masses(x))
@@ -163,7 +168,8 @@ class ConsensusFlow(AbstractParticles):
     def solved(self, t: Scalar, state: Clouds, args: Any) -> Bool[Array, ""] | None:
         pairs = zip(self.flows, state, strict=True)
         own = all_of(flow.solved(t, x, args) for flow, x in pairs)
-        return all_of([own, jnp.isfinite(self._pull(state)).all()])
+        control = self._control(t, state, self._own(t, state, args), args)
+        return all_of([own, jnp.isfinite(control).all()])
 
     def reweight(self, weights) -> "ConsensusFlow":
         raise ValueError(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import diffrax
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
@@ -32,7 +33,7 @@ class TangentNoise(diffrax.AbstractTerm):
         return self.amplitude if isinstance(self.geometry, Euclidean) else (self.amplitude, y)
 
     def contr(self, t0, t1, **kwargs):
-        return self.path.evaluate(t0, t1, **kwargs)
+        return _at_its_time(self.path, t0, t1).evaluate(t0, t1, **kwargs)
 
     def prod(self, vf, control: PyTree[Float[Array, "..."]]):
         if isinstance(self.geometry, Euclidean):
@@ -77,6 +78,18 @@ def brownian(solver, adjoint, x0, t0, t1, shortest: Scalar, key: Key):
     if isinstance(adjoint, diffrax.RecursiveCheckpointAdjoint):
         return diffrax.VirtualBrownianTree(t0, t1, shortest / 2, shape, key, area)
     return diffrax.UnsafeBrownianPath(shape, key, area)
+
+
+def _at_its_time(path: diffrax.AbstractBrownianPath, t0: Scalar, t1: Scalar):
+    """The path, with noise of its own for each step: diffrax tells steps apart by their times in single
+    precision, which millions of steps on are those of the steps before."""
+    t0, t1 = jnp.asarray(t0), jnp.asarray(t1)
+    if not isinstance(path, diffrax.UnsafeBrownianPath) or t0.dtype != jnp.float64:
+        return path
+    bits = jax.lax.bitcast_convert_type(jax.lax.stop_gradient(t0), jnp.uint32)
+    key = jax.random.fold_in(jax.random.fold_in(path.key, bits[0]), bits[1])
+    far = jnp.abs(t0) > 2.0**22 * (t1 - t0)
+    return eqx.tree_at(lambda p: p.key, path, jnp.where(far, key, path.key))
 
 
 def check_solver(solver, geometry: AbstractGeometry, noise: Scalar, dt: Scalar) -> None:

@@ -25,7 +25,8 @@ Clouds = Float[Array, "models n d"]
 """The clouds of N models; fewer than n points are padded with points of mass zero."""
 _MOMENTUM = 0.5
 """How much of the last move is made again: the objective is about flat in fine details. Plain steps leave
-more; Nesterov's growing momentum diverges on the sphere."""
+more; Nesterov's growing momentum diverges on the sphere. Between clusters the step is too long by itself:
+where a move turns back, half of it is made, without momentum."""
 _SETTLED = 1e-10
 """Steps below this part of sqrt(epsilon) are not worth another one."""
 
@@ -50,7 +51,7 @@ def barycenter_displacement(
 
     By the envelope theorem the barycenter counts as constant in the gradient. It has n points, and is
     found by `steps` steps, with momentum, from means of one point of each cloud, matched at random: a
-    smooth function of the clouds, which an integrator can follow. The error that the iteration leaves in
+    smooth function of the clouds, which an integrator can follow. The best of them counts. The error that the iteration leaves in
     u is of the order of the step that would come next. Where that is longer than `residual` times
     sqrt(epsilon), root mean square, and than rounding makes it, u is NaN: allow more steps.
 
@@ -80,29 +81,38 @@ def _to_barycenter(p: Models, residual, tol, steps: int, max_iterations: int) ->
 
     def step(carry, count):
         def go(_):
-            points, before, move, potentials, *_ = carry
-            moved = p.space.exp(points, move)
-            ahead = jnp.where(count == 0, 0, _MOMENTUM).astype(dtype)
+            points, before, move, pace, ahead, potentials, *_, best = carry
+            moved = p.space.exp(points, pace * move)
             points = p.space.project(moved + ahead * (moved - before))
+            last = move
             move, potentials, ok = field(p, points, mass, True, potentials, tol, max_iterations)
-            return points, moved, move, potentials, size_of(move, mass), ok
+            back = jnp.sum(move * last) < 0
+            pace = jnp.where(back, pace / 2, jnp.minimum(1.1 * pace, 1))
+            ahead = jnp.where(back | (count == 0), 0, _MOMENTUM).astype(dtype)
+            left = size_of(move, mass)
+            # Between clusters rounding may lead on, from one critical point to the next.
+            found, nearer = (points, potentials.f, left), ok & (left <= best[2])
+            best = jax.tree.map(lambda new, old: jnp.where(nearer, new, old), found, best)
+            return points, moved, move, pace, ahead, potentials, left, ok, best
 
-        *_, left, ok = carry
+        *_, left, ok, _ = carry
         over = (left <= _SETTLED * jnp.sqrt(p.epsilon)) | ~ok
         return jax.lax.cond(over, lambda _: carry, go, None), None
 
     # The first of the fields is that of the start, to which no step has led.
-    first = start, start, 0 * start, no_potentials(p, start), far, jnp.asarray(True)
-    last, _ = jax.lax.scan(step, first, jnp.arange(-1, steps).clip(0))
-    points, *_, potentials, left, ok = last
+    pace, ahead = jnp.ones((), dtype), jnp.zeros((), dtype)
+    none, ok = no_potentials(p, start), jnp.asarray(True)
+    first = start, start, 0 * start, pace, ahead, none, far, ok, (start, none.f, far)
+    last, _ = jax.lax.scan(step, first, jnp.arange(steps + 1))
+    *_, (points, f, left) = last
 
     def toward(x, a, f):
         own, known = own_mean(x, a, p.cost, p.epsilon, tol, max_iterations)
         return conditional_mean(x, points, mass, f, p.cost, p.epsilon) - own, known
 
     longest = jnp.maximum(residual * jnp.sqrt(p.epsilon), rounding(p))
-    moves, known = jax.vmap(toward)(p.x, p.a, potentials.f)
-    return certified(moves, ok & known.all() & (left <= longest))
+    moves, known = jax.vmap(toward)(p.x, p.a, f)
+    return certified(moves, known.all() & (left <= longest))
 
 
 @door

@@ -11,6 +11,7 @@ from ._costs import (
 from ._coupling import (
     Coupling as Coupling,
     masses_of as masses_of,
+    massive as massive,
     power_mean as power_mean,
     root as root,
     weights_or_uniform as weights_or_uniform,

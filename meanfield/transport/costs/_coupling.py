@@ -60,6 +60,15 @@ def weights_or_uniform(w, n: int, dtype, name: str) -> Weights:
     return w.astype(dtype)
 
 
+def massive(x: Float[Array, "n d"], w: Weights | None) -> Float[Array, "n d"]:
+    """The points x, those without mass moved to the heaviest: a function of them may have no value at
+    places that nothing should depend on."""
+    if w is None:
+        return x
+    heaviest = jax.lax.stop_gradient(x)[jnp.argmax(w)]
+    return jnp.where((w == 0)[:, None], heaviest, x)
+
+
 def masses_of(masses, clouds: list[Array]) -> list[Weights]:
     """The masses of the points of several clouds, uniform where they are None."""
     masses = [None] * len(clouds) if masses is None else [*masses]

@@ -46,7 +46,7 @@ def solve(
     - `geometry`: `point_geometry(...)`, which carries epsilon, or any geometry of ott, such as a grid.
     - `a` [n], `b` [m]: masses of sum 1, uniform by default; points may have mass zero, and change nothing.
     - `tol`: the sum of absolute errors of the marginals at which to stop, raised to what rounding allows:
-      16 units (2e-6 in float32), or 4 |f|/eps of them if the potentials are large. Below 2e-16, which
+      32 units (4e-6 in float32), or 4 |f|/eps of them if the potentials are large. Below 2e-16, which
       no precision meets, it stands, and `converged` is False unless the error is as small.
     - `max_iterations`: after these it gives up, and `converged` says so. Over-relaxation adapts itself
       (Lehmann et al., arXiv 2012.12562) from iteration 40 on.
@@ -111,7 +111,7 @@ def _rounding(problem: Problem, init: Pair) -> Scalar:
         for p, here in zip(init, problem.present(), strict=True)
     ]
     size = jax.lax.stop_gradient(sum(largest) / (2 * problem.epsilon))
-    return float(jnp.finfo(problem.a.dtype).eps) * jnp.maximum(16, 4 * size)
+    return float(jnp.finfo(problem.a.dtype).eps) * jnp.maximum(32, 4 * size)
 
 
 def _reachable(tol: Scalar, rounding: Scalar) -> Scalar:
@@ -153,8 +153,9 @@ def _known(problem, pair) -> Pair:
 
 @_known.def_jvp
 def _known_jvp(primals, tangents):
-    problem, pair = primals
-    return pair, sensitivity(problem, tangents[0], pair, symmetric=False)
+    # The potentials move with the problem in derivatives of this derivative too.
+    pair = _known(*primals)
+    return pair, sensitivity(primals[0], tangents[0], pair, symmetric=False)
 
 
 def _run(problem, init, tol, count, symmetric, fixed) -> tuple[Pair, Any]:
