@@ -125,7 +125,7 @@ class ConsensusFlow(AbstractParticles):
         scale = jnp.asarray(strength).astype(x.dtype) * gate.reshape(-1, 1, 1)
         # Nobody asks for a pull that nobody feels, which takes time and may have no answer.
         wanted = jnp.any(scale != 0)
-        pull = jax.lax.cond(wanted, self._pull, jnp.zeros_like, x)
+        pull = jax.lax.cond(wanted, lambda x: self._pull(x), jnp.zeros_like, x)
         return jnp.where(scale == 0, 0, scale * pull)
 
     def _pull(self, x: Clouds) -> Clouds:
