@@ -1,6 +1,7 @@
 """Noise that is tangent to the geometry and isotropic in it, for solvers of either calculus."""
 
 from collections.abc import Callable
+from typing import Any
 
 import diffrax
 import equinox as eqx
@@ -80,7 +81,7 @@ def brownian(solver, adjoint, x0, t0, t1, shortest: Scalar, key: Key):
     return diffrax.UnsafeBrownianPath(shape, key, area)
 
 
-def _at_its_time(path: diffrax.AbstractBrownianPath, t0: Scalar, t1: Scalar):
+def _at_its_time(path: diffrax.AbstractBrownianPath, t0: Any, t1: Any):
     """The path, with noise of its own for each step: diffrax tells steps apart by their times in single
     precision, which millions of steps on are those of the steps before."""
     t0, t1 = jnp.asarray(t0), jnp.asarray(t1)

@@ -52,8 +52,8 @@ def barycenter_displacement(
     By the envelope theorem the barycenter counts as constant in the gradient. It has n points, and is
     found by `steps` steps, with momentum, from means of one point of each cloud, matched at random: a
     smooth function of the clouds, which an integrator can follow. The best of them counts. The error that
-    the iteration leaves in u is of the order of the step that would come next. Where that is longer than `residual` times
-    sqrt(epsilon), root mean square, and than rounding makes it, u is NaN: allow more steps.
+    the iteration leaves in u is of the order of the step that would come next. Where that is longer than
+    `residual` times sqrt(epsilon), root mean square, and than rounding makes it, u is NaN: allow more steps.
 
     Equal to `consensus_displacement` for two clouds and where optimal maps compose: on the line, for
     Diracs, for shifted and scaled copies of each other, all up to the error of `displacement`. For three

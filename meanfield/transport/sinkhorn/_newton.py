@@ -7,7 +7,7 @@ from ._implicit import Pair
 from ._marginals import Problem
 
 LARGEST = 400
-"""Points of either cloud up to which a linear system of their size is quick: 3 ms."""
+"""Points of either cloud up to which a linear system of their size is quick."""
 _STEPS = 100
 
 
@@ -29,7 +29,7 @@ def newton(problem: Problem, pair: Pair, tol: Scalar, wanted: Bool[Array, ""]):
 
         (C - P^T A^{-1} P + damping B) dg = eps (b - P^T 1),    C = diag(P^T 1),  A, B = diag(a), diag(b)
 
-    Sinkhorn's iteration multiplies errors by 1 less the least eigenvalue of that matrix, 1e-6 at a
+    Sinkhorn's iteration multiplies errors by 1 less the least eigenvalue of that matrix, tiny at a
     small epsilon; to this one the eigenvalue does not matter. The damping falls with steps that raise D
     and grows with others. No steps where none are `wanted`. Source: Brauer, Clason, Lorenz, Wirth,
     arXiv 1710.06635.
