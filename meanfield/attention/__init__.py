@@ -27,6 +27,7 @@ from .kernels import (
     AbstractExponential as AbstractExponential,
     AbstractPairwise as AbstractPairwise,
     AbstractSchedule as AbstractSchedule,
+    Gained as Gained,
     Layers as Layers,
     MultiHead as MultiHead,
     Relu as Relu,
@@ -42,6 +43,7 @@ from .masks import (
     Additive as Additive,
     Alibi as Alibi,
     Causal as Causal,
+    Rotary as Rotary,
     alibi as alibi,
     causal as causal,
 )

@@ -14,7 +14,7 @@ import numpy as np
 from .._checks import check_scalar, is_concrete
 from .._typing import Scalar
 from ..attention.kernels import AbstractSchedule
-from ..attention.masks import AbstractMask
+from ..attention.masks import AbstractMask, Rotary
 from ..dynamics import AbstractDynamics, AbstractParticles
 from ._integration import LEAST_TOL, Plan
 from ._merged_cloud import Cloud, rows, with_rows
@@ -65,7 +65,7 @@ def check_merging(dynamics, x0, ts, merge) -> tuple[AbstractParticles, float]:
         raise ValueError("expected particles without noise to merge; leave out merge or the noise.")
     if has_mask(dynamics, ts[0]):
         raise ValueError(
-            "expected tokens without order to merge, got a mask, which knows them by their number; "
+            "expected tokens without order to merge, got a mask or rotary, which knows them by their number; "
             "leave out merge or the mask."
         )
     if not all(is_concrete(leaf) for leaf in jax.tree.leaves((x0, ts, merge))):
@@ -84,11 +84,11 @@ def check_merging(dynamics, x0, ts, merge) -> tuple[AbstractParticles, float]:
 
 
 def has_mask(part, t: Scalar) -> bool:
-    """Whether some attention in `part`, or that of a schedule at time t, has a mask."""
-    known = AbstractMask | AbstractSchedule
+    """Whether some attention in `part`, or that of a schedule at time t, knows places of tokens."""
+    known = AbstractMask | Rotary | AbstractSchedule
     leaves = jax.tree.leaves(part, is_leaf=lambda a: isinstance(a, known))
     schedules = [leaf for leaf in leaves if isinstance(leaf, AbstractSchedule)]
-    masks = any(isinstance(leaf, AbstractMask) for leaf in leaves)
+    masks = any(isinstance(leaf, AbstractMask | Rotary) for leaf in leaves)
     return masks or any(has_mask(schedule(t), t) for schedule in schedules)
 
 

@@ -12,7 +12,29 @@ def logits(attention, x, y) -> np.ndarray:
     out = np.empty((len(x), len(y)))
     for i in range(len(x)):
         for j in range(len(y)):
-            out[i, j] = float(attention.beta) * (query @ x[i]) @ (key @ y[j]) + bias[i, j]
+            q, k = (
+                placed(attention, query @ x[i], i, "query_bias"),
+                placed(attention, key @ y[j], j, "key_bias"),
+            )
+            out[i, j] = float(attention.beta) * q @ k + bias[i, j]
+    return out
+
+
+def placed(attention, point, place, name) -> np.ndarray:
+    """A query or key with its bias, and with its pairs, as complex numbers, turned by their angles."""
+    bias, rotary = getattr(attention, name, None), getattr(attention, "rotary", None)
+    point = point if bias is None else point + np.asarray(bias)
+    if rotary is None:
+        return point
+    p = len(point)
+    turns = np.exp(1j * place * np.power(rotary.base, -2 * np.arange(p // 2) / p))
+    first, second = (
+        (slice(0, p, 2), slice(1, p, 2))
+        if rotary.interleaved
+        else (slice(p // 2), slice(p // 2, p))
+    )
+    turned, out = (point[first] + 1j * point[second]) * turns, np.empty(p)
+    out[first], out[second] = turned.real, turned.imag
     return out
 
 

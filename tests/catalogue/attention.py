@@ -24,6 +24,7 @@ from meanfield.attention import (
     Additive,
     Blockwise,
     Dense,
+    Gained,
     Harmonic,
     Layers,
     MultiHead,
@@ -31,6 +32,7 @@ from meanfield.attention import (
     RandomBatch,
     RandomFeatures,
     Relu,
+    Rotary,
     Sharded,
     Sinkhorn,
     Softmax,
@@ -43,6 +45,8 @@ from meanfield.harmonics import SphericalHarmonics
 CROSS = (("y", "w"),)
 MATRICES = {"query": MATRIX, "key": MATRIX.T, "value": MATRIX}
 OF_MATRICES = {"key": "matrix", "iterations": "count"}
+VECTORS = dict.fromkeys(["gain", "bias", "query_bias", "key_bias"], "array") | {"outputs": "object"}
+PLANE = X[:, :2]
 LAYERS = Layers([Softmax(1.0), Softmax(2.0)], [0.0, 1.0])
 ROWS = {"rows": None, "columns": None}
 INDEX = jnp.arange(3)
@@ -62,6 +66,8 @@ ATTENTIONS = {
     "Unnormalized": Unnormalized(2.0),
     "L2": L2(2.0),
     "Relu": Relu(),
+    "Softmax.places": Softmax(2.0, MATRIX[:2], MATRIX[1:], rotary=Rotary(), query_bias=MEAN[:2]),
+    "MultiHead.outputs": MultiHead([Softmax(2.0, value=MATRIX[:2])], [MATRIX[:, :2]], MEAN),
     "Sinkhorn": SINKHORN,
     "MultiHead": MultiHead([Softmax(2.0), Softmax(1.0)]),
 }
@@ -74,6 +80,31 @@ ENTRIES = [
     entry("attention.Relu", value=MATRIX, kinds_=OF_MATRICES),
     entry(
         "attention.Sinkhorn", beta=2.0, tol=1e-6, max_iterations=200, kinds_=OF_MATRICES, **MATRICES
+    ),
+    entry("attention.Rotary", base=100.0, single_=None, kinds_={"base": "positive"}),
+    entry(
+        "attention.Rotary.__call__", Rotary(100.0).__call__, points=PLANE, kinds_={"points": None}
+    ),
+    entry("attention.Gained", attention=SOFTMAX, gain=MEAN, bias=MEAN, kinds_=VECTORS),
+    entry(
+        "attention.Gained.__call__", Gained(SOFTMAX, MEAN).__call__, x=X, y=Y, w=V, clouds_=CROSS
+    ),
+    entry(
+        "attention.Softmax.rotary",
+        Softmax,
+        beta=2.0,
+        query_bias=MEAN,
+        key_bias=MEAN,
+        kinds_=VECTORS,
+    ),
+    entry("attention.Softmax.weights", SOFTMAX.weights, x=X, y=Y, w=V),
+    entry(
+        "attention.MultiHead.outputs",
+        MultiHead,
+        heads=[SOFTMAX],
+        outputs=[MATRIX],
+        bias=MEAN,
+        kinds_=VECTORS,
     ),
     entry("attention.MultiHead", heads=[Softmax(1.0), Softmax(2.0)]),
     entry("attention.Varying", function=lambda t: Softmax(1.0 + t)),

@@ -13,4 +13,5 @@ from ._gaussian import (
     in_coordinates as in_coordinates,
     logit_matrix as logit_matrix,
     refuse_mask as refuse_mask,
+    refuse_places as refuse_places,
 )

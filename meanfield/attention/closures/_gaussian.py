@@ -1,6 +1,7 @@
 """The field that a Gaussian cloud causes, where it is affine: then the cloud stays Gaussian."""
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Iterable
+from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -66,6 +67,15 @@ def refuse_mask(mask: AbstractMask | None) -> None:
         raise ValueError(
             "expected an attention without mask for a Gaussian cloud, whose tokens have no order; "
             "simulate the particles with AttentionFlow."
+        )
+
+
+def refuse_places(parts: Iterable[Any]) -> None:
+    """ValueError if there is a bias or a rotation of queries and keys."""
+    if any(part is not None for part in parts):
+        raise ValueError(
+            "expected an attention without biases and rotary for a Gaussian cloud, whose tokens have no "
+            "order; simulate the particles with AttentionFlow."
         )
 
 

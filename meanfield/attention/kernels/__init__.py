@@ -9,6 +9,7 @@ from ._exponential import (
     AbstractExponential as AbstractExponential,
     check_isotropic as check_isotropic,
 )
+from ._gained import Gained as Gained
 from ._multi_head import MultiHead as MultiHead
 from ._pairwise import AbstractPairwise as AbstractPairwise
 from ._relu import Relu as Relu
@@ -16,6 +17,7 @@ from ._schedules import (
     AbstractSchedule as AbstractSchedule,
     Layers as Layers,
     Varying as Varying,
+    at as at,
     attention_at as attention_at,
 )
 from ._sinkhorn import Sinkhorn as Sinkhorn

@@ -1,10 +1,13 @@
+import dataclasses
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from ..._checks import check_dimension, check_scalar, is_concrete
+from ..._checks import check_dimension, check_scalar, check_vector, is_concrete
 from ..._typing import Matrix, Points, Scalar
 from ..engines import (
     AbstractEngine,
@@ -15,7 +18,7 @@ from ..engines import (
     chosen,
     exponential_sum,
 )
-from ..masks import AbstractMask, as_mask
+from ..masks import AbstractMask, Rotary, as_mask
 from ._base import AbstractAttention, AbstractDensityAttention
 
 
@@ -32,6 +35,13 @@ class AbstractExponential(AbstractDensityAttention):
     value: Matrix | None = eqx.field(default=None, converter=lambda a: check_matrix(a, "value"))
     mask: AbstractMask | None = eqx.field(default=None, converter=as_mask)
     engine: AbstractEngine | None = None
+    rotary: Rotary | None = eqx.field(default=None, kw_only=True)
+    query_bias: Float[Array, " p"] | None = eqx.field(
+        default=None, kw_only=True, converter=lambda b: _check_bias(b, "query_bias")
+    )
+    key_bias: Float[Array, " p"] | None = eqx.field(
+        default=None, kw_only=True, converter=lambda b: _check_bias(b, "key_bias")
+    )
 
     def __check_init__(self):
         check_query_and_key(self.query, self.key)
@@ -47,7 +57,14 @@ class AbstractExponential(AbstractDensityAttention):
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
     ) -> ExponentialSum:
         """What the engine is asked to sum."""
-        return exponential_sum(self.beta, self.query, self.key, self.value, self.mask, x, y, w)
+        sum_ = exponential_sum(self.beta, self.query, self.key, self.value, self.mask, x, y, w)
+        if not any(part is not None for part in self._places()):
+            return sum_
+        q, k = _shifted(sum_.q, self.query_bias), _shifted(sum_.k, self.key_bias)
+        if self.rotary is not None:
+            q, k = self.rotary(q), self.rotary(k)
+        same = sum_.mirrored and self.query_bias is None and self.key_bias is None
+        return dataclasses.replace(sum_, q=q, k=k, plain=False, mirrored=same)
 
     def log_mass(
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
@@ -60,12 +77,16 @@ class AbstractExponential(AbstractDensityAttention):
         """The engine that will sum n queries against m keys (m = n by default) of this precision."""
         return chosen(self.engine, n, m, dtype)
 
+    def _places(self) -> tuple[Any, ...]:
+        """What is added to queries and keys after their matrices."""
+        return self.rotary, self.query_bias, self.key_bias
+
     def isotropic_value(self) -> Scalar:
         """The number s of value = s * identity; ValueError for what no zonal kernel can express."""
-        matrices = (self.query, self.key, self.mask)
-        if any(part is not None for part in matrices):
+        parts = (self.query, self.key, self.mask, *self._places())
+        if any(part is not None for part in parts):
             raise ValueError(
-                "expected an attention without query, key or mask for a density; "
+                "expected an attention without query, key, mask, bias or rotary for a density; "
                 "simulate particles with AttentionFlow for anything else."
             )
         if self.value is None:
@@ -107,6 +128,22 @@ def check_isotropic(attention: AbstractAttention | None, d: int) -> None:
                     f"expected a value matrix of shape {[d, d]} for this basis, got "
                     f"{list(head.value.shape)}; use value=s * jax.numpy.eye({d})."
                 )
+
+
+def _check_bias(bias, name: str) -> Float[Array, " p"] | None:
+    return None if bias is None else check_vector(bias, name)
+
+
+def _shifted(points: Float[Array, "n p"], bias: Float[Array, " r"] | None) -> Float[Array, "n p"]:
+    """points + bias, if there is one."""
+    if bias is None:
+        return points
+    if len(bias) != points.shape[1]:
+        raise ValueError(
+            f"expected biases of length {points.shape[1]} for these queries and keys, got {len(bias)}; "
+            "pass one number a row of query and key."
+        )
+    return points + bias.astype(points.dtype)
 
 
 def _is_head(part) -> bool:

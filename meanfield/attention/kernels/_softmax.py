@@ -10,6 +10,7 @@ from ..closures import (
     in_coordinates,
     logit_matrix,
     refuse_mask,
+    refuse_places,
     smoothed,
 )
 from ._exponential import AbstractExponential
@@ -26,6 +27,10 @@ class Softmax(AbstractExponential):
     `Unnormalized`. `engine=None` chooses by size: `engine_for(n)` says which. On the
     sphere beta = 1 to 9 clusters within times of 10 to 200.
 
+    Real transformers add to queries and keys `query_bias` and `key_bias` [p], then rotate them by
+    their places, `rotary=Rotary(base)`: <R_i (Q x_i + a), R_j (K y_j + b)> stands for <Q x_i, K y_j>. A
+    bias of values is one vector for all, since weights sum to one: `MultiHead(heads, bias=...)`.
+
     Raises ValueError for matrices or masks of the wrong shape, and for a mask with an empty row.
     Source: Geshkovski, Letrouit, Polyanskiy, Rigollet, arXiv 2312.10794, equation (SA).
     """
@@ -34,6 +39,14 @@ class Softmax(AbstractExponential):
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
     ) -> Float[Array, "n e"]:
         return self.sums(x, y, w).mean()
+
+    def weights(
+        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
+    ) -> Float[Array, "n m"]:
+        """The whole matrix of weights, whose rows sum to one: field = weights @ values."""
+        problem = self.problem(x, y, w)
+        logits = jnp.where(problem.w > 0, problem.logits(), -jnp.inf)
+        return jax.nn.softmax(logits + jnp.log(jnp.where(problem.w > 0, problem.w, 1)), axis=1)
 
     def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:
         mass, pull = smoothed(self.beta, basis, coeffs)
@@ -55,6 +68,7 @@ class Softmax(AbstractExponential):
         field(x) = V (m + S A x). Source: Castin et al., arXiv 2501.18322.
         """
         refuse_mask(self.mask)
+        refuse_places(self._places())
         mean, cov = check_moments(mean, cov)
         value = in_coordinates(self.value, mean, "value")
         gain = value @ cov @ logit_matrix(self.beta, self.query, self.key, mean)

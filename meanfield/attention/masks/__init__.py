@@ -9,3 +9,4 @@ from ._masks import (
     as_mask as as_mask,
     causal as causal,
 )
+from ._rotary import Rotary as Rotary

@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float
 from ..._checks import check_finite, guard
 from ..._hooks import times_of
 from ..._typing import Points, Scalar, Weights
-from ...attention.kernels import AbstractAttention, AbstractSchedule, attention_at
+from ...attention.kernels import AbstractAttention, AbstractSchedule, at, attention_at
 from ...geometry import AbstractGeometry, Sphere
 from .._base import AbstractParticles, State, as_noise, as_weights, check_cloud, replace_weights
 from ._forces import for_each_token
@@ -37,7 +37,8 @@ class AttentionFlow(AbstractParticles):
     - `noise`: nu >= 0, with generator nu * Laplacian; `simulate` then needs `key` and `dt`.
     - `weights`: masses of the tokens, uniform by default.
     - `mlp`: a feed-forward layer, from one point [d] to a vector [d], such as
-      `equinox.nn.MLP(d, d, width, depth, key=key)`; learn it by gradients through `simulate`.
+      `equinox.nn.MLP(d, d, width, depth, key=key)`; learn it by gradients through `simulate`. Or a
+      schedule of such in time (`Varying`, `Layers`).
 
     Raises ValueError for a normalization without a sphere, a value matrix that leaves R^d, noise on
     radii, or (when it runs) an MLP that leaves R^d.
@@ -50,7 +51,7 @@ class AttentionFlow(AbstractParticles):
     potential: Callable[[Float[Array, " d"]], Scalar] | None = None
     noise: Scalar | None = eqx.field(default=0.0, converter=as_noise)
     weights: Weights | None = eqx.field(default=None, converter=as_weights)
-    mlp: Callable[[Float[Array, " d"]], Float[Array, " d"]] | None = None
+    mlp: Callable[[Float[Array, " d"]], Float[Array, " d"]] | AbstractSchedule | None = None
 
     def __check_init__(self):
         super().__check_init__()  # kinds before what they must be together
@@ -71,7 +72,7 @@ class AttentionFlow(AbstractParticles):
         force = attention_at(self.attention, t)(x, None, self.weights)
         if self.potential is not None:
             force = force - jax.vmap(jax.grad(self.potential))(x)
-        return [force] if self.mlp is None else [force, for_each_token(self.mlp, x)]
+        return [force] if self.mlp is None else [force, for_each_token(at(self.mlp, t), x)]
 
     def field(self, t: Scalar, x: Points) -> Points:
         """The ambient velocity of each token before projection and normalization."""
@@ -126,7 +127,7 @@ class AttentionFlow(AbstractParticles):
         return x
 
     def jumps(self) -> Float[Array, " jumps"] | None:
-        sources = (self.attention, self.normalization)
+        sources = (self.attention, self.normalization, self.mlp)
         return times_of(
             s.jumps() for s in sources if isinstance(s, AbstractSchedule | AbstractNormalization)
         )

@@ -66,11 +66,11 @@ class Equiangular(AbstractReduction):
 
 def check_plain(attention) -> Softmax | Unnormalized:
     """Closed forms hold for softmax and unnormalized attention with identity matrices, no mask."""
-    parts = ("query", "key", "value", "mask")
+    parts = ("query", "key", "value", "mask", "rotary", "query_bias", "key_bias")
     known = isinstance(attention, Softmax | Unnormalized)
     if not known or any(getattr(attention, part) is not None for part in parts):
         raise ValueError(
-            "expected Softmax(beta) or Unnormalized(beta) without matrices or mask, for which the "
+            "expected Softmax(beta) or Unnormalized(beta) without matrices, mask or biases, for which the "
             "reduction is exact; simulate the particles with AttentionFlow for anything else."
         )
     return attention

@@ -1,7 +1,6 @@
 """Hidden states as other libraries hand them out."""
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -61,8 +60,7 @@ def from_transformer_lens(cache: Any, tokens: Any = None, model: str = "") -> Re
 
     Raises ValueError for a cache without them, or of more than one text.
     """
-    held = hasattr(cache, "keys") and not isinstance(cache, type)
-    names = [*cache.keys()] if held else []
+    names = [] if isinstance(cache, type) or not hasattr(cache, "keys") else [*cache.keys()]
     count = sum(
         re.fullmatch(r"blocks\.\d+\.hook_resid_pre", str(name)) is not None for name in names
     )
@@ -98,7 +96,7 @@ def _ordered(array: Any, order: list[int], name: str) -> np.ndarray:
     return found.transpose(order)
 
 
-def _stack(cache: Mapping[str, Any], names: list[str]) -> np.ndarray:
+def _stack(cache: Any, names: list[str]) -> np.ndarray:
     return np.stack([_one_text(cache[name]) for name in names])
 
 

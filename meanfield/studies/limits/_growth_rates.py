@@ -126,7 +126,7 @@ class GrowthRates(Study):
             if kind is Sinkhorn:  # whose sums are iterated, to well below the perturbation
                 heads.append(Sinkhorn(beta, tol=1e-11))
             else:
-                shift = {"offset": offset(beta)} if kind is Unnormalized else {}
+                shift: dict[str, Any] = {"offset": offset(beta)} if kind is Unnormalized else {}
                 heads.append(kind(beta, engine=Harmonic.of(beta, 2), **shift))
         return heads[0] if len(heads) == 1 else MultiHead(heads)
 
