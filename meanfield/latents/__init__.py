@@ -10,6 +10,7 @@ from .fits import (
     fit_drift as fit_drift,
     lines_of_thought as lines_of_thought,
 )
+from .models import Transformer as Transformer, read as read
 from .profiles import lens as lens, marginals as marginals, profile as profile
 from .recordings import (
     Recording as Recording,
