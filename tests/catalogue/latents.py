@@ -5,9 +5,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import small_models
 
 from catalogue.entry import entry
-from meanfield.latents import Linear, Recording
+from meanfield.latents import Linear, Recording, read
 
 STATES = np.random.default_rng(0).normal(size=(3, 4, 5))
 RECORDING = Recording(STATES, tokens=np.array([7, 1, 7, 2]))
@@ -16,6 +17,9 @@ np.save(FILE, STATES)
 OUTPUTS = SimpleNamespace(hidden_states=tuple(STATES[:, None]))
 CACHE = {f"blocks.{k}.hook_resid_pre": STATES[k] for k in range(2)}
 CACHE["blocks.1.hook_resid_post"] = STATES[2]
+WEIGHTS = small_models.write_llama(FILE.with_name("a.gguf"))
+MODEL = read(WEIGHTS)
+IDS = np.array([1, 0, 5])
 FIELDS = {"axes": "field", "tokens": "field", "model": "field", "path": "field"}
 OF = {"states": "array", **FIELDS}
 LOOSE = {"single_": None, "kinds_": FIELDS}
@@ -75,6 +79,31 @@ ENTRIES = [
         kinds_={"recordings": "field", "sinks": "positive", "betas": "field", "scales": "field"},
         fine_={("sinks", "None")},
     ),
+    entry("latents.read", path=WEIGHTS, **LOOSE),
+    entry(
+        "latents.Transformer.record",
+        MODEL.record,
+        tokens=IDS,
+        single_=None,
+        kinds_={"tokens": "field"},
+        fine_={("tokens", "text")},
+    ),
+    entry(
+        "latents.Transformer.layer",
+        MODEL.layer,
+        layer=1,
+        single_=None,
+        kinds_={"layer": "count"},
+        fine_={("layer", "zero")},
+    ),
+    entry(
+        "latents.Transformer.flow",
+        MODEL.flow,
+        layer=1,
+        single_=None,
+        kinds_={"layer": "count"},
+        fine_={("layer", "zero")},
+    ),
     entry("latents.Recording", states=STATES, single_=None, kinds_=OF),
     entry(
         "latents.from_arrays",
@@ -116,4 +145,4 @@ ENTRIES = [
         kinds_={"layers": "field"},
     ),
 ]
-MADE_BY = {"latents.DriftFit": "latents.fit_drift"}
+MADE_BY = {"latents.DriftFit": "latents.fit_drift", "latents.Transformer": "latents.read"}

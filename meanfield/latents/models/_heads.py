@@ -3,6 +3,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..._typing import Points
+from ...attention.engines import check_tokens
 from ...attention.kernels import AbstractAttention, MultiHead, Softmax
 from ...attention.masks import Rotary, causal
 
@@ -35,7 +36,7 @@ class Heads(AbstractAttention):
     def __call__(
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
     ) -> Float[Array, "n e"]:
-        return self.multi_head(len(x))(x, y, w)
+        return self.multi_head(len(check_tokens(x, "x")))(x, y, w)
 
     def multi_head(self, n: int) -> MultiHead:
         """The heads for n tokens."""
