@@ -18,7 +18,7 @@ OUTPUTS = SimpleNamespace(hidden_states=tuple(STATES[:, None]))
 CACHE = {f"blocks.{k}.hook_resid_pre": STATES[k] for k in range(2)}
 CACHE["blocks.1.hook_resid_post"] = STATES[2]
 WEIGHTS = small_models.write_llama(FILE.with_name("a.gguf"))
-MODEL = read(WEIGHTS)
+TOY = read(WEIGHTS)
 IDS = np.array([1, 0, 5])
 FIELDS = {"axes": "field", "tokens": "field", "model": "field", "path": "field"}
 OF = {"states": "array", **FIELDS}
@@ -82,7 +82,7 @@ ENTRIES = [
     entry("latents.read", path=WEIGHTS, **LOOSE),
     entry(
         "latents.Transformer.record",
-        MODEL.record,
+        TOY.record,
         tokens=IDS,
         single_=None,
         kinds_={"tokens": "field"},
@@ -90,7 +90,7 @@ ENTRIES = [
     ),
     entry(
         "latents.Transformer.layer",
-        MODEL.layer,
+        TOY.layer,
         layer=1,
         single_=None,
         kinds_={"layer": "count"},
@@ -98,7 +98,7 @@ ENTRIES = [
     ),
     entry(
         "latents.Transformer.flow",
-        MODEL.flow,
+        TOY.flow,
         layer=1,
         single_=None,
         kinds_={"layer": "count"},
