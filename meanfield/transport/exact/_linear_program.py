@@ -118,9 +118,10 @@ def _along_tree(plan: Costs, left: Costs, a, b, unit: float):
     n, m = plan.shape
     used = plan > 1e-14
     weight = np.where(used, 1 - plan / (2 * plan.max()), 1 + left / (left.max() or 1.0))
+    # Older versions of scipy's trees take indices of 32 bits alone.
+    rows, columns = np.arange(n, dtype=np.int32), np.arange(n, n + m, dtype=np.int32)
     edges = sp.csr_array(
-        (weight.ravel(), (np.repeat(np.arange(n), m), n + np.tile(np.arange(m), n))),
-        shape=(n + m, n + m),
+        (weight.ravel(), (np.repeat(rows, m), np.tile(columns, n))), shape=(n + m, n + m)
     )
     order, parent = breadth_first_order(minimum_spanning_tree(edges), 0, directed=False)
     rest, below = np.concatenate([a, b]), np.zeros(n + m)
