@@ -45,8 +45,8 @@ class Softmax(AbstractExponential):
     ) -> Float[Array, "n m"]:
         """The whole matrix of weights, whose rows sum to one: field = weights @ values."""
         problem = self.problem(x, y, w)
-        logits = jnp.where(problem.w > 0, problem.logits(), -jnp.inf)
-        return jax.nn.softmax(logits + jnp.log(jnp.where(problem.w > 0, problem.w, 1)), axis=1)
+        logits = jnp.where(problem.w == 0, -jnp.inf, problem.logits())
+        return jax.nn.softmax(logits + jnp.log(jnp.where(problem.w == 0, 1, problem.w)), axis=1)
 
     def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:
         mass, pull = smoothed(self.beta, basis, coeffs)
