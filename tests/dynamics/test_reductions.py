@@ -158,5 +158,5 @@ def test_times_beyond_the_range_of_floats_are_infinite():
 
 def test_a_reduction_refuses_what_it_does_not_describe():
     for attention in (Softmax(1.0, value=jnp.eye(3)), mf.attention.MultiHead([Softmax(1.0)])):
-        with pytest.raises(ValueError, match="without matrices or mask"):
+        with pytest.raises(ValueError, match="without matrices, mask or biases"):
             Equiangular(attention, 4)
