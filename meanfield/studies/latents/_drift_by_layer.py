@@ -1,7 +1,7 @@
-import dataclasses
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from ...latents import (
@@ -15,7 +15,7 @@ from ...latents import (
     fit_drift,
 )
 from ..machinery import Claim, grid
-from ._family import AbstractLatents, cut, numbers, split
+from ._family import AbstractLatents, numbers, split
 
 MEASURED = "measured: SmolLM2-135M, prototype"
 
@@ -42,10 +42,8 @@ class DriftByLayer(AbstractLatents):
         return grid(step=layers[:-1][:: self.every])
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
-        texts = [text.without_sinks() for text in self.corpus()]
-        n = min(text.n for text in texts)  # one shape compiles once
-        train, test = split([cut(text, n) for text in texts])
-        parts = [[_step(text, cell["step"]) for text in texts] for texts in (train, test)]
+        pairs = zip(self.corpus(), self.kept(), strict=True)
+        parts = split([_step(text, cell["step"], rows) for text, rows in pairs])
         found = {}
         for name in self.families:
             if name == "writes" and parts[0][0].mid is None:
@@ -117,10 +115,12 @@ def _told(fit: DriftFit, name: str) -> dict[str, float]:
     return found | {"converged": float(fit.converged)}
 
 
-def _step(text: Recording, layer: int) -> Recording:
-    """A recording of one step alone, with the states in its middle."""
+def _step(text: Recording, layer: int, rows: np.ndarray) -> Recording:
+    """A recording of one step of some tokens, with the states in its middle."""
     entry = text.layers.tolist().index(layer)
-    mid = None if text.mid is None else text.mid[entry : entry + 1]
-    return dataclasses.replace(
-        text, states=text.states[entry : entry + 2], layers=text.layers[entry : entry + 2], mid=mid
+    return Recording(
+        text.states[entry : entry + 2][:, rows],
+        mid=None if text.mid is None else text.mid[entry : entry + 1][:, rows],
+        layers=text.layers[entry : entry + 2],
+        positions=text.positions[rows],
     )

@@ -1,14 +1,20 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+import equinox as eqx
 import numpy as np
 import xarray as xr
+from jaxtyping import Array
 
-from ...latents import lens, profile
+from ..._typing import Points
+from ...geometry import Sphere
+from ...latents import Recording, lens, profile
 from ...latents.profiles import draws
+from ...observables import inner_product_histogram
 from ..machinery import Claim
 from ._family import NOISE_FLOOR, AbstractLatents
 
+BINS = 40
 MEASURED = "measured: SmolLM2-135M, prototype"
 
 
@@ -19,7 +25,8 @@ class EntropyByLayer(AbstractLatents):
     The variables are those of `mf.latents.profile`; where there are weights, those of `mf.latents.lens`
     as well, with `lens_` before their names. `peak_entropy` and `peak_dimension` are the layers at which
     the means over texts are largest, beside the ends of their bootstrap intervals; the entropy is that
-    about the mean, since that of raw directions follows their common direction.
+    about the mean, since that of raw directions follows their common direction. `histogram` and
+    `histogram_centred` [layer, bin] are those of the inner products of the first text.
     """
 
     def cells(self) -> list[dict[str, Any]]:
@@ -38,7 +45,10 @@ class EntropyByLayer(AbstractLatents):
                 ("", "_low", "_high"), _peak(report, name, self.seed), strict=True
             )
         }
-        return report.assign(peaks)
+        products = _histograms(texts[0], self.kept()[0])
+        return report.assign(peaks | products).assign_coords(
+            bin=(np.arange(BINS) + 0.5) * 2 / BINS - 1
+        )
 
     def tiny(self) -> "EntropyByLayer":
         return replace(self, texts=min(self.texts, 3), tokens=min(self.tokens, 48))
@@ -82,3 +92,20 @@ def _peak(report: xr.Dataset, name: str, seed: int) -> list[float]:
     means = draws(len(each), seed) @ each
     low, high = np.percentile(layers[means.argmax(axis=1)], (2.5, 97.5))
     return [float(layers[each.mean(axis=0).argmax()]), float(low), float(high)]
+
+
+def _histograms(text: Recording, rows: np.ndarray) -> dict[str, Any]:
+    """Of the inner products of the directions of these tokens, and of those about their mean."""
+    kept = [_histogram(text.cloud(entry)[rows]) for entry in range(len(text.states))]
+    return {
+        name: (("layer", "bin"), np.stack([np.asarray(one[k]) for one in kept]))
+        for k, name in enumerate(("histogram", "histogram_centred"))
+    }
+
+
+@eqx.filter_jit
+def _histogram(x: Points) -> tuple[Array, Array]:
+    sphere = Sphere(x.shape[1])
+    u = sphere.project(x)
+    c = sphere.project(u - u.mean(axis=0))
+    return inner_product_histogram(u, BINS), inner_product_histogram(c, BINS)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from ...latents import Recording, Transformer, load, read
+from ...latents import Recording, Transformer, example, load, read
 from ..machinery import Study, check_that
 from ._small_model import small_model
 
@@ -26,7 +26,8 @@ class AbstractLatents(Study):
     weights: str = ""
     """File of weights that `mf.latents.read` reads; empty for a small model of random weights."""
     recording: str = ""
-    """Recording, or folder of recordings in .nc files, instead of texts of the model."""
+    """Recording, or folder of recordings in .nc files, instead of texts of the model; "example" is the one
+    that comes with the package."""
     texts: int = field(default=16, metadata={"least": 2})
     """Texts."""
     tokens: int = field(default=320, metadata={"least": 16})
@@ -35,7 +36,7 @@ class AbstractLatents(Study):
     def check(self) -> None:
         for name in ("weights", "recording"):
             path = getattr(self, name)
-            known = isinstance(path, str) and (not path or Path(path).exists())
+            known = isinstance(path, str) and (path in ("", "example") or Path(path).exists())
             check_that(known, f"a path that exists for {name}", repr(path)[:60], "pass its name")
 
     @property
@@ -57,6 +58,10 @@ class AbstractLatents(Study):
         """The texts, as recorded."""
         return _corpus(self.weights, self.recording, self.texts, self.tokens, self.seed)
 
+    def kept(self) -> list[np.ndarray]:
+        """The rows of each text that are no sinks: of all texts as many, so that one shape compiles."""
+        return _kept(self.weights, self.recording, self.texts, self.tokens, self.seed)
+
     def assemble(self, parts: list[xr.Dataset]) -> xr.Dataset:
         if len(parts) == 1:
             return parts[0]
@@ -72,6 +77,8 @@ def _model(weights: str, seed: int) -> Transformer:
 
 @functools.lru_cache(maxsize=1)
 def _corpus(weights: str, recording: str, texts: int, tokens: int, seed: int) -> list[Recording]:
+    if recording == "example":
+        return [cut(example(), tokens)]
     if recording:
         path = Path(recording)
         files = sorted(path.glob("*.nc")) if path.is_dir() else [path]
@@ -79,6 +86,14 @@ def _corpus(weights: str, recording: str, texts: int, tokens: int, seed: int) ->
         return [cut(load(file), tokens) for file in files[:texts]]
     model = _model(weights, seed)
     return [model.record(ids) for ids in _ids(model, texts, tokens, seed)]
+
+
+@functools.lru_cache(maxsize=1)
+def _kept(weights: str, recording: str, texts: int, tokens: int, seed: int) -> list[np.ndarray]:
+    corpus = _corpus(weights, recording, texts, tokens, seed)
+    rows = [np.flatnonzero(~np.isin(text.positions, text.sinks())) for text in corpus]
+    least = min(len(own) for own in rows)
+    return [own[:least] for own in rows]
 
 
 def cut(text: Recording, tokens: int) -> Recording:
