@@ -7,6 +7,8 @@
   meanfield show DIR                                  what a run left in a folder
   meanfield look FILE ... [--axes "layer token dim"]  what hidden states do over the layers of a model:
                       [--out DIR]                     a table, a CSV file and a figure
+  meanfield record --weights FILE --text FILE ...     the hidden states of texts, by a model that is read
+                      [--out DIR] [--tokens N]        from its weights
   meanfield doctor                                    whether this machine computes right numbers
   meanfield --version
 
@@ -82,13 +84,14 @@ def _dispatch(arguments: list[str]) -> int:
     # XLA greets each program that it reads from its cache with an error about itself
     # ("prefer-no-gather is not supported"); the level is read when jax is first imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from . import _commands, _finding, _look
+    from . import _commands, _finding, _look, _record
 
     known = {
         "list": _commands.list_studies,
         "run": _commands.run,
         "show": _commands.show,
         "look": _look.look,
+        "record": _record.record,
         "doctor": _commands.doctor,
     }
     name = _finding.choose(arguments[0], known, "command", "meanfield --help")

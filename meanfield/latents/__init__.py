@@ -14,6 +14,7 @@ from .models import Transformer as Transformer, read as read
 from .profiles import lens as lens, marginals as marginals, profile as profile
 from .recordings import (
     Recording as Recording,
+    example as example,
     from_arrays as from_arrays,
     from_transformer_lens as from_transformer_lens,
     from_transformers as from_transformers,

@@ -31,6 +31,14 @@ from .heat import (
     HeatLimitParticles as HeatLimitParticles,
     HeatLimitSteps as HeatLimitSteps,
 )
+from .latents import (
+    AttentionMarginals as AttentionMarginals,
+    DriftByLayer as DriftByLayer,
+    EntropyByLayer as EntropyByLayer,
+    LayerThinness as LayerThinness,
+    LinesOfThought as LinesOfThought,
+    RealLayers as RealLayers,
+)
 from .limits import (
     DensityClusters as DensityClusters,
     FirstClusters as FirstClusters,

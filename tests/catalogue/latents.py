@@ -79,6 +79,7 @@ ENTRIES = [
         kinds_={"recordings": "field", "sinks": "positive", "betas": "field", "scales": "field"},
         fine_={("sinks", "None")},
     ),
+    entry("latents.example", single_=None),
     entry("latents.read", path=WEIGHTS, **LOOSE),
     entry(
         "latents.Transformer.record",

@@ -43,6 +43,21 @@ def test_equiangular_hitting_times_have_their_known_values():
     np.testing.assert_allclose(jax.vmap(hitting_time)(BETAS), HITTING, atol=6e-4)
 
 
+def test_an_offset_slows_unnormalized_attention():
+    # r' = (1 - r^2) e^{beta r - c}; for n tokens g' = 2 (1 - g) ((n-1) g + 1)/n e^{beta g - c}.
+    kernel, t, r = Unnormalized(2.0, offset=0.7), jnp.array(0.0), jnp.array(0.3)
+    two = TwoCluster(kernel, jnp.array([0.3, 0.7])).drift(t, r, None)
+    np.testing.assert_allclose(two, (1 - 0.09) * np.exp(0.6 - 0.7), rtol=1e-14)
+    many = Equiangular(kernel, 5).drift(t, r, None)
+    np.testing.assert_allclose(many, 2 * 0.7 * 2.2 / 5 * np.exp(0.6 - 0.7), rtol=1e-14)
+
+
+@pytest.mark.parametrize(("delta", "start"), [(0.1, 0.95), (0.1, 0.9), (0.1, -0.5), (0.0, 0.0)])
+def test_a_goal_that_is_behind_the_start_or_out_of_reach_is_refused(delta, start):
+    with pytest.raises(ValueError, match="start < 1 - delta < 1; pass delta"):
+        Equiangular(Softmax(1.0), 3).hitting_time(delta, start)
+
+
 @pytest.mark.parametrize(
     "particles",
     [pytest.param(False, marks=pytest.mark.slow), True],
@@ -143,5 +158,5 @@ def test_times_beyond_the_range_of_floats_are_infinite():
 
 def test_a_reduction_refuses_what_it_does_not_describe():
     for attention in (Softmax(1.0, value=jnp.eye(3)), mf.attention.MultiHead([Softmax(1.0)])):
-        with pytest.raises(ValueError, match="without matrices or mask"):
+        with pytest.raises(ValueError, match="without matrices, mask or biases"):
             Equiangular(attention, 4)

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import eval_legendre, sph_harm_y
 
 from meanfield.geometry import Sphere
-from meanfield.harmonics import Gegenbauer, SphericalHarmonics
+from meanfield.harmonics import Gegenbauer, SphericalHarmonics, meridian_waves
 
 BASIS = SphericalHarmonics(6)
 POLES = jnp.array([[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]])
@@ -17,6 +17,20 @@ def cloud(n=30):
 
 def table(x):
     return jax.vmap(lambda c: BASIS.evaluate(c, x))(jnp.eye(BASIS.size))
+
+
+def test_waves_along_a_meridian_are_the_harmonics_of_scipy():
+    waves, theta = meridian_waves(5), np.linspace(0.1, 3.0, 7)
+    k = np.arange(-5, 6)
+    for m in range(6):
+        for degree in range(m, 6):
+            # Odd in theta for odd m: -i times the series.
+            sums = (-1j) ** (m % 2) * (np.exp(1j * theta[:, None] * k) @ waves[m, degree])
+            norm = np.sqrt(4 * np.pi * (1 + (m > 0))) * (-1) ** m
+            exact = norm * sph_harm_y(degree, m, theta, 0).real
+            np.testing.assert_allclose(sums.real, exact, atol=1e-13)
+            np.testing.assert_allclose(sums.imag, 0, atol=1e-14)
+        assert not waves[m, :m].any()
 
 
 def test_harmonics_agree_with_scipy():

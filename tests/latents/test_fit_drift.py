@@ -139,7 +139,8 @@ def test_many_parameters_are_found_by_iteration_as_few_are(linear, monkeypatch):
     assert iterated.converged
     np.testing.assert_allclose(iterated.drift.matrix - linear.drift.matrix, 0, atol=1e-5)
     np.testing.assert_allclose(iterated.r2_test, linear.r2_test, rtol=1e-6)
-    np.testing.assert_allclose(iterated.gradient_share, linear.gradient_share, rtol=1e-4)
+    # Equations solved to a hundredth leave a share that is off by the square of it, about.
+    np.testing.assert_allclose(iterated.gradient_share, linear.gradient_share, rtol=1e-3)
     # Of one random vector: four deviations of sqrt(2/19).
     assert abs(iterated.degrees / linear.degrees - 1) < 4 * np.sqrt(2 / 19)
 

@@ -41,7 +41,8 @@ def test_order_one_to_the_attention_flow():
 
 
 def trial(key):
-    """The largest excess in four steps of a random scheme and start, over the energy's size."""
+    """The largest excess in four steps of a random scheme and start, over the energy's size, and whether
+    all have converged."""
     keys = jax.random.split(key, 3)
     tau, beta = 10 ** jax.random.uniform(keys[0], (2,), minval=jnp.array([-3.0, -1.0]), maxval=0.7)
     tilt = jax.random.normal(keys[1], (3,))
@@ -49,12 +50,13 @@ def trial(key):
     run = rollout(ParticleJKO(SPHERE, energy, tau), SPHERE.sample(keys[2], 6), 4)
     energies = run.stats["energy"]
     rise = jnp.maximum(run.stats["excess"].max(), jnp.diff(energies).max())
-    return rise / (1 + jnp.abs(energies).max())
+    return rise / (1 + jnp.abs(energies).max()), run.stats["converged"].all()
 
 
 @pytest.mark.parametrize("count", [4, pytest.param(200, marks=pytest.mark.slow)])
 def test_energy_falls_at_every_step_of_random_runs(count):
-    worst = jax.jit(jax.vmap(trial))(jax.random.split(jax.random.key(5), count))
+    worst, converged = jax.jit(jax.vmap(trial))(jax.random.split(jax.random.key(5), count))
+    assert converged.all()
     # Sums of some dozens of terms, and the tolerance of the comparison after Newton's method.
     assert float(worst.max()) < 1e-13
 

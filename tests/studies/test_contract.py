@@ -96,6 +96,8 @@ def test_wrong_fields_are_refused_before_anything_is_computed(name):
 
 
 CONTRADICTIONS = [
+    ("weights that are not there", lambda: S.RealLayers(weights="absent.gguf"), "pass its name"),
+    ("thicker and thicker", lambda: S.LayerThinness(sizes=(0.25, 1.0)), "pass sizes"),
     ("saves beyond the end", lambda: S.JkoFlows(steps=10), "pass steps=40"),
     ("one realization", lambda: S.Clustering(realizations=1), "pass realizations=2"),
     ("a chain below threshold", lambda: S.Fluctuations(noise_over_critical=(0.9,)), "unstable"),

@@ -77,6 +77,13 @@ def test_five_points_in_one_and_one_point_alone():
             assert float(apart) == 0 and apart.converged and apart.epsilon > 0
 
 
+def test_points_without_mass_do_not_part_those_that_coincide():
+    z, a = jnp.array([[0.0, 0.0], [1.0, 0.0], [1.0, 0.0]]), jnp.array([0.0, 0.5, 0.5])
+    apart = sinkhorn_divergence(z, z, a, a)
+    # Differences of potentials of size epsilon = .05, any number being a scale.
+    assert float(apart) == pytest.approx(0, abs=1e-15) and apart.converged
+
+
 def test_no_default_where_there_is_no_scale():
     x = jnp.array([[1e-170, 0.0], [0.0, 0.0]])
     with pytest.raises(ValueError, match="multiply the points"):

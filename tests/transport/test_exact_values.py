@@ -47,6 +47,14 @@ def test_quantiles_equal_the_network_simplex(p):
         )  # fmt: skip
 
 
+def test_masses_that_are_small_are_no_slivers():
+    # A mass of 1e-9 at distance 2 is what W1 tells; cuts are rounded to 1e-16 of 1.
+    x, y = jnp.array([0.0, 2.0]), jnp.array([0.0, 0.0])
+    a = jnp.array([1 - 1e-9, 1e-9])
+    for distance in DISTANCES.values():
+        assert float(distance(x, y, a, p=1.0)) == pytest.approx(2e-9, rel=1e-6)
+
+
 def test_rotations_and_turns_of_the_circle():
     x = ANGLES[0]
     far = DISTANCES["wasserstein_circle"]

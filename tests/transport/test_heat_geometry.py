@@ -1,10 +1,12 @@
-"""The heat kernel between nodes, as a kernel of entropic transport, against its Fourier series."""
+"""Kernels of entropic transport between cells: heat against its Fourier series, boxes by hand."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from meanfield.harmonics import Fourier
+from meanfield.harmonics import Fourier, Gegenbauer
+from meanfield.transport import Box, HeatGrid
 from meanfield.transport.densities import HeatGeometry
 
 BASIS, TIME, EPSILON = Fourier(12), jnp.asarray(0.4), jnp.asarray(0.3)
@@ -33,3 +35,23 @@ def test_potentials_are_spread_in_logarithms_with_signs_of_a_vector():
             log, sign = HEAT.apply_lse_kernel(f, g, EPSILON, vec=some, axis=axis)
             np.testing.assert_allclose(log, 0.3 * np.log(np.abs(sums)), atol=1e-11)
             np.testing.assert_array_equal(sign, np.sign(sums))
+
+
+@pytest.mark.parametrize("basis", [Fourier(12), Gegenbauer(5, 9)], ids=str)
+def test_the_resolution_of_a_heat_grid_leaves_e_to_the_minus_25_at_its_last_degree(basis):
+    # Heat of time tau epsilon / 2, with sqrt(tau epsilon) the resolution.
+    last = np.exp(-basis.eigenvalues.max() * HeatGrid(basis).resolution ** 2 / 2)
+    assert float(last) == pytest.approx(np.exp(-25), rel=1e-12)
+
+
+def test_the_kernel_of_a_box_is_that_of_one_step():
+    # e^{-|x - y|^2 / (2 tau epsilon)} between the centres of six cells of width 1/3.
+    box, tau, epsilon = Box(-1.0, 1.0, 6), jnp.asarray(0.3), jnp.asarray(0.2)
+    centres = -5 / 6 + np.arange(6) / 3
+    np.testing.assert_allclose(box.points[:, 0], centres, atol=1e-15)
+    np.testing.assert_allclose(box.weights, 1 / 3, rtol=1e-15)
+    kernel = np.exp(-(np.subtract.outer(centres, centres) ** 2) / (2 * 0.3 * 0.2))
+    masses = jnp.arange(1.0, 7.0)
+    made = box.geometry(tau, epsilon)
+    log, _ = made.apply_lse_kernel(jnp.zeros(6), jnp.log(masses) * epsilon, epsilon, axis=1)
+    np.testing.assert_allclose(jnp.exp(log / epsilon).ravel(), kernel @ masses, rtol=1e-12)

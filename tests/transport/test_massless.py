@@ -170,5 +170,7 @@ def test_a_cloud_with_itself_and_averages():
 def test_karcher_means():
     points = jnp.concatenate([jnp.eye(3)[:2], -jnp.eye(3)[:1]])
     mean, converged = SquaredGeodesic().barycenter(jnp.array([0.5, 0.5, 0.0]), points)
+    same, _ = SquaredGeodesic().barycenter(jnp.array([3.0, 3.0, 0.0]), points)
+    np.testing.assert_allclose(same, mean, atol=1e-15)  # weights are taken relative to their sum
     np.testing.assert_allclose(mean, jnp.array([1.0, 1.0, 0.0]) / np.sqrt(2), atol=1e-12)
     assert converged

@@ -15,7 +15,7 @@ from ._families import (
     affine_of,
 )
 from ._operators import Affine
-from ._solver import Problem, degrees_of_freedom, problem_of, sketch, solve, times_of
+from ._solver import ROUGH, Problem, degrees_of_freedom, problem_of, sketch, solve, times_of
 from ._steps import Step, steps_of
 
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
@@ -214,7 +214,7 @@ def _gradient_share(
     operator = Affine(problem.x - centre, problem.roots[:, 0] ** 2, True)
     fitted = dataclasses.replace(problem, targets=problem.fitted(theta), operator=operator)
     # A ridge for the equations' sake alone: there is no noise in what was fitted.
-    found, _ = solve(fitted, fitted.correlate(fitted.targets), 1e-6)
+    found, _ = solve(fitted, fitted.correlate(fitted.targets), 1e-6, ROUGH)
     return explained(fitted, found)
 
 

@@ -5,6 +5,8 @@ inverse of adjoint(apply(.))/n plus a ridge; `penalized` [size] says which param
 and `scale` is the mean of their squared features, in whose units it is given.
 """
 
+import functools
+
 import numpy as np
 from jaxtyping import Float
 
@@ -47,9 +49,13 @@ class Affine:
         entries = 0 if symmetric is None else self.d**2
         self.size = entries + self.d
         self.penalized = np.concatenate([np.ones(entries), np.zeros(self.d)])
-        covariance = z.T @ (weights[:, None] * z) / self.n
-        self.scale = float(np.trace(covariance)) / self.d
-        self._values, self._basis = np.linalg.eigh(covariance)
+        self._weights = weights
+        self.scale = float((weights[:, None] * z * z).sum()) / (self.n * self.d)
+
+    @functools.cached_property
+    def _spectrum(self) -> tuple[np.ndarray, np.ndarray]:
+        """Eigenvalues and eigenvectors of the covariance: only who solves asks for them."""
+        return np.linalg.eigh(self.z.T @ (self._weights[:, None] * self.z) / self.n)
 
     def parts(self, theta: Flat) -> tuple[Float[np.ndarray, "d d"], Float[np.ndarray, " d"]]:
         """M and g."""
@@ -78,7 +84,7 @@ class Affine:
         matrix, g = self.parts(theta)
         if self.symmetric is None:
             return g / self.mean
-        values, basis = self._values, self._basis
+        values, basis = self._spectrum
         each = (values[:, None] + values) / 2 if self.symmetric else values[None, :]
         each = np.maximum(each + ridge, 1e-12 * (values[-1] + ridge))
         solved = basis @ ((basis.T @ matrix @ basis) / each) @ basis.T

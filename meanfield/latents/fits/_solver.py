@@ -13,8 +13,9 @@ from ._steps import Step
 
 DENSE = 400
 """Parameters up to which the normal equations are written out; beyond, conjugate gradients."""
-TOLERANCE = 1e-7
-"""Of conjugate gradients, relative to the right-hand side."""
+TOLERANCE, ROUGH = 1e-6, 1e-2
+"""Of conjugate gradients, relative to the right-hand side: for parameters, and for what is random or a
+share, of which the error is the square."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +64,9 @@ def times_of(steps: list[Step]) -> Float[np.ndarray, " n"]:
     return np.concatenate([np.full(len(step.x), step.time) for step in steps])
 
 
-def solve(problem: Problem, right: Flat, ridge: float) -> tuple[Flat, bool]:
+def solve(
+    problem: Problem, right: Flat, ridge: float, tolerance: float = TOLERANCE
+) -> tuple[Flat, bool]:
     """The parameters of a right-hand side, and whether they were found.
 
     `ridge` is relative to the scale of the operator. Directions in which no field is tangent, such as
@@ -76,7 +79,7 @@ def solve(problem: Problem, right: Flat, ridge: float) -> tuple[Flat, bool]:
         return np.asarray(pinvh(matrix + np.diag(held), rtol=1e-12)) @ right, True
     whole = _linear(operator.size, lambda t: problem.normal(t) + held * t)
     near = _linear(operator.size, lambda t: operator.precondition(t, ridge * operator.scale))
-    theta, info = cg(whole, right, rtol=TOLERANCE, maxiter=200, M=near)
+    theta, info = cg(whole, right, rtol=tolerance, maxiter=200, M=near)
     return theta, info == 0
 
 
@@ -99,7 +102,7 @@ def degrees_of_freedom(problem: Problem, ridge: float) -> float:
         held = ridge * operator.scale * operator.penalized
         return float(np.trace(np.asarray(pinvh(matrix + np.diag(held), rtol=1e-12)) @ matrix))
     signs = np.random.default_rng(0).choice([-1.0, 1.0], operator.size)
-    return float(signs @ solve(problem, problem.normal(signs), ridge)[0])
+    return float(signs @ solve(problem, problem.normal(signs), ridge, ROUGH)[0])
 
 
 def _linear(size: int, function: Callable[[Flat], Flat]) -> LinearOperator:

@@ -1,5 +1,8 @@
 """Real transformers from their weights, as flows and schemes of this package."""
 
+from ._block import Block as Block
+from ._feed_forward import FeedForward as FeedForward
 from ._heads import Heads as Heads
+from ._normalization import Norm as Norm
 from ._read import read as read
 from ._transformer import Transformer as Transformer

@@ -5,6 +5,7 @@ from ._corpus import (
     check_corpus as check_corpus,
     without_sinks as without_sinks,
 )
+from ._example import example as example
 from ._files import load as load
 from ._recording import Recording as Recording
 from ._sources import (

@@ -1,0 +1,8 @@
+"""Real transformers held against the theory: layers as schemes, entropies, drifts, attention."""
+
+from ._attention_marginals import AttentionMarginals as AttentionMarginals
+from ._drift_by_layer import DriftByLayer as DriftByLayer
+from ._entropy_by_layer import EntropyByLayer as EntropyByLayer
+from ._layer_thinness import LayerThinness as LayerThinness
+from ._lines_of_thought import LinesOfThought as LinesOfThought
+from ._real_layers import RealLayers as RealLayers

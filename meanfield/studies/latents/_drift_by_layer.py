@@ -1,0 +1,126 @@
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ...latents import (
+    AttentionPotential,
+    Constant,
+    DriftFit,
+    Linear,
+    Quadratic,
+    Recording,
+    Writes,
+    fit_drift,
+)
+from ..machinery import Claim, grid
+from ._family import AbstractLatents, numbers, split
+
+MEASURED = "measured: SmolLM2-135M, prototype"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftByLayer(AbstractLatents):
+    """Drift and noise of each layer, fitted: which family of fields explains the increments?
+
+    Of each family, `<family>_r2` on held-out texts with the ends of its interval, `<family>_train`; of
+    `linear` and `quadratic` also noise, naive noise, the share that is a gradient, and the rate of
+    contraction. `attention` is idealized self-attention at the best of `betas`, which favours it.
+    `writes`, of what the layer itself adds, needs states in the middle of layers.
+    """
+
+    families: tuple[str, ...] = ("constant", "attention", "writes", "quadratic", "linear")
+    """Families of drifts."""
+    betas: tuple[float, ...] = (1.0, 4.0, 16.0, 64.0)
+    """Inverse temperatures of idealized attention."""
+    every: int = 1
+    """Every so many steps."""
+
+    def cells(self) -> list[dict[str, Any]]:
+        layers = self.corpus()[0].layers.tolist()
+        return grid(step=layers[:-1][:: self.every])
+
+    def compute(self, cell: dict[str, Any]) -> xr.Dataset:
+        pairs = zip(self.corpus(), self.kept(), strict=True)
+        parts = split([_step(text, cell["step"], rows) for text, rows in pairs])
+        found = {}
+        for name in self.families:
+            if name == "writes" and parts[0][0].mid is None:
+                continue
+            for key, value in _told(self._fit(name, *parts), name).items():
+                found[f"{name}_{key}"] = value
+        return numbers(found).assign_coords(step=cell["step"])
+
+    def tiny(self) -> "DriftByLayer":
+        smaller = {"texts": min(self.texts, 4), "tokens": min(self.tokens, 48), "every": 3}
+        return replace(self, betas=self.betas[:1], **smaller)
+
+    def claims(self, dataset: xr.Dataset) -> list[Claim]:
+        claims = []
+        late = dataset.where(dataset.step >= 2, drop=True) if self.real else dataset
+        if "writes_r2" in dataset:
+            own = "increments are sums of writes, seen along the sphere"
+            claims.append(
+                Claim.at_least(
+                    "writes explain, least", dataset.writes_r2.min(skipna=False), 0.8, own
+                )
+            )
+        if "linear_r2" in dataset:
+            gain = (dataset.linear_noise / dataset.linear_naive).max(skipna=False)
+            law = "a drift takes away what it explains"
+            claims.append(Claim.at_most("noise over naive noise, largest", gain, 1.05, law))
+        if self.real and "attention_r2" in dataset:
+            most = late.attention_r2.max(skipna=False)
+            claims.append(
+                Claim.at_most("idealized attention explains, from layer 2 on", most, 0.1, MEASURED)
+            )
+        if self.real and {"linear_r2", "quadratic_r2"} <= {*dataset.data_vars}:
+            ratio = late.quadratic_r2 / late.linear_r2
+            claims.append(
+                Claim.at_least(
+                    "gradient over linear drift, least", ratio.min(skipna=False), 0.75, MEASURED
+                )
+            )
+            claims.append(
+                Claim.at_most(
+                    "gradient over linear drift, largest",
+                    ratio.max(skipna=False),
+                    1.0,
+                    MEASURED,
+                    0.02,
+                )
+            )
+        return claims
+
+    def _fit(self, name: str, train: list[Recording], test: list[Recording]) -> DriftFit:
+        plain = {
+            "constant": Constant(),
+            "writes": Writes(),
+            "quadratic": Quadratic(),
+            "linear": Linear(),
+        }
+        families = [plain[name]] if name in plain else [AttentionPotential(b) for b in self.betas]
+        fits = [fit_drift(train, test, family, sinks=None, seed=self.seed) for family in families]
+        return max(fits, key=lambda fit: fit.r2_test)
+
+
+def _told(fit: DriftFit, name: str) -> dict[str, float]:
+    """The numbers of a fit that are kept."""
+    low, high = fit.r2_interval
+    found = {"r2": fit.r2_test, "low": low, "high": high, "train": fit.r2_train}
+    if name in ("linear", "quadratic"):
+        found |= {"noise": fit.noise, "naive": fit.noise_naive, "gradient": fit.gradient_share}
+        found |= {"contraction": fit.contraction, "degrees": fit.degrees, "ridge": fit.ridge}
+    return found | {"converged": float(fit.converged)}
+
+
+def _step(text: Recording, layer: int, rows: np.ndarray) -> Recording:
+    """A recording of one step of some tokens, with the states in its middle."""
+    entry = text.layers.tolist().index(layer)
+    return Recording(
+        text.states[entry : entry + 2][:, rows],
+        mid=None if text.mid is None else text.mid[entry : entry + 1][:, rows],
+        layers=text.layers[entry : entry + 2],
+        positions=text.positions[rows],
+    )
