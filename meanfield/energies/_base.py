@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_scalar
+from .._checks import check_scalar, check_weights
 from .._door import AbstractChecked, door
 from .._hooks import default
 from .._typing import Points, Scalar, Weights
@@ -44,7 +44,8 @@ class AbstractEnergy(AbstractChecked):
     @door
     def __call__(self, x: Points, w: Weights | None = None) -> Scalar:
         """The energy of sum_i w_i delta_{x_i}; w is uniform by default."""
-        w = None if w is None else weights_or_uniform(w, x.shape[0], x.dtype, "w")
+        # Traced masses of another sum have an energy too: first variations are derivatives by them.
+        w = None if w is None else check_weights(w, x.shape[0]).astype(x.dtype)
         return self._of_points(_finite(x), w)
 
     @door

@@ -113,7 +113,7 @@ def single(entry: Entry) -> Iterator[tuple[str, str]]:
 def half(entry: Entry) -> Iterator[tuple[str, str]]:
     """In float16 and bfloat16: a refusal, at the latest when traced."""
     kinds = [entry.kind(name) for name in entry.args]
-    if not {"points", "array"} & {*kinds} or entry.light or entry.room == "viz":
+    if not {"points", "array"} & {*kinds} or entry.light or entry.room in ("viz", "latents"):
         return
     for dtype in (jnp.float16, jnp.bfloat16):
         try:

@@ -111,7 +111,7 @@ def _start(models: Models, start, masses, first: int) -> tuple[Points, Weights]:
     return start, weights_or_uniform(masses, start.shape[0], dtype, "start_masses")
 
 
-def _padded(clouds: list[Points], masses) -> tuple[Array, Array]:
+def _padded(clouds: list[Array], masses) -> tuple[Array, Array]:
     """Clouds of one length, filled up with points of mass zero, and their masses."""
     if not clouds or len({cloud.shape[1] for cloud in clouds}) > 1:
         raise ValueError(

@@ -56,7 +56,7 @@ def weights_or_uniform(w, n: int, dtype, name: str) -> Weights:
     if not is_concrete(w):
         w = check_finite(w, name)
         right = (w >= 0).all() & (jnp.abs(w.sum() - 1) <= tolerance(w.dtype))
-        w = jnp.where(right, w, jnp.nan)
+        w = w * jnp.where(right, 1, jnp.nan).astype(w.dtype)  # so that derivatives are NaN as well
     return w.astype(dtype)
 
 
