@@ -1,5 +1,6 @@
 import abc
 from collections.abc import Callable
+from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -18,7 +19,7 @@ from ._steps import Step
 class AbstractFamily(AbstractChecked):
     """Fields b on the sphere among which a drift is looked for; `gradient` says if all are gradients."""
 
-    gradient: eqx.AbstractClassVar[bool]
+    gradient: ClassVar[bool]
 
     @abc.abstractmethod
     def operator(self, steps: list[Step], centre: np.ndarray, times: np.ndarray) -> Operator:
@@ -28,7 +29,7 @@ class AbstractFamily(AbstractChecked):
 class Constant(AbstractFamily):
     """b(x) = g: the gradient of a linear potential, that draws all tokens toward g/|g|."""
 
-    gradient = True
+    gradient: ClassVar[bool] = True
 
     def operator(self, steps: list[Step], centre: np.ndarray, times: np.ndarray) -> Operator:
         return Affine(_points(steps) - centre, times, None)
@@ -37,7 +38,7 @@ class Constant(AbstractFamily):
 class Linear(AbstractFamily):
     """b(x) = M x + g with any matrix M: d^2 + d parameters."""
 
-    gradient = False
+    gradient: ClassVar[bool] = False
 
     def operator(self, steps: list[Step], centre: np.ndarray, times: np.ndarray) -> Operator:
         return Affine(_points(steps) - centre, times, False)
@@ -46,7 +47,7 @@ class Linear(AbstractFamily):
 class Quadratic(AbstractFamily):
     """b(x) = S x + g with S symmetric: the gradient of a quadratic, -V(x) = <x, S x>/2 + <g, x>."""
 
-    gradient = True
+    gradient: ClassVar[bool] = True
 
     def operator(self, steps: list[Step], centre: np.ndarray, times: np.ndarray) -> Operator:
         return Affine(_points(steps) - centre, times, True)
@@ -59,7 +60,7 @@ class AttentionPotential(AbstractFamily):
     of (c/beta) log sum_j e^{beta <x_i, x_j>}. Raises ValueError for a negative beta.
     """
 
-    gradient = True
+    gradient: ClassVar[bool] = True
     beta: Scalar = eqx.field(converter=lambda b: check_nonnegative(b, "beta"))
     causal: bool = True
 
@@ -76,7 +77,7 @@ class Writes(AbstractFamily):
     Needs recordings with `mid`. Raises ValueError, when fitted, without.
     """
 
-    gradient = False
+    gradient: ClassVar[bool] = False
 
     def operator(self, steps: list[Step], centre: np.ndarray, times: np.ndarray) -> Operator:
         found = [step.writes for step in steps]

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..._checks import check_instance, check_integer, check_positive
-from ..profiles import draws
+from ..._checks import check_instance, check_integer
+from ..profiles import draws, sweep
 from ..recordings import Corpus, Recording, check_corpus, without_sinks
 from ._families import (
     AbstractFamily,
@@ -112,9 +112,7 @@ def fit_drift(
     texts, others = _texts(train, held_out, sinks)
     layer = None if layer is None else check_integer(layer, "layer", 0)
     steps, tests = steps_of(texts, layer), steps_of(others, layer)
-    grid = [float(check_positive(r, "ridges", "pass ridges=(0.01, 1.0)")) for r in ridges]
-    if not grid:
-        raise ValueError("expected a ridge or more, got none; pass ridges=(0.01, 1.0).")
+    grid = sweep(ridges, "ridges")
     centre = np.concatenate([step.x for step in steps]).mean(axis=0)
     ridge = _chosen(steps, family, centre, grid)
     problem, test = _problem(steps, family, centre), _problem(tests, family, centre)

@@ -3,4 +3,4 @@
 from ._bootstrap import draws as draws
 from ._lens import lens as lens
 from ._marginals import marginals as marginals
-from ._profile import profile as profile
+from ._profile import profile as profile, sweep as sweep

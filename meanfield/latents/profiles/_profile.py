@@ -46,7 +46,7 @@ def profile(
     320 tokens, 31 layers and d = 576. Raises ValueError for recordings of different models, a text of
     fewer than 8 distinct tokens, a state that is zero, and betas or scales that are not positive.
     """
-    betas, scales = _sweep(betas, "betas"), _sweep(scales, "scales")
+    betas, scales = sweep(betas, "betas"), sweep(scales, "scales")
     seed = check_integer(seed, "seed", 0)
     texts, left_out = _prepared(check_corpus(recordings), sinks)
     first = texts[0]
@@ -60,7 +60,8 @@ def profile(
     return report.assign(_referred(report, first.dtype, seed))
 
 
-def _sweep(values: Iterable[float], name: str) -> list[float]:
+def sweep(values: Iterable[float], name: str) -> list[float]:
+    """`values` as a list of different positive numbers, one or more."""
     try:
         values = [*values]
     except TypeError as error:

@@ -24,8 +24,8 @@ class EntropyByLayer(AbstractLatents):
 
     The variables are those of `mf.latents.profile`; where there are weights, those of `mf.latents.lens`
     as well, with `lens_` before their names. `peak_entropy` and `peak_dimension` are the layers at which
-    the means over texts are largest, beside the ends of their bootstrap intervals; the entropy is that
-    about the mean, since that of raw directions follows their common direction. `histogram` and
+    the means over texts are largest, the embedding aside, with the ends of their bootstrap intervals;
+    the entropy is that about the mean, since that of raw directions follows their common one. `histogram` and
     `histogram_centred` [layer, bin] are those of the inner products of the first text.
     """
 
@@ -75,20 +75,20 @@ class EntropyByLayer(AbstractLatents):
         top, place = entropy.max(skipna=False), dataset.peak_dimension / depth
         claims = [
             Claim.at_least("identity is optimal, layers from 3 on", steps, 0.99, MEASURED),
-            Claim.at_least("dimension peaks beyond .5 of depth", place, 0.5, MEASURED),
-            Claim.at_most("dimension peaks before .85 of depth", place, 0.85, MEASURED),
+            Claim.at_least("dimension of layers peaks beyond .5 of depth", place, 0.5, MEASURED),
+            Claim.at_most("dimension of layers peaks before .85 of depth", place, 0.85, MEASURED),
             Claim.at_least("entropy rises to its peak", top - entropy[0], 0.0, MEASURED),
             Claim.at_least("entropy falls from its peak", top - entropy[-1], 0.0, MEASURED),
         ]
         if dataset.sizes["text"] < NOISE_FLOOR:
             return claims
-        inside = float(dataset.peak_entropy_low > 0 and dataset.peak_entropy_high < depth)
+        inside = float(dataset.peak_entropy_low > 1 and dataset.peak_entropy_high < depth)
         return [*claims, Claim.holds("peak of entropy is inside, at 95 %", inside, MEASURED)]
 
 
 def _peak(report: xr.Dataset, name: str, seed: int) -> list[float]:
-    """The layer of the largest mean, and the ends of its interval over texts."""
-    each, layers = report[f"{name}_each"].values, report.layer.values
+    """The layer of the largest mean after the embedding, and the ends of its interval over texts."""
+    each, layers = report[f"{name}_each"].values[:, 1:], report.layer.values[1:]
     means = draws(len(each), seed) @ each
     low, high = np.percentile(layers[means.argmax(axis=1)], (2.5, 97.5))
     return [float(layers[each.mean(axis=0).argmax()]), float(low), float(high)]
