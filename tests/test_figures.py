@@ -1,26 +1,21 @@
 """Every figure of papers, drawn from tiny studies; a new one is found by its name."""
 
-import importlib
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from figures_drawn import FIGURES, FOLDER, LONG, module
 from matplotlib.figure import Figure
 from pictures import faults
+from study_contract import check_result
 
-FOLDER = Path(__file__).parents[1] / "paper_figs"
-FIGURES = sorted(path.stem for path in FOLDER.glob("fig_*.py"))
-# A minute each, for studies that no fast test shares with them: drawn by `make validate`.
-LONG = ("fig_2110_11773_heat_limit", "fig_2606_05140_bifurcation", "fig_barycenters_sphere")
 EACH = [pytest.param(n, marks=pytest.mark.slow if n in LONG else ()) for n in FIGURES]
 
 
 def _drawn(name: str, shared) -> tuple[Figure, dict]:
-    module = importlib.import_module(f"paper_figs.{name}")
-    results = {label: shared(study.tiny()) for label, study in module.STUDIES.items()}
+    figure = module(name)
+    results = {label: shared(study.tiny()) for label, study in figure.STUDIES.items()}
     with plt.style.context(FOLDER / "paper.mplstyle"):
-        return module.draw(results), results
+        return figure.draw(results), results
 
 
 @pytest.mark.parametrize("name", EACH)
@@ -28,6 +23,8 @@ def test_a_figure_is_labelled_full_and_true_to_its_data(name, shared):
     figure, results = _drawn(name, shared)
     assert faults(figure, results) == []
     plt.close("all")
+    for label, study in module(name).STUDIES.items():
+        check_result(study.tiny(), results[label])
 
 
 def _titles(figure: Figure) -> list[str]:

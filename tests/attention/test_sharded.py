@@ -80,6 +80,7 @@ def test_keys_without_weight_and_huge_logits_do_no_harm():
     np.testing.assert_allclose(field, Softmax(900.0, engine=Dense())(x, None, w), atol=1e-12)
 
 
+@pytest.mark.slow  # half a minute
 def test_a_trajectory_stays_spread_and_is_that_of_one_device():
     engine = ring(4)
     ts = jnp.array([0.0, 0.5, 1.0])

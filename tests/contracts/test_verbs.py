@@ -100,6 +100,7 @@ def test_gradients_pass_through_the_verbs(cases):
     assert closeness(through[cases[0].name], exact) <= 1e-13
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cases", [FLOWS, SCHEMES], ids=["simulate", "rollout"])
 def test_runs_keep_float32_and_other_values_are_not_traced_again(cases):
     traces = []

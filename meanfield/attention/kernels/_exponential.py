@@ -23,8 +23,8 @@ from ._base import AbstractAttention, AbstractDensityAttention
 
 
 class AbstractExponential(AbstractDensityAttention):
-    """What softmax and unnormalized attention share: logits beta <Q x_i, K x_j>, masks, matrices and
-    an engine.
+    """What softmax and unnormalized attention share: logits beta <Q x_i, K x_j>, masks, matrices, an
+    engine, and `rotary`, `query_bias` and `key_bias` as `Softmax` has them.
 
     Raises ValueError for matrices or masks that do not fit, and for densities where `isotropic_value` does.
     """

@@ -14,7 +14,8 @@ class Unnormalized(AbstractExponential):
 
     field(x_i) = sum_j w_j e^{beta <Q x_i, K x_j> - offset} V x_j
 
-    The other arguments, `engine` among them, are those of `Softmax`. With offset 0, the convention of
+    The other arguments, `engine`, `rotary`, `query_bias` and `key_bias` among them, are those of
+    `Softmax`. With offset 0, the convention of
     this package, it moves about e^beta times faster than softmax once clusters form; `offset=beta` is
     the scaling e^{beta (<x, y> - 1)} of papers on metastability, which divides the speed by e^beta and cannot
     overflow on the sphere.

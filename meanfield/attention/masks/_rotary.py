@@ -15,7 +15,7 @@ class Rotary(AbstractChecked):
     so that <R_i q, R_j k> depends on places by i - j alone. `Softmax(beta, rotary=Rotary())` rotates in
     every engine, after query and key and their biases, [n, p].
 
-    - `base`: 1e4 in the source, up to 1e6 for long texts.
+    - `base`: 1e4 in the source, larger for long texts.
     - `interleaved`: pairs are the coordinates (2k, 2k + 1), as in the source and in GGUF files of llama;
       False pairs (k, k + p/2), as in files of the transformers library.
 

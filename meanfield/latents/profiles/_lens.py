@@ -38,7 +38,8 @@ def lens(model: Reader, recordings: Corpus, tokens: int = 64, seed: int = 0) -> 
     The final norm is applied to the states of each layer anew. `entropy`, `divergence`, `agreement` and,
     where the ids of tokens are known, `loss` and `own`: each [layer], with `_low` and `_high`, the ends of
     its 95 % bootstrap interval over texts, and `_each` [text, layer]. At the last layer the divergence is
-    0; with tied embeddings `own` starts near 1. `tokens` of each text are read, evenly spaced.
+    0; `own` is how often the token itself is named. `tokens` of each of the `recordings` are read, evenly
+    spaced; `seed` draws the texts of the bootstrap.
 
     Raises ValueError for what has no logits.
     Source: nostalgebraist (2020), interpreting GPT: the logit lens; Ali et al. (2025), arXiv 2502.16570.

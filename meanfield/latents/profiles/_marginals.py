@@ -34,7 +34,7 @@ class Attends(Protocol):
 def marginals(
     model: Attends, recordings: Corpus, sinks: float | None = 5.0, seed: int = 0
 ) -> xr.Dataset:
-    """How far the attention of each layer is from doubly stochastic, and from idealized attention.
+    """How far the attention of each layer of `model` is from doubly stochastic, and from idealized attention.
 
         c_j = sum_i w_ij,    from_causal = mean_j |c_j - u_j|,    u_j = 1/j + ... + 1/n
 
@@ -42,7 +42,7 @@ def marginals(
     that of the columns of sinks, tokens longer than `sinks` times the median of a layer, and of the first
     token. `slope` is the effective beta: the least-squares slope of log w_ij within rows in
     <x_i, x_j>/|x_i||x_j|, over tokens j < i that are no sinks, and `slope_r2` what it explains. All are
-    means over heads, [layer], with `_low`, `_high` and `_each` as in `lens`.
+    means over heads, [layer], with `_low`, `_high` and `_each`, and `seed`, as in `lens`.
 
     Raises ValueError for what has no attention, and recordings from which tokens were dropped.
     Source: are attention matrices doubly stochastic: Sander et al., arXiv 2110.11773, figure 2; sinks: Xiao

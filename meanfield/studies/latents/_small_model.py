@@ -9,7 +9,7 @@ from ...latents.models import Block, FeedForward, Heads, Norm
 
 DEPTH, D, HEADS, GROUPS, P, WIDTH, WORDS = 4, 32, 4, 2, 8, 64, 96
 WRITES = 0.4
-"""Size of what a block writes over that of the states, about: real layers have 0.1 to 0.5."""
+"""Size of what a block writes over that of the states, about, as in real layers."""
 
 
 def small_model(seed: int = 0) -> Transformer:

@@ -1,0 +1,26 @@
+"""The figures of papers, those that are drawn in every run of the tests, and the studies in them."""
+
+import importlib
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from meanfield.studies import available
+
+FOLDER = Path(__file__).parents[1] / "paper_figs"
+FIGURES = sorted(path.stem for path in FOLDER.glob("fig_*.py"))
+# A minute each, for studies that no fast test shares with them: drawn by `make validate`.
+LONG = ("fig_2110_11773_heat_limit", "fig_2606_05140_bifurcation", "fig_barycenters_sphere")
+
+
+def module(name: str) -> ModuleType:
+    """The module of a figure."""
+    return importlib.import_module(f"paper_figs.{name}")
+
+
+@cache
+def drawn() -> frozenset[str]:
+    """The names of studies whose claims are held where a figure of theirs is drawn."""
+    fast = [module(name) for name in FIGURES if name not in LONG]
+    kinds = {type(study) for figure in fast for study in figure.STUDIES.values()}
+    return frozenset(name for name, kind in available().items() if kind in kinds)
