@@ -131,6 +131,7 @@ def test_blocks_equal_the_whole_matrix_with_gradients():
         np.testing.assert_allclose(blocks, whole, atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("query", ITERATIONS)
 def test_potentials_carried_along_spare_iterations_and_change_nothing(query):
     sphere, ts = Sphere(D), jnp.linspace(0.0, 4.0, 9)

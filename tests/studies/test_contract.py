@@ -21,6 +21,7 @@ LONG = (
     "heat_limit_particles",
     "least_effort",
     "minibatch",
+    "particles_vs_pde",
     "sphere_barycenters",
 )
 

@@ -138,6 +138,7 @@ def test_densities_on_the_sphere_meet_half_way_and_keep_their_width():
     assert 0.97 < across < 1.03 / jnp.cos(angle) ** 2
 
 
+@pytest.mark.slow  # half a minute
 def test_free_points_keep_the_covariance():
     keys = jax.random.split(jax.random.key(0), 2)
     roots = jnp.array([[[1.0, 0.4], [0.0, 0.5]], [[0.6, -0.3], [0.0, 1.2]]])
