@@ -184,15 +184,7 @@ def test_paths_that_are_none_are_refused(tmp_path):
 def test_numbers_are_those_of_the_library(tmp_path, kind):
     numbers = np.random.default_rng(0).normal(size=(3, 64)).astype(np.float32)
     quantized = gguf.quantize(numbers, gguf.GGMLQuantizationType[kind])
-    writer = gguf.GGUFWriter(tmp_path / "a.gguf", "toy")
-    writer.add_tensor("a", quantized, raw_dtype=gguf.GGMLQuantizationType[kind])
-    for step in (
-        writer.write_header_to_file,
-        writer.write_kv_data_to_file,
-        writer.write_tensors_to_file,
-    ):
-        step()
-    writer.close()
+    _write(tmp_path / "a.gguf", quantized, gguf.GGMLQuantizationType[kind])
     metadata, tensors = read_gguf(tmp_path / "a.gguf")
     assert metadata["general.architecture"] == "toy" and tensors["a"].kind == kind
     exact = gguf.dequantize(quantized, gguf.GGMLQuantizationType[kind])
@@ -201,15 +193,7 @@ def test_numbers_are_those_of_the_library(tmp_path, kind):
 
 def test_quantized_weights_without_the_library_are_refused(tmp_path, monkeypatch):
     quantized = gguf.quantize(np.ones((1, 32), np.float32), gguf.GGMLQuantizationType.Q8_0)
-    writer = gguf.GGUFWriter(tmp_path / "a.gguf", "toy")
-    writer.add_tensor("a", quantized, raw_dtype=gguf.GGMLQuantizationType.Q8_0)
-    for step in (
-        writer.write_header_to_file,
-        writer.write_kv_data_to_file,
-        writer.write_tensors_to_file,
-    ):
-        step()
-    writer.close()
+    _write(tmp_path / "a.gguf", quantized, gguf.GGMLQuantizationType.Q8_0)
     monkeypatch.setitem(sys.modules, "gguf", None)
     with pytest.raises(ValueError, match=r"install 'meanfield-jax\[latents\]'"):
         numbers_of(read_gguf(tmp_path / "a.gguf")[1]["a"], "a")
@@ -224,3 +208,16 @@ def test_half_precision_weights_are_widened(tmp_path):
         safetensors.numpy.load_file(tmp_path / "model.safetensors")["wte.weight"].dtype
         == np.float16
     )
+
+
+def _write(path, quantized, kind):
+    """A file of one tensor, a, by the library."""
+    writer = gguf.GGUFWriter(path, "toy")
+    writer.add_tensor("a", quantized, raw_dtype=kind)
+    for step in (
+        writer.write_header_to_file,
+        writer.write_kv_data_to_file,
+        writer.write_tensors_to_file,
+    ):
+        step()
+    writer.close()
