@@ -1,5 +1,5 @@
 """`python -m meanfield`, the same as the command `meanfield`."""
 
-from ._cli import main
+from .commands import main
 
 raise SystemExit(main())

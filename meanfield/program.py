@@ -8,35 +8,37 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ._cli import become_program as become_program, complain as complain, guarded as guarded
-    from ._commands import (
-        claims_of as claims_of,
-        first_line as first_line,
-        name_other_code as name_other_code,
-        parse as parse,
-        print_claims as print_claims,
+    from .commands._arguments import parse as parse
+    from .commands._cli import (
+        become_program as become_program,
+        complain as complain,
+        guarded as guarded,
     )
-    from ._finding import (
+    from .commands._finding import (
         UsageError as UsageError,
         announced as announced,
         choose as choose,
         load_announced as load_announced,
         load_file as load_file,
     )
-    from ._machine import memory as memory, prepare as prepare
+    from .commands._machine import memory as memory, prepare as prepare
+    from .commands._printing import first_line as first_line, print_claims as print_claims
+    from .commands._run import claims_of as claims_of, name_other_code as name_other_code
 
 _HOMES = {
+    "_arguments": ("parse",),
     "_cli": ("become_program", "complain", "guarded"),
-    "_commands": ("claims_of", "first_line", "name_other_code", "parse", "print_claims"),
     "_finding": ("UsageError", "announced", "choose", "load_announced", "load_file"),
     "_machine": ("memory", "prepare"),
+    "_printing": ("first_line", "print_claims"),
+    "_run": ("claims_of", "name_other_code"),
 }
 
 
 def __getattr__(name: str):
     for home, names in _HOMES.items():
         if name in names:
-            return getattr(importlib.import_module(f".{home}", __package__), name)
+            return getattr(importlib.import_module(f".commands.{home}", __package__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import meanfield as mf
-from meanfield._machine import canary
+from meanfield.commands._machine import canary
 
 
 def engines_equal_numpy():

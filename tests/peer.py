@@ -11,8 +11,8 @@ from toys import Powers
 
 import meanfield as mf
 from meanfield import studies
-from meanfield._cli import main
 from meanfield.attention import Blockwise, Dense, Sharded, Softmax
+from meanfield.commands import main
 
 
 def ring_equals_one_device() -> None:

@@ -3,7 +3,7 @@
 from toys import Powers
 
 from meanfield import studies
-from meanfield._cli import main
+from meanfield.commands import main
 
 studies.Powers = Powers  # pyright: ignore[reportAttributeAccessIssue]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from meanfield._signals import end_on_signals
+from meanfield.commands._signals import end_on_signals
 from meanfield.io import Store, StoreError, _identity, _store
 from meanfield.io._sealed import pack
 

@@ -5,7 +5,7 @@ import csv
 import matplotlib.image
 import numpy as np
 
-from meanfield._cli import main
+from meanfield.commands import main
 from meanfield.io import unpack
 from meanfield.latents import from_arrays, profile
 

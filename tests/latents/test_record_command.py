@@ -3,7 +3,7 @@
 import numpy as np
 import small_models
 
-from meanfield._cli import main
+from meanfield.commands import main
 from meanfield.latents import load, read
 
 

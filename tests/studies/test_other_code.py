@@ -8,7 +8,7 @@ import xarray as xr
 from toys import Powers
 
 from meanfield import studies
-from meanfield._cli import main
+from meanfield.commands import main
 from meanfield.io import _provenance, digest, identity_of, work_key
 from meanfield.studies.machinery import _study
 
@@ -111,7 +111,7 @@ def test_fresh_computes_all_again(tmp_path, monkeypatch, capsys):
     capsys.readouterr()
     for other in ("--keep", "--distributed"):
         with monkeypatch.context() as patch:
-            patch.setattr("meanfield._commands.prepare", lambda *_: None)
+            patch.setattr("meanfield.commands._run.prepare", lambda *_: None)
             patch.setattr("jax.distributed.shutdown", lambda: None)
             assert _run(tmp_path, "--log", str(log), "--fresh", other) == 2
         assert "expected --fresh without --keep or --distributed" in capsys.readouterr().err

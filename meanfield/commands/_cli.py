@@ -18,12 +18,24 @@ The exit status is 1 if a claim fails, 2 for bad input, 130 if interrupted, 143 
 """
 
 import contextlib
+import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 
+from ._finding import choose
 from ._signals import end_on_signals, kept
+
+_COMMANDS = {
+    "list": ("_list", "list_studies"),
+    "run": ("_run", "run"),
+    "show": ("_show", "show"),
+    "look": ("_look", "look"),
+    "record": ("_record", "record"),
+    "doctor": ("_doctor", "doctor"),
+}
+"""Where each command is: its module, which is imported when it is asked for, and the function."""
 
 _BROKEN_PIPE = 141  # what a shell says of a program that wrote where nobody reads
 
@@ -84,18 +96,9 @@ def _dispatch(arguments: list[str]) -> int:
     # XLA greets each program that it reads from its cache with an error about itself
     # ("prefer-no-gather is not supported"); the level is read when jax is first imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from . import _commands, _finding, _look, _record
-
-    known = {
-        "list": _commands.list_studies,
-        "run": _commands.run,
-        "show": _commands.show,
-        "look": _look.look,
-        "record": _record.record,
-        "doctor": _commands.doctor,
-    }
-    name = _finding.choose(arguments[0], known, "command", "meanfield --help")
-    return known[name](arguments[1:])
+    name = choose(arguments[0], _COMMANDS, "command", "meanfield --help")
+    home, verb = _COMMANDS[name]
+    return getattr(importlib.import_module(f".{home}", __package__), verb)(arguments[1:])
 
 
 def complain(message: str) -> int:

@@ -5,8 +5,7 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from meanfield import _finding
-from meanfield._cli import main
+from meanfield.commands import _finding, _studies, main
 
 STUDY = '''
 from dataclasses import dataclass, replace
@@ -99,9 +98,9 @@ def test_other_packages_announce_studies(study, monkeypatch, capsys):
     monkeypatch.setattr(_finding.importlib.metadata, "entry_points", lambda group: points)
     assert main(["list"]) == 0
     assert "of halving_of_mine" in capsys.readouterr().out
-    assert _finding.study_named("halving").name() == "halving"
+    assert _studies.study_named("halving").name() == "halving"
     with pytest.raises(ValueError, match="expected broken of an installed package to load"):
-        _finding.study_named("broken")
+        _studies.study_named("broken")
 
 
 def test_a_figure_of_a_file_is_drawn(study, tmp_path, monkeypatch):

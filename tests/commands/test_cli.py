@@ -8,8 +8,8 @@ import rich.progress
 import xarray as xr
 from toys import Powers
 
-from meanfield import _commands, _machine, studies
-from meanfield._cli import main
+from meanfield import studies
+from meanfield.commands import _arguments, _machine, main
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +97,7 @@ def test_a_claim_that_fails_is_the_exit_status(capsys, tmp_path):
 
 def test_a_panel_of_ascii_is_one_sentence_too():
     panel = " Value error\n -----\n  Error parsing --n: wrong.\n  -----\n  More\n"
-    said = _commands._sentence(panel, "meanfield")
+    said = _arguments._sentence(panel, "meanfield")
     assert said == "Error parsing --n: wrong; see meanfield --help"
 
 

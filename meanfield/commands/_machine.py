@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._memory import device_memory, machine_memory
-from .io import provenance, version
+from .._memory import device_memory, machine_memory
+from ..io import provenance, version
 
 # jax issue 39103: jitted code computes wrong numbers on the CPU.
 WRONG_JAX = ("0.10.2",)

@@ -13,7 +13,7 @@ from toys import Powers
 from meanfield.io import Store
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def _start(*arguments) -> subprocess.Popen:

@@ -1,0 +1,45 @@
+"""Arguments read into dataclasses; what does not fit is said in one sentence."""
+
+import contextlib
+import re
+from dataclasses import dataclass
+from io import StringIO
+from typing import TypeVar
+
+import tyro
+
+from ._finding import UsageError
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """No options but one."""
+
+    traceback: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Show where an error arose."""
+
+
+def parse(kind: type[_T], program: str, arguments: list[str]) -> _T:
+    """`arguments` read into `kind`; UsageError in one sentence where they do not fit."""
+    panel = StringIO()
+    try:
+        with contextlib.redirect_stderr(panel):
+            return tyro.cli(kind, prog=program, description="", args=arguments)
+    except SystemExit as stop:
+        if not stop.code:
+            raise  # help was asked for and shown
+        raise UsageError(_sentence(panel.getvalue(), program)) from None
+
+
+def _sentence(panel: str, program: str) -> str:
+    """What tyro says in a panel, in one line."""
+    lines = [line.strip("\u2502 ") for line in panel.splitlines()]
+    # Where the terminal has ASCII alone, rules are of minus signs.
+    rules = [n for n, line in enumerate(lines) if re.match("[\u2500\u256d\u2570]|---", line)]
+    said = " ".join(lines[rules[0] + 1 : rules[1]] if len(rules) > 1 else lines)
+    near = re.search(r"Perhaps you meant:\s*(--[\w-]+)", " ".join(lines))
+    hint = f"; perhaps you meant {near[1]}" if near else ""
+    said = said.removeprefix("Error parsing study: ").rstrip(".")
+    return f"{said}{hint}; see {program} --help"
