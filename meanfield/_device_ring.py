@@ -10,8 +10,10 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Int
 
+from ._shown import AbstractShown
 
-class Ring(eqx.Module):
+
+class Ring(AbstractShown):
     """The p devices along one axis of a mesh, each with a p-th of the rows of whatever is spread.
 
     Raises ValueError for a mesh with explicit axes, and for an axis that it has not.

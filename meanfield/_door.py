@@ -10,7 +10,6 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-import equinox as eqx
 import jax
 import numpy as np
 from jax.typing import ArrayLike
@@ -27,6 +26,7 @@ from ._checks import (
     is_concrete,
     shown,
 )
+from ._shown import AbstractShown
 
 _Function = TypeVar("_Function", bound=Callable)
 _Check = Callable[[Any, str], Any]
@@ -57,7 +57,7 @@ def door(function: _Function) -> _Function:
     return typing.cast(_Function, through)
 
 
-class AbstractChecked(eqx.Module):
+class AbstractChecked(AbstractShown):
     """A module whose fields are held against their annotations when it is made, as `door` does.
 
     Arrays and numbers are left to the converters of their fields.

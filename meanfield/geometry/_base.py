@@ -4,10 +4,11 @@ from collections.abc import Callable
 import equinox as eqx
 from jaxtyping import Array, Float
 
+from .._shown import AbstractShown
 from .._typing import Key, Points
 
 
-class AbstractGeometry(eqx.Module):
+class AbstractGeometry(AbstractShown):
     """A manifold in R^d with its exponential map.
 
     `d` is the ambient dimension. Methods take points of shape [..., d] and broadcast.

@@ -20,6 +20,7 @@ from .._checks import (
     check_precision,
     shown,
 )
+from .._shown import AbstractShown
 from ._polynomials import funk_hecke_rule
 
 
@@ -41,7 +42,7 @@ def _numbers(a: Any, name: str) -> Array | None:
     return None if a is None and name == "w" else check_precision(as_array(a, name), name)
 
 
-class AbstractBasis(eqx.Module):
+class AbstractBasis(AbstractShown):
     """Real harmonics Y_i on S^{d-1}, orthonormal for the normalized uniform measure.
 
     A function is f = sum_i c_i Y_i with coefficients c [k] sorted by degree; c_0 is its mean. `nodes`

@@ -7,6 +7,7 @@ from typing import Any
 import xarray as xr
 
 from .._door import door
+from .._shown import OneLine
 from ._atomic import StoreError, speaking, write_bytes, write_new
 from ._folder import (
     HEADER,
@@ -25,7 +26,7 @@ from ._provenance import provenance
 from ._sealed import pack, unpack
 
 
-class Store:
+class Store(OneLine):
     """The results of one computation in one folder, each file whole or absent.
 
         folder/study.json            what is computed (its identity) and by which software
@@ -83,6 +84,11 @@ class Store:
 
     def __contains__(self, cell: Mapping[str, Any]) -> bool:
         return self._cell_path(cell) in self._sure or self.find_cell(cell) is not None
+
+    def shown(self) -> dict[str, Any]:
+        """What is printed of it."""
+        study = self.identity.get("study")
+        return {"folder": str(self.folder), "study": study, "cells": self.cells()}
 
     def cells(self) -> int:
         """How many cells are stored."""

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from .._checks import check_integer, check_nonnegative
+from .._shown import AbstractShown
 from .._typing import Scalar
 from ..attention.kernels import AbstractDensityAttention
 from ..harmonics import Gegenbauer
@@ -19,7 +20,7 @@ _RESOLVED = 1e-8
 which solve the truncated equation of softmax beside the true ones, leave more."""
 
 
-class Branch(eqx.Module):
+class Branch(AbstractShown):
     """A branch of zonal stationary states, in the order in which it leaves the uniform one.
 
     - `noise` [m], of which the first is `critical`, and `coeffs` [m, K+1] in `basis`;

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._door import door
+from .._shown import AbstractShown
 from .._typing import Scalar
 from ..solve import SolveError
 from ._branch import Branch
@@ -13,7 +14,7 @@ from ._growth import strengths
 from ._precision import in_double
 
 
-class Crossing(eqx.Module):
+class Crossing(AbstractShown):
     """The phase transition: the `noise` at which a clustered state becomes as good as the uniform one.
 
     `jump` is its mean resultant, 0 for a continuous transition, and `coeffs` [K+1] are its density.

@@ -1,11 +1,11 @@
 from collections.abc import Callable
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optimistix as optx
 from jaxtyping import Array, Bool, Float
 
+from .._shown import AbstractShown
 from .._typing import Scalar
 from ..attention.kernels import AbstractDensityAttention
 from ..dynamics.densities import FokkerPlanck
@@ -15,7 +15,7 @@ Point = Float[Array, " k"]
 """(m_1 .. m_K, noise/critical)."""
 
 
-class Curve(eqx.Module):
+class Curve(AbstractShown):
     """Zonal stationary states and their noise as a curve in R^{K+1}, in units of order one.
 
     A point is (m_1 .. m_K, noise/critical). m_k = c_k/sqrt(N(d, k)) is the mean of the polynomial

@@ -11,6 +11,7 @@ from scipy.optimize import minimize
 
 from .._checks import check_finite, check_integer, check_known, check_positive, guard, shown
 from .._door import door
+from .._shown import AbstractShown
 from .._typing import Scalar
 
 _FEASIBLE = 0.01
@@ -20,7 +21,7 @@ _STATIONARY = 0.03
 constraint linear, the effort exceeds the least by a share r^2/(1 - r^2)."""
 
 
-class LeastEffort(eqx.Module):
+class LeastEffort(AbstractShown):
     """A control that reaches a goal at little effort.
 
     `control` as it was given; its `effort` and the `cost` that is left; `residual`, how far it is from

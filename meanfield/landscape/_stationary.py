@@ -6,6 +6,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from .._checks import check_integer, check_positive, guard, is_concrete
 from .._door import door
+from .._shown import AbstractShown
 from .._typing import Scalar
 from ..dynamics.densities import FokkerPlanck
 from ..solve import SolveError
@@ -32,7 +33,7 @@ def _tolerance(tol, dtype) -> float:
     return tol
 
 
-class Stationary(eqx.Module):
+class Stationary(AbstractShown):
     """A stationary state, and how well it solves the equation.
 
     `coeffs` [k] in the basis of the equation; `residual`, the largest of |drift_i|/(noise lambda_i);

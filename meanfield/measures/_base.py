@@ -4,11 +4,12 @@ import equinox as eqx
 from jaxtyping import Array, Float
 
 from .._checks import as_array, check_precision
+from .._shown import AbstractShown
 from .._typing import Key, Points, Scalar
 from ..geometry import AbstractGeometry
 
 
-class AbstractMeasure(eqx.Module):
+class AbstractMeasure(AbstractShown):
     """A probability law on a geometry.
 
     Densities are with respect to the normalized uniform measure on a `Sphere`, and with respect to

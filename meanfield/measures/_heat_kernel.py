@@ -11,6 +11,7 @@ from scipy.interpolate import CubicSpline
 
 from .._checks import check_dimension, check_direction, check_draws, check_scalar, is_concrete
 from .._door import door
+from .._shown import AbstractShown
 from .._typing import Key, Points, Scalar
 from ..geometry import Sphere
 from ._base import AbstractMeasure
@@ -77,7 +78,7 @@ class HeatKernel(AbstractMeasure):
         return jnp.asarray(polar_law(self.d, self.t).entropy, self.mean.dtype)
 
 
-class BrownianAngle(eqx.Module):
+class BrownianAngle(AbstractShown):
     """The map from the length of a flat Gaussian increment to the angle of the exact spherical one.
 
     See `brownian_angle`, which makes it.

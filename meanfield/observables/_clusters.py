@@ -1,4 +1,3 @@
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -6,12 +5,13 @@ from jaxtyping import Array, Float, Int
 
 from .._checks import check_nonnegative
 from .._door import door
+from .._shown import AbstractShown
 from .._typing import Labels, Points, Weights
 from ..geometry import AbstractGeometry
 from ._cloud_checks import known, map_rows, masses, on_geometry
 
 
-class Clusters(eqx.Module):
+class Clusters(AbstractShown):
     """A partition of a cloud, in arrays of fixed shapes.
 
     A cluster is named by its member of least index: `labels[i]` is that index. `sizes` and `masses`

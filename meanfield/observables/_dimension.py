@@ -1,14 +1,14 @@
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from .._checks import shown
+from .._shown import AbstractShown
 from .._typing import Points, Scalar
 from ._cloud_checks import cloud, known, map_rows
 
 
-class DimensionEstimate(eqx.Module):
+class DimensionEstimate(AbstractShown):
     """An intrinsic dimension, its standard error, and the share of tokens dropped as exact duplicates.
 
     The value is NaN if fewer than four distinct tokens are left.

@@ -1,18 +1,18 @@
 import math
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 from scipy.special import digamma, polygamma
 
 from .._checks import check_integer
+from .._shown import AbstractShown
 from .._typing import Points, Scalar
 from ._caps import log_cap_measure
 from ._cloud_checks import angles, known, map_rows, on_sphere
 
 
-class EntropyEstimate(eqx.Module):
+class EntropyEstimate(AbstractShown):
     """An entropy, its standard error, and the share of tokens dropped as exact duplicates.
 
     Duplicates have no entropy against the uniform measure (a cloud with atoms has -inf): the value

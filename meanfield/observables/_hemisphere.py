@@ -3,11 +3,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from .._shown import AbstractShown
 from .._typing import Points, Scalar
 from ._cloud_checks import cloud, known
 
 
-class Hemisphere(eqx.Module):
+class Hemisphere(AbstractShown):
     """Whether a cloud lies in an open hemisphere {x: <direction, x> > 0}.
 
     `margin` is the largest min_i <u, x_i> over unit vectors u and `direction` [d] the u that attains

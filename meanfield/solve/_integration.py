@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import check_instance, check_integer, check_scalar, guard, is_key
+from .._shown import AbstractShown
 from .._typing import Key, Scalar
 from ..dynamics import AbstractDynamics, AbstractParticles
 from ..dynamics.densities import AbstractImex
@@ -31,7 +32,7 @@ LEAST_TOL = 50
 """The least tolerance, in units of rounding: below it errors are all rounding, and no step is accepted."""
 
 
-class Plan(eqx.Module):
+class Plan(AbstractShown):
     """How a run is integrated: everything that `diffrax.diffeqsolve` needs besides the dynamics."""
 
     solver: diffrax.AbstractSolver

@@ -1,14 +1,17 @@
 from typing import Any
 
 import diffrax
-import equinox as eqx
 import jax
 import numpy as np
 import xarray
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
+from .._known import is_concrete
+from .._shown import AbstractShown, parts_of
+from ._errors import Failure, describe
 
-class Merges(eqx.Module):
+
+class Merges(AbstractShown):
     """The merge tree of a run: at time[k], token absorbed[k] joined token kept[k].
 
     `mass` is that of the joined token; tokens keep the number they had in x0. `time` is the end of
@@ -21,7 +24,7 @@ class Merges(eqx.Module):
     mass: Float[np.ndarray, " merges"]
 
 
-class Trajectory(eqx.Module):
+class Trajectory(AbstractShown):
     """What a run leaves behind.
 
     - `ts` [T]: the times of the saves (steps, for a rollout).
@@ -44,6 +47,18 @@ class Trajectory(eqx.Module):
     ok: Bool[Array, ""]
     reached: Float[Array, ""]
     merges: Merges | None = None
+
+    def shown(self) -> dict[str, Any]:
+        """What is printed of it: its parts, and why it failed if it did."""
+        parts = {name: v for name, v in parts_of(self).items() if name != "result"}
+        if not is_concrete(self.ok) or np.ndim(self.ok) or bool(self.ok):
+            return parts
+        return {"failed": self._why()} | parts
+
+    def _why(self) -> str:
+        if not np.all(self.stats.get("converged", True)):
+            return "an inner iteration did not reach its tolerance; see stats['converged']"
+        return describe(Failure(self.result, "values and final show where", reached=self.reached))
 
     def to_xarray(self) -> xarray.Dataset:
         """The observables as a labelled dataset with dimension `time`; parts of tuples are numbered."""

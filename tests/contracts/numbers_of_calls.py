@@ -265,10 +265,20 @@ def _call_with(entry: Entry, name: str, value: Any) -> Any:
     return calling(entry, **{name: value})
 
 
+def printed(entry: Entry) -> Iterator[tuple[str, str]]:
+    """What a class makes prints as one line of names and numbers, never of what arrays are made of."""
+    if not entry.makes:
+        return
+    text = repr(entry.value)
+    if not text.startswith(f"{entry.name.rpartition('.')[2]}(") or "\n" in text or "[]" in text:
+        yield entry.name, f"prints as {text[:80]}"
+
+
 CONTRACTS: dict[str, Callable[[Entry], Iterator[tuple[str, str]]]] = {
     "single": single,
     "half": half,
     "massless": massless,
     "collapse": collapsed,
     "NaN": invalid,
+    "print": printed,
 }

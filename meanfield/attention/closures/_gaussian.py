@@ -3,18 +3,18 @@
 from collections.abc import Iterable
 from typing import Any, Protocol, runtime_checkable
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..._checks import as_array, check_precision
+from ..._shown import AbstractShown
 from ..._typing import Scalar
 from ...transport.costs import symmetric_root
 from ..engines import check_columns
 from ..masks import AbstractMask
 
 
-class AffineField(eqx.Module):
+class AffineField(AbstractShown):
     """The field x -> velocity + gain (x - mean) of a cloud with this mean."""
 
     velocity: Float[Array, " e"]

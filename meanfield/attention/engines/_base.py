@@ -1,16 +1,16 @@
 import abc
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..._door import AbstractChecked
+from ..._shown import AbstractShown
 from ..._typing import Scalar
 from ._exponential_sum import ExponentialSum
 
 
-class Sums(eqx.Module):
+class Sums(AbstractShown):
     """Weighted sums of exponentials, with the exponent's offset kept apart.
 
         mass_i = sum_j w_j e^{l_ij - shift_i},    moment_i = sum_j w_j e^{l_ij - shift_i} v_j

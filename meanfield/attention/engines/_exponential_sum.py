@@ -5,11 +5,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..._checks import as_array, check_finite, check_precision, check_weights, shown
+from ..._shown import AbstractShown
 from ..._typing import Matrix, Points, Scalar
 from ..masks import AbstractMask
 
 
-class ExponentialSum(eqx.Module):
+class ExponentialSum(AbstractShown):
     """The sums sum_j w_j e^{l_ij} v_j that softmax and unnormalized attention share.
 
     The logits are l_ij = beta <q_i, k_j> + mask_ij. `plain` says that q and k are the tokens

@@ -2,11 +2,11 @@
 
 import abc
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ..._shown import AbstractShown
 from ...transport.costs import root
 from ._approximate import AbstractApproximate
 from ._base import Sums
@@ -15,7 +15,7 @@ from ._exponential_sum import ExponentialSum
 _ROWS = 256
 
 
-class Samples(eqx.Module):
+class Samples(AbstractShown):
     """R samples of which sums are the mean: mass_i = mean_r e^{l_ir} a_r, moment_i = mean_r e^{l_ir} b_r."""
 
     logits: Float[Array, "n r"]

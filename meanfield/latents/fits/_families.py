@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from ..._checks import check_nonnegative
 from ..._door import AbstractChecked
+from ..._shown import AbstractShown
 from ..._typing import Points, Scalar
 from ...attention.kernels import Softmax
 from ...attention.masks import causal
@@ -90,7 +91,7 @@ class Writes(AbstractFamily):
         return Columns(np.concatenate(known), times)
 
 
-class AffineDrift(eqx.Module):
+class AffineDrift(AbstractShown):
     """b(x) = M x + g of one point [d]."""
 
     matrix: Float[Array, "d d"]
@@ -100,7 +101,7 @@ class AffineDrift(eqx.Module):
         return self.matrix.astype(x.dtype) @ x + self.offset.astype(x.dtype)
 
 
-class QuadraticPotential(eqx.Module):
+class QuadraticPotential(AbstractShown):
     """V(x) = -<x, S x>/2 - <g, x> of one point [d], with S symmetric."""
 
     matrix: Float[Array, "d d"]

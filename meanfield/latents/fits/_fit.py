@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..._checks import check_instance, check_integer
+from ..._shown import OneLine
 from ..profiles import draws, sweep
 from ..recordings import Corpus, Recording, check_corpus, without_sinks
 from ._families import (
@@ -21,8 +22,8 @@ from ._steps import Step, steps_of
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class DriftFit:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class DriftFit(OneLine):
     """A drift and a noise, dX = P_X b(X) dt + sqrt(2 noise) dB on the sphere, with time in layers.
 
     - `r2_train`, `r2_test`: the share 1 - sum |u - h P b|^2 / sum |u|^2 of the squared increments that is

@@ -4,6 +4,7 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Float
 
+from ..._shown import AbstractShown
 from ..._typing import Points
 from ...attention.kernels import AbstractAttention, Gained
 from ._feed_forward import DirectionsFed, FeedForward
@@ -18,7 +19,7 @@ class Written(NamedTuple):
     after: Float[Array, "n d"]
 
 
-class Block(eqx.Module):
+class Block(AbstractShown):
     """One layer of a real transformer; the layers of a model are one block of stacked arrays.
 
     With the normalizations before (pre-norm, decoders):  y = x + heads(N1(x)),  y + mlp(N2(y))

@@ -4,6 +4,8 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Float
 
+from ..._shown import AbstractShown
+
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "silu": jax.nn.silu,
     "gelu": lambda x: jax.nn.gelu(x, approximate=False),
@@ -14,7 +16,7 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 """By the names that files have for them."""
 
 
-class FeedForward(eqx.Module):
+class FeedForward(AbstractShown):
     """The MLP of a layer, of one point: D a(U u + b) + c, or with a gate D (a(G u) * (U u))."""
 
     up: Float[Array, "*layer width d"]
@@ -33,7 +35,7 @@ class FeedForward(eqx.Module):
         return out if self.down_bias is None else out + self.down_bias
 
 
-class DirectionsFed(eqx.Module):
+class DirectionsFed(AbstractShown):
     """An MLP behind the gains of its normalization, of one unit vector: gain * u + bias.
 
     With `centered` the mean coordinate is taken off, which no layer normalization sees.

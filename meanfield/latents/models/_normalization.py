@@ -3,10 +3,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ..._shown import AbstractShown
 from ..._typing import Points
 
 
-class Norm(eqx.Module):
+class Norm(AbstractShown):
     """A normalization with gains, as real transformers have it.
 
         N(x) = g (x - m) / sqrt(|x - m|^2/d + eps) + b

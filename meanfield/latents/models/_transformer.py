@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from ..._checks import check_integer, shown
+from ..._shown import AbstractShown
 from ..._typing import Points
 from ...dynamics.particles import AttentionFlow, PreNorm
 from ...geometry import Sphere
@@ -19,7 +20,7 @@ from ._texts import Words
 Tokens = Int[Array, " n"]
 
 
-class Transformer(eqx.Module):
+class Transformer(AbstractShown):
     """A real transformer, as `read` makes it from a file of weights.
 
         x_0 = E[ids] (+ P),   x_{l+1} = block_l(x_l),   logits = N(x_L) U^T

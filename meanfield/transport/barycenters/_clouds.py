@@ -1,19 +1,19 @@
 from collections.abc import Sequence
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ..._checks import check_integer, check_positive
 from ..._door import door
+from ..._shown import AbstractShown
 from ..._typing import Points, Scalar, Weights
 from ..costs import Cost, as_cost, masses_of, space_of, weights_or_uniform
 from ..distances import RELATIVE_EPSILON, certified, check_cloud, check_epsilon, regularization
 from ._free_support import Models, apart, iterate, rounding
 
 
-class Barycenter(eqx.Module):
+class Barycenter(AbstractShown):
     """A barycenter with free support.
 
     `points` [k, d] of masses `weights` [k]; `error`, the length of the step that would come next, root

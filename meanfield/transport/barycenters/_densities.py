@@ -8,6 +8,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ..._checks import check_finite, check_integer, check_positive, guard, tolerance
 from ..._door import door
+from ..._shown import AbstractShown
 from ..._typing import Scalar
 from ..costs import weights_or_uniform
 from ..densities import AbstractDomain, HeatGeometry
@@ -22,7 +23,7 @@ _NO_GRADIENT = (
 )
 
 
-class FixedSupportBarycenter(eqx.Module):
+class FixedSupportBarycenter(AbstractShown):
     """A barycenter by its density at the points of a domain.
 
     `density` [q] has the mass 1 up to `error`, the mean l1 error of the marginals, and is NaN unless

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from ..._shown import AbstractShown
 from ..._typing import Points, Scalar, Weights
 from ...geometry import AbstractGeometry, Sphere
 from ..costs import point_geometry
@@ -18,7 +19,7 @@ _PRODUCTS = 60
 """Products with the derivative of a step, at most, of which a derivative of the result is made."""
 
 
-class Models(eqx.Module):
+class Models(AbstractShown):
     """Clouds x of masses a and their weights w, the cost between points, and where they live."""
 
     x: Float[Array, "models n d"]
@@ -29,7 +30,7 @@ class Models(eqx.Module):
     epsilon: Scalar
 
 
-class Potentials(eqx.Module):
+class Potentials(AbstractShown):
     """Potentials at the points: of the problems with each cloud, and of that with themselves."""
 
     f: Float[Array, "models k"]

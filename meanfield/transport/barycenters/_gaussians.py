@@ -1,7 +1,6 @@
 from collections.abc import Sequence
 from typing import cast
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optimistix as optx
@@ -9,12 +8,13 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ..._checks import check_integer, check_positive
 from ..._door import door
+from ..._shown import AbstractShown
 from ..._typing import Scalar
 from ...measures import Gaussian
 from ..costs import symmetric_root, weights_or_uniform
 
 
-class GaussianBarycenter(eqx.Module):
+class GaussianBarycenter(AbstractShown):
     """The Wasserstein barycenter of normal laws, itself one.
 
     `law` is N(mean, cov); `error` is how far a sweep moves cov, relative to its size; `iterations`

@@ -1,16 +1,16 @@
 from collections.abc import Sequence
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..._checks import check_finite
 from ..._door import door
+from ..._shown import AbstractShown
 from ..._typing import Weights
 from ..costs import masses_of, weights_or_uniform
 
 
-class QuantileBarycenter(eqx.Module):
+class QuantileBarycenter(AbstractShown):
     """A discrete law on the line: increasing `points` [k] of masses `weights` [k]."""
 
     points: Float[Array, " k"]

@@ -6,12 +6,13 @@ from jaxtyping import Array, Bool, Float
 
 from ..._checks import check_finite, check_points, tolerance
 from ..._door import door
+from ..._shown import OneLine
 from ..._typing import Points, Scalar, Weights
 from ...geometry import Sphere
 from ._ott import costs
 
 
-class AbstractCost(costs.CostFn):
+class AbstractCost(OneLine, costs.CostFn):
     """A cost of ott that knows on which points it is defined: `check`, and a fast `all_pairs`."""
 
     @abc.abstractmethod

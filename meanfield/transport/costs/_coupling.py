@@ -5,10 +5,11 @@ from jaxtyping import Array, Float, Int
 
 from ..._checks import check_finite, check_weights, is_concrete, tolerance
 from ..._door import door
+from ..._shown import AbstractShown
 from ..._typing import Scalar, Weights
 
 
-class Coupling(eqx.Module):
+class Coupling(AbstractShown):
     """A coupling of two weighted clouds by k pairs: point rows[k] sends mass[k] to point columns[k].
 
     An optimal one needs no more than n + m - 1 pairs. Some masses may be 0. `potentials` are the

@@ -8,6 +8,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ..._checks import check_integer, check_positive
 from ..._door import door
+from ..._shown import AbstractShown
 from ..._typing import Scalar
 from ..costs import Cost, as_cost, point_geometry
 from ..sinkhorn import Solution, solve
@@ -15,7 +16,7 @@ from ._entropic import solve_small
 from ._wasserstein import check_clouds
 
 
-class Divergence(eqx.Module):
+class Divergence(AbstractShown):
     """What `sinkhorn_divergence` found.
 
     `value`, which is also `float(...)` of the whole; the largest `error` of the three problems, the sum

@@ -4,12 +4,13 @@ import equinox as eqx
 from jaxtyping import Array, Bool, Float, Int
 
 from ..._door import AbstractChecked, door
+from ..._shown import AbstractShown
 from ..._typing import Points, Scalar
 from ..costs import Coupling, costs
 from ..sinkhorn import Solution
 
 
-class Transport(eqx.Module):
+class Transport(AbstractShown):
     """What `wasserstein` found.
 
     - `value`: the distance, the root of `cost`; `float(...)` of the whole is this number.

@@ -1,16 +1,16 @@
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from ..._checks import check_scalar, guard
+from ..._shown import AbstractShown
 from ..._typing import Scalar
 from ..costs import geometry, weights_or_uniform
 
 
-class Problem(eqx.Module):
+class Problem(AbstractShown):
     """Entropic transport of masses a [n] to masses b [m], in potentials relative to these masses.
 
     plan_ij = a_i b_j e^{(f_i + g_j - c_ij)/eps},    f_i = -eps log sum_j b_j e^{(g_j - c_ij)/eps}

@@ -7,13 +7,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ..._door import door
+from ..._shown import AbstractShown
 from ..._typing import Scalar
 from ..costs import geometry as ott_geometry
 from ._implicit import Pair, dual_value, sensitivity
 from ._marginals import Problem, without
 
 
-class Solution(eqx.Module):
+class Solution(AbstractShown):
     """The solution of an entropic transport problem, as far as it was reached.
 
     plan_ij = a_i b_j e^{(f_i + g_j - c_ij)/eps}
