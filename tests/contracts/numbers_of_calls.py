@@ -270,7 +270,8 @@ def printed(entry: Entry) -> Iterator[tuple[str, str]]:
     if not entry.makes:
         return
     text = repr(entry.value)
-    if not text.startswith(f"{entry.name.rpartition('.')[2]}(") or "\n" in text or "[]" in text:
+    number = "[]" in text.replace("key<fry>[]", "")
+    if not text.startswith(f"{type(entry.value).__name__}(") or "\n" in text or number:
         yield entry.name, f"prints as {text[:80]}"
 
 
