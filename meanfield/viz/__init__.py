@@ -11,9 +11,18 @@ from ._circle import (
     density_circle as density_circle,
 )
 from ._convergence import Fit as Fit, convergence as convergence
+from ._facing import facing as facing
 from ._film import film as film
 from ._lines import band as band, histogram_ridge as histogram_ridge, staircase as staircase
 from ._maps import overlay_curve as overlay_curve, phase_map as phase_map
+from ._masses import (
+    Discs as Discs,
+    circle_masses as circle_masses,
+    mass_key as mass_key,
+    sphere_masses as sphere_masses,
+)
+from ._merge_tree import Branches as Branches, merge_tree as merge_tree
 from ._mollweide import mollweide as mollweide
 from ._panels import small_multiples as small_multiples
 from ._sphere import sphere_points as sphere_points, sphere_tracks as sphere_tracks
+from ._sphere_map import sphere_map as sphere_map

@@ -7,7 +7,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.cm import ScalarMappable
-from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MultipleLocator
@@ -54,7 +53,7 @@ def beyond(mappable: ScalarMappable) -> str:
     )
 
 
-def colour_bar(mesh: QuadMesh, ax: Axes, label: str | None, **settings: Any) -> None:
+def colour_bar(mesh: ScalarMappable, ax: Axes, label: str | None, **settings: Any) -> None:
     """A colour bar for `mesh` beside `ax`, if there is a label for it."""
     figure = ax.figure
     if label is not None and figure is not None:

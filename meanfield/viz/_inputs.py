@@ -75,6 +75,11 @@ def point_areas(w: ArrayLike | None, n: int, area: Real) -> NDArray[np.float64]:
     return area * weights / weights.mean()
 
 
+def masses_of(w: ArrayLike | None, n: int) -> NDArray[np.float64]:
+    """The weights as shares of the whole mass; equal ones if there are none."""
+    return point_areas(w, n, 1.0) / n
+
+
 def times(ts: ArrayLike | None, steps: int) -> NDArray[np.float64]:
     """The times of `steps` states; 0, 1, 2, ... if there are none."""
     if ts is None:

@@ -13,13 +13,25 @@ Angles = tuple[Real, Real]
 VIEW: Angles = (30.0, 20.0)
 
 
-def _seen_from(points: np.ndarray, view: Angles) -> tuple[np.ndarray, np.ndarray]:
-    """Orthographic image [..., 2] of points [..., 3], and whether each is on the near side."""
+def axes_of(view: Angles) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The unit vectors to the right, up and toward the observer."""
     a, e = np.deg2rad(view)
     right = np.array([-np.sin(a), np.cos(a), 0])
     up = np.array([-np.sin(e) * np.cos(a), -np.sin(e) * np.sin(a), np.cos(e)])
     toward = np.array([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)])
-    return points @ np.stack([right, up], axis=-1), points @ toward >= 0
+    return right, up, toward
+
+
+def seen_from(points: np.ndarray, view: Angles) -> tuple[np.ndarray, np.ndarray]:
+    """Orthographic image [..., 2] of points [..., 3], and how far each is on the near side."""
+    right, up, toward = axes_of(view)
+    return points @ np.stack([right, up], axis=-1), points @ toward
+
+
+def _halves(points: np.ndarray, view: Angles) -> tuple[np.ndarray, np.ndarray]:
+    """The image, and whether each point is on the near side."""
+    plane, depth = seen_from(points, view)
+    return plane, depth >= 0
 
 
 def _split(plane: np.ndarray, near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -48,12 +60,13 @@ def _graticule() -> list[np.ndarray]:
     return parallels + meridians
 
 
-def _frame(ax: Axes, view: Angles) -> None:
+def frame(ax: Axes, view: Angles) -> None:
+    """A bare plane with the rim and the near half of the graticule, drawn once."""
     if not outline(ax, Circle((0, 0), 1), 1.06, 1.06):
         return
     for curve in _graticule():
-        front, _ = _split(*_seen_from(curve, view))
-        ax.plot(*front.T, color=PALE, linewidth=0.5, linestyle="-", zorder=0)
+        front, _ = _split(*_halves(curve, view))
+        ax.plot(*front.T, color=PALE, linewidth=0.5, linestyle="-", zorder=0, gid="graticule")
 
 
 @door
@@ -77,8 +90,8 @@ def sphere_points(
     points = unit_points(x, ("n", 3), "x")
     groups = point_labels(labels, len(points))
     areas = point_areas(w, len(points), area)
-    plane, near = _seen_from(points, view)
-    _frame(ax, view)
+    plane, near = _halves(points, view)
+    frame(ax, view)
     drawn = []
     for k in np.unique(groups).tolist():
         front, back = (groups == k) & near, (groups == k) & ~near
@@ -107,8 +120,8 @@ def sphere_tracks(
     """
     points = unit_points(history, ("T", "n", 3), "history")
     groups = point_labels(labels, points.shape[1]).tolist()
-    plane, near = _seen_from(points, view)
-    _frame(ax, view)
+    plane, near = _halves(points, view)
+    frame(ax, view)
     drawn = []
     for i, k in enumerate(groups):
         front, back = _split(plane[:, i], near[:, i])

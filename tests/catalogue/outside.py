@@ -3,6 +3,7 @@
 import dataclasses
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
@@ -16,6 +17,12 @@ from meanfield import io, studies
 FIGURE, AX = plt.subplots()
 LINE = np.linspace(0.5, 1.0, 4)
 FLAT_X = X[:, :2] / jnp.linalg.norm(X[:, :2], axis=1)[:, None]
+MERGED = SimpleNamespace(
+    time=np.array([1.0, 2.0]),
+    kept=np.array([0, 0]),
+    absorbed=np.array([1, 2]),
+    mass=np.array([2, 3]) / 3,
+)
 LOOSE = {"label": None, "k": None, "labels": None, "order": None, "view": None, "area": None}
 
 
@@ -23,17 +30,21 @@ def picture(name: str, kinds: dict, gaps: str = "", **arguments) -> Entry:
     """An entry of viz: arrays unless said otherwise; `gaps` are those in which NaN leaves a gap."""
     fine = {("w", "sum 2")} | {(gap, kind) for gap in gaps for kind in ("NaN", "infinity")}
     arrays = dict.fromkeys(arguments, "array") | {"ax": "object"} | LOOSE | kinds
-    return entry(f"viz.{name}", single_=None, fine_=fine, kinds_=arrays, ax=AX, **arguments)
+    axis = {} if name == "facing" else {"ax": AX}
+    return entry(f"viz.{name}", single_=None, fine_=fine, kinds_=arrays, **axis, **arguments)
 
 
+MASSES = {"w": "weights", "near": "positive", "full": "positive"}
 VIZ = [
     entry("viz.angle_ticks", axis=AX.xaxis),
     picture("band", {}, x=LINE, mid=LINE, low=LINE - 0.1, high=LINE + 0.1),
     entry("viz.beyond", mappable=AX.scatter([0.0], [0.0], c=[1.0]), single_=None),
+    picture("circle_masses", MASSES, x=FLAT_X, w=np.full(5, 0.2), near=0.1, full=0.3),
     picture("circle_points", {"w": "weights"}, x=FLAT_X, w=np.full(5, 0.2)),
     picture("circle_tracks", {}, history=jnp.stack([FLAT_X, FLAT_X])),
     picture("convergence", {}, h=LINE, error=LINE**2, label="method"),
     picture("density_circle", {"height": "positive"}, angles=LINE, rho=LINE, height=0.5),
+    picture("facing", {"w": "weights"}, x=X, w=np.full(5, 0.2)),
     entry(
         "viz.film",
         fig=FIGURE,
@@ -45,6 +56,14 @@ VIZ = [
         kinds_={"update": "function", "frames": "count", "fps": "positive"},
     ),
     picture("histogram_ridge", {"overlap": "positive"}, centres=LINE, counts=np.ones((2, 4))),
+    picture("mass_key", {"n": "count", "full": "positive"}, n=5, full=0.3),
+    picture(
+        "merge_tree",
+        {"merges": "object", "w": "weights", "end": "positive"},
+        merges=MERGED,
+        w=np.full(3, 1 / 3),
+        end=3.0,
+    ),
     picture("mollweide", {}, longitudes=LINE, latitudes=LINE, density=np.ones((4, 4))),
     picture("overlay_curve", {}, "xy", x=LINE, y=LINE),
     picture("phase_map", {}, "z", x=LINE, y=LINE, z=np.ones((4, 4))),
@@ -56,6 +75,8 @@ VIZ = [
         single_=None,
         kinds_={"panels": "field", "columns": "count", "xlabel": "field"},
     ),
+    picture("sphere_map", {"f": "function", "levels": "count"}, f=lambda p: p[:, 0], levels=3),
+    picture("sphere_masses", MASSES, x=X, w=np.full(5, 0.2), near=0.1, full=0.3),
     entry("viz.sphere_points", ax=FIGURE.add_subplot(projection="3d"), x=X, single_=None),
     entry(
         "viz.sphere_tracks",
@@ -147,4 +168,8 @@ STUDIES = [
         if isinstance(kind, type) and issubclass(kind, studies.Study) and kind is not studies.Study
     ),
 ]
+MADE_BY = {
+    "viz.Discs": "viz.sphere_masses",
+    "viz.Branches": "viz.merge_tree",
+}
 ENTRIES = VIZ + IO + STUDIES
