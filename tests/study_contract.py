@@ -5,6 +5,7 @@ import xarray as xr
 
 from meanfield.studies import Claim, Study
 from meanfield.studies.machinery._claim import TELLING
+from meanfield.studies.machinery._quantities import SHARED
 
 
 def check_result(study: Study, result: xr.Dataset) -> None:
@@ -15,7 +16,20 @@ def check_result(study: Study, result: xr.Dataset) -> None:
     assert len({claim.name for claim in claims}) == len(claims)
     # What no effect would pass says nothing.
     assert [c for c in claims if c.relation == "==" and _tells_nothing(c)] == []
+    _check_that_all_is_named(study, result)
     _check_that_nan_passes_nothing(study, result, claims)
+
+
+def _check_that_all_is_named(study: Study, result: xr.Dataset) -> None:
+    """Each variable and coordinate says in words what it is, and numbers in which unit."""
+    known = {**SHARED, **study.quantities()}
+    for name, values in result.variables.items():
+        attrs = values.attrs
+        assert attrs.get("long_name"), name
+        assert name in known or attrs["long_name"] != str(name).replace("_", " "), (
+            f"say what {name} is"
+        )
+        assert values.dtype.kind not in "iufc" or attrs.get("units"), name
 
 
 def _tells_nothing(claim: Claim) -> bool:

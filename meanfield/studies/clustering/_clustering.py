@@ -1,6 +1,6 @@
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -54,6 +54,14 @@ class Clustering(AbstractCheckpointStudy):
     """Layers between two checkpoints, where faithful: h = .1 at the published size."""
     tol: float = 1e-6
     """Tolerance of the adaptive integrator."""
+
+    QUANTITIES: ClassVar = {
+        "count": "number of clusters",
+        "mean": "mean number of clusters",
+        "low": "lower end of the 95 % interval of the mean",
+        "high": "upper end of the 95 % interval of the mean",
+        "x": "first two coordinates of the tokens, one start",
+    }
 
     def cells(self) -> list[dict[str, Any]]:
         return grid(d=self.dimensions, beta=self.betas)

@@ -1,6 +1,6 @@
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -52,6 +52,13 @@ class ClusteringRates(Study):
     """Standard deviation of their coordinates."""
     realizations: int = field(default=64, metadata={"least": 2})
     """Number of such clouds."""
+
+    QUANTITIES: ClassVar = {
+        "completed": "whether all runs ended well",
+        "layers": "contraction rate, layers",
+        "softmax": "contraction rate, softmax",
+        "unnormalized": "contraction rate, unnormalized",
+    }
 
     def cells(self) -> list[dict[str, Any]]:
         return grid(beta=self.betas)

@@ -1,6 +1,6 @@
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -52,6 +52,15 @@ class PhaseDiagram(AbstractDiagramStudy):
     """Random starts."""
     normalized: bool = True
     """Softmax; otherwise unnormalized attention."""
+
+    QUANTITIES: ClassVar = {
+        "probability": "P(<x_1, x_2> >= 1 - delta)",
+        "low": "lower end of the 95 % interval of the probability",
+        "high": "upper end of the 95 % interval of the probability",
+        "deviation": "root mean square distance from orthonormal starts",
+        "orthonormal": "<x_1, x_2> from orthonormal starts",
+        "orthonormal_time": "time at which orthonormal starts meet",
+    }
 
     def check(self) -> None:
         check_that(self.n > 1, "n > 1", self.n, "two tokens have to meet: pass n=32")

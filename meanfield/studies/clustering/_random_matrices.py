@@ -1,6 +1,6 @@
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -50,6 +50,12 @@ class RandomMatrices(AbstractDiagramStudy):
     """Inverse temperatures, evenly spaced."""
     chunk: int = 10
     """Inverse temperatures a cell."""
+
+    QUANTITIES: ClassVar = {
+        "probability": "P(<x_1, x_2> >= 1 - delta)",
+        "least_gain": "least relative gain of the energy between checkpoints",
+        "family": "law of the matrices",
+    }
 
     def check(self) -> None:
         # A cap of measure 1e-20 is never met at the start; a smaller delta or a larger d has one.

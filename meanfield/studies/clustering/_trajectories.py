@@ -1,5 +1,6 @@
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -55,6 +56,11 @@ class Trajectories(AbstractCheckpointStudy):
     """Tolerance of the adaptive integrator."""
     linkage: float = 0.01
     """Angle within which tokens are one cluster."""
+
+    QUANTITIES: ClassVar = {
+        "label": "cluster of each token at the end",
+        "completed": "whether the run ended well",
+    }
 
     def cells(self) -> list[dict]:
         return grid(attention=self.attentions)

@@ -1,5 +1,5 @@
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -60,6 +60,12 @@ class BarycenterDrift(Study):
     """Times at which the clouds are stored."""
     epsilon: float = 0.3
     """Regularization of the pull, in squared radians."""
+
+    QUANTITIES: ClassVar = {
+        "effort": "effort of the pull",
+        "disagreement": "disagreement of the models",
+        "gate": "when models are pulled",
+    }
 
     def cells(self) -> list[dict[str, Any]]:
         return grid(gate=self.gates)

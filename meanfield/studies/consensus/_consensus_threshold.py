@@ -1,5 +1,5 @@
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -49,6 +49,10 @@ class ConsensusThreshold(Study):
     """Final time."""
     saves: int = 121
     """Times at which the gap is measured."""
+
+    QUANTITIES: ClassVar = {
+        "gap": "angle between the models [rad]",
+    }
 
     def cells(self) -> list[dict[str, Any]]:
         return [{}]

@@ -1,5 +1,5 @@
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -56,6 +56,15 @@ class LeastEffort(Study):
     """Layers: steps of Euler's method, each put back on the sphere."""
     iterations: int = 400
     """Steps of the optimizer."""
+
+    QUANTITIES: ClassVar = {
+        "effort": "least effort",
+        "left": "disagreement at the end",
+        "residual": "how far from stationary",
+        "constant_effort": "effort of the constant strength",
+        "allowed": "disagreement that the constant strength leaves",
+        "constant": "constant strength",
+    }
 
     def cells(self) -> list[dict[str, Any]]:
         return grid(constant=self.constants)

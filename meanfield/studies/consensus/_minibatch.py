@@ -1,5 +1,5 @@
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -49,6 +49,19 @@ class Minibatch(Study):
     """Batches of each size."""
     n: int = 512
     """Points of a cloud."""
+
+    QUANTITIES: ClassVar = {
+        "bias": "bias of the minibatch divergence",
+        "rest_spread": "deviation of a batch beyond the linear part",
+        "spread": "deviation of the minibatch divergence",
+        "linear_spread": "deviation of its linear part",
+        "converged": "share of batches that converged",
+        "full": "divergence of the whole clouds",
+        "bias_slope": "fitted power of b in the bias",
+        "spread_slope": "fitted power of b in the deviation",
+        "b": "points a batch",
+        "d": "dimension",
+    }
 
     def cells(self) -> list[dict[str, Any]]:
         return grid(d=self.dimensions, epsilon=self.epsilons)

@@ -1,5 +1,5 @@
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -35,6 +35,13 @@ class NestedEllipses(Study):
     """Regularization, in units of the squared side."""
     width: float = 0.012
     """Half the width of a line."""
+
+    QUANTITIES: ClassVar = {
+        "ellipses": "images, as densities",
+        "mean": "mean of the images",
+        "entropic": "barycenter, entropic",
+        "debiased": "barycenter, debiased",
+    }
 
     def cells(self) -> list[dict[str, Any]]:
         return [{}]

@@ -1,5 +1,5 @@
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -37,6 +37,14 @@ class SphereBarycenters(Study):
     """Points."""
     epsilon: float = 0.1
     """Regularization, in squared radians."""
+
+    QUANTITIES: ClassVar = {
+        "shapes": "barycenters of a ring and two clusters",
+        "zonal": "barycenters of a ring and a cluster",
+        "angle": "mean polar angle, zonal [rad]",
+        "karcher": "distance to the Karcher mean of three points [rad]",
+        "weight": "weight of the second law",
+    }
 
     def cells(self) -> list[dict[str, Any]]:
         return [{}]

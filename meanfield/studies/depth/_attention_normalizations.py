@@ -1,5 +1,5 @@
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -51,6 +51,14 @@ class AttentionNormalizations(Study):
     """Tokens."""
     degree: int = 48
     """Degree of the density."""
+
+    QUANTITIES: ClassVar = {
+        "estimate": "entropy of the tokens, estimated [nat]",
+        "exact": "entropy of the mean-field density [nat]",
+        "least": "least value of the density",
+        "standard_error": "standard error of the estimate [nat]",
+        "sign": "sign of the values, V = +-I",
+    }
 
     def cells(self) -> list[dict[str, Any]]:
         return grid(attention=self.attentions, sign=self.signs)

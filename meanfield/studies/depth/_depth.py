@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -51,6 +52,15 @@ class Depth(Study):
     """Width of the perceptron."""
     t_end: float = 2.0
     """Time that the layers cover."""
+
+    QUANTITIES: ClassVar = {
+        "error": "error over the angle turned",
+        "turned": "root mean square angle turned [rad]",
+        "order": "fitted order in the layers",
+        "layers_for_percent": "layers at which the error is 1 %",
+        "step": "step of a layer",
+        "mlp": "whether there is an MLP",
+    }
 
     def cells(self) -> list[dict]:
         return grid(normalization=self.normalizations, mlp=self.mlp)

@@ -1,5 +1,5 @@
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -34,6 +34,14 @@ class SinkformerKernels(Study):
     """Published iterations."""
     tol: float = 1e-10
     """Error of the row and column sums of K_inf."""
+
+    QUANTITIES: ClassVar = {
+        "queries": "queries",
+        "keys": "keys",
+        "kernel": "kernel over its total",
+        "kind": "normalization of the kernel",
+        "start": "seed of the clouds",
+    }
 
     def cells(self) -> list[dict[str, Any]]:
         return grid(start=self.starts)

@@ -1,4 +1,5 @@
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -48,6 +49,14 @@ class Covariances(Study):
     """Final time, a fifth of it where a blow-up is expected."""
     times: int = 81
     """Times that are kept."""
+
+    QUANTITIES: ClassVar = {
+        "cov": "covariance",
+        "reached": "time of the blow-up, else the end",
+        "t": "time",
+        "regime": "matrices of the attention",
+        "start": "start",
+    }
 
     def cells(self) -> list[dict]:
         return grid(attention=self.attentions, regime=self.regimes)

@@ -1,4 +1,5 @@
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -47,6 +48,13 @@ class GaussianClosures(Study):
     """Tokens in all clouds of one size together."""
     t_end: float = 1.0
     """Final time."""
+
+    QUANTITIES: ClassVar = {
+        "distance": "W2 from the closed equations",
+        "sampling": "W2 of independent draws",
+        "sampling_error": "standard error of it, as a share",
+        "order": "fitted power of n",
+    }
 
     def cells(self) -> list[dict]:
         return grid(attention=self.attentions, n=self.sizes)

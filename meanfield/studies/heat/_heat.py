@@ -1,4 +1,5 @@
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -60,6 +61,16 @@ class Heat(Study):
     """Steps of finite volumes from one time to the next."""
     n: int = 40000
     """Particles."""
+
+    QUANTITIES: ClassVar = {
+        "entropy": "entropy of the spectral solution [nat]",
+        "entropy_exact": "entropy of the heat kernel [nat]",
+        "spectral_error": "relative L2 error, spectral",
+        "volume_error": "relative L1 error, finite volumes",
+        "decay": "coefficient of the density",
+        "cloud": "mean of P_k(x_1) over the particles",
+        "time": "time in relaxation times",
+    }
 
     def cells(self) -> list[dict]:
         return grid(d=self.dimensions)

@@ -1,4 +1,5 @@
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -55,6 +56,19 @@ class HeatKernelClouds(Study):
     """Cells of the histogram on the circle."""
     smoothing: float = 0.02
     """Time of the heat flow that smooths the density on the sphere."""
+
+    QUANTITIES: ClassVar = {
+        "moment": "mean of P_k(x_1) over the tokens",
+        "exact": "mean of P_k(x_1) of the heat kernel",
+        "allowed": "how far they may be apart",
+        "map": "density of the cloud, smoothed",
+        "kernel_map": "heat kernel, smoothed",
+        "histogram": "density of the tokens",
+        "kernel": "heat kernel",
+        "k": "degree of the polynomial",
+        "longitude": "longitude [rad]",
+        "latitude": "latitude [rad]",
+    }
 
     def cells(self) -> list[dict]:
         return grid(d=self.dimensions)

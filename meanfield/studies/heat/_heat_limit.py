@@ -1,4 +1,5 @@
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -77,6 +78,12 @@ class HeatLimit(Study):
     """Labels on the line."""
     degree: int = 16
     """Degree of the harmonics on S^2; three times as much on the circle."""
+
+    QUANTITIES: ClassVar = {
+        "error": "distance to the heat flow",
+        "bias": "first order in eps, over eps",
+        "order": "fitted order in eps",
+    }
 
     def cells(self) -> list[dict]:
         return grid(attention=self.attentions, start=self.starts, eps=self.epsilons)

@@ -1,4 +1,5 @@
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -45,6 +46,12 @@ class HeatLimitCoupling(Study):
     """Variances of the kernel, each half of the one before."""
     t_end: float = 0.5
     """Final time."""
+
+    QUANTITIES: ClassVar = {
+        "error": "W2 to the heat flow",
+        "bias": "W2 to the law of infinitely many tokens",
+        "residual": "error of Sinkhorn's marginals at the end",
+    }
 
     def check(self) -> None:
         many = all(b == 4 * a for a, b in zip(self.sizes, self.sizes[1:], strict=False))

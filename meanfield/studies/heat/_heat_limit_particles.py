@@ -1,4 +1,5 @@
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -49,6 +50,13 @@ class HeatLimitParticles(Study):
     """The variance of the kernel."""
     t_end: float = 0.5
     """Final time."""
+
+    QUANTITIES: ClassVar = {
+        "distance": "distance to the law of infinitely many tokens",
+        "to_heat": "distance to the heat flow",
+        "bias": "distance of that law to the heat flow",
+        "order": "fitted order in n",
+    }
 
     def cells(self) -> list[dict]:
         return grid(attention=self.attentions, start=self.starts, n=self.sizes)

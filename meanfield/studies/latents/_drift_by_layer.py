@@ -20,6 +20,22 @@ from ._family import AbstractLatents, numbers, split
 MEASURED = "measured: SmolLM2-135M, prototype"
 
 
+TOLD = {
+    "r2": "share of held-out increments explained",
+    "low": "lower end of its 95 % interval",
+    "high": "upper end of its 95 % interval",
+    "train": "share of train increments explained",
+    "noise": "noise beside the drift",
+    "naive": "noise without a drift",
+    "gradient": "share of the drift that is a gradient",
+    "contraction": "rate of contraction",
+    "degrees": "effective number of parameters",
+    "ridge": "relative ridge",
+    "converged": "whether the fit converged",
+}
+"""What is kept of a fit, in words."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DriftByLayer(AbstractLatents):
     """Drift and noise of each layer, fitted: which family of fields explains the increments?
@@ -36,6 +52,13 @@ class DriftByLayer(AbstractLatents):
     """Inverse temperatures of idealized attention."""
     every: int = 1
     """Every so many steps."""
+
+    def quantities(self) -> dict[str, str]:
+        return {
+            f"{name}_{key}": f"{words}, {name}"
+            for name in self.families
+            for key, words in TOLD.items()
+        }
 
     def cells(self) -> list[dict[str, Any]]:
         layers = self.corpus()[0].layers.tolist()

@@ -1,5 +1,5 @@
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import numpy as np
@@ -28,6 +28,13 @@ class EntropyByLayer(AbstractLatents):
     the entropy is that about the mean, since that of raw directions follows their common one. `histogram` and
     `histogram_centred` [layer, bin] are those of the inner products of the first text.
     """
+
+    QUANTITIES: ClassVar = {
+        "bin": "inner product",
+        "histogram": "share of inner products",
+        "histogram_centred": "share of inner products, about the mean",
+        "scale": "angle of linkage [rad]",
+    }
 
     def cells(self) -> list[dict[str, Any]]:
         return [{"part": "whole"}]

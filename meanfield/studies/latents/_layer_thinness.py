@@ -1,5 +1,5 @@
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -32,6 +32,10 @@ class LayerThinness(AbstractLatents):
     """Every so many layers."""
     tol: float = 1e-4
     """Tolerance of the flow."""
+
+    QUANTITIES: ClassVar = {
+        "size": "size h of a layer",
+    }
 
     def check(self) -> None:
         super().check()

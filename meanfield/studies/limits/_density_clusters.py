@@ -1,6 +1,6 @@
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -60,6 +60,13 @@ class DensityClusters(Study):
 
     max_steps: int = 2000
     """The most steps of a density, which resolved ones do not need."""
+
+    QUANTITIES: ClassVar = {
+        "density": "density over that of the uniform law",
+        "minimum": "least value of the density",
+        "difference": "largest difference of moments, density and tokens",
+        "resolved": "whether the density is resolved",
+    }
 
     def check(self) -> None:
         for beta in self.beta:

@@ -1,6 +1,6 @@
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -52,6 +52,12 @@ class FirstClusters(Study):
     """Tokens of a cloud."""
     clouds: int = field(default=12, metadata={"least": 2})
     """Independent clouds."""
+
+    QUANTITIES: ClassVar = {
+        "theory": "growth rate, closed form",
+        "rate": "growth rate of clouds",
+        "dominant": "share of clouds that it wins",
+    }
 
     def cells(self) -> list[dict[str, Any]]:
         return grid(beta=self.beta)

@@ -1,6 +1,6 @@
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -61,6 +61,15 @@ class Fluctuations(Study):
     """Step h."""
     relaxations: int = 40
     """Length of a chain in units of the slowest relaxation time; five more are discarded."""
+
+    QUANTITIES: ClassVar = {
+        "exact": "n E|rho_k|^2, in theory",
+        "sampling": "standard error of the spectrum, in theory",
+        "stepped": "n E|rho_k|^2 of Euler steps, in theory",
+        "bias": "bound on the next order in 1/n",
+        "spectrum": "n E|rho_k|^2",
+        "noise_over_critical": "noise over nu_c",
+    }
 
     def cells(self) -> list[dict[str, Any]]:
         return grid(noise_over_critical=self.noise_over_critical)

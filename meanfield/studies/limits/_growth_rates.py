@@ -1,5 +1,5 @@
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -70,6 +70,13 @@ class GrowthRates(Study):
     """Coefficient of the perturbation."""
     n: int = 128
     """Tokens on the circle; more where beta needs them."""
+
+    QUANTITIES: ClassVar = {
+        "closed": "growth rate, closed form",
+        "linearized": "growth rate, linearized",
+        "pde": "growth rate, PDE",
+        "particles": "growth rate, tokens",
+    }
 
     def cells(self) -> list[dict[str, Any]]:
         return grid(attention=self.attentions, d=self.dimensions)

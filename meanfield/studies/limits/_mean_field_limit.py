@@ -1,5 +1,6 @@
 import math
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -62,6 +63,13 @@ class MeanFieldLimit(Study):
     """Spread of the law at the start: its concentration kappa is d / spread."""
     t_end: float = 1.5
     """Final time; the distance is stored at its thirds too."""
+
+    QUANTITIES: ClassVar = {
+        "distance": "distance to the limit",
+        "floor": "error of the reference",
+        "exact_start": "distance at the start, exact",
+        "slope": "fitted power of n",
+    }
 
     def cells(self) -> list[dict]:
         return grid(attention=self.attentions, d=self.dimensions)

@@ -1,6 +1,6 @@
 from dataclasses import dataclass, field, replace
 from math import comb
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -62,6 +62,14 @@ class ParticlesVsPde(Study):
     """Step of noisy particles."""
     degree: int = 32
     """Degree of the density's expansion."""
+
+    QUANTITIES: ClassVar = {
+        "distance": "distance of particles and PDE",
+        "density": "moment of the density",
+        "offset": "mean moment of the particles, less that of the density",
+        "minimum": "least value of the density",
+        "slope": "fitted power of n",
+    }
 
     def cells(self) -> list[dict[str, Any]]:
         return grid(attention=self.attentions, d=self.dimensions, noise=self.noises)

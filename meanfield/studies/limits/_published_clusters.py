@@ -1,7 +1,7 @@
 import time
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -57,6 +57,15 @@ class PublishedClusters(Study):
     """Tokens."""
     stride: int = 1
     """Published steps in a step of this run: 1 is faithful."""
+
+    QUANTITIES: ClassVar = {
+        "faithful_rho": "mode, published steps (real and imaginary part)",
+        "rho": "mode (real and imaginary part)",
+        "faithful_density": "density over that of the uniform law, published steps",
+        "density": "density over that of the uniform law",
+        "tokens": "number of tokens",
+        "seconds": "wall time of the published steps [s]",
+    }
 
     def check(self) -> None:
         for beta in self.beta:

@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,6 +43,9 @@ class _Repeated(Study):
             for one in self._each()
             for claim in one.claims(dataset.sel(seed=one.seed, drop=True))
         ]
+
+    def quantities(self) -> Mapping[str, str]:
+        return self.study.quantities()
 
     def identity(self) -> dict[str, Any]:
         return self.study.identity() | {"seeds": self.seeds}

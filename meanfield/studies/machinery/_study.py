@@ -23,12 +23,14 @@ one, `_decay.py`:
         n: int = 1000
         """Steps up to t = 1."""
 
+        QUANTITIES = {"x": "x(1)", "start": "x(0)"}
+
         def cells(self) -> list[dict]:
             return grid(start=self.starts)
 
         def compute(self, cell: dict) -> xr.Dataset:
             x = cell["start"] * (1 - self.rate / self.n) ** self.n
-            return xr.Dataset({"x": ((), x, {"long_name": "x(1)"})})
+            return xr.Dataset({"x": ((), x)})
 
         def tiny(self) -> "Decay":
             return replace(self, starts=self.starts[:1], n=100)
@@ -38,9 +40,11 @@ one, `_decay.py`:
             # explicit Euler: (1 - a/n)^n = exp(-a) (1 - a^2 / 2n + ...), and a^2 exp(-a) < 0.55
             return [Claim.close("x(1)/x(0)", ratio, np.exp(-self.rate), 0.3 / self.n, "calculus")]
 
-`compute` depends on nothing but the fields and the cell: a cell is the unit that is stored, that a
-killed run keeps, and that is never computed twice. Random keys come from `self.key(cell)`, one a
-cell, or from `jax.random.key(self.seed)` where the cells are to share their noise. `assemble(parts)`
+`QUANTITIES` says what each variable is, with its unit in brackets ("angle [rad]"); `run` puts both
+into its attributes. `compute` depends on nothing but the fields and the cell: a cell is the unit that
+is stored, that a killed run keeps, and that is never computed twice. Random keys come from
+`self.key(cell)`, one a cell, or from `jax.random.key(self.seed)` where the cells are to share their noise.
+`assemble(parts)`
 puts the parts along dimensions named after the cell's entries (here `start`); replace it where the
 cells fill no grid, or further quantities follow from all of them. `run` turns jax arrays into numpy.
 
@@ -55,10 +59,10 @@ import abc
 import importlib
 import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 import jax
 import xarray as xr
@@ -81,6 +85,7 @@ from ...io import (
 )
 from ._claim import Claim as Claim
 from ._field_checks import check_fields
+from ._quantities import told
 from ._share import compute_share, wait_until
 
 _Study = TypeVar("_Study", bound="Study")
@@ -95,6 +100,8 @@ class Study(abc.ABC):
 
     seed: int = 0
     """Seed of every random key."""
+
+    QUANTITIES: ClassVar[Mapping[str, str]] = {}
 
     def __post_init__(self):
         check_fields(self)
@@ -159,7 +166,7 @@ class Study(abc.ABC):
             return known
         identity = self.identity()
         parts = [self._part(cell, store) for cell in _track(cells, self.name(), progress)]
-        result = self.assemble([strip(part) for part in parts]).as_numpy()
+        result = told(self.assemble([strip(part) for part in parts]).as_numpy(), self.quantities())
         result = result.assign_attrs(
             study=self.name(),
             cells_computed_at=_origins(parts),
@@ -169,6 +176,10 @@ class Study(abc.ABC):
         if store is not None:
             store.save_result(result, identity)
         return result.assign_attrs(stamp(identity))
+
+    def quantities(self) -> Mapping[str, str]:
+        """What each variable of the result is, with its unit in brackets, beyond what all studies share."""
+        return self.QUANTITIES
 
     def key(self, cell: dict[str, Any]) -> jax.Array:
         """A random key of the seed and the cell, whatever the order of the cells."""

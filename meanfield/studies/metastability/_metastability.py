@@ -1,5 +1,5 @@
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -40,6 +40,14 @@ class Metastability(Study):
     """Inverse temperatures: 5 or more, so that blobs merge while they are far apart."""
     n: int = 64
     """Number of tokens, even."""
+
+    QUANTITIES: ClassVar = {
+        "r": "<x, y>, asked for",
+        "reached": "<x, y>, reached",
+        "time": "time since <x, y> = 0",
+        "exact": "time since <x, y> = 0, by quadrature",
+        "scale": "e^beta / (2 beta)",
+    }
 
     def check(self) -> None:
         check_that(self.n % 2 == 0, "an even n", self.n, "there are two blobs: pass n=64")

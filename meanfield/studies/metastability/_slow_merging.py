@@ -1,5 +1,5 @@
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -47,6 +47,13 @@ class SlowMerging(Study):
     """Time at which to stop."""
     dt: float = 0.1
     """Step of Euler-and-renormalize; it divides 1."""
+
+    QUANTITIES: ClassVar = {
+        "faithful_x": "tokens, published steps",
+        "kept": "token that another joined",
+        "absorbed": "token that joined it",
+        "mass": "mass of the joined token",
+    }
 
     def check(self) -> None:
         check_that(self.time >= ALONE.stop, f"time >= {ALONE.stop:g}", self.time, "pass time=400")

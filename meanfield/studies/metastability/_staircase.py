@@ -1,6 +1,6 @@
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -70,6 +70,15 @@ class Staircase(Study):
     """Step of the published iteration, in rescaled time."""
     rescaled_time: float = 0.13
     """Rescaled time at which to stop; all tokens have merged by .12237 if beta >= 500."""
+
+    QUANTITIES: ClassVar = {
+        "energy": "energy",
+        "faithful_energy": "energy, published steps",
+        "merged": "rescaled time of a merge",
+        "plateau": "energy at that merge",
+        "s": "rescaled time",
+        "step": "rescaled time, published steps",
+    }
 
     def cells(self) -> list[dict[str, Any]]:
         return grid(beta=self.beta)

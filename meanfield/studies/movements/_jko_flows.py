@@ -1,4 +1,5 @@
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -41,6 +42,21 @@ class JkoFlows(Study):
     """Quantiles."""
     shown: tuple[int, ...] = (0, 2, 8, 40)
     """Steps whose densities are kept."""
+
+    QUANTITIES: ClassVar = {
+        "time": "time of the save",
+        "x": "middles of gaps between quantiles",
+        "density": "density",
+        "x_exact": "points of the exact density",
+        "density_exact": "density, exact",
+        "energy": "free energy",
+        "moved": "W2 of a step",
+        "excess": "energy by which a step exceeds the least",
+        "error": "largest error of a quantile against exact steps",
+        "front": "error of the front, in gaps",
+        "save": "step that is drawn",
+        "flow": "which flow",
+    }
 
     def check(self) -> None:
         check_that(max(self.shown) <= self.steps, "steps >= every step of shown", self.steps,

@@ -1,5 +1,6 @@
 import itertools
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -69,6 +70,13 @@ class JkoOrders(Study):
     """Numbers N, each three times the one before."""
     epsilons: tuple[float, ...] = field(default=(0.8, 0.4, 0.2, 0.1), metadata={"count": 2})
     """Regularizations, descending."""
+
+    QUANTITIES: ClassVar = {
+        "size": "resolution",
+        "error": "error",
+        "order": "order between levels",
+        "scheme": "scheme and what is refined",
+    }
 
     def check(self) -> None:
         third = all(b == 3 * a for a, b in zip(self.quantiles, self.quantiles[1:], strict=False))

@@ -1,5 +1,5 @@
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -50,6 +50,16 @@ class DensityFilm(Study):
     """Final time."""
     frames: int = 81
     """Times, evenly spaced."""
+
+    QUANTITIES: ClassVar = {
+        "power": "norm of the modes of a degree",
+        "growth": "growth rate, in theory",
+        "minimum": "least value of the density",
+        "circle": "density on the circle",
+        "sphere": "density on the sphere",
+        "longitude": "longitude [rad]",
+        "latitude": "latitude [rad]",
+    }
 
     def cells(self) -> list[dict[str, Any]]:
         return grid(d=self.dimensions)

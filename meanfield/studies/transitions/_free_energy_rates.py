@@ -1,4 +1,5 @@
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -41,6 +42,13 @@ class FreeEnergyRates(Study):
     """Quantiles."""
     steps: int = 40
     """Steps taken."""
+
+    QUANTITIES: ClassVar = {
+        "gap": "free energy above the least",
+        "bound": "bound from convexity",
+        "case": "energy",
+        "tau": "step tau",
+    }
 
     def cells(self) -> list[dict]:
         return grid(case=self.cases)

@@ -1,5 +1,5 @@
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -59,6 +59,25 @@ class PhaseTransition(Study):
     """Time at each noise before tokens are looked at, and while they are, times nu_c."""
     dt: float = 0.01
     """Step of the tokens, times nu_c."""
+
+    QUANTITIES: ClassVar = {
+        "branch_share": "noise over nu_c on the branch",
+        "branch_order": "mean resultant on the branch",
+        "branch_unstable": "unstable directions on the branch",
+        "branch_free_energy": "free energy on the branch",
+        "first_order": "whether the transition is of first order",
+        "tokens": "mean resultant, tokens",
+        "token_share": "noise over nu_c, tokens",
+        "direction": "direction of the sweep",
+        "point": "point of the branch",
+        "rung": "rung of the sweep",
+        "critical": "critical noise nu_c",
+        "crossing": "noise at which free energies cross",
+        "jump": "mean resultant at the crossing",
+        "tricritical": "inverse temperature beta_* of the tricritical point",
+        "order": "mean resultant, density",
+        "share": "noise over nu_c",
+    }
 
     def cells(self) -> list[dict[str, Any]]:
         return grid(beta=self.beta)

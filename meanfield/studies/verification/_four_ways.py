@@ -2,7 +2,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -78,6 +78,16 @@ class FourWays(Study):
     """Times at which laws are compared, multiples of .1."""
     samples: int = field(default=8, metadata={"least": 2})
     """Independent clouds."""
+
+    QUANTITIES: ClassVar = {
+        "density": "density over that of the uniform law",
+        "order": "mean resultant",
+        "settled": "distance of the reduction from rest",
+        "distance": "W2 between two ways",
+        "way": "way",
+        "other": "other way",
+        "u": "level of the quantile",
+    }
 
     def check(self) -> None:
         check_that(

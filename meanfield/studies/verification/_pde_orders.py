@@ -1,5 +1,6 @@
 import itertools
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -54,6 +55,14 @@ class PdeOrders(Study):
     """Their noise, over d - 1."""
     end: float = 1.0
     """Their time at the end."""
+
+    QUANTITIES: ClassVar = {
+        "size": "resolution",
+        "error": "relative error",
+        "order": "order between levels",
+        "best": "error of the best approximation",
+        "method": "method",
+    }
 
     def check(self) -> None:
         for name in ("steps", "cells_in_space"):
