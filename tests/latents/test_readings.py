@@ -1,14 +1,17 @@
 """The logit lens and the marginals of attention, of small models whose answers are known."""
 
+import itertools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import small_models
 from refusals import check_refused
 
-from meanfield.latents import Recording, lens, marginals
-from meanfield.latents.profiles._marginals import of_weights
+from meanfield.latents import Recording, lens, marginals, read
+from meanfield.latents.profiles._marginals import of_weights, symmetric_share
 
 RNG = np.random.default_rng(4)
 N, D, WORDS = 9, 6, 6
@@ -88,5 +91,43 @@ def test_marginals_of_attention_whose_temperature_is_known(past):
     )
     np.testing.assert_allclose(each["slope"], [0, 2], atol=1e-9)
     np.testing.assert_allclose(each["slope_r2"][1], 1, rtol=1e-9)
+    middle = found["columns"].sel(quantile=[0, 0.5, 1]).isel(step=1)
+    want = np.quantile(c, [0, 0.5, 1], axis=1).mean(axis=1)
+    np.testing.assert_allclose(middle, want, rtol=1e-10)
     check_refused(lambda: marginals(Toy(), Recording(x).drop([2])), "drop none")
     check_refused(lambda: marginals(object(), Recording(x)), "mf.latents.read")
+
+
+def test_the_symmetric_share_of_unrelated_matrices_is_a_half_and_a_bit():
+    q, k = RNG.normal(size=(2, 2, 2, 3))
+    for queries, keys, want in ((q, q, 1.0), (q[:, [1, 0]] * [[1], [-1]], q, 0.0)):
+        got = symmetric_share(jnp.asarray(queries), jnp.asarray(keys))
+        np.testing.assert_allclose(got, want, atol=1e-14)
+    # Signed permutations have the second moments of all rotations, E R_ab R_cd = (a = c)(b = d)/d:
+    # E tr (M R M R) = |M|^2/d, so that the mean over the 48 of them is 1/2 + 1/2d exactly.
+    turns = [
+        np.eye(3)[list(order)] * signs
+        for order in itertools.permutations(range(3))
+        for signs in itertools.product((1, -1), repeat=3)
+    ]
+    shares = [np.asarray(symmetric_share(jnp.asarray(q @ turn), jnp.asarray(k))) for turn in turns]
+    np.testing.assert_allclose(np.mean(shares, axis=0), 1 / 2 + 1 / 6, rtol=1e-12)
+    dense = np.einsum("hpi,hpj->hij", k, q)
+    even = (dense + dense.swapaxes(1, 2)) / 2
+    want = (even**2).sum((1, 2)) / (dense**2).sum((1, 2))
+    np.testing.assert_allclose(symmetric_share(jnp.asarray(q), jnp.asarray(k)), want, rtol=1e-12)
+
+
+def test_the_symmetric_share_of_a_model_is_that_of_what_directions_meet(tmp_path):
+    model = read(small_models.write_llama(tmp_path / "a.gguf"))
+    found = marginals(model, model.record([1, 0, 5, 2]))
+    heads, gain = model.blocks.heads, np.asarray(model.blocks.first.gain)
+    count, groups = heads.query.shape[1], heads.key.shape[1]
+    assert count > groups  # keys are shared, in order
+    for layer, head in itertools.product(range(model.depth), range(count)):
+        q = np.asarray(heads.query[layer, head]) * gain[layer]
+        k = np.asarray(heads.key[layer, head // (count // groups)]) * gain[layer]
+        matrix = k.T @ q
+        want = np.sum(((matrix + matrix.T) / 2) ** 2) / np.sum(matrix**2)
+        np.testing.assert_allclose(found.symmetric[layer, head], want, rtol=1e-4)  # float32
+    np.testing.assert_allclose(found.symmetric_null, 0.5 + 0.5 / model.d)

@@ -23,6 +23,7 @@ LONG = (
     "minibatch",
     "particles_vs_pde",
     "sphere_barycenters",
+    "trained_sinkformer",
 )
 
 

@@ -2,4 +2,7 @@
 
 from ._gguf import Stored as Stored, read_gguf as read_gguf
 from ._quantized import numbers_of as numbers_of
-from ._safetensors import read_safetensors as read_safetensors
+from ._safetensors import (
+    read_safetensors as read_safetensors,
+    write_safetensors as write_safetensors,
+)

@@ -2,11 +2,14 @@
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import ml_dtypes
 import numpy as np
+
+from ...io import write_bytes
 
 LONGEST_HEADER = 100 * 2**20
 """Bytes of the longest header that is read, as in the format's own library."""
@@ -42,6 +45,20 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
             f"expected a safetensors file, got {path.name}, which is none or is not whole ({why}); "
             "fetch it again."
         ) from error
+
+
+def write_safetensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
+    """Writes tensors as such a file, whole or not at all."""
+    names = {np.dtype(kind): name for name, kind in _TYPES.items()}
+    header, start = {}, 0
+    for name, tensor in tensors.items():
+        place = [start, start + tensor.nbytes]
+        header[name] = {"dtype": names[tensor.dtype], "shape": tensor.shape, "data_offsets": place}
+        start = place[1]
+    head = json.dumps(header).encode()
+    head += b" " * (-len(head) % 8)
+    parts = [np.ascontiguousarray(tensor).tobytes() for tensor in tensors.values()]
+    write_bytes(path, len(head).to_bytes(8, "little") + head + b"".join(parts))
 
 
 def _tensor(content: np.ndarray, entry: Any) -> np.ndarray:

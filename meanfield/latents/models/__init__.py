@@ -3,6 +3,8 @@
 from ._block import Block as Block
 from ._feed_forward import FeedForward as FeedForward
 from ._heads import Heads as Heads
+from ._masked import write_masked as write_masked
 from ._normalization import Norm as Norm
 from ._read import read as read
+from ._texts import Characters as Characters
 from ._transformer import Transformer as Transformer

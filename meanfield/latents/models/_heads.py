@@ -4,7 +4,7 @@ from jaxtyping import Array, Float
 
 from ..._typing import Points
 from ...attention.engines import check_tokens
-from ...attention.kernels import AbstractAttention, MultiHead, Softmax
+from ...attention.kernels import AbstractAttention, MultiHead, Sinkhorn, Softmax
 from ...attention.masks import Rotary, causal
 
 
@@ -18,6 +18,7 @@ class Heads(AbstractAttention):
 
     - `query` [heads, p, d], `key` [groups, p, d], `value` [groups, e, d], `output` [heads, d, e].
     - `query_bias` [heads, p], `key_bias` [groups, p], `bias` [d]: that of the values in it.
+    - `iterations`: weights are `Sinkhorn(..., iterations=iterations)`, for heads without places and mask.
 
     `multi_head(n)` is the `MultiHead` for n tokens, `weights(x)` the matrices [heads, n, n].
     Source: Vaswani et al., arXiv 1706.03762; grouped queries: Ainslie et al., arXiv 2305.13245.
@@ -32,6 +33,7 @@ class Heads(AbstractAttention):
     bias: Float[Array, "*layer d"] | None = None
     rotary: Rotary | None = None
     causal: bool = eqx.field(static=True, default=True)
+    iterations: int | None = eqx.field(static=True, default=None)
 
     def __call__(
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
@@ -46,8 +48,7 @@ class Heads(AbstractAttention):
 
     def weights(self, x: Points) -> Float[Array, "heads n n"]:
         """The weights of each head: rows sum to one."""
-        heads = self.multi_head(len(x)).heads
-        return jnp.stack([head.weights(x) for head in heads if isinstance(head, Softmax)])
+        return jnp.stack([_weights(head, x) for head in self.multi_head(len(x)).heads])
 
     def centered(self) -> "Heads":
         """The heads whose fields have no mean coordinate."""
@@ -58,16 +59,23 @@ class Heads(AbstractAttention):
             lambda heads: (heads.output, heads.bias), self, parts, is_leaf=lambda a: a is None
         )
 
-    def _head(self, head: int, group: int, n: int) -> Softmax:
+    def _head(self, head: int, group: int, n: int) -> Softmax | Sinkhorn:
+        beta, iterations = self.query.shape[1] ** -0.5, self.iterations
+        matrices = self.query[head], self.key[group], self.value[group]
+        if iterations is not None:
+            return Sinkhorn(beta, *matrices, iterations=iterations)
         biases = (self.query_bias, head), (self.key_bias, group)
         query_bias, key_bias = (None if a is None else a[k] for a, k in biases)
         return Softmax(
-            self.query.shape[1] ** -0.5,
-            self.query[head],
-            self.key[group],
-            self.value[group],
+            beta,
+            *matrices,
             causal(n) if self.causal else None,
             rotary=self.rotary,
             query_bias=query_bias,
             key_bias=key_bias,
         )
+
+
+def _weights(head: AbstractAttention, x: Points) -> Float[Array, "n n"]:
+    assert isinstance(head, Softmax | Sinkhorn)
+    return head.plan(x) if isinstance(head, Sinkhorn) else head.weights(x)

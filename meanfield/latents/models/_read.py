@@ -10,11 +10,12 @@ from ..formats import read_safetensors
 from ._bert import bert_parts
 from ._gpt2 import gpt2_parts
 from ._llama import read_llama
+from ._masked import masked_parts
 from ._sizes import Facts, Weights
 from ._texts import words_of_json
 from ._transformer import Transformer
 
-_FAMILIES = {"gpt2": gpt2_parts, "bert": bert_parts}
+_FAMILIES = {"gpt2": gpt2_parts, "bert": bert_parts, "masked_characters": masked_parts}
 _LONGEST_JSON = 64 * 2**20
 
 
@@ -23,7 +24,8 @@ def read(path: str | Path) -> Transformer:
 
     - a `.gguf` file of the architecture llama (SmolLM2, TinyLlama, Llama 2, ...), quantized or not;
     - a `.safetensors` file beside its `config.json`, or the folder of both, of GPT-2 (before layers,
-      `model_type` gpt2) or an encoder like BERT (`bert`: recorded only).
+      `model_type` gpt2), an encoder like BERT (`bert`: recorded only), or of the small models that are
+      trained here (`masked_characters`).
 
     A tokenizer comes from the GGUF file, or from `tokenizer.json` beside the weights. Files are not
     trusted: headers are checked against the size of the file before memory is taken, nothing in them
@@ -47,9 +49,9 @@ def read(path: str | Path) -> Transformer:
         path.name,
     )
     words = path.with_name("tokenizer.json")
+    parts: dict[str, Any] = {"tokenizer": words_of_json(_text(words)) if words.is_file() else None}
     return Transformer(
-        **_FAMILIES[kind](facts, weights),
-        tokenizer=words_of_json(_text(words)) if words.is_file() else None,
+        **(parts | _FAMILIES[kind](facts, weights)),
         name=_name(config, path),
         source=source,
     )

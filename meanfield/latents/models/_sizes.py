@@ -39,6 +39,13 @@ class Facts:
             raise self.wrong(name, "a positive number")
         return float(value)
 
+    def text(self, name: str) -> str:
+        """Different characters, one or more."""
+        value = self._values.get(name)
+        if not isinstance(value, str) or not 0 < len(value) == len({*value}):
+            raise self.wrong(name, "different characters")
+        return value
+
     def choice(self, name: str, known: tuple[Any, ...], default: Any = None) -> Any:
         """One of what is known here."""
         value = self._values.get(name, default)

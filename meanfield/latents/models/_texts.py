@@ -1,5 +1,6 @@
 """Texts as ids: the tokenizers of the library tokenizers, made from what files say."""
 
+import dataclasses
 import importlib
 from typing import Any
 
@@ -22,6 +23,31 @@ class Words:
     def decode(self, ids) -> str:
         """The text of ids."""
         return self._inner.decode([int(i) for i in ids], skip_special_tokens=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Characters:
+    """A tokenizer of single characters: ids are places in `known`; the id behind them hides a character."""
+
+    known: str
+
+    @property
+    def mask(self) -> int:
+        """The id that stands for a hidden character."""
+        return len(self.known)
+
+    def encode(self, text: str) -> np.ndarray:
+        """The ids of a text. Raises ValueError for a character that is not known."""
+        places = {character: number for number, character in enumerate(self.known)}
+        if strange := sorted({*text} - {*places}):
+            raise ValueError(
+                f"expected a text of {len(self.known)} known characters, got {strange[0]!r}; leave it out."
+            )
+        return np.array([places[character] for character in text], np.int64)
+
+    def decode(self, ids) -> str:
+        """The text of ids, with U+FFFD for hidden characters."""
+        return "".join((self.known + "\N{REPLACEMENT CHARACTER}")[int(i)] for i in ids)
 
 
 def words_of_gguf(metadata: dict[str, Any]) -> Words | None:

@@ -15,7 +15,7 @@ from ...schemes import TransformerLayers
 from ..recordings import Recording
 from ._block import Block, Written
 from ._normalization import Norm
-from ._texts import Words
+from ._texts import Characters, Words
 
 Tokens = Int[Array, " n"]
 
@@ -30,7 +30,8 @@ class Transformer(AbstractShown):
       `logits(x)` [n, vocabulary] by the final norm, its scale computed anew: jax functions, which jit,
       vmap and differentiate, as in `jax.grad(lambda x: model.logits(model.forward(x, 7))[-1, 42])`.
     - `layer(l)`, a `TransformerLayers` scheme of which one step is the layer, and `flow(l)`, the
-      `AttentionFlow` of which it is one step of size 1. `attention(l, x)`: weights [heads, n, n].
+      `AttentionFlow` of which it is one step of size 1. `attention(l, x)`: weights [heads, n, n];
+      `query_and_key(l)` what their logits are made of.
     - `embedding`, `unembedding` [vocabulary, d]; `blocks`, all layers stacked; `tokenizer`.
 
     Numbers are in float32, products at full precision on every device.
@@ -42,7 +43,7 @@ class Transformer(AbstractShown):
     blocks: Block
     first_norm: Norm | None
     last_norm: Norm | None
-    tokenizer: Words | None = eqx.field(static=True)
+    tokenizer: Words | Characters | None = eqx.field(static=True)
     longest: int = eqx.field(static=True)
     name: str = eqx.field(static=True)
     source: tuple[tuple[str, str], ...] = eqx.field(static=True)
@@ -162,9 +163,20 @@ class Transformer(AbstractShown):
 
     def attention(self, layer: int, x: Points) -> Float[Array, "heads n n"]:
         """The weights of each head of a layer at the states x before it: rows sum to one."""
+        return _attended(self.block(layer), x)
+
+    def query_and_key(
+        self, layer: int
+    ) -> tuple[Float[Array, "heads p d"], Float[Array, "heads p d"]]:
+        """Q and K of each head of a layer, of which logits are <Q u, K u'>/sqrt p, before biases and places.
+
+        u are states over their lengths, where the norm comes before: its gains are in Q and K.
+        """
         block = self.block(layer)
-        with jax.default_matmul_precision("highest"):
-            return block.heads.weights(block.first(x) if block.before else x)
+        heads = block.heads
+        gain = block.first.of_directions()[0] if block.before else jnp.ones(self.d)
+        groups = jnp.arange(len(heads.query)) * len(heads.key) // len(heads.query)
+        return heads.query * gain, heads.key[groups] * gain
 
     def _of_directions(self, layer: int):
         if not self.blocks.before:
@@ -173,6 +185,12 @@ class Transformer(AbstractShown):
                 "behind them and is recorded only; use .record."
             )
         return self.block(layer).of_directions()
+
+
+@eqx.filter_jit
+def _attended(block: Block, x: Points) -> Float[Array, "heads n n"]:
+    with jax.default_matmul_precision("highest"):
+        return block.heads.weights(block.first(x) if block.before else x)
 
 
 @eqx.filter_jit

@@ -8,6 +8,7 @@ from jaxtyping import Array, Bool, Float
 
 from ..._checks import check_instance, check_integer, check_positive
 from ..._typing import Points
+from ..models import Transformer
 from ..recordings import Corpus, Recording, check_corpus
 from ._bootstrap import with_intervals
 
@@ -19,7 +20,10 @@ NAMES = {
     "uniform_sink_share": "the same for causal uniform attention",
     "slope": "effective beta: slope of the logits in the inner products of directions",
     "slope_r2": "share of the variance of logits that this slope explains",
+    "columns": "quantiles of the column sums of a head",
 }
+QUANTILES = np.linspace(0, 1, 21)
+"""Of column sums: 0 is the smallest."""
 
 
 @runtime_checkable
@@ -42,7 +46,13 @@ def marginals(
     that of the columns of sinks, tokens longer than `sinks` times the median of a layer, and of the first
     token. `slope` is the effective beta: the least-squares slope of log w_ij within rows in
     <x_i, x_j>/|x_i||x_j|, over tokens j < i that are no sinks, and `slope_r2` what it explains. All are
-    means over heads, [layer], with `_low`, `_high` and `_each`, and `seed`, as in `lens`.
+    means over heads, [layer], with `_low`, `_high` and `_each`, and `seed`, as in `lens`; so is `columns`
+    [layer, quantile], the sorted column sums.
+
+    Of a `Transformer` there is `symmetric` [layer, head] too, the share |S|^2/|M|^2 of the symmetric part S
+    of M = K^T Q, which alone makes attention the gradient of an energy: 1 for Q = K, 0 for a skew M. It
+    is `symmetric_null` = 1/2 + 1/2d in the mean where K and Q are unrelated: exactly, of M R for rotations
+    R drawn evenly. Places that rotate Q and K come on top.
 
     Raises ValueError for what has no attention, and recordings from which tokens were dropped.
     Source: are attention matrices doubly stochastic: Sander et al., arXiv 2110.11773, figure 2; sinks: Xiao
@@ -52,8 +62,13 @@ def marginals(
     seed, texts = check_integer(seed, "seed", 0), check_corpus(recordings)
     ratio = None if sinks is None else float(check_positive(sinks, "sinks", "pass sinks=5.0"))
     found = [_of_text(model, text, ratio) for text in texts]
-    values = {name: ("step", np.stack([one[name] for one in found])) for name in NAMES}
-    return xr.Dataset(with_intervals(values, NAMES, seed), {"step": texts[0].layers[:-1]})
+    dims = {"columns": ("step", "quantile")}
+    values = {k: (dims.get(k, ("step",)), np.stack([one[k] for one in found])) for k in NAMES}
+    steps = texts[0].layers[:-1]
+    variables = with_intervals(values, NAMES, seed)
+    if isinstance(model, Transformer):
+        variables |= _symmetric(model, steps.tolist())
+    return xr.Dataset(variables, {"step": steps, "quantile": QUANTILES})
 
 
 def _of_text(model: Attends, text: Recording, ratio: float | None) -> dict[str, np.ndarray]:
@@ -75,13 +90,37 @@ def _of_text(model: Attends, text: Recording, ratio: float | None) -> dict[str, 
         )
         for entry, layer in enumerate(text.layers[:-1])
     ]
-    return {name: np.array([float(one[name].mean()) for one in found]) for name in NAMES}
+    return {name: np.stack([np.asarray(one[name]).mean(axis=0) for one in found]) for name in NAMES}
+
+
+def _symmetric(model: Transformer, layers: list[int]) -> dict[str, xr.Variable]:
+    """The symmetric shares of all heads, and that of matrices that are unrelated."""
+    shares = np.stack([np.asarray(symmetric_share(*model.query_and_key(k))) for k in layers])
+    words = "share of the symmetric part of K^T Q, squared"
+    null = {"long_name": "the same where K and Q are unrelated, in the mean"}
+    return {
+        "symmetric": xr.Variable(("step", "head"), shares, {"long_name": words}),
+        "symmetric_null": xr.Variable((), 0.5 + 0.5 / model.d, null),
+    }
+
+
+def symmetric_share(
+    query: Float[Array, "heads p d"], key: Float[Array, "heads p d"]
+) -> Float[Array, " heads"]:
+    """|S|^2/|M|^2 of M = K^T Q and S = (M + M^T)/2, from products of p rows: M is never made.
+
+    |S|^2 = (|M|^2 + tr M^2)/2,    |M|^2 = <Q Q^T, K K^T>,    tr M^2 = tr (Q K^T)^2
+    """
+    turned = jnp.einsum("hpd,hqd->hpq", query, key)
+    squares = [jnp.einsum("hpd,hqd->hpq", a, a) for a in (query, key)]
+    whole, back = (squares[0] * squares[1]).sum((1, 2)), (turned * turned.mT).sum((1, 2))
+    return (1 + back / whole) / 2
 
 
 @eqx.filter_jit
 def of_weights(
     w: Float[Array, "heads n n"], x: Points, sink: Bool[Array, " n"]
-) -> dict[str, Float[Array, " heads"]]:
+) -> dict[str, Float[Array, "heads ..."]]:
     """The quantities above, of each head."""
     n = w.shape[-1]
     places = jnp.arange(1, n + 1, dtype=w.dtype)
@@ -98,6 +137,7 @@ def of_weights(
         "uniform_sink_share": jnp.where(sink, uniform, 0).sum() / n * whole,
         "slope": slope,
         "slope_r2": share,
+        "columns": jnp.quantile(columns, jnp.asarray(QUANTILES, w.dtype), axis=1).T,
     }
 
 

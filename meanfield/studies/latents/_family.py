@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from ...latents import Recording, Transformer, example, load, read
+from ...latents.training import topics
 from ..machinery import Study, check_that
 from ._small_model import small_model
 
@@ -107,15 +108,9 @@ def _ids(model: Transformer, texts: int, tokens: int, seed: int) -> list[np.ndar
         shape = texts, tokens
         words = len(model.embedding)
         return [*np.asarray(jax.random.randint(jax.random.key(seed), shape, 0, words))]
-    found = [ids[:tokens] for ids in map(model.encode, _topics()) if len(ids) >= tokens]
+    found = [ids[:tokens] for ids in map(model.encode, topics()) if len(ids) >= tokens]
     check_that(len(found) >= texts, f"at most {len(found)} texts", texts, "pass texts=16")
     return [found[k] for k in np.linspace(0, len(found) - 1, texts).round().astype(int)]
-
-
-def _topics() -> list[str]:
-    from pydoc_data.topics import topics
-
-    return [topics[name] for name in sorted(topics)]
 
 
 def split(texts: list[Recording]) -> tuple[list[Recording], list[Recording]]:
