@@ -34,6 +34,8 @@ import jax
 import pytest
 from shared_results import Shared
 
+gc.set_threshold(100_000, 20, 50)
+
 MOST_MAPS = 25_000
 """Memory maps of a process before it drops its compiled programs. Linux allows 65,530, past which XLA
 crashes: each program holds several, and one file of tests may add 15,000."""
