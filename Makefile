@@ -4,7 +4,7 @@ READY := .venv/.ready
 BENCH_READY := .venv/.ready-bench
 MUTANTS_READY := .venv/.ready-mutants
 
-.PHONY: demo test validate mutants figures bench format
+.PHONY: demo test validate mutants figures docs bench format
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -37,6 +37,9 @@ mutants: $(MUTANTS_READY)  ## formulas changed by one, which the fast tests must
 
 figures: $(READY)  ## every figure at full size, under results/
 	$(BIN)/python -m paper_figs --out results
+
+docs: $(READY)  ## the site, under results/site/html: reference, lessons, gallery, live page
+	$(BIN)/python .docs --out results/site
 
 bench: $(BENCH_READY)  ## timings against named peers, and the tables of them in the READMEs
 	$(BIN)/python -m benchmarks --json benchmarks/results.json

@@ -1,18 +1,17 @@
 """Valid calls of recordings of real transformers."""
 
-import tempfile
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import small_models
 
 from catalogue.entry import entry
+from catalogue.scratch import scratch
 from meanfield.latents import Linear, Recording, read
 
 STATES = np.random.default_rng(0).normal(size=(3, 4, 5))
 RECORDING = Recording(STATES, tokens=np.array([7, 1, 7, 2]))
-FILE = Path(tempfile.mkdtemp(prefix="catalogue-")) / "states.npy"
+FILE = scratch() / "states.npy"
 np.save(FILE, STATES)
 OUTPUTS = SimpleNamespace(hidden_states=tuple(STATES[:, None]))
 CACHE = {f"blocks.{k}.hook_resid_pre": STATES[k] for k in range(2)}

@@ -1,8 +1,6 @@
 """Valid calls of what stands aside: pictures, the store, and the machinery of studies."""
 
 import dataclasses
-import tempfile
-from pathlib import Path
 from types import SimpleNamespace
 
 import jax.numpy as jnp
@@ -11,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from catalogue.entry import Entry, entry
+from catalogue.scratch import scratch
 from catalogue.things import X
 from meanfield import io, studies
 
@@ -87,7 +86,7 @@ VIZ = [
     picture("staircase", {}, s=LINE, energy=LINE),
 ]
 
-FOLDER = Path(tempfile.mkdtemp(prefix="catalogue-"))
+FOLDER = scratch()
 IDENTITY = {"study": "toy", "fields": {"seed": 0}, "version": "1", "precision": "float64"}
 PART = xr.Dataset({"x": ("t", np.array([0.1, 0.2]))})
 IO = [

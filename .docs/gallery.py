@@ -1,0 +1,92 @@
+"""The gallery: every figure with its picture, command, claims and code."""
+
+import inspect
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from sources import ROOT, toctree, write
+
+from meanfield.program import first_line
+from paper_figs.__main__ import _all
+
+
+def write_gallery(folder: Path, results: Path) -> None:
+    """A page for each figure. Those that are not yet under `results` are drawn in reduced form."""
+    modules = _all()
+    drawn = {name: _picture(name, module, results) for name, module in modules.items()}
+    cards = [
+        "# Gallery",
+        "",
+        "Every figure by one command; a click leads to its claims and code.",
+        "",
+    ]
+    cards.append("::::{div} gallery")
+    for name, module in modules.items():
+        picture, size = drawn[name]
+        to = folder / f"{name}.png"
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(picture, to)
+        write(folder / f"{name}.md", _page(name, module, size, picture.parent))
+        cards.append(f":::{{figure}} {name}.png\n:target: {name}.html\n:alt: {name}\n")
+        cards.append(f"{first_line(module)}\n:::\n")
+    write(folder / "index.md", "\n".join([*cards, "::::", "", toctree([*modules], hidden=True)]))
+
+
+def _picture(name: str, module: ModuleType, results: Path) -> tuple[Path, str]:
+    """Where a figure stands, and the option with which it was drawn."""
+    if (results / f"{name}.png").exists():
+        return results / f"{name}.png", "--demo" if hasattr(module, "DEMO") else ""
+    size = "--demo" if hasattr(module, "DEMO") else "--tiny"
+    folder = results / "site" / "figures" / size.removeprefix("--")
+    if not (folder / f"{name}.png").exists():
+        command = [sys.executable, "-m", "paper_figs", name, size, "--out", str(folder)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        if done.returncode not in (0, 1):  # 1: a claim fails, which the page shows
+            raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
+    return folder / f"{name}.png", size
+
+
+def _page(name: str, module: ModuleType, size: str, folder: Path) -> str:
+    command = " ".join(f"python -m paper_figs {name.removeprefix('fig_')} {size}".split())
+    code = Path(inspect.getfile(module)).read_text()
+    return "\n".join(
+        [
+            f"# {name.removeprefix('fig_')}\n",
+            (inspect.getdoc(module) or "") + "\n",
+            f"```{{image}} {name}.png\n:alt: {first_line(module)}\n```\n",
+            f"Drawn by `{command}`; without an option at full size.\n",
+            *_claims(module, size, folder),
+            "## Code\n",
+            f"````python\n{code}````\n",
+        ]
+    )
+
+
+def _claims(module: ModuleType, size: str, folder: Path) -> list[str]:
+    """A table of what the figure's studies claim, as it came out."""
+    studies = module.DEMO if size == "--demo" else module.STUDIES
+    rows = []
+    for study in studies.values():
+        run = study.tiny() if size == "--tiny" else study
+        for claim in run.store(root=folder).load_claims() or []:
+            holds = "yes" if claim["passed"] else "**no**"
+            cells = [claim["name"], _number(claim["measured"]), _number(claim["expected"])]
+            rows.append(
+                " | ".join(["", *map(plain, cells), holds, plain(claim["source"]), ""]).strip()
+            )
+    if not rows:
+        return []
+    return [
+        "## Claims\n",
+        "| claim | measured | expected | holds | source |",
+        "|---|---|---|---|---|",
+        *rows,
+        "",
+    ]
+
+
+def _number(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

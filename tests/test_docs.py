@@ -1,0 +1,63 @@
+"""The site: docstrings as Sphinx reads them, links, and two rooms built without a warning."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+pytest.importorskip("sphinx", reason="needs Sphinx: pip install '.[docs]'")
+sys.path.insert(0, str(ROOT / ".docs"))
+
+from docstrings import prose
+from links import broken_links
+
+
+def as_sphinx_reads(text: str) -> str:
+    lines = text.split("\n")
+    prose(None, "class", "X", None, None, lines)
+    return "\n".join(lines)
+
+
+def test_characters_of_prose_mean_themselves_and_equations_are_blocks():
+    read = as_sphinx_reads("Weights w_ of |x| and `a_ * b`:\n\n    |x|^2 = x_ * y\n\nand so on.")
+    assert r"w\_ of \|x\| and `a_ * b`" in read
+    assert "code-block:: text" in read and "    |x|^2 = x_ * y" in read
+    assert read.index("|x|^2 = ") < read.index("and so on.")
+
+
+def test_lists_begin_after_an_empty_line_and_keep_what_hangs_below():
+    read = as_sphinx_reads("Parameters:\n- `a` is one,\n    or more;\n- `b` is two.")
+    assert read.startswith("Parameters:\n\n- `a`") and "code-block" not in read
+
+
+def test_examples_are_python():
+    assert "code-block:: python" in as_sphinx_reads("So:\n\n    mf.simulate(flow, x0, ts)")
+
+
+def test_links_to_nowhere_are_found(tmp_path):
+    (tmp_path / "a.html").write_text('<a href="b.html#here">x</a><a href="b.html#gone">x</a>')
+    (tmp_path / "b.html").write_text(
+        '<p id="here"></p><img src="c.png"><a href="https://x.y">z</a>'
+    )
+    assert broken_links(tmp_path) == [("a.html", "b.html#gone"), ("b.html", "c.png")]
+
+
+def test_two_rooms_and_all_documents_are_built_without_a_warning(tmp_path):
+    command = [sys.executable, ".docs", "--quick", "--rooms", "geometry", "measures"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run(
+        [*command, "--out", tmp_path], cwd=ROOT, env=env, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "0 broken links" in done.stdout and "WARNING" not in done.stderr
+    html = tmp_path / "html"
+    sphere = re.sub(r"<[^>]+>", "", (html / "reference" / "geometry.html").read_text())
+    assert "S^{d-1} in R^d" in sphere  # no markup eats what a docstring says
+    assert "Float[Array, '*batch d']" in sphere and "jaxlib" not in sphere
+    for page in html.rglob("*.html"):  # nothing is fetched: search and styles are files beside it
+        assert not re.search(r'(?:src|<link[^>]+href)="(?:https?:)?//', page.read_text())
+    assert "Sphere" in (html / "searchindex.js").read_text()
