@@ -57,10 +57,10 @@ def bounded_programs_of_slow_tests(request):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """How much the contracts over all public names covered."""
+    """How much the contracts over all public names covered, and how fast a page is."""
     for report in terminalreporter.stats.get("passed", []):
         for name, size in getattr(report, "user_properties", []):
-            if name == "contracts":
+            if name in ("contracts", "page"):
                 terminalreporter.write_line(f"{report.nodeid.rpartition('/')[2]}: {size}")
 
 

@@ -19,7 +19,7 @@ def to_host(
     x: ArrayLike, shape: tuple[str | int, ...], name: str, remedy: str, finite: bool = True
 ) -> NDArray[np.float64]:
     """`x` in double precision, of the given shape: a letter stands for any length >= 1."""
-    array = _numbers(x, name, "iuf").astype(float)
+    array = numbers_of(x, name, "iuf").astype(float)
     fits = array.ndim == len(shape) and all(
         have > 0 if isinstance(want, str) else have == want
         for have, want in zip(array.shape, shape, strict=True)
@@ -34,7 +34,7 @@ def to_host(
     return array
 
 
-def _numbers(x: ArrayLike, name: str, kinds: str) -> np.ndarray:
+def numbers_of(x: ArrayLike, name: str, kinds: str) -> np.ndarray:
     """`x` as an array of numbers of one of these kinds of numpy."""
     with contextlib.suppress(ValueError, TypeError):
         if (array := np.asarray(x)).dtype.kind in kinds:
@@ -56,7 +56,7 @@ def unit_points(x: ArrayLike, shape: tuple[str | int, ...], name: str) -> NDArra
 
 def point_labels(labels: ArrayLike | None, n: int) -> NDArray[np.integer]:
     """One integer a point; all 0 if there are none."""
-    array = np.zeros(n, int) if labels is None else _numbers(labels, "labels", "iu")
+    array = np.zeros(n, int) if labels is None else numbers_of(labels, "labels", "iu")
     if array.shape != (n,):
         raise ValueError(
             f"expected integer labels of shape [{n}], got {array.dtype} of shape "

@@ -80,8 +80,9 @@ def circle_masses(
     """Tokens `x` [n, 2] on the unit circle by mass: those that coincide are one disc with their number
     inside.
 
-    As `sphere_masses`, with the same `near` and nothing behind: areas are proportional to mass, the
-    radius of mass m is full * sqrt(m / total), and discs are pies where they have several `labels` [n].
+    As `sphere_masses`, with nothing behind: areas are proportional to mass, the sum of `w` [n]; the radius
+    of mass m is full * sqrt(m / total); those linked by angles of at most `near` are one disc, a pie
+    where they have several `labels` [n].
 
     Raises ValueError for shapes that do not fit, points off the circle and negative weights.
     """

@@ -65,6 +65,19 @@ VIZ = [
     ),
     picture("mollweide", {}, longitudes=LINE, latitudes=LINE, density=np.ones((4, 4))),
     picture("overlay_curve", {}, "xy", x=LINE, y=LINE),
+    entry(
+        "viz.page",
+        source=None,
+        ts=np.array([0.0, 1.0]),
+        x=jnp.stack([X, X]),
+        values={"energy": np.array([0.0, 1.0])},
+        merges=MERGED,
+        w=np.full(5, 0.2),
+        near=0.1,
+        single_=None,
+        fine_={("w", "sum 2"), ("source", "text")},
+        kinds_={"values": "field", "ts": "array", "merges": "object", "near": "positive"},
+    ),
     picture("phase_map", {}, "z", x=LINE, y=LINE, z=np.ones((4, 4))),
     entry(
         "viz.small_multiples",
@@ -168,6 +181,7 @@ STUDIES = [
     ),
 ]
 MADE_BY = {
+    "viz.Page": "viz.page",
     "viz.Discs": "viz.sphere_masses",
     "viz.Branches": "viz.merge_tree",
 }
