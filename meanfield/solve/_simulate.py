@@ -72,7 +72,7 @@ def simulate(
     state that is NaN or beyond all scale (the root of the largest float), fixed steps that amplify what
     the flow damps, inner iterations that do not converge, a state that the dynamics does not admit.
     """
-    x0, ts = check_start(dynamics, x0, ts)
+    x0, ts = check_start(dynamics, x0, ts, throw)
     plan = plan_run(dynamics, solver, tol, dt, key, adjoint, max_steps, ts, progress)
     observe = check_observe(observe)
     if merge is not None:
@@ -83,8 +83,12 @@ def simulate(
     return end.returned(dynamics, ts, values, final, stats, plan, throw)
 
 
-def check_start(dynamics: AbstractDynamics, x0, ts):
-    """A start and times that fit, in one dtype."""
+def check_start(dynamics: AbstractDynamics, x0, ts, throw: bool = True):
+    """A start and times that fit, in one dtype.
+
+    A start that is traced is looked at when the program runs, by a call of the host. Without `throw`
+    there is none, and a start that is not finite ends as a state that is not.
+    """
     drop_programs()
     remedy = "rollout(scheme, x0, steps) runs schemes"
     check_instance(dynamics, AbstractDynamics, "a dynamics", remedy)
@@ -100,7 +104,7 @@ def check_start(dynamics: AbstractDynamics, x0, ts):
     guard(ts, (jnp.diff(ts) > 0).all(), "expected increasing times; sort ts and drop repeats.")
     message = "expected a finite start x0, got NaN or infinity; remove or replace those tokens."
     finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(x0)]).all()
-    return guard_at_run_time(x0, finite, message), ts
+    return (guard_at_run_time if throw else guard)(x0, finite, message), ts
 
 
 @eqx.filter_jit

@@ -1,0 +1,88 @@
+"""Programs that are lowered for accelerators, on a machine without one: `python lowering.py all|some`.
+
+Prints, as JSON, which custom calls each program makes. EQX_ON_ERROR=off leaves out run-time errors,
+which are calls of the host.
+"""
+
+import json
+import re
+import sys
+from collections import Counter
+
+import jax
+import jax.numpy as jnp
+from jax import export
+
+import meanfield as mf
+from meanfield.attention import Blockwise, Harmonic, Sharded, Sinkhorn, Softmax
+from meanfield.dynamics import AttentionFlow, ConsensusFlow, FokkerPlanck, GaussianFlow, PreNorm
+from meanfield.schemes import EntropicJKO, ParticleJKO, TransformerLayers
+
+SPHERE = mf.geometry.Sphere(3)
+X = SPHERE.sample(jax.random.key(0), 64)
+CIRCLE = mf.geometry.Sphere(2).sample(jax.random.key(0), 64)
+TS = jnp.array([0.0, 1.0])
+BASIS = mf.harmonics.Gegenbauer(3, 16)
+HOST = "callback|host"
+
+
+def run(flow, **options):
+    return lambda x: mf.simulate(flow, x, TS, throw=False, **options).final
+
+
+def field(attention):
+    return lambda x: attention(x)
+
+
+def steps(scheme):
+    return lambda x: mf.rollout(scheme, x, 2, throw=False).final
+
+
+SOFTMAX = Softmax(2.0)
+FLOW = AttentionFlow(SPHERE, SOFTMAX)
+NOISY = AttentionFlow(SPHERE, SOFTMAX, noise=0.1)
+ENERGY = 0.1 * mf.energies.Entropy()
+BOX = mf.transport.Box(-3.0, 3.0, 64)
+SOME = {
+    "dense": (field(Softmax(2.0)), X),
+    "blockwise": (field(Softmax(2.0, engine=Blockwise())), X),
+    "harmonic, circle": (field(Softmax(2.0, engine=Harmonic.of(2.0, 2))), CIRCLE),
+    "ring": (field(Softmax(2.0, engine=Sharded())), X),
+    "sinkhorn": (field(Sinkhorn(2.0)), X),
+    "sinkhorn, gradient": (jax.grad(lambda x: Sinkhorn(2.0)(x)[0, 0]), X),
+    "layers": (steps(TransformerLayers(3, SOFTMAX, PreNorm(), 0.1)), X),
+    "simulate": (run(FLOW), X),
+}
+REST = {
+    "harmonic, S^2": (field(Softmax(2.0, engine=Harmonic.of(2.0, 3))), X),
+    "fixed steps": (run(FLOW, dt=0.1), X),
+    "noise": (run(NOISY, dt=0.1, key=jax.random.key(0)), X),
+    "sinkhorn flow": (run(AttentionFlow(SPHERE, Sinkhorn(2.0))), X),
+    "gradient": (jax.grad(lambda x: run(FLOW)(x)[0, 0]), X),
+    "Fokker-Planck": (
+        run(FokkerPlanck(BASIS, SOFTMAX, 0.1)),
+        BASIS.analyze(jnp.ones(BASIS.nodes.shape[0])),
+    ),
+    "Gaussian": (lambda m: run(GaussianFlow(SOFTMAX))((m, jnp.eye(3))), jnp.zeros(3)),
+    "consensus": (lambda x: run(ConsensusFlow([FLOW] * 2, 1.0))([x, x[::-1]]), X),
+    "barycenter": (lambda x: mf.transport.barycenter([x, x[::-1] + 0.1]).points, X),
+    "divergence": (lambda x: mf.transport.sinkhorn_divergence(x, x[::-1] + 0.1), X),
+    "particle JKO": (steps(ParticleJKO(SPHERE, mf.energies.Interaction(2.0), 0.1)), X),
+    "entropic JKO": (steps(EntropicJKO(BOX, ENERGY, 0.1, 0.1)), jnp.ones(64)),
+}
+
+
+def calls(function, x, platform: str) -> dict[str, int]:
+    """The custom calls of a program, by name."""
+    shape = jax.ShapeDtypeStruct(x.shape, x.dtype)
+    known = export.DisabledSafetyCheck.custom_call
+    checks = [known("xla_ffi_python_gpu_callback"), known("tpu_callback")]
+    lowered = export.export(jax.jit(function), platforms=[platform], disabled_checks=checks)(shape)
+    return dict(Counter(re.findall(r"custom_call @(\w+)", lowered.mlir_module())))
+
+
+if __name__ == "__main__":
+    chosen = SOME if sys.argv[1] == "some" else SOME | REST
+    platforms = ("cuda", "tpu")
+    found = {p: {name: calls(*of, p) for name, of in chosen.items()} for p in platforms}
+    print(json.dumps(found))
