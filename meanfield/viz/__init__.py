@@ -23,6 +23,7 @@ from ._masses import (
 )
 from ._merge_tree import Branches as Branches, merge_tree as merge_tree
 from ._mollweide import mollweide as mollweide
+from ._overview import overview as overview
 from ._page import Page as Page, page as page
 from ._panels import small_multiples as small_multiples
 from ._sphere import sphere_points as sphere_points, sphere_tracks as sphere_tracks

@@ -66,6 +66,13 @@ VIZ = [
     picture("mollweide", {}, longitudes=LINE, latitudes=LINE, density=np.ones((4, 4))),
     picture("overlay_curve", {}, "xy", x=LINE, y=LINE),
     entry(
+        "viz.overview",
+        dataset=xr.Dataset({"a": ("time", [1.0, 2.0])}),
+        title="a run",
+        single_=None,
+        kinds_={"dataset": "object", "title": None},
+    ),
+    entry(
         "viz.page",
         source=None,
         ts=np.array([0.0, 1.0]),
