@@ -7,6 +7,7 @@ from meanfield.program import become_program, complain, guarded
 if __name__ == "__main__":
     become_program()  # before the imports, which take seconds
 
+import contextlib
 import importlib
 import time
 from collections.abc import Sequence
@@ -90,7 +91,7 @@ def _main(arguments: Sequence[str]) -> int:
 
 def _select(options: Options) -> dict[str, ModuleType]:
     """The figures' modules by name."""
-    modules = dict(_module(name) for name in options.names) or _all()
+    modules = dict(figure_named(name) for name in options.names) or all_figures()
     lack = [
         name for name, module in modules.items() if options.demo and not hasattr(module, "DEMO")
     ]
@@ -105,13 +106,13 @@ def _select(options: Options) -> dict[str, ModuleType]:
     return kept
 
 
-def _all() -> dict[str, ModuleType]:
+def all_figures() -> dict[str, ModuleType]:
     """The figures of this folder, by name."""
     names = sorted(path.stem for path in HERE.glob("fig_*.py"))
     return {name: importlib.import_module(f"{__package__}.{name}") for name in names}
 
 
-def _module(name: str) -> tuple[str, ModuleType]:
+def figure_named(name: str) -> tuple[str, ModuleType]:
     """A figure of this folder, of another package, or of a file, my_figure.py."""
     if name.endswith(".py"):
         return Path(name).stem, _drawable(load_file(Path(name)), name)
@@ -122,6 +123,11 @@ def _module(name: str) -> tuple[str, ModuleType]:
     if chosen in ours:
         return f"fig_{chosen}", importlib.import_module(f"{__package__}.fig_{chosen}")
     return chosen, _drawable(load_announced(others[chosen]), chosen)
+
+
+def styled() -> contextlib.AbstractContextManager:
+    """A context in which pictures have the style of papers."""
+    return plt.style.context(HERE / "paper.mplstyle")
 
 
 def _drawable(module: ModuleType, name: str) -> ModuleType:
@@ -138,7 +144,7 @@ def _make(name: str, module: ModuleType, options: Options, claims: dict) -> bool
     start = time.perf_counter()
     try:
         results = _run_all(module.DEMO if options.demo else module.STUDIES, options, claims)
-        with plt.style.context(HERE / "paper.mplstyle"):
+        with styled():
             _save(module, results, options.out / name)
     except Exception as error:
         if options.traceback:
@@ -169,7 +175,7 @@ def _run_all(studies: dict[str, Study], options: Options, claims: dict) -> dict[
 def _save(module: ModuleType, results: dict[str, xr.Dataset], path: Path) -> None:
     """Draws and saves the figure as PDF and PNG, and its animation as GIF."""
     figure: Figure = module.draw(results)
-    facts = _facts(results)
+    facts = facts_of(results)
     text = "; ".join(f"{name} {value}" for name, value in facts.items())
     about = {
         "png": {"Title": path.name, **facts},
@@ -187,7 +193,7 @@ def _save(module: ModuleType, results: dict[str, xr.Dataset], path: Path) -> Non
     plt.close("all")
 
 
-def _facts(results: dict[str, xr.Dataset]) -> dict[str, str]:
+def facts_of(results: dict[str, xr.Dataset]) -> dict[str, str]:
     """The provenance of the results, as metadata of a picture."""
     facts: dict[str, dict[str, None]] = {}
     for result in results.values():

@@ -4,7 +4,12 @@
   meanfield run STUDY [--field value ...] [--tiny]    run one and hold it against theory; STUDY may
                       [--out DIR] [--seeds N]         be a file of yours, my_study.py
                       [--keep] [--fresh] [--distributed]
+                      [--no-picture]
   meanfield show DIR                                  what a run left in a folder
+  meanfield plot DIR [--figure NAME] [--out FILE]     a picture of it: .png, .pdf or .svg
+  meanfield view DIR [--open]                         a page for the browser: picture, claims, tokens
+  meanfield export DIR [--csv] [--parquet]            tidy tables for other tools
+  meanfield figures [NAME ...] [--tiny] [--list]      the figures of papers
   meanfield look FILE ... [--axes "layer token dim"]  what hidden states do over the layers of a model:
                       [--out DIR]                     a table, a CSV file and a figure
   meanfield record --weights FILE --text FILE ...     the hidden states of texts, by a model that is read
@@ -31,6 +36,10 @@ _COMMANDS = {
     "list": ("_list", "list_studies"),
     "run": ("_run", "run"),
     "show": ("_show", "show"),
+    "plot": ("_plot", "plot"),
+    "view": ("_view", "view"),
+    "export": ("_export", "export"),
+    "figures": ("_plot", "figures"),
     "look": ("_look", "look"),
     "record": ("_record", "record"),
     "doctor": ("_doctor", "doctor"),

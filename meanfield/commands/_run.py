@@ -17,6 +17,7 @@ from ._arguments import parse
 from ._finding import UsageError
 from ._list import list_studies
 from ._machine import prepare
+from ._pictures import save_picture
 from ._printing import print_claims
 from ._studies import study_named
 
@@ -40,6 +41,8 @@ class _RunOptions:
     distributed: tyro.conf.FlagCreatePairsOff[bool] = False
     """Share the work among the processes of a cluster (Slurm, MPI, TPU pods, Kubernetes), which must see
     the same folder, and among the devices of each."""
+    no_picture: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Draw no picture.png into the folder."""
     traceback: tyro.conf.FlagCreatePairsOff[bool] = False
     """Show where an error arose."""
 
@@ -74,7 +77,19 @@ def _run(study: Study, options: _RunOptions) -> int:
         print(f"reused {store.reused} stored cells, {_computed(result)}")
     print_claims(claims)
     print(f"results in {store.folder}")
+    if not options.no_picture:
+        _draw(result, store.folder / "picture.png")
     return 0 if passed else 1
+
+
+def _draw(result: xr.Dataset, path: Path) -> None:
+    """Draws the picture of a run, whose numbers stand whether that succeeds or not."""
+    try:
+        what = save_picture(result, path)
+        print(f"{what} in {path}")
+    except Exception as error:
+        said = f"no picture: {type(error).__name__}: {error}"
+        print(f"meanfield: {' '.join(said.split())}", file=sys.stderr)
 
 
 def _opened(study: Study, options: _RunOptions) -> Store:

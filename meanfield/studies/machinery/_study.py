@@ -52,7 +52,7 @@ A folder of results is known by the study's name, fields and precision, and each
 code too: the sources of the study's module and of all modules of ours that it imports (comments and
 docstrings aside), and the versions of the packages that compute. After an edit, what is stored counts
 as absent and is named, unless it is asked to be kept. Fields named tiny, out, seeds, float32, keep,
-fresh, distributed or traceback would collide with the flags of `meanfield run`.
+fresh, distributed, no_picture or traceback would collide with the flags of `meanfield run`.
 '''
 
 import abc
