@@ -8,6 +8,7 @@ from .fits import (
     Quadratic as Quadratic,
     Writes as Writes,
     fit_drift as fit_drift,
+    fit_regimes as fit_regimes,
     lines_of_thought as lines_of_thought,
 )
 from .models import Transformer as Transformer, read as read

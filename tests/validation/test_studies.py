@@ -9,6 +9,7 @@ from meanfield.studies import (
     PhaseDiagram,
     PhaseTransition,
     RandomMatrices,
+    TrainedSinkformer,
     Trajectories,
     available,
 )
@@ -26,6 +27,7 @@ REDUCED = {
         RandomMatrices(betas=10, realizations=8, families=("wigner_gradient",)),
         RandomMatrices(faithful=True, d=32, betas=10, realizations=4),
     ],
+    "trained_sinkformer": [TrainedSinkformer(rates=(3e-3,), starts=(0,))],
 }
 MORE = [
     Clustering(faithful=True),

@@ -10,3 +10,4 @@ from ._families import (
     Writes as Writes,
 )
 from ._fit import DriftFit as DriftFit, fit_drift as fit_drift
+from ._regimes import fit_regimes as fit_regimes

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from ..._checks import check_instance, check_integer
 from ..._shown import OneLine
 from ..profiles import draws, sweep
-from ..recordings import Corpus, Recording, check_corpus, without_sinks
+from ..recordings import Corpus, Recording, check_corpus, sinks_of
 from ._families import (
     AbstractFamily,
     AffineDrift,
@@ -17,7 +17,7 @@ from ._families import (
 )
 from ._operators import Affine
 from ._solver import ROUGH, Problem, degrees_of_freedom, problem_of, sketch, solve, times_of
-from ._steps import Step, steps_of
+from ._steps import Step, step_from, steps_of
 
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
@@ -110,8 +110,8 @@ def fit_drift(
     """
     family = check_instance(family, AbstractFamily, "a family", "pass Linear()")
     check_integer(seed, "seed", 0)
-    texts, others = _texts(train, held_out, sinks)
     layer = None if layer is None else check_integer(layer, "layer", 0)
+    texts, others = _texts(train, held_out, sinks, layer)
     steps, tests = steps_of(texts, layer), steps_of(others, layer)
     grid = sweep(ridges, "ridges")
     centre = np.concatenate([step.x for step in steps]).mean(axis=0)
@@ -122,11 +122,14 @@ def fit_drift(
 
 
 def _texts(
-    train: Corpus, held_out: Corpus, sinks: float | None
+    train: Corpus, held_out: Corpus, sinks: float | None, layer: int | None
 ) -> tuple[list[Recording], list[Recording]]:
+    """The texts without their sinks, which are those of all layers; the step from `layer` on alone."""
     texts, others = check_corpus(train, "train"), check_corpus(held_out, "held_out")
-    both = without_sinks(check_corpus([*texts, *others], "train and held_out"), sinks)
-    return both[: len(texts)], both[len(texts) :]
+    both = check_corpus([*texts, *others], "train and held_out")
+    gone = [sinks_of(text, sinks) for text in both]
+    parts = [step_from(text, layer).drop(own) for text, own in zip(both, gone, strict=True)]
+    return parts[: len(texts)], parts[len(texts) :]
 
 
 def _problem(steps: list[Step], family: AbstractFamily, centre: np.ndarray) -> Problem:

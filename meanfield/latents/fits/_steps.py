@@ -39,6 +39,19 @@ def steps_of(texts: list[Recording], layer: int | None) -> list[Step]:
     return [_step(text, entry, k) for k, text in enumerate(texts) for entry in entries]
 
 
+def step_from(text: Recording, layer: int | None) -> Recording:
+    """The recording of the step from a layer alone; of all for None, and where there is no such layer."""
+    if layer not in text.layers[:-1]:
+        return text
+    entry = text.layers.tolist().index(layer)
+    return dataclasses.replace(
+        text,
+        states=text.states[entry : entry + 2],
+        mid=None if text.mid is None else text.mid[entry : entry + 1],
+        layers=text.layers[entry : entry + 2],
+    )
+
+
 def _step(text: Recording, entry: int, number: int) -> Step:
     before, after = text.cloud(entry), text.cloud(entry + 1)
     sizes = [jnp.linalg.norm(z, axis=1)[:, None] for z in (before, after)]

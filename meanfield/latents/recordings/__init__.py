@@ -3,6 +3,7 @@
 from ._corpus import (
     Corpus as Corpus,
     check_corpus as check_corpus,
+    sinks_of as sinks_of,
     without_sinks as without_sinks,
 )
 from ._example import example as example

@@ -26,7 +26,12 @@ def check_corpus(texts: Corpus, name: str = "recordings") -> list[Recording]:
 
 def without_sinks(texts: list[Recording], ratio: float | None) -> list[Recording]:
     """The texts without the tokens longer than `ratio` times the median of a layer; None keeps them."""
+    return [text.drop(sinks_of(text, ratio)) for text in texts]
+
+
+def sinks_of(text: Recording, ratio: float | None) -> list[int]:
+    """The positions of those tokens."""
     if ratio is None:
-        return texts
+        return []
     ratio = float(check_positive(ratio, "sinks", "pass sinks=5.0, or None to keep all tokens"))
-    return [text.without_sinks(ratio) for text in texts]
+    return text.sinks(ratio).tolist()

@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -100,7 +101,7 @@ class Recording:
 
     def radii(self) -> Float[Array, "layer token"]:
         """The norms |x|."""
-        return jnp.stack([jnp.linalg.norm(cloud, axis=-1) for cloud in self._clouds()])
+        return jnp.asarray(self._lengths)
 
     def directions(self) -> Float[Array, "layer token d"]:
         """x/|x| on the unit sphere. Raises ValueError where a state is zero."""
@@ -149,7 +150,7 @@ class Recording:
     def sinks(self, ratio: float = 5.0) -> Int[np.ndarray, " sinks"]:
         """The positions of tokens that are longer, in some layer, than `ratio` times its median token:
         attention sinks, such as the first token of most models (Xiao et al., arXiv 2309.17453)."""
-        radii = np.asarray(self.radii())
+        radii = self._lengths
         longest = float(check_positive(ratio, "ratio", "pass ratio=5.0"))
         return self.positions[(radii > longest * np.median(radii, axis=1, keepdims=True)).any(0)]
 
@@ -176,6 +177,11 @@ class Recording:
         Raises ValueError where the system refuses.
         """
         write(self, path)
+
+    @functools.cached_property
+    def _lengths(self) -> Float[np.ndarray, "layer token"]:
+        layers = (np.asarray(layer, self.dtype) for layer in self.states)
+        return np.sqrt(np.stack([np.einsum("nd,nd->n", x, x) for x in layers]))
 
     def _clouds(self) -> Iterator[Points]:
         return (self.cloud(entry) for entry in range(len(self.states)))

@@ -57,13 +57,13 @@ class TrainedSinkformer(Study):
     """Attentions."""
     rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2)
     """Largest learning rates of Adam."""
-    starts: tuple[int, ...] = (0, 1, 2)
+    starts: tuple[int, ...] = (0, 1)
     """Seeds of weights and of what is drawn to train on."""
-    steps: int = 1600
+    steps: int = 6000
     """Steps of training."""
     batch: int = 16
     """Windows a step."""
-    saves: int = 8
+    saves: int = 12
     """Times at which the model is looked at, after the start."""
     iterations: int = 3
     """Sinkhorn iterations after softmax."""
@@ -78,7 +78,7 @@ class TrainedSinkformer(Study):
 
     def check(self) -> None:
         check_that(self.d % 4 == 0, "d that four heads share", self.d, "pass d=32")
-        check_that(self.saves <= self.steps, "saves at steps", self.saves, "pass saves=8")
+        check_that(self.saves <= self.steps, "saves at steps", self.saves, "pass saves=12")
 
     def cells(self) -> list[dict[str, Any]]:
         return grid(attention=self.attentions, rate=self.rates, start=self.starts)
