@@ -10,7 +10,12 @@ from meanfield.studies import available
 FOLDER = Path(__file__).parents[1] / "paper_figs"
 FIGURES = sorted(path.stem for path in FOLDER.glob("fig_*.py"))
 # A minute each, for studies that no fast test shares with them: drawn by `make validate`.
-LONG = ("fig_2110_11773_heat_limit", "fig_2606_05140_bifurcation", "fig_barycenters_sphere")
+LONG = (
+    "fig_2110_11773_heat_limit",
+    "fig_2110_11773_trained",
+    "fig_2606_05140_bifurcation",
+    "fig_barycenters_sphere",
+)
 
 
 def module(name: str) -> ModuleType:

@@ -21,3 +21,4 @@ from .recordings import (
     from_transformers as from_transformers,
     load as load,
 )
+from .training import trained as trained

@@ -102,6 +102,7 @@ ENTRIES = [
         fine_={("sinks", "None")},
     ),
     entry("latents.example", single_=None),
+    entry("latents.trained", attention="softmax", single_=None, kinds_={"attention": "field"}),
     entry("latents.read", path=WEIGHTS, **LOOSE),
     entry(
         "latents.Transformer.record",

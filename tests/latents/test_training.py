@@ -1,12 +1,16 @@
 """Small transformers that are trained here: what they lose, what they see, what is kept of them."""
 
+import json
+from pathlib import Path
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from meanfield.latents import read
+import meanfield.latents as data
+from meanfield.latents import read, trained
 from meanfield.latents.models import Characters, write_masked
 from meanfield.latents.training import (
     Batch,
@@ -122,3 +126,16 @@ def test_a_trained_model_is_written_and_read(kind, tmp_path):
     assert ids.tolist() == [66, 0, 67, 95] and again.tokenizer.decode([*ids, 96]) == "a\nb~\ufffd"
     with pytest.raises(ValueError, match="leave it out"):
         Characters("ab").encode("abc")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_stored_weights_have_the_stored_loss(kind):
+    folder = Path(data.__file__).parent / "data"
+    model = trained(kind)
+    ids = model.encode((folder / "text.txt").read_text())
+    windows = ids[: len(ids) // 32 * 32].reshape(-1, 32)
+    hidden = np.broadcast_to(np.arange(32) % 7 == 3, windows.shape)
+    loss = float(masked_loss(model, Batch(windows, hidden)))
+    stored = json.loads((folder / f"masked_{kind}" / "config.json").read_text())["notes"]
+    assert loss == pytest.approx(stored["loss_of_text"], abs=1e-4)  # to four digits
+    assert (model.blocks.heads.iterations is None) == (kind == "softmax")

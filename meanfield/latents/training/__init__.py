@@ -10,3 +10,4 @@ from ._text import (
 )
 from ._tiny import tiny_transformer as tiny_transformer
 from ._train import masked_loss as masked_loss, train as train
+from ._trained import trained as trained

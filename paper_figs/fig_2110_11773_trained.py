@@ -1,0 +1,34 @@
+"""Are attention matrices doubly stochastic? Sorted column sums over training (arXiv 2110.11773, figure 2)."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from meanfield.studies import TrainedSinkformer
+
+STUDIES = {"trained": TrainedSinkformer(rates=(3e-3,), starts=(0,))}
+
+
+def draw(results: dict[str, xr.Dataset]) -> Figure:
+    """Column sums of each layer, softmax and Sinkhorn, from early (light) to late; and the loss."""
+    result = results["trained"].isel(rate=0, start=0)
+    steps = result.step.values
+    fig, axes = plt.subplots(2, len(steps) + 1, figsize=(7.2, 3.6))
+    for row, kind in zip(axes, ("softmax", "sinkhorn"), strict=True):
+        one = result.sel(attention=kind)
+        shades = plt.get_cmap("viridis_r")(np.linspace(0.1, 1, one.sizes["save"]))
+        for ax, step in zip(row, steps, strict=False):
+            for save, shade in enumerate(shades):
+                curve = one.columns.sel(step=step).isel(save=save)
+                ax.plot(curve["quantile"], curve, color=shade, linewidth=0.8)
+            ax.axhline(1.0, color="gray", linestyle=":", linewidth=0.8)
+            ax.set(title=f"{kind}, layer {step}")
+        row[-1].plot(one.at, one.loss, "o-", markersize=2.5)
+        row[-1].axhline(float(one.unigram), color="gray", linestyle=":", linewidth=0.8)
+        row[-1].set(ylabel="held-out loss, nats")
+        row[0].set(ylabel="column sum")
+    for ax in axes[-1, :-1]:
+        ax.set(xlabel="quantile of columns")
+    axes[-1, -1].set(xlabel="steps of training")
+    return fig
