@@ -21,9 +21,14 @@ if TYPE_CHECKING:
         transport as transport,
         viz as viz,
     )
-    from .solve import Trajectory as Trajectory, rollout as rollout, simulate as simulate
+    from .solve import (
+        Trajectory as Trajectory,
+        rollout as rollout,
+        simulate as simulate,
+        sweep as sweep,
+    )
 
-_VERBS = ("Trajectory", "rollout", "simulate")
+_VERBS = ("Trajectory", "rollout", "simulate", "sweep")
 
 
 def __getattr__(name: str):

@@ -159,9 +159,11 @@ def as_array(x, name: str) -> Array:
     try:
         return jnp.asarray(x)
     except (TypeError, ValueError, OverflowError, AttributeError) as error:
+        remedy = "pass what jax.numpy.asarray takes"
+        if isinstance(x, tuple):  # such as directions and radii
+            remedy = "of a state of several parts pass one, state[0]"
         raise ValueError(
-            f"expected an array of numbers for {name}, got {type(x).__name__} that is none; "
-            "pass what jax.numpy.asarray takes."
+            f"expected an array of numbers for {name}, got {shown(x)}, which is none; {remedy}."
         ) from error
 
 

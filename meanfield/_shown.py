@@ -38,7 +38,20 @@ class OneLine:
 
 
 class AbstractShown(OneLine, eqx.Module):
-    """A module that prints as one line."""
+    """A module that prints as one line.
+
+    One that holds arrays has no hash, which `jax.jit` asks of what it compiles: TypeError says what to do.
+    """
+
+    def __hash__(self):
+        try:
+            return hash((type(self), *jax.tree.leaves(self)))
+        except TypeError as error:
+            name = type(self).__name__
+            raise TypeError(
+                f"expected what has a hash, got {name} with arrays in it; call equinox.filter_jit(...) "
+                f"in place of jax.jit(...), or jax.jit(lambda x: thing(x)) of this {name}."
+            ) from error
 
 
 def one_line(thing: Any) -> str:

@@ -40,3 +40,4 @@ from ._renyi import (
 )
 from ._rotations import rotations as rotations
 from ._smoothed_entropy import smoothed_entropy as smoothed_entropy
+from ._state import state as state

@@ -3,5 +3,6 @@
 from ._errors import SolveError as SolveError
 from ._rollout import rollout as rollout
 from ._simulate import simulate as simulate
+from ._sweep import sweep as sweep
 from ._trajectory import Merges as Merges, Trajectory as Trajectory
 from .methods import GeodesicEuler as GeodesicEuler, GeodesicLM as GeodesicLM

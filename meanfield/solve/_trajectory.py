@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import diffrax
@@ -9,6 +10,9 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 from .._known import is_concrete
 from .._shown import AbstractShown, parts_of
 from ._errors import Failure, describe
+from ._saved import load_parts, save_parts
+
+_SAVED = ("ts", "values", "final", "stats", "ok", "reached")
 
 
 class Merges(AbstractShown):
@@ -47,6 +51,29 @@ class Trajectory(AbstractShown):
     ok: Bool[Array, ""]
     reached: Float[Array, ""]
     merges: Merges | None = None
+
+    def save(self, path: str | Path) -> Path:
+        """The file, netCDF with its digest, that `Trajectory.load` reads: all that the run left behind.
+
+        Raises ValueError for a state or an observable that is no tree of arrays, tuples, lists and dicts.
+        """
+        parts = {name: getattr(self, name) for name in _SAVED}
+        merges = None if self.merges is None else dict(vars(self.merges))
+        return save_parts(path, parts | {"merges": merges}, self.result)
+
+    @staticmethod
+    def load(path: str | Path) -> "Trajectory":
+        """What `save` wrote. Raises ValueError for another file, or one that was damaged."""
+        parts, result = load_parts(path)
+        try:
+            merges = parts.pop("merges")
+            if merges is not None:
+                merges = Merges(**{name: np.asarray(value) for name, value in merges.items()})
+            return Trajectory(**parts, result=result, merges=merges)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"expected a run that Trajectory.save wrote, got {path}, which lacks parts; save it again."
+            ) from error
 
     def shown(self) -> dict[str, Any]:
         """What is printed of it: its parts, and why it failed if it did."""

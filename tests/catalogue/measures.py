@@ -157,6 +157,7 @@ ENERGIES = [
 ]
 
 OBSERVABLES = [
+    entry("observables.state", x=X, kinds_={"x": None}, clouds_=()),
     entry("observables.alignment", x=X, w=W, clouds_=CLOUD, collapses_=PAIRS),
     entry(
         "observables.captured_share",

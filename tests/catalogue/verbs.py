@@ -46,6 +46,11 @@ from meanfield.schemes import (
 )
 from meanfield.transport import Box
 
+
+def _power(key, n):
+    return n**-0.5
+
+
 PAIR = ConsensusFlow([FLOW, FLOW], 1.0)
 REDUCED = Equiangular(SOFTMAX, 8)
 FLAT_DENSITY = WAVE.at[1:].set(0)
@@ -132,6 +137,16 @@ SOLVE = [
         ts=TS,
         merge=1e-6,
         kinds_=LOOSE,
+    ),
+    entry(
+        "solve.sweep",
+        function=_power,
+        grid={"n": [1, 2]},
+        seeds=2,
+        fit="n",
+        single_=None,
+        fine_={("function", "a function of text")},
+        kinds_={"grid": None, "seeds": None, "fit": None},
     ),
     entry(
         "solve.rollout",
