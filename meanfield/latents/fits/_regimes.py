@@ -34,6 +34,8 @@ def fit_regimes(
     layer; "token" follows each layer from token to token, as sentences are followed in the source.
     States are divided by the root mean square length of their layer.
 
+    Tokens are left out as `sinks` asks, see `without_sinks`; `held_out` are texts that are not fitted.
+
     `log_likelihood` [rank, regimes] is that of held-out steps, of *all* coordinates, so that ranks
     compare; with `_low`, `_high` and `_each` as in `profile`. The best pair is where it is largest: believe a
     second regime only where intervals part. `occupation` [rank, regimes, time, regime]: how probable each
