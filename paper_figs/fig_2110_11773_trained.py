@@ -14,7 +14,7 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
     """Column sums of each layer, softmax and Sinkhorn, from early (light) to late; and the loss."""
     result = results["trained"].isel(rate=0, start=0)
     steps = result.step.values
-    fig, axes = plt.subplots(2, len(steps) + 1, figsize=(7.2, 3.6))
+    fig, axes = plt.subplots(2, len(steps) + 1, figsize=(7.2, 3.6), layout="constrained")
     for row, kind in zip(axes, ("softmax", "sinkhorn"), strict=True):
         one = result.sel(attention=kind)
         shades = plt.get_cmap("viridis_r")(np.linspace(0.1, 1, one.sizes["save"]))
@@ -23,12 +23,8 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
                 curve = one.columns.sel(step=step).isel(save=save)
                 ax.plot(curve["quantile"], curve, color=shade, linewidth=0.8)
             ax.axhline(1.0, color="gray", linestyle=":", linewidth=0.8)
-            ax.set(title=f"{kind}, layer {step}")
+            ax.set(title=f"{kind}, layer {step}", xlabel="quantile of columns", ylabel="column sum")
         row[-1].plot(one.at, one.loss, "o-", markersize=2.5)
         row[-1].axhline(float(one.unigram), color="gray", linestyle=":", linewidth=0.8)
-        row[-1].set(ylabel="held-out loss, nats")
-        row[0].set(ylabel="column sum")
-    for ax in axes[-1, :-1]:
-        ax.set(xlabel="quantile of columns")
-    axes[-1, -1].set(xlabel="steps of training")
+        row[-1].set(title=kind, xlabel="steps of training", ylabel="held-out loss, nats")
     return fig

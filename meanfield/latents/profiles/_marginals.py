@@ -68,7 +68,8 @@ def marginals(
     variables = with_intervals(values, NAMES, seed)
     if isinstance(model, Transformer):
         variables |= _symmetric(model, steps.tolist())
-    return xr.Dataset(variables, {"step": steps, "quantile": QUANTILES})
+    quantile = xr.Variable("quantile", QUANTILES, {"long_name": "share of columns with less"})
+    return xr.Dataset(variables, {"step": steps, "quantile": quantile})
 
 
 def _of_text(model: Attends, text: Recording, ratio: float | None) -> dict[str, np.ndarray]:

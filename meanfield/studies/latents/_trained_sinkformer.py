@@ -1,7 +1,7 @@
 import functools
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -52,6 +52,11 @@ class TrainedSinkformer(Study):
 
     Source: Sander, Ablin, Blondel and Peyre, arXiv 2110.11773, section 5.
     """
+
+    QUANTITIES: ClassVar = {
+        "rate": "largest learning rate",
+        "start": "number of the start",
+    }
 
     attentions: tuple[str, ...] = ("softmax", "sinkhorn")
     """Attentions."""
