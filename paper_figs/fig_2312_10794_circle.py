@@ -40,6 +40,9 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
                 _cloud(fig.add_subplot(inner[k]), flow, layers, i)
     lines = [Line2D([], [], color="C0", linestyle="-"), Line2D([], [], **LAYERS)]
     fig.legend(lines, _modes(results), loc="outside lower center", ncols=2)
+    flow = panels[0][0][1]
+    n, d = flow.sizes["token"], flow.sizes["axis"]
+    fig.suptitle(f"n = {n} tokens, d = {d}; discs: tokens that coincide, by their number")
     return fig
 
 
@@ -99,6 +102,6 @@ def _space_time(ax: Axes, flow: xr.Dataset, layers: xr.Dataset) -> None:
 
 def _cloud(ax: Axes, flow: xr.Dataset, layers: xr.Dataset, i: int) -> None:
     """The tokens of the flow, and those of the layers as dots inside."""
-    viz.circle_points(ax, flow.x.values[i], labels=flow.label.values, area=12)
+    viz.circle_masses(ax, flow.x.values[i], labels=flow.label.values)
     ax.plot(*(0.8 * layers.x.values[i]).T, ".", color="black", markersize=2)
     ax.set_title(f"t = {flow.time.values[i]:g}", fontsize=7)

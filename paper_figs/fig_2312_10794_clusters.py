@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from meanfield.studies import Clustering
-from meanfield.viz import circle_points
+from meanfield.viz import circle_masses
 
 STUDIES = {
     "layers": Clustering(dimensions=(2,), betas=(4.0, 9.0), realizations=512, faithful=True),
@@ -31,7 +31,7 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
         at = flow.sel(beta=beta)
         for ax, t in zip(row, TIMES, strict=False):
             seen = at.x.sel(time=t, method="nearest")
-            circle_points(ax, seen.values, area=16)
+            circle_masses(ax, seen.values)
             ax.set_title(rf"$\beta = {beta:g}$,  $t = {float(seen.time):g}$")
         _numbers(row[-1], {name: one.sel(d=2, beta=beta) for name, one in results.items()})
     axes[-1, -1].legend(loc="upper left", frameon=False)

@@ -15,8 +15,6 @@ from meanfield.studies import Trajectories
 
 STUDIES = {"flow": Trajectories(), "layers": Trajectories(faithful=True)}
 DEMO = STUDIES
-VIEW = (140.0, 4.0)
-"""Longitude and latitude from which the largest clusters show."""
 LAYERS: dict = {"color": "black", "linestyle": (0, (1, 2)), "linewidth": 0.9, "zorder": 3}
 TAIL = 1 / 15
 """Share of the run that a track goes back in the film."""
@@ -27,12 +25,15 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
     tokens = results["flow"]
     kinds = tokens.attention.values.tolist()
     marks = [tokens.time.values[i] for i in _moments(tokens)]
-    fig = plt.figure(figsize=(6.75, 1.8 * len(kinds) + 2.0))
-    above, below = fig.subfigures(2, 1, height_ratios=[1.8 * len(kinds), 2.0])
+    fig = plt.figure(figsize=(6.75, 1.8 * len(kinds) + 2.6))
+    above, below = fig.subfigures(2, 1, height_ratios=[1.8 * len(kinds) + 0.6, 2.0])
+    n, d = tokens.sizes["token"], tokens.sizes["axis"]
+    above.suptitle(f"n = {n} tokens, d = {d}, β = {tokens.beta:g}; colours: the final cluster")
+    view = _view(tokens)
     globes = above.subplots(len(kinds), 4, squeeze=False)
     for kind, row in zip(kinds, globes, strict=True):
         for ax, i in zip(row, _moments(tokens), strict=True):
-            _cloud(ax, tokens.sel(attention=kind), i, 0)
+            _cloud(ax, tokens.sel(attention=kind), i, 0, view)
             ax.set_title(f"{kind}, t = {tokens.time.values[i]:.3g}")
     left, right = below.subplots(1, 2)
     _lines(left, results, "energy", marks)
@@ -42,6 +43,7 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
     right.set_ylabel("number of clusters")
     right.set_yscale("log", base=2)
     right.yaxis.set_major_formatter("{x:g}")
+    viz.mass_key(globes[-1, 0], n)
     return fig
 
 
@@ -50,13 +52,13 @@ def animate(results: dict[str, xr.Dataset]) -> FuncAnimation:
     tokens = results["flow"]
     kinds = tokens.attention.values.tolist()
     fig, axes = plt.subplots(1, len(kinds), figsize=(2 * len(kinds), 2.2), dpi=110, squeeze=False)
-    last = tokens.time.size - 1
+    last, view = tokens.time.size - 1, _view(tokens)
     frames = np.unique((last * np.linspace(0, 1, 48) ** 2).round().astype(int)).tolist()
 
     def update(i: int) -> None:
         for ax, kind in zip(axes[0], kinds, strict=True):
             ax.clear()
-            _cloud(ax, tokens.sel(attention=kind), i, max(0, i - round(TAIL * last)))
+            _cloud(ax, tokens.sel(attention=kind), i, max(0, i - round(TAIL * last)), view)
             ax.set_title(f"{kind}, t = {tokens.time.values[i]:4.1f}")
 
     return viz.film(fig, update, frames)
@@ -68,12 +70,17 @@ def _moments(tokens: xr.Dataset) -> list[int]:
     return [0, last // 12, last // 5, last]
 
 
-def _cloud(ax: Axes, one: xr.Dataset, i: int, start: int) -> None:
+def _view(tokens: xr.Dataset) -> tuple[float, float]:
+    """From where most tokens show at the end, of all kinds of attention together."""
+    return viz.facing(np.concatenate([*tokens.x.isel(time=-1).values]))
+
+
+def _cloud(ax: Axes, one: xr.Dataset, i: int, start: int, view: tuple[float, float]) -> None:
     """The tokens at save i, coloured by the cluster they end in, with their tracks from `start`."""
     history, labels = one.x.values[start : i + 1], one.label.values
     if len(history) > 1:
-        viz.sphere_tracks(ax, history, labels, view=VIEW)
-    viz.sphere_points(ax, history[-1], labels=labels, view=VIEW, area=14)
+        viz.sphere_tracks(ax, history, labels, view=view)
+    viz.sphere_masses(ax, history[-1], labels=labels, view=view)
 
 
 def _lines(ax: Axes, results: dict[str, xr.Dataset], name: str, marks: list[float]) -> None:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from meanfield.studies import SlowMerging
-from meanfield.viz import angle_ticks, circle_points
+from meanfield.viz import angle_ticks, circle_masses
 
 STUDIES = {"tokens": SlowMerging()}
 SNAPSHOTS = (0.0, 20.0, 320.0)
@@ -32,7 +32,7 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
 
 
 def _snapshot(ax: Axes, at: xr.Dataset) -> None:
-    circle_points(ax, at.x, labels=np.arange(at.token.size), area=18)
+    circle_masses(ax, at.x, labels=np.arange(at.token.size))
     ax.text(0, 0, f"$t={float(at.time):g}$", ha="center", va="center", fontsize=7)
 
 

@@ -24,7 +24,7 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
             points = result[name].sel(weight=weight).values
             ends = weight in (0, 1)
             labels = [2 if ends else k] * len(points)
-            viz.sphere_points(ax, points, labels=labels, view=VIEW, area=7)
+            viz.sphere_masses(ax, points, labels=labels, view=VIEW)
             ax.set_title(_title(name, weight, ends))
     return fig
 

@@ -11,7 +11,6 @@ from meanfield import viz
 from meanfield.studies import BarycenterDrift, ConsensusThreshold
 
 STUDIES = {"drift": BarycenterDrift(), "threshold": ConsensusThreshold()}
-VIEW = (30.0, 20.0)
 FLOOR = 1e-5
 """Of the disagreement that is shown."""
 TAIL = 10
@@ -27,9 +26,10 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
     # Where saves are few, fewer columns, and none twice.
     looks = sorted({0, last // 8, last // 3, last})
     rows = above.subplots(2, len(looks), squeeze=False)
+    view = _view(drift)
     for row, (title, one) in zip(rows, _runs(drift).items(), strict=True):
         for ax, i in zip(row, looks, strict=True):
-            _clouds(ax, one, i)
+            _clouds(ax, one, i, view)
             ax.set_title(f"t = {drift.time.values[i]:.3g}")
         row[0].text(-1.25, 0, title, rotation=90, va="center", ha="center")
     time, cost, gap = below.subplots(1, 3)
@@ -43,12 +43,13 @@ def animate(results: dict[str, xr.Dataset]) -> FuncAnimation:
     """The models alone, and pulled, side by side."""
     drift = results["drift"]
     fig, axes = plt.subplots(1, 2, figsize=(4.2, 2.3), dpi=110)
+    view = _view(drift)
     frames = np.unique((np.linspace(0, 1, 60) ** 1.3 * (drift.time.size - 1)).astype(int)).tolist()
 
     def update(i: int) -> None:
         for ax, (title, one) in zip(axes, _runs(drift).items(), strict=True):
             ax.clear()
-            _clouds(ax, one, i)
+            _clouds(ax, one, i, view)
             ax.set_title(f"{title}, t = {drift.time.values[i]:4.1f}")
 
     return viz.film(fig, update, frames)
@@ -62,14 +63,20 @@ def _runs(drift: xr.Dataset) -> dict[str, xr.Dataset]:
     return {"alone": one.isel(strength=0), f"pulled {gate}": one.isel(strength=-1)}
 
 
-def _clouds(ax: Axes, one: xr.Dataset, i: int) -> None:
+def _view(drift: xr.Dataset) -> tuple[float, float]:
+    """From where most tokens show at the end of both runs."""
+    ends = [one.x.isel(time=-1).values.reshape(-1, 3) for one in _runs(drift).values()]
+    return viz.facing(np.concatenate(ends))
+
+
+def _clouds(ax: Axes, one: xr.Dataset, i: int, view: tuple[float, float]) -> None:
     """The tokens of all models, a colour a model, with their tracks."""
     models, n = one.sizes["model"], one.sizes["token"]
     labels = np.repeat(np.arange(models), n)
     history = one.x.values[max(0, i - TAIL) : i + 1].reshape(-1, models * n, 3)
     if len(history) > 1:
-        viz.sphere_tracks(ax, history, labels, view=VIEW)
-    viz.sphere_points(ax, history[-1], labels=labels, view=VIEW, area=9)
+        viz.sphere_tracks(ax, history, labels, view=view)
+    viz.sphere_masses(ax, history[-1], labels=labels, view=view)
 
 
 def _over_time(ax: Axes, drift: xr.Dataset) -> None:
