@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from meanfield.studies import Clustering
-from meanfield.viz import circle_masses
+from meanfield.viz import circle_masses, mass_key
 
 STUDIES = {
     "layers": Clustering(dimensions=(2,), betas=(4.0, 9.0), realizations=512, faithful=True),
@@ -34,7 +34,10 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
             circle_masses(ax, seen.values)
             ax.set_title(rf"$\beta = {beta:g}$,  $t = {float(seen.time):g}$")
         _numbers(row[-1], {name: one.sel(d=2, beta=beta) for name, one in results.items()})
+    n, d = flow.sizes["token"], flow.sizes["axis"]
+    fig.suptitle(f"n = {n} tokens, d = {d}; shares over {flow.sizes['realization']} starts")
     axes[-1, -1].legend(loc="upper left", frameon=False)
+    mass_key(axes[-1, 1], n)
     return fig
 
 
@@ -46,5 +49,8 @@ def _numbers(ax: Axes, results: dict[str, xr.Dataset]) -> None:
         share = np.bincount(last, minlength=highest + 1)[1:] / last.size
         where = np.arange(1, highest + 1) + shift
         ax.bar(where, share, 0.38, color=f"C{k}", label=at.integrator)
+        # Standard errors of shares of so many independent starts.
+        ax.errorbar(where, share, (share * (1 - share) / last.size) ** 0.5, fmt="none", ecolor="0.3",
+                    elinewidth=0.7)  # fmt: skip
     ax.set(ylabel="share of starts", ylim=(0, 1.3), xticks=range(1, highest + 1))
     ax.set(yticks=[0, 0.5, 1], xlabel=f"clusters at t = {float(at.time[-1]):g}")

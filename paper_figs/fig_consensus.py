@@ -6,6 +6,7 @@ import xarray as xr
 from matplotlib.animation import FuncAnimation
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from meanfield import viz
 from meanfield.studies import BarycenterDrift, ConsensusThreshold
@@ -13,6 +14,8 @@ from meanfield.studies import BarycenterDrift, ConsensusThreshold
 STUDIES = {"drift": BarycenterDrift(), "threshold": ConsensusThreshold()}
 FLOOR = 1e-5
 """Of the disagreement that is shown."""
+NEAR = 0.1
+"""Angle within which tokens are one disc: at the end they are still on their way."""
 TAIL = 10
 """Saves that a track goes back."""
 
@@ -20,22 +23,33 @@ TAIL = 10
 def draw(results: dict[str, xr.Dataset]) -> Figure:
     """The models alone and pulled early, over what it costs and when they agree."""
     drift, threshold = results["drift"], results["threshold"]
-    fig = plt.figure(figsize=(6.75, 5.4))
-    above, below = fig.subfigures(2, 1, height_ratios=[2, 1.15])
+    fig = plt.figure(figsize=(6.75, 6.0))
+    above, below = fig.subfigures(2, 1, height_ratios=[2.25, 1.15])
     last = drift.time.size - 1
     # Where saves are few, fewer columns, and none twice.
     looks = sorted({0, last // 8, last // 3, last})
     rows = above.subplots(2, len(looks), squeeze=False)
-    view = _view(drift)
+    view, n = _view(drift), drift.sizes["token"]
+    above.suptitle(
+        f"{drift.sizes['model']} models of {n} tokens, d = {drift.sizes['axis']}; tokens nearer than "
+        f"{NEAR:g} rad are one disc, a pie of their models"
+    )
     for row, (title, one) in zip(rows, _runs(drift).items(), strict=True):
         for ax, i in zip(row, looks, strict=True):
             _clouds(ax, one, i, view)
             ax.set_title(f"t = {drift.time.values[i]:.3g}")
         row[0].text(-1.25, 0, title, rotation=90, va="center", ha="center")
+    models = range(drift.sizes["model"])
+    names = [f"model {k + 1}" for k in models]
+    dots = [
+        Line2D([], [], marker="o", linestyle="none", color=f"C{k}", markersize=6) for k in models
+    ]
+    above.legend(dots, names, loc="outside lower right", ncols=len(names))
     time, cost, gap = below.subplots(1, 3)
     _over_time(time, drift)
     _over_effort(cost, drift)
     _over_strength(gap, threshold)
+    viz.mass_key(rows[-1, 0], n * len(names))
     return fig
 
 
@@ -76,7 +90,7 @@ def _clouds(ax: Axes, one: xr.Dataset, i: int, view: tuple[float, float]) -> Non
     history = one.x.values[max(0, i - TAIL) : i + 1].reshape(-1, models * n, 3)
     if len(history) > 1:
         viz.sphere_tracks(ax, history, labels, view=view)
-    viz.sphere_masses(ax, history[-1], labels=labels, view=view)
+    viz.sphere_masses(ax, history[-1], labels=labels, view=view, near=NEAR)
 
 
 def _over_time(ax: Axes, drift: xr.Dataset) -> None:

@@ -22,10 +22,12 @@ FULL = 0.42
 """Radius of the disc of the whole mass, on the unit circle."""
 NEAR = 0.02
 """Angle within which tokens are one disc: less than the radius of a disc."""
+REACH = 1.2
+"""Half the width of a globe's axis: discs stand out over the rim."""
 RIM, BACK = 0.5, 0.8
 """How far toward white colours go behind: at the rim, and at the point opposite."""
 FONT, LEAST_FONT = 8.0, 4.5
-HALF_NUMBER = 0.5
+HALF_NUMBER = 0.3
 """How much of a disc's radius its number reaches from the middle."""
 
 
@@ -64,7 +66,7 @@ def sphere_masses(
     Raises ValueError for shapes that do not fit, points off the sphere and negative weights.
     """
     points = unit_points(x, ("n", 3), "x")
-    frame(ax, view)
+    frame(ax, view, REACH)
     return _discs(ax, points, w, labels, near, full, lambda at: seen_from(at, view), behind)
 
 
@@ -162,7 +164,7 @@ def _number(ax: Axes, place, radius: float, count: int, depth: float) -> list[Te
     text = str(count)
     low, high = ax.get_xlim()
     points = radius / (high - low) * ax.get_window_extent().width * 72 / ax.figure.dpi
-    size = min(FONT, 2.4 * points / max(len(text), 1.4))
+    size = min(FONT, 1.8 * points / np.hypot(0.7 * len(text), 0.73))  # of bold digits
     if size < LEAST_FONT:
         return []
     shade = "0.35" if depth < 0 else "white"

@@ -60,9 +60,9 @@ def _graticule() -> list[np.ndarray]:
     return parallels + meridians
 
 
-def frame(ax: Axes, view: Angles) -> None:
+def frame(ax: Axes, view: Angles, reach: float = 1.06) -> None:
     """A bare plane with the rim and the near half of the graticule, drawn once."""
-    if not outline(ax, Circle((0, 0), 1), 1.06, 1.06):
+    if not outline(ax, Circle((0, 0), 1), reach, reach):
         return
     for curve in _graticule():
         front, _ = _split(*_halves(curve, view))
