@@ -10,6 +10,7 @@
   meanfield view DIR [--open]                         a page for the browser: picture, claims, tokens
   meanfield export DIR [--csv] [--parquet]            tidy tables for other tools
   meanfield figures [NAME ...] [--tiny] [--list]      the figures of papers
+  meanfield explore [--open]                          sliders for beta, noise, n, d and normalization
   meanfield look FILE ... [--axes "layer token dim"]  what hidden states do over the layers of a model:
                       [--out DIR]                     a table, a CSV file and a figure
   meanfield record --weights FILE --text FILE ...     the hidden states of texts, by a model that is read
@@ -40,6 +41,7 @@ _COMMANDS = {
     "view": ("_view", "view"),
     "export": ("_export", "export"),
     "figures": ("_plot", "figures"),
+    "explore": ("_explore", "explore"),
     "look": ("_look", "look"),
     "record": ("_record", "record"),
     "doctor": ("_doctor", "doctor"),
