@@ -2,6 +2,7 @@
 
 import os
 import platform
+from importlib.util import find_spec
 from pathlib import Path
 
 import jax
@@ -13,6 +14,7 @@ from ..io import provenance, version
 
 # jax issue 39103: jitted code computes wrong numbers on the CPU.
 WRONG_JAX = ("0.10.2",)
+NUFFT = "not installed: it makes sums over many tokens on S^2 far faster; pip install 'meanfield-jax[nufft]'"
 
 
 def prepare(float32: bool = False, distributed: bool = False) -> None:
@@ -86,6 +88,7 @@ def report() -> tuple[dict[str, str], bool]:
     facts |= {
         "compile_cache": str(cache_folder() or "none: the folder cannot be written"),
         "memory": memory(),
+        "extra_nufft": "installed" if find_spec("jax_finufft") else NUFFT,
         "jax_version": "good" if good_jax else "known to compute wrong numbers; install another",
         "jit_equals_eager": "yes" if wrong == 0 else f"NO: {wrong} of 40000 rows differ",
     }

@@ -21,6 +21,9 @@ from ._pictures import save_picture
 from ._printing import print_claims
 from ._studies import study_named
 
+SAME = (("beta", "betas"), ("noise", "noises"), ("d", "dimensions"), ("n", "sizes"))
+"""Fields that stand for one thing, one number or several; a flag of either name is taken."""
+
 
 @dataclass(frozen=True)
 class _RunOptions:
@@ -130,10 +133,23 @@ def _read_study(
         ],
         kw_only=True,
     )
-    read = parse(both, f"meanfield run {kind.name()}", arguments)
+    fields = {field.name for field in dataclasses.fields(kind)}
+    read = parse(both, f"meanfield run {kind.name()}", _renamed(arguments, fields))
     if read.run.tiny and default is None:
         return _read_study(kind, arguments, kind().tiny())
     return read.study, read.run
+
+
+def _renamed(arguments: list[str], fields: set[str]) -> list[str]:
+    """Flags by the names of this study, where others have the same thing in the singular or plural."""
+    others = {f"--{a}": f"--{b}" for pair in SAME for a, b in (pair, pair[::-1])}
+    mine = {f"--{name}" for name in fields}
+    found = []
+    for argument in arguments:
+        flag, equals, value = argument.partition("=")
+        other = others.get(flag, "")
+        found.append(f"{other}{equals}{value}" if flag not in mine and other in mine else argument)
+    return found
 
 
 def claims_of(study: Study, result: xr.Dataset) -> list[dict[str, Any]]:

@@ -4,12 +4,11 @@ import sys
 
 import jax
 import pytest
-import rich.progress
 import xarray as xr
 from toys import Powers
 
 from meanfield import studies
-from meanfield.commands import _arguments, _machine, main
+from meanfield.commands import _arguments, _machine, _run, main
 
 
 @pytest.fixture(autouse=True)
@@ -199,12 +198,23 @@ def test_an_interrupted_run_says_what_is_kept_and_is_shown(capsys, tmp_path, mon
     assert "not finished: 2 cells" in capsys.readouterr().out
 
 
-def test_progress_counts_the_cells(monkeypatch):
-    seen = []
-    monkeypatch.setattr(rich.progress, "track", lambda cells, **_: seen.extend(cells) or cells)
+def test_progress_counts_cells_and_time(capsys):
     study = Powers().tiny()
     study.run(progress=True)
-    assert seen == study.cells()
+    count = len(study.cells())
+    said = capsys.readouterr().err
+    assert f"{count}/{count} cells" in said
+    assert "0:00:0" in said
+
+
+def test_a_flag_is_known_by_the_name_that_it_has_in_other_studies():
+    kind, arguments = _run._renamed, ["--beta", "4", "--n=8", "--beta-min", "1", "--out", "beta"]
+    fields = {"betas", "n"}
+    renamed = ["--betas", "4", "--n=8", "--beta-min", "1", "--out", "beta"]
+    assert kind(arguments, fields) == renamed
+    assert kind(["--betas=4"], {"beta"}) == ["--beta=4"]
+    assert kind(["--beta", "4"], {"beta", "betas"}) == ["--beta", "4"]
+    assert kind(["--noises", "4"], {"beta"}) == ["--noises", "4"]
 
 
 def test_doctor_reports_and_refuses_a_jax_that_is_wrong(capsys, monkeypatch):

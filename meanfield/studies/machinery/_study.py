@@ -261,13 +261,20 @@ def _distinct(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _track(cells: list[dict[str, Any]], name: str, progress: bool) -> Iterable[dict[str, Any]]:
-    """The cells, with a bar on the standard error if `progress`."""
+    """The cells, with a bar on the standard error if `progress`: cells and time."""
     if not progress:
-        return cells
+        yield from cells
+        return
+    from rich import progress as bars
     from rich.console import Console
-    from rich.progress import track
 
-    return track(cells, description=name, console=Console(stderr=True))
+    columns = (
+        bars.TextColumn("{task.description}"), bars.BarColumn(), bars.MofNCompleteColumn(),
+        bars.TextColumn("cells"), bars.TimeElapsedColumn(), bars.TextColumn("gone,"),
+        bars.TimeRemainingColumn(), bars.TextColumn("left"),
+    )  # fmt: skip
+    with bars.Progress(*columns, console=Console(stderr=True)) as bar:
+        yield from bar.track(cells, description=name)
 
 
 def _origins(parts: list[xr.Dataset]) -> str:
