@@ -26,6 +26,7 @@ from ._checks import (
     is_concrete,
     shown,
 )
+from ._products import exact_products
 from ._shown import AbstractShown
 
 _Function = TypeVar("_Function", bound=Callable)
@@ -54,7 +55,7 @@ def door(function: _Function) -> _Function:
                 bound.arguments[name] = check(bound.arguments[name], name)
         return function(*bound.args, **bound.kwargs)
 
-    return typing.cast(_Function, through)
+    return typing.cast(_Function, exact_products(through))
 
 
 class AbstractChecked(AbstractShown):

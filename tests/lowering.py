@@ -1,6 +1,7 @@
 """Programs that are lowered for accelerators, on a machine without one: `python lowering.py all|some`.
 
-Prints, as JSON, which custom calls each program makes. EQX_ON_ERROR=off leaves out run-time errors,
+Prints, as JSON, which custom calls each program makes, and how many of its products of matrices are
+left to the precision of the device. EQX_ON_ERROR=off leaves out run-time errors,
 which are calls of the host.
 """
 
@@ -13,6 +14,9 @@ import jax
 import jax.numpy as jnp
 from jax import export
 
+# Programs ask where they will run: precision is chosen for accelerators alone.
+jax.default_backend = lambda: "gpu"
+
 import meanfield as mf
 from meanfield.attention import Blockwise, Harmonic, Sharded, Sinkhorn, Softmax
 from meanfield.dynamics import AttentionFlow, ConsensusFlow, FokkerPlanck, GaussianFlow, PreNorm
@@ -23,7 +27,6 @@ X = SPHERE.sample(jax.random.key(0), 64)
 CIRCLE = mf.geometry.Sphere(2).sample(jax.random.key(0), 64)
 TS = jnp.array([0.0, 1.0])
 BASIS = mf.harmonics.Gegenbauer(3, 16)
-HOST = "callback|host"
 
 
 def run(flow, **options):
@@ -73,12 +76,16 @@ REST = {
 
 
 def calls(function, x, platform: str) -> dict[str, int]:
-    """The custom calls of a program, by name."""
+    """The custom calls of a program, by name, and its "inexact products"."""
     shape = jax.ShapeDtypeStruct(x.shape, x.dtype)
     known = export.DisabledSafetyCheck.custom_call
     checks = [known("xla_ffi_python_gpu_callback"), known("tpu_callback")]
     lowered = export.export(jax.jit(function), platforms=[platform], disabled_checks=checks)(shape)
-    return dict(Counter(re.findall(r"custom_call @(\w+)", lowered.mlir_module())))
+    text = lowered.mlir_module()
+    products = re.findall(r"stablehlo\.dot_general .*", text)
+    inexact = sum("[HIGHEST, HIGHEST]" not in product for product in products)
+    found = Counter(re.findall(r"custom_call @(\w+)", text))
+    return dict(found) | ({"inexact products": inexact} if inexact or not products else {})
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ LIBRARIES = {"cusolver_potrf_ffi", "cusolver_syevd_ffi", "Eigh", "Cholesky"}
 
 
 @pytest.mark.parametrize("which", ["some", pytest.param("all", marks=pytest.mark.slow)])
-def test_programs_for_accelerators_call_no_host(which):
+def test_programs_for_accelerators_call_no_host_and_keep_all_digits(which):
     env = {
         **os.environ,
         "PYTHONPATH": str(HERE.parent),

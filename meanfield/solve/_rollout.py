@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from .._checks import check_instance, check_integer
 from .._memory import drop_programs
+from .._products import exact_products
 from ..schemes import AbstractScheme
 from ._errors import Misstep, raise_if_failed, within_scale
 from ._integration import check_observe
@@ -48,6 +49,7 @@ def rollout(
 
 
 @eqx.filter_jit
+@exact_products
 def _scan(scheme, x0, steps: int, observe: dict[str, Callable], args):
     def look(state):
         state = scheme.project(state)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from .._checks import as_array, check_finite, check_instance, guard, guard_at_run_time
 from .._memory import drop_programs
+from .._products import exact_products
 from .._typing import Key, Scalar
 from ..dynamics import AbstractDynamics
 from ._integration import Plan, check_observe, plan_run
@@ -108,6 +109,7 @@ def check_start(dynamics: AbstractDynamics, x0, ts, throw: bool = True):
 
 
 @eqx.filter_jit
+@exact_products
 def _integrate(dynamics, x0, ts, observe, plan: Plan, args):
     """Values, the last state, how the run ended, and its counts."""
 

@@ -6,6 +6,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from ..._checks import check_scalar
+from ..._products import exact_products
 from ..._typing import Matrix, Points, Scalar
 from ...harmonics import AbstractBasis
 from ..closures import AffineField, check_moments, in_coordinates, logit_matrix, refuse_mask
@@ -46,6 +47,7 @@ class L2(AbstractDensityAttention):
     def __check_init__(self):
         check_query_and_key(self.query, self.key)
 
+    @exact_products
     def __call__(
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
     ) -> Float[Array, "n e"]:

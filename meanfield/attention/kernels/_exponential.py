@@ -8,6 +8,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from ..._checks import check_dimension, check_scalar, check_vector, is_concrete
+from ..._products import exact_products
 from ..._typing import Matrix, Points, Scalar
 from ..engines import (
     AbstractEngine,
@@ -46,6 +47,7 @@ class AbstractExponential(AbstractDensityAttention):
     def __check_init__(self):
         check_query_and_key(self.query, self.key)
 
+    @exact_products
     def sums(
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
     ) -> Sums:
@@ -66,6 +68,7 @@ class AbstractExponential(AbstractDensityAttention):
         same = sum_.mirrored and self.query_bias is None and self.key_bias is None
         return dataclasses.replace(sum_, q=q, k=k, plain=False, mirrored=same)
 
+    @exact_products
     def log_mass(
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
     ) -> Float[Array, " n"]:

@@ -6,6 +6,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
 from ..._checks import check_integer, check_scalar, check_weights, guard, shown
+from ..._products import exact_products
 from ..._typing import Matrix, Points, Scalar
 from ...harmonics import AbstractBasis
 from ...transport.costs import DotProduct, SquaredEuclidean, SquaredGeodesic, point_geometry
@@ -102,6 +103,7 @@ class Sinkhorn(AbstractDensityAttention):
             message = "expected beta > 0 for a kernel e^{-beta c/2}; use DotProduct() for others."
             guard(self.beta, self.beta > 0, message)
 
+    @exact_products
     def __call__(
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
     ) -> Float[Array, "n e"]:
@@ -125,6 +127,7 @@ class Sinkhorn(AbstractDensityAttention):
     ) -> Bool[Array, ""] | None:
         return None if self.iterations is not None else self.solve(x, y, w).converged
 
+    @exact_products
     def solve(
         self,
         x: Points,
@@ -150,6 +153,7 @@ class Sinkhorn(AbstractDensityAttention):
             symmetric=symmetric and self.iterations is None,
         )
 
+    @exact_products
     def plan(
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
     ) -> Float[Array, "n m"]:
