@@ -10,12 +10,12 @@ from types import ModuleType
 from sources import ROOT, toctree, write
 
 from meanfield.program import first_line
-from paper_figs.__main__ import _all
+from paper_figs.__main__ import all_figures
 
 
 def write_gallery(folder: Path, results: Path) -> None:
     """A page for each figure. Those that are not yet under `results` are drawn in reduced form."""
-    modules = _all()
+    modules = all_figures()
     drawn = {name: _picture(name, module, results) for name, module in modules.items()}
     cards = [
         "# Gallery",
