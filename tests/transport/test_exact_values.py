@@ -6,8 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.optimize import linear_sum_assignment
 
 from meanfield.transport import SquaredGeodesic, wasserstein, wasserstein_circle, wasserstein_line
+from meanfield.transport.exact._line import ascending
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of array libraries that it does not find
@@ -45,6 +47,49 @@ def test_quantiles_equal_the_network_simplex(p):
             DISTANCES["wasserstein_line"](*ANGLES, A, B, p=p) ** 2,
             ot.emd2_1d(x, y, np.asarray(A), np.asarray(B)), rtol=1e-12,
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("p", [1.0, 2.0])
+@pytest.mark.parametrize("m", [N, M])
+def test_clouds_of_equal_points_on_the_circle(p, m):
+    """Where n = m an assignment is the best coupling (Birkhoff); else points count lcm/n, lcm/m times.
+
+    A third of the points coincide with others of either cloud; both clouds lie across the angle 0,
+    and the second is turned by s, so that shifts of either sign are the best.
+    """
+    x = jnp.where(jnp.arange(N) % 3 == 0, ANGLES[0][0], ANGLES[0])
+    y = jnp.where(jnp.arange(m) % 3 == 0, ANGLES[0][0], jnp.resize(ANGLES[1], m))
+    size = np.lcm(N, m)
+    for s in (0.0, 2.0, -2.0):
+        apart = np.abs(np.asarray(x)[:, None] - np.asarray(y + s))
+        cost = np.abs((apart + np.pi) % TURN - np.pi) ** p
+        cost = np.repeat(np.repeat(cost, size // N, 0), size // m, 1)
+        least = cost[linear_sum_assignment(cost)].mean() ** (1 / p)
+        ours = DISTANCES["wasserstein_circle"](x, y + s, p=p)
+        np.testing.assert_allclose(ours, least, rtol=1e-13)
+        if m == N:
+            ours = DISTANCES["wasserstein_circle"](*map(jnp.float32, (x, y + s)), p=p)
+            np.testing.assert_allclose(ours, least, rtol=1e-5)  # 16 roundings of angles up to 9
+
+
+def test_a_shift_of_one_point_is_found_among_many():
+    # y_i = x_{i + k} + 1e-9: any other shift moves all by about 2 pi/n or more.
+    n = 1000
+    x = jnp.linspace(0.01, 0.01 + TURN, n, endpoint=False)
+    for k in (0, 1, -1, n // 2 - 1):
+        y = jnp.roll(x, k) + 1e-9
+        far = jax.jit(wasserstein_circle)(x, y)
+        np.testing.assert_allclose(far, 1e-9, rtol=1e-5)  # angles are rounded to 4e-16
+
+
+def test_order_by_packed_integers():
+    """Pairs that differ in the last of 52 bits alone, negative numbers, both zeros, no numbers."""
+    x = np.random.default_rng(0).normal(size=400)
+    last = x.copy()
+    last[1::2] = np.nextafter(last[::2], -np.inf)
+    signs, none = np.array([0.0, -0.0, 1.0, -1.0, -2.0, 1e-310]), np.where(x > 1, np.nan, x)
+    for z in (x, last, np.repeat(x, 3), signs, none, np.array([1.0]), np.float32(x)):
+        np.testing.assert_array_equal(z[ascending(jnp.asarray(z))], np.sort(z))
 
 
 def test_masses_that_are_small_are_no_slivers():

@@ -1,17 +1,18 @@
 import math
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from ..._checks import check_finite
 from ..._door import door
 from ..._typing import Scalar
 from ...geometry import Sphere
 from ..costs import Coupling, power_mean
-from ._line import check_pair, check_power, cumulated, intervals, on_line, quantile
+from ._line import ascending, check_pair, check_power, cumulated, intervals, on_line, quantile
 
 TURN = 2 * math.pi
 
@@ -52,37 +53,99 @@ def wasserstein_circle(
 def circle_coupling(x: Float[Array, " n"], y: Float[Array, " m"], a, b, p: float = 2.0) -> Coupling:
     """The optimal coupling of two clouds of angles, monotone up to a shift."""
     x, y = jnp.mod(x, TURN), jnp.mod(y, TURN)
-    first, second = jnp.argsort(x), jnp.argsort(y)
+    first, second = ascending(x), ascending(y)
+    ordered = jax.lax.stop_gradient((x[first], y[second]))
+    if a is None and b is None and x.size == y.size:
+        partner = second[jnp.mod(jnp.arange(x.size) + _best_offset(*ordered, p), x.size)]
+        return Coupling(first, partner, jnp.full(x.size, 1 / x.size, x.dtype), (x.size, y.size))
     above = cumulated((jnp.full(x.size, 1 / x.size, x.dtype) if a is None else a)[first])
     below = cumulated((jnp.full(y.size, 1 / y.size, y.dtype) if b is None else b)[second])
-    fixed = jax.lax.stop_gradient((x[first], y[second], above, below))
-    shift = _tied(_best_shift(*fixed, p), above, below)
+    shift = _best_shift(*ordered, *jax.lax.stop_gradient((above, below)), p)
+    shift = _tied(shift, above, below)
     middle, mass = intervals(jnp.concatenate([above, jnp.mod(below + shift, 1)]))
     rows = first[quantile(above, middle)]
     columns = second[quantile(below, jnp.mod(middle - shift, 1))]
     return Coupling(rows, columns, mass, (x.size, y.size))
 
 
+def _best_offset(x: Float[Array, " n"], y: Float[Array, " n"], p: float) -> Int[Array, ""]:
+    """The k of least sum_i |x_i - y_{i + k}|^p over sorted angles, with y_{i + n} = y_i + 2 pi.
+
+    The sum is convex in k, and all displacements have one sign beyond k = +-n: bisection of integers.
+    """
+    n = x.size
+    turns = jnp.concatenate([y - TURN, y, y + TURN])
+
+    def halve(_, bracket):
+        low, high = bracket
+        k = (low + high) // 2
+        now, after = (jax.lax.dynamic_slice(turns, (n + k + j,), (n,)) for j in (0, 1))
+        rising = jnp.sum(jnp.abs(x - after) ** p - jnp.abs(x - now) ** p) >= 0
+        ends = jnp.where(rising, low, k + 1), jnp.where(rising, k, high)
+        return jax.tree.map(lambda end, old: jnp.where(low < high, end, old), ends, bracket)
+
+    ends = jnp.asarray(-n), jnp.asarray(n)
+    return jax.lax.fori_loop(0, (2 * n).bit_length(), halve, ends)[1]
+
+
+class _Bracket(NamedTuple):
+    """Shifts `low` <= the best one <= `high`, and the points of x that levels of y then meet."""
+
+    low: Scalar
+    high: Scalar
+    first: Int[Array, " m"]
+    last: Int[Array, " m"]
+
+
 def _best_shift(x, y, above, below, p: float) -> Scalar:
     """The minimum of the convex integral over s. All displacements have one sign beyond s = +-1.
 
     A level of the second law that moves up by ds at u hands the mass ds at F^{-1}(u) from the next
-    point of y to the one before.
+    point of y to the one before. The point of x that it meets is sought among those which it meets
+    at the two ends of the bracket, so that later halvings cost little. They end where the shifts at
+    which a level passes one of x are all the same.
     """
+    turns = jnp.concatenate([x - TURN, x, x + TURN])
+    levels = jnp.concatenate([above - 1, above, above + 1])
     after = jnp.concatenate([y[1:], y[:1] + TURN])
+    unit = 2 * jnp.finfo(x.dtype).eps
 
-    def halve(_, bracket):
-        low, high = bracket
+    def halve(bracket: _Bracket):
+        low, high, first, last = bracket
         middle = (low + high) / 2
-        turns, level = jnp.divmod(below + middle, 1)
-        at = x[quantile(above, level)] + TURN * turns
+        met = _among(levels, below + middle, first, last)
+        at = turns[met]
         rising = jnp.sum(jnp.abs(at - y) ** p - jnp.abs(at - after) ** p) > 0
-        return jnp.where(rising, low, middle), jnp.where(rising, middle, high)
+        lower, upper = _Bracket(low, middle, first, met), _Bracket(middle, high, met, last)
+        return jax.tree.map(lambda p, q: jnp.where(rising, p, q), lower, upper)
+
+    def going(bracket: _Bracket):
+        passed = bracket.last > bracket.first
+        kinks = levels[bracket.first] - below
+        spread = jnp.where(passed, kinks, -2).max() - jnp.where(passed, kinks, 2).min()
+        several = (spread > unit) | jnp.any(bracket.last > bracket.first + 1)
+        return several & (bracket.high - bracket.low > unit)
 
     one = jnp.ones((), x.dtype)
-    steps = 2 - int(math.log2(jnp.finfo(x.dtype).eps))  # down to the rounding of levels
-    low, high = jax.lax.fori_loop(0, steps, halve, (-one, one))
-    return (low + high) / 2
+    ends = jnp.zeros(y.size, jnp.int32), jnp.full(y.size, levels.size - 1, jnp.int32)
+    found = jax.lax.while_loop(going, halve, _Bracket(-one, one, *ends))
+    passed = found.last > found.first
+    kink = jnp.where(passed, levels[found.first] - below, -2).max()
+    inside = (kink >= found.low) & (kink <= found.high)
+    return jnp.where(inside, kink, (found.low + found.high) / 2)
+
+
+def _among(levels, u, first, last):
+    """The index of the first of the `levels` that is not below u, known to be in first ... last."""
+
+    def halve(ends):
+        low, high = ends
+        middle = (low + high) // 2
+        below = levels[middle] < u
+        return jnp.where(below, middle + 1, low), jnp.where(below, high, middle)
+
+    ends = jax.lax.while_loop(lambda ends: jnp.any(ends[0] < ends[1]), halve, (first, last))
+    return ends[0]
 
 
 def _tied(shift: Scalar, above, below) -> Scalar:

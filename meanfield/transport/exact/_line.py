@@ -4,12 +4,15 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from ..._checks import check_finite, is_concrete
 from ..._door import door
 from ..._typing import Scalar
 from ..costs import Coupling, power_mean, weights_or_uniform
+
+_PACKED = 100_000
+"""Numbers at most that leave too few pairs out of order to matter: n^3/2^54 are expected."""
 
 
 @door
@@ -42,13 +45,32 @@ def wasserstein_line(
 def line_coupling(x: Float[Array, " n"], y: Float[Array, " m"], a, b) -> Coupling:
     """The monotone coupling, optimal for every convex cost of the difference."""
     n, m = x.size, y.size
-    first, second = jnp.argsort(x), jnp.argsort(y)
+    first, second = ascending(x), ascending(y)
     if a is None and b is None and n == m:
         return Coupling(first, second, jnp.full(n, 1 / n, x.dtype), (n, n))
     above = cumulated((jnp.full(n, 1 / n, x.dtype) if a is None else a)[first])
     below = cumulated((jnp.full(m, 1 / m, y.dtype) if b is None else b)[second])
     middle, mass = intervals(jnp.concatenate([above, below]))
     return Coupling(first[quantile(above, middle)], second[quantile(below, middle)], mass, (n, m))
+
+
+def ascending(x: Float[Array, " n"]) -> Int[Array, " n"]:
+    """`jnp.argsort(x)`, several times sooner for up to 1e5 numbers of double precision.
+
+    XLA sorts integers alone quickly: the numbers as integers, their last bits replaced by the index.
+    Numbers that differ in these alone, rare among so many, may come out of order; then argsort itself.
+    """
+    n, x = x.size, jax.lax.stop_gradient(x)
+    if x.dtype != jnp.float64 or not 1 < n <= _PACKED:
+        return jnp.argsort(x)
+    bits = jax.lax.bitcast_convert_type(x, jnp.int64)
+    # Of negative numbers the larger integer is the smaller one, but for the sign.
+    keys = bits ^ ((bits >> 63) & jnp.iinfo(jnp.int64).max)
+    tail = (1 << n.bit_length()) - 1
+    order = jax.lax.sort((keys & ~tail) | jax.lax.iota(jnp.int64, n)) & tail
+    ordered = x[order]
+    right = (ordered[:-1] <= ordered[1:]).all()
+    return jax.lax.cond(right, lambda: order, lambda: jnp.argsort(x))
 
 
 def cumulated(w: Float[Array, " n"]) -> Float[Array, " n"]:
