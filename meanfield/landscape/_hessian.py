@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -5,7 +7,7 @@ from jaxtyping import Array, Float, Int
 
 from .._checks import tolerance
 from .._door import door
-from .._typing import Points, Weights
+from .._typing import Points, Scalar, Weights
 from ..energies import AbstractEnergy
 from ..geometry import Sphere
 from ..transport.costs import weights_or_uniform
@@ -71,14 +73,29 @@ def _rates(energy: AbstractEnergy, x: Points, w: Weights) -> Float[Array, " m"]:
 
 @eqx.filter_jit
 def _hessian(energy: AbstractEnergy, x: Points, w: Weights | None) -> Float[Array, "m m"]:
-    sphere = Sphere(x.shape[1])
-    frames = jnp.linalg.qr(x[:, :, None], mode="complete")[0][:, :, 1:]
-    start = jnp.zeros(x.shape[0] * (x.shape[1] - 1), x.dtype)
+    return curvature(chart(energy, x, w, frames(x)), x.size - len(x), x.dtype)
 
-    def value(v):
-        shift = jnp.einsum("ndm,nm->nd", frames, v.reshape(x.shape[0], -1), precision="highest")
-        return energy(sphere.project(x + shift), w)
 
-    column = lambda v: jax.jvp(jax.grad(value), (start,), (v,))[1]
-    rows = jax.lax.map(column, jnp.eye(start.size, dtype=x.dtype), batch_size=_AT_ONCE)
+def frames(x: Points) -> Float[Array, "n d tangent"]:
+    """An orthonormal basis of the tangent space at each point, as columns."""
+    return jnp.linalg.qr(x[:, :, None], mode="complete")[0][:, :, 1:]
+
+
+def moved(x: Points, bases: Float[Array, "n d tangent"], v: Float[Array, " m"]) -> Points:
+    """normalize(x_i + U_i v_i), for v [n(d-1)]."""
+    shift = jnp.einsum("ndm,nm->nd", bases, v.reshape(x.shape[0], -1), precision="highest")
+    return Sphere(x.shape[1]).project(x + shift)
+
+
+def chart(
+    energy: AbstractEnergy, x: Points, w: Weights | None, bases: Float[Array, "n d tangent"]
+) -> Callable[[Float[Array, " m"]], Scalar]:
+    """v -> E(normalize(x_i + U_i v_i)), whose second derivative at 0 is the Riemannian Hessian."""
+    return lambda v: energy(moved(x, bases, v), w)
+
+
+def curvature(value: Callable, size: int, dtype) -> Float[Array, "m m"]:
+    """The Hessian at 0 of a function of R^size."""
+    column = lambda v: jax.jvp(jax.grad(value), (jnp.zeros(size, dtype),), (v,))[1]
+    rows = jax.lax.map(column, jnp.eye(size, dtype=dtype), batch_size=_AT_ONCE)
     return (rows + rows.T) / 2

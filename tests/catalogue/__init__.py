@@ -20,7 +20,7 @@ FILE_OF = {
     "dynamics": "dynamics",
     "schemes": "verbs",
     "solve": "verbs",
-    "landscape": "verbs",
+    "landscape": "landscape",
     "latents": "latents",
     "viz": "outside",
     "io": "outside",

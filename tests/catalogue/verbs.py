@@ -1,9 +1,9 @@
-"""Valid calls of the schemes, the verbs and the landscape."""
+"""Valid calls of the schemes and the verbs."""
 
 import jax.numpy as jnp
 
 import meanfield as mf
-from catalogue.entry import Later, entry
+from catalogue.entry import entry
 from catalogue.things import (
     CIRCLE,
     CLOUDS,
@@ -17,7 +17,6 @@ from catalogue.things import (
     SOFTMAX,
     SPHERE,
     TS,
-    UNNORMALIZED,
     WAVE,
     W,
     X,
@@ -28,12 +27,10 @@ from meanfield.dynamics import (
     AttentionFlow,
     ConsensusFlow,
     Equiangular,
-    FokkerPlanck,
     PostNorm,
     PreNorm,
 )
-from meanfield.energies import InternalEnergy, Potential
-from meanfield.landscape import branch
+from meanfield.energies import InternalEnergy
 from meanfield.schemes import (
     Biased,
     EntropicJKO,
@@ -181,68 +178,10 @@ SOLVE = [
         for name, (scheme, start) in ROLLED.items()
     ),
 ]
-
-
-def effort(control):
-    """A toy run: effort and cost of a constant control."""
-    return jnp.sum(control**2), jnp.exp(-2 * jnp.sum(control))
-
-
-LANDSCAPE = [
-    entry(
-        "landscape.branch",
-        slow_=True,
-        attention=UNNORMALIZED,
-        d=2,
-        degree=8,
-        until=0.5,
-        points=40,
-        kinds_={"points": "count"},
-        fine_={("until", "zero")},
-    ),
-    entry("landscape.critical_noise", attention=SOFTMAX, d=3, max_degree=8),
-    entry("landscape.growth_rates", attention=SOFTMAX, d=3, noise=0.1, max_degree=8),
-    entry("landscape.fastest_mode", attention=SOFTMAX, d=3, noise=0.1, max_degree=8),
-    entry("landscape.tricritical_beta", d=3),
-    entry(
-        "landscape.crossing",
-        slow_=True,
-        branch=Later(lambda: branch(mf.attention.Unnormalized(3.0), 2, degree=24)),
-        single_=None,
-    ),
-    entry("landscape.hessian", energy=Potential(bowl), x=X, w=W),
-    entry("landscape.hessian_index", slow_=True, energy=ENERGY, x=X, w=W),
-    entry("landscape.escape_rates", slow_=True, energy=ENERGY, x=X, w=W),
-    entry(
-        "landscape.least_effort",
-        slow_=True,
-        outcome=effort,
-        control=0.3 * jnp.ones(2),
-        bound=0.1,
-        iterations=5,
-        penalty=10.0,
-        kinds_={"control": "array"},
-        # Any tree of numbers is a control: what it must be, the outcome says.
-        fine_={("control", "ragged rows"), ("control", "an attention"), ("control", "None")},
-    ),
-    entry(
-        "landscape.stationary",
-        slow_=True,
-        equation=FokkerPlanck(CIRCLE, SOFTMAX, 2.0),
-        guess=FLAT_DENSITY,
-        tol=1e-9,
-        max_steps=20,
-        kinds_={"guess": "array"},
-    ),
-]
-ENTRIES = SCHEMES + SOLVE + LANDSCAPE
+ENTRIES = SCHEMES + SOLVE
 MADE_BY = {
     "solve.Trajectory": "solve.simulate",
     "solve.Merges": "solve.simulate.merge",
-    "landscape.Branch": "landscape.branch",
-    "landscape.Crossing": "landscape.crossing",
-    "landscape.LeastEffort": "landscape.least_effort",
-    "landscape.Stationary": "landscape.stationary",
     "observables.Clusters": "observables.clusters",
     "observables.DimensionEstimate": "observables.intrinsic_dimension",
     "observables.EntropyEstimate": "observables.entropy_knn",

@@ -1,0 +1,110 @@
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from .._checks import check_dimension, check_integer, check_known
+from .._door import door
+from .._shown import AbstractShown
+from .._typing import Key
+from ..energies import AbstractEnergy
+from ..geometry import Sphere
+from ._rotations import symmetries
+from ._saddle import CriticalPoint, search
+
+_SAME = 1e-6
+"""The difference, in energy and in rates, relative to the largest, up to which two states are one."""
+
+
+class CriticalPoints(AbstractShown):
+    """The stationary clouds that a search found, up to rotations, reflections and permutations.
+
+    By `index`, then by `energy`: `x` [m, n, d]; `energy`, `index`, `orbit`, `residual` [m]; `rates`
+    [m, n(d-1)], descending: the first is the rate of escape; `found` [m]: from how many starts, times
+    indices, each was reached.
+    """
+
+    x: Float[Array, "m n d"]
+    energy: Float[Array, " m"]
+    index: Int[Array, " m"]
+    rates: Float[Array, "m modes"]
+    orbit: Int[Array, " m"]
+    residual: Float[Array, " m"]
+    found: Int[Array, " m"]
+
+
+@door
+def critical_points(
+    energy: AbstractEnergy,
+    n: int,
+    d: int,
+    key: Key,
+    starts: int = 32,
+    *,
+    max_steps: int = 300,
+) -> CriticalPoints:
+    """The stationary clouds of n equal tokens on S^{d-1}: `saddle` from random starts, for each index.
+
+    Two states of the same energy and spectrum count as one. Of n = 4 on S^2 under
+    `-Interaction(beta)` there are one cluster, of index 0, up to the tetrahedron, of index 5. How often
+    each was `found` says how complete the list is likely to be: raise `starts` until nothing new comes.
+    A search costs `starts` * n(d-1) runs of at most `max_steps` steps, each with a dense Hessian.
+
+    Raises ValueError for n < 2 or d < 2, and under jit.
+    Source: Yin, Wang, Chen, Zhang, Zhang, Phys. Rev. Lett. 124 (2020) 090601, for solution landscapes.
+    """
+    n, d = check_integer(n, "n", 2), check_dimension(d, 2)
+    check_known((energy, key), "an energy and a key", "call critical_points outside of jax.jit")
+    starts = check_integer(starts, "starts")
+    max_steps = check_integer(max_steps, "max_steps")
+    sphere, size = Sphere(d), n * (d - 1)
+    clouds = jax.vmap(lambda k: sphere.sample(k, n))(jax.random.split(key, starts))
+    algebra = symmetries(energy, n, d)
+    # Rotations are never among the directions in which the energy falls.
+    indices = jnp.arange(size - _turns(algebra, n) + 1)
+    found = _searches(energy, clouds, algebra, indices, max_steps)
+    return _distinct(found)
+
+
+def _turns(algebra: Float[Array, "s d d"], n: int) -> int:
+    """The least number of directions that rotations of any cloud take: of a pair of antipodes, d - 1."""
+    d = algebra.shape[-1]
+    return d - 1 if len(algebra) == d * (d - 1) // 2 else 0
+
+
+@eqx.filter_jit
+def _searches(energy, clouds, algebra, indices, max_steps: int) -> CriticalPoint:
+    """Searches from each cloud for each index, [indices * starts]."""
+    w = jnp.full(clouds.shape[1], 1 / clouds.shape[1], clouds.dtype)
+    from_cloud = lambda index, x: search(energy, x, w, algebra, index, max_steps)
+    run = jax.vmap(jax.vmap(from_cloud, (None, 0)), (0, None))
+    return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), run(indices, clouds))
+
+
+def _distinct(found: CriticalPoint) -> CriticalPoints:
+    """One of each, on the host: of several with the same energy and rates, that with the least residual."""
+    parts = {
+        name: np.asarray(getattr(found, name))[np.asarray(found.converged)]
+        for name in ("x", "energy", "index", "rates", "orbit", "residual")
+    }
+    order = np.lexsort((parts["residual"], parts["energy"], parts["index"]))
+    parts = {name: values[order] for name, values in parts.items()}
+    kept: list[int] = []
+    count: list[int] = []
+    for i in range(len(order)):
+        alike = [j for j, k in enumerate(kept) if _alike(parts, i, k)]
+        if alike:
+            count[alike[0]] += 1
+        else:
+            kept.append(i)
+            count.append(1)
+    chosen = {name: jnp.asarray(values[kept]) for name, values in parts.items()}
+    return CriticalPoints(found=jnp.asarray(count, int), **chosen)
+
+
+def _alike(parts: dict[str, np.ndarray], i: int, k: int) -> bool:
+    scales = (np.abs(parts[name][k]).max() for name in ("energy", "rates"))
+    gaps = (np.abs(parts[name][i] - parts[name][k]).max() for name in ("energy", "rates"))
+    same = parts["index"][i] == parts["index"][k]
+    return bool(same) and all(g <= _SAME * s for g, s in zip(gaps, scales, strict=True))

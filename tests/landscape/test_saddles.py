@@ -1,0 +1,101 @@
+"""Stationary clouds of the interaction energy, against closed forms."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from meanfield.energies import Interaction, Potential
+from meanfield.geometry import Sphere
+from meanfield.landscape import critical_points, escape_rates, saddle
+from meanfield.solve import SolveError
+
+BETA = 2.0
+ATTENTION = -Interaction(BETA, offset=BETA)
+
+
+def energy_of(*products):
+    """Of n equal tokens, by the inner products of one of them with all."""
+    return np.exp(BETA * (np.array(products) - 1)).mean() / (2 * BETA)
+
+
+def test_four_tokens_on_the_sphere():
+    found = critical_points(ATTENTION, 4, 3, jax.random.key(0), 8)
+    known = {
+        0: energy_of(1, 1, 1, 1),
+        2: energy_of(1, 1, -1, -1),
+        4: energy_of(1, 0, 0, -1),
+        5: energy_of(1, -1 / 3, -1 / 3, -1 / 3),
+    }
+    np.testing.assert_allclose(
+        [known[k] for k in (0, 4, 5)], [0.25, 0.08056164, 0.07552815], atol=5e-9
+    )
+    for index, energy in known.items():
+        each = np.asarray(found.index) == index
+        assert np.isclose(-np.asarray(found.energy)[each], energy, rtol=1e-12).any()
+    # One cluster can be turned in two ways, so can a pair; the tetrahedron in three.
+    assert found.orbit[0] == 2 and found.orbit[-1] == 3
+    assert (np.diff(found.index) >= 0).all() and (found.residual < 1e-14).all()
+    counts = [np.sum(np.asarray(rates) > 1e-9) for rates in found.rates]
+    np.testing.assert_array_equal(counts, found.index)
+    clouds = [np.sort(np.asarray(escape_rates(ATTENTION, x)))[::-1] for x in found.x[:1]]
+    np.testing.assert_allclose(clouds[0], found.rates[0], atol=1e-12)
+
+
+def test_pair_of_unequal_clusters():
+    """Antipodes of masses w_1, w_2 part at e^{-2 beta} (w_1 + w_2), in d - 1 directions."""
+    x0, w = Sphere(4).sample(jax.random.key(3), 2), jnp.array([0.7, 0.3])
+    found = saddle(ATTENTION, x0, 3, w)
+    assert found.converged and found.orbit == 3 and found.index == 3
+    np.testing.assert_allclose(found.x[0], -found.x[1], atol=1e-12)
+    np.testing.assert_allclose(found.rates[:3], np.exp(-2 * BETA), rtol=1e-11)
+
+
+def test_saddle_of_a_potential_without_symmetry():
+    """x^2 + 2 y^2 + 3 z^2 on S^2: index 0, 1, 2 along the axes, of curvatures 2 (a_j - a_i)."""
+    energy = Potential(lambda x: x[0] ** 2 + 2 * x[1] ** 2 + 3 * x[2] ** 2)
+    x0 = Sphere(3).sample(jax.random.key(0), 1)
+    for index, rates in ((0, [-2, -4]), (1, [2, -2]), (2, [4, 2])):
+        found = saddle(energy, x0, index)
+        np.testing.assert_allclose(np.abs(found.x[0]), np.eye(3)[index], atol=1e-12)
+        np.testing.assert_allclose(found.rates, rates, rtol=1e-12)
+        assert found.orbit == 0
+    # A potential with an axis: the equator is a ring, along which nothing changes.
+    ring = saddle(Potential(lambda x: x[2] ** 2), x0, 0)
+    assert ring.orbit == 1 and abs(ring.x[0, 2]) < 1e-12
+
+
+@pytest.mark.parametrize(("k", "beta"), [(3, 4.0), (5, 1.0), (5, 9.0)])
+def test_spectra_of_polygons(k, beta):
+    """Mode m grows at (1/k) sum_j [beta sin^2 a_j - cos a_j] e^{beta (cos a_j - 1)} (1 - cos m a_j)."""
+    a = 2 * np.pi * np.arange(k) / k
+    x = jnp.asarray(np.stack([np.cos(a), np.sin(a)], axis=1))
+    forces = (beta * np.sin(a) ** 2 - np.cos(a)) * np.exp(beta * (np.cos(a) - 1)) / k
+    rates = [forces @ (1 - np.cos(m * a)) for m in range(k)]
+    found = escape_rates(-Interaction(beta, offset=beta), x)
+    np.testing.assert_allclose(found, np.sort(rates)[::-1], atol=1e-10)
+    assert (found[: k - 1] > 1e-10).all() and abs(found[-1]) < 1e-10
+
+
+def test_triangle_is_neutral_at_minus_two_thirds():
+    """beta sin^2 a = cos a at a = 2 pi/3: 3 beta/4 = -1/2."""
+    a = 2 * np.pi * np.arange(3) / 3
+    x = jnp.asarray(np.stack([np.cos(a), np.sin(a)], axis=1))
+    signs = [escape_rates(-Interaction(-2 / 3 + h), x)[0] for h in (-1e-6, 0, 1e-6)]
+    # For beta < 0 the energy has the other sign, too: growth is beta sin^2 - cos of either.
+    np.testing.assert_allclose(signs[1], 0, atol=1e-14)
+    assert escape_rates(-Interaction(-2 / 3 - 1e-6), x)[-1] < -1e-9 < 1e-9 < signs[2]
+
+
+def test_refused():
+    x0 = Sphere(3).sample(jax.random.key(1), 1)
+    energy = Potential(lambda x: x[2])
+    with pytest.raises(SolveError, match="No saddle of index 1"):
+        saddle(energy, x0, 1)
+    assert not saddle(energy, x0, 1, throw=False).converged
+    with pytest.raises(ValueError, match="at most"):
+        saddle(energy, x0, 3)
+    with pytest.raises(ValueError, match="w > 0"):
+        saddle(ATTENTION, Sphere(3).sample(jax.random.key(1), 2), 1, jnp.array([1.0, 0.0]))
+    with pytest.raises(ValueError, match="unit vectors"):
+        saddle(energy, jnp.ones((1, 3)), 1)
