@@ -187,10 +187,14 @@ def _one_of(checks: list[_Check], value: Any, name: str) -> Any:
 
 def _several(inner: list[_Check | None], fixed: bool, value: Any, name: str) -> Any:
     """A list or tuple whose members are each held against a kind: the same for all, or fixed."""
-    checks = inner if fixed else inner[:1] * len(value if isinstance(value, list | tuple) else ())
-    if not isinstance(value, list | tuple) or (fixed and len(checks) != len(value)):
+    checks = (
+        inner
+        if fixed
+        else inner[:1] * len(value if isinstance(value, list | tuple | range) else ())
+    )
+    if not isinstance(value, list | tuple | range) or (fixed and len(checks) != len(value)):
         size = f" of {len(inner)}" if fixed else ""
-        got = f"one of {len(value)}" if isinstance(value, list | tuple) else shown(value)
+        got = f"one of {len(value)}" if isinstance(value, list | tuple | range) else shown(value)
         raise ValueError(f"expected a list{size} for {name}, got {got}; pass {name}=[...].")
     pairs = zip(checks or [None] * len(value), value, strict=True)
     made = [each if check is None else check(each, name) for check, each in pairs]

@@ -22,6 +22,9 @@ def _drawn(name: str, shared) -> tuple[Figure, dict]:
 def test_a_figure_is_labelled_full_and_true_to_its_data(name, shared):
     figure, results = _drawn(name, shared)
     assert faults(figure, results) == []
+    if hasattr(module(name), "animate"):
+        film = module(name).animate(results)  # draws its first frame
+        film._draw_was_started = True  # it warns of being left unseen
     plt.close("all")
     for label, study in module(name).STUDIES.items():
         check_result(study.tiny(), results[label])

@@ -36,9 +36,9 @@ class EntropicJKO(AbstractScheme):
       or `Biased()`. The study `JkoOrders` measures the errors of all three.
     - `rounds`: interactions are taken at the old density if 1; more repeat the step with those at the
       new one, a fixed point that is the implicit scheme.
-    - `tol`: the error of the marginals at which Sinkhorn ends, by default 1e-10, in float32 1e-5;
-      `max_iterations`: where it gives up. Then, or where rounding does not allow `tol`, the step has
-      not `converged`, and `rollout` raises SolveError.
+    - `tol`: the error of the marginals at which Sinkhorn ends, by default 1e-10, in float32 1e-5, or what
+      rounding allows where that is more; `max_iterations`: where it gives up. Then, or where rounding
+      does not allow a `tol` that is given, the step has not `converged`, and `rollout` raises SolveError.
 
     The state is the density [q] at `points`, relative to a measure of masses `weights`: Lebesgue's in
     a box, the uniform law on a sphere. It stays positive, and its mass is kept. Each problem starts
@@ -110,11 +110,8 @@ class EntropicJKO(AbstractScheme):
         energy = self.free_energy(new)
         facts = {"energy": energy, "rise": energy - self.free_energy(state), "minimum": new.min()}
         # Sinkhorn counts what rounding allows as enough; a step must keep what was asked for.
-        return new, {
-            **facts,
-            **effort._asdict(),
-            "converged": effort.converged & (effort.error <= tol),
-        }
+        kept = True if self.tol is None else effort.error <= tol
+        return new, {**facts, **effort._asdict(), "converged": effort.converged & kept}
 
     def project(self, state: Values) -> Values:
         return state

@@ -110,6 +110,19 @@ def test_rough_starts_in_empty_space_converge():
     assert float(end.stats["rise"].max()) < 0
 
 
+def test_a_tolerance_that_rounding_does_not_allow_fails_where_it_was_asked_for():
+    # Potentials of 180/.02 = 9,000 units of epsilon have errors of 9,000 * 6e-8, spread over the marginal.
+    box, steep = Box(-3.0, 3.0, 200), Potential(Partial(bowl, jnp.array([40.0], jnp.float32)))
+    start = gaussian(box, 0.5, 0.1**0.5)
+    start = (start / (box.weights @ start)).astype(jnp.float32)
+    told = {}
+    for name, tol in (("by default", None), ("asked for", 1e-5)):
+        scheme = EntropicJKO(box, steep + 0.2 * Entropy(), 0.1, 0.02, tol=tol)
+        told[name] = scheme.step(start, None)[1]
+    assert told["by default"]["error"] == told["asked for"]["error"] > 1e-5
+    assert told["by default"]["converged"] and not told["asked for"]["converged"]
+
+
 def test_two_dimensions():
     box, tau, epsilon = Box((-4.0, -4.0), (4.0, 4.0), (28, 24)), 0.25, 0.2
     stiffness = np.array([1.0, 2.0])
