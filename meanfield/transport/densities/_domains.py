@@ -97,6 +97,9 @@ class Box(AbstractDomain):
     def geometry(self, tau: Scalar, epsilon: Scalar) -> geometry.Geometry:
         scale = jnp.sqrt(2 * tau)
         axes = [jnp.asarray(axis, tau.dtype) / scale for axis in self._axes]
+        if len(axes) == 1:
+            costs = (axes[0][:, None] - axes[0]) ** 2
+            return geometry.Geometry(cost_matrix=costs, epsilon=epsilon)  # pyright: ignore
         return grid.Grid(x=axes, cost_fns=[SquaredEuclidean()], epsilon=epsilon)
 
     @door

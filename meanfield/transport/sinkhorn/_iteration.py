@@ -10,15 +10,14 @@ from ..._checks import check_integer, check_nonnegative, check_precision
 from ..._door import door
 from ..._typing import Scalar
 from ..costs import acceleration, geometry as ott_geometry, linear_problem, sinkhorn
+from ._absorbed import absorbed, costs_of
 from ._implicit import Pair, sensitivity
 from ._marginals import Problem, check_init, make_problem, scaled
 from ._solution import Solution
-from ._symmetric import Massive, SoftMarginals, SymmetricGeometry, over_relaxation
+from ._symmetric import RELAXATION, Massive, SoftMarginals, SymmetricGeometry, over_relaxation
 
 UNIT = 2.0**-52
 """The unit of double precision: no marginals are right to less."""
-RELAXATION = 2 / 3
-"""The weight of the averaged iteration: slopes of -1 to 0 become 1/3 in size."""
 
 
 @door
@@ -128,7 +127,12 @@ def _centred(problem: Problem, pair: Pair) -> Pair:
 
 @eqx.filter_custom_jvp
 def _converged(problem, init, tol, max_iterations, symmetric) -> tuple[Pair, Any]:
-    return _run(problem, init, tol / 2, max_iterations, symmetric, fixed=False)
+    costs = costs_of(problem)
+    if costs is None:
+        return _run(problem, init, tol / 2, max_iterations, symmetric, fixed=False)
+    (f, g), count = absorbed(problem, costs, init, tol / 2, max_iterations, symmetric)
+    # Over-relaxed rows are not exact; rows that were updated last are.
+    return ((f, f) if symmetric else problem.complete((problem.update(g, 1), g))), count
 
 
 @_converged.def_jvp

@@ -6,6 +6,9 @@ import jax.numpy as jnp
 from ..costs import geometry
 from ._marginals import without
 
+RELAXATION = 2 / 3
+"""The weight of the averaged iteration: slopes of -1 to 0 become 1/3 in size."""
+
 
 @jax.tree_util.register_pytree_node_class
 class SymmetricGeometry(geometry.Geometry):

@@ -1,0 +1,177 @@
+"""Sinkhorn's iteration by products with a kernel that has absorbed the potentials."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from ..._typing import Scalar
+from ._implicit import Pair
+from ._marginals import Problem
+from ._symmetric import RELAXATION, over_relaxation
+
+RANGES = {64: 150.0, 32: 20.0}
+"""How far potentials may move, in epsilon, from those absorbed, by bits: what underflows in the kernel,
+1e-308 or 1e-38 of a row, is then still nothing, and the products stay finite."""
+LOOK = 6
+"""Iterations after which the rate is looked at."""
+PATIENCE = 16
+"""Looks without a smaller error after which over-relaxation is given up."""
+_LARGEST_SLOPE, _MARGIN = 0.9999, 0.2
+
+
+class _State(NamedTuple):
+    """Potentials, and how far they have moved since they were absorbed, in epsilon; the errors of the
+    marginals now, at the last look, and least at a look; looks since; and the weight."""
+
+    pair: Pair
+    moves: Pair
+    error: Scalar
+    before: Scalar
+    least: Scalar
+    looks: Int[Array, ""]
+    weight: Scalar
+    count: Int[Array, ""]
+    absorb: Bool[Array, ""]
+
+
+def costs_of(problem: Problem) -> Float[Array, "n m"] | None:
+    """The costs as a matrix, where they are one and not a function or a product over axes."""
+    return getattr(problem.geometry, "_cost_matrix", None)
+
+
+def absorbed(
+    problem: Problem,
+    costs: Float[Array, "n m"],
+    init: Pair,
+    tol: Scalar,
+    most: int,
+    symmetric: bool,
+) -> tuple[Pair, Int[Array, ""]]:
+    """Potentials whose marginals are right to `tol`, or those after `most` iterations, and the count.
+
+        K = e^{(f + g - c)/eps},    u <- 1/(K b v),    v <- 1/(K^T a u),    f + eps log u, g + eps log v
+
+    An iteration is two products with K, one if `symmetric`, and no exponentials but of vectors.
+    Where u or v leaves the range in which K stands for the kernel, an iteration by log-sum-exps is
+    made and K formed again: at an epsilon so small that this is so each time, it is an iteration by
+    log-sum-exps with some more. Over-relaxation has the best weight for soft marginals, and
+    otherwise one from the rate of convergence, anew every few iterations; where the error does not
+    fall for long, the weight 1, a contraction from anywhere.
+
+    Source: Schmitzer (2019), doi:10.1137/16M1106018, for the absorption; Young (1954),
+    doi:10.1090/S0002-9947-1954-0059635-7, and Lehmann et al., arXiv 2012.12562, for the weight.
+    """
+    here, there = problem.present()
+    both, dtype = here[:, None] & there, costs.dtype
+    reach = RANGES[jnp.finfo(dtype).bits]
+    sweep = _averaged if symmetric else _relaxed
+
+    def absorb(s: _State) -> _State:
+        """One iteration by log-sum-exps, after which sums of the kernel are about 1."""
+        f, g = s.pair
+        if symmetric:
+            f = f + RELAXATION * (problem.update(f, 1) - f)
+            pair = f, f
+        else:
+            g = problem.update(f, 0)
+            pair = problem.update(g, 1), g
+        known = jnp.isfinite(jnp.where(here, pair[0], 0)).all()
+        error = jnp.where(known, jnp.inf, jnp.nan).astype(dtype)
+        zero = jnp.zeros_like(f), jnp.zeros_like(g)
+        return s._replace(
+            pair=pair, moves=zero, error=error, count=s.count + 1, absorb=jnp.zeros((), bool)
+        )
+
+    def outer(s: _State) -> _State:
+        s = absorb(s)
+        exponent = (s.pair[0][:, None] + s.pair[1] - costs) / problem.epsilon
+        kernel = jnp.where(both, jnp.exp(jnp.where(both, exponent, 0)), 0)
+
+        def step(s: _State) -> _State:
+            moves, error = sweep(problem, kernel, s.pair, s.moves, s.weight)
+            largest = jnp.maximum(*(jnp.abs(move).max() for move in moves))
+            fine = jnp.isfinite(error) & jnp.isfinite(largest)
+            moves = jax.tree.map(lambda p, q: jnp.where(fine, p, q), moves, s.moves)
+            s = s._replace(
+                moves=moves,
+                error=jnp.where(fine, error, jnp.inf),
+                weight=jnp.where(fine, s.weight, 1),
+                looks=jnp.where(fine, s.looks, PATIENCE),
+                count=s.count + 1,
+                absorb=~(largest <= reach),
+            )
+            return s if symmetric else _looked(s, problem.taus is None)
+
+        s = jax.lax.while_loop(lambda s: going(s) & ~s.absorb, step, s)
+        pair = jax.tree.map(lambda p, move: p + problem.epsilon * move, s.pair, s.moves)
+        return s._replace(pair=pair)
+
+    def going(s: _State):
+        return (s.error > tol) & (s.count < most)
+
+    far, none = jnp.full((), jnp.inf, dtype), jnp.zeros((), int)
+    weight = jnp.ones((), dtype)
+    if problem.taus is not None:
+        weight = jnp.asarray(over_relaxation(problem.taus), dtype)
+    zero = jax.tree.map(jnp.zeros_like, init)
+    start = _State(init, zero, far, far, far, none, weight, none, jnp.ones((), bool))
+    found = jax.lax.while_loop(going, outer, start)
+    return found.pair, found.count
+
+
+def _looked(s: _State, adapts: bool) -> _State:
+    """The weight that the last few iterations suggest.
+
+    An iteration of weight w whose error falls by r > w - 1 has the plain one's slope
+    (r + w - 1)^2/(r w^2), for which 2/(1 + sqrt(1 - slope)) is the best weight (Young's relation).
+    Errors that fall by about w - 1 turn, as at too large a weight, and say nothing.
+    """
+    looks = s.count % LOOK == 0
+    weight = s.weight
+    if adapts:
+        rate = (s.error / s.before) ** (1 / LOOK)
+        slope = jnp.minimum((rate + weight - 1) ** 2 / (rate * weight**2), _LARGEST_SLOPE)
+        best = 2 / (1 + jnp.sqrt(1 - slope))
+        right = (rate < 1) & (rate > weight - 1 + _MARGIN * (2 - weight)) & jnp.isfinite(s.before)
+        weight = jnp.where(right, best, weight)
+    waited = jnp.where(s.looks >= PATIENCE, s.looks, jnp.where(s.error < s.least, 0, s.looks + 1))
+    weight = jnp.where(waited >= PATIENCE, 1, weight)
+    return s._replace(
+        before=jnp.where(looks, s.error, s.before),
+        least=jnp.where(looks, jnp.minimum(s.least, s.error), s.least),
+        looks=jnp.where(looks, waited, s.looks),
+        weight=jnp.where(looks, weight, s.weight),
+    )
+
+
+def _relaxed(problem: Problem, kernel, pair: Pair, moves: Pair, weight) -> tuple[Pair, Scalar]:
+    """Columns, then rows, and the error of the marginals that they found."""
+    u, v = moves
+    aim, first = _aimed(problem, 0, pair, lambda p: p @ kernel, moves)
+    v = v + weight * (aim - v)
+    aim, second = _aimed(problem, 1, pair, lambda q: kernel @ q, (u, v))
+    return (u + weight * (aim - u), v), first + second
+
+
+def _averaged(problem: Problem, kernel, pair: Pair, moves: Pair, weight) -> tuple[Pair, Scalar]:
+    """Rows and columns, which are the same, by part of what makes them right."""
+    aim, error = _aimed(problem, 1, pair, lambda q: kernel @ q, moves)
+    u = moves[0] + RELAXATION * (aim - moves[0])
+    return (u, u), 2 * error
+
+
+def _aimed(problem: Problem, axis: int, pair: Pair, product: Callable, moves: Pair) -> Any:
+    """The move of f (axis 1) or g (axis 0) that is optimal for the other's, and the error it mends."""
+    masses, present = (problem.a, problem.b), problem.present()
+    at, eps = 1 - axis, problem.epsilon
+    mass, own, move, here = masses[at], pair[at], moves[at], present[at]
+    with jax.default_matmul_precision("highest"):
+        total = product(masses[axis] * jnp.exp(moves[axis]))
+    total = jnp.where(here, total, 1)
+    log = jnp.log(total)
+    aim = jnp.where(here, (problem.softened(eps * log - own, axis) - own) / eps, 0)
+    error = jnp.abs(mass * (jnp.exp(move + log) - jnp.exp(aim + log)))
+    return aim, jnp.where(here, error, 0).sum()

@@ -1,0 +1,78 @@
+"""Sinkhorn's iteration by products with a kernel, against closed forms and log-sum-exps of blocks."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from meanfield.transport import point_geometry, solve
+from meanfield.transport.sinkhorn._absorbed import RANGES
+
+KEYS = jax.random.split(jax.random.key(5), 4)
+X, Y = jax.random.normal(KEYS[0], (24, 2)), 1 + jax.random.normal(KEYS[1], (17, 2))
+A, B = (jax.random.dirichlet(key, jnp.ones(n)) for key, n in zip(KEYS[2:], (24, 17), strict=True))
+A = A.at[3].set(0).at[4].add(A[3])
+
+
+@pytest.mark.parametrize("dtype", [jnp.float64, jnp.float32], ids=["float64", "float32"])
+def test_two_points_and_two(dtype):
+    """P_11 = 1/(2 (1 + e^{-s/(2 eps)})) where s = c_12 + c_21 - c_11 - c_22: both marginals are 1/2,
+    and P_11 P_22/(P_12 P_21) = e^{s/eps}. At the least epsilon 12 in 1 of a plan is elsewhere, and
+    e^{-c/eps} itself, at most e^{-3e4}, is no number."""
+    x, y = jnp.asarray([[0.0], [1.0]], dtype), jnp.asarray([[100.3], [101.1]], dtype)
+    s = 2 * 1 * 0.8
+    run = jax.jit(lambda epsilon: solve(point_geometry(x, y, epsilon=epsilon), tol=1e-15))
+    for epsilon in (3.0, 0.3):
+        found = run(jnp.asarray(epsilon, dtype))
+        assert found.converged
+        expected = 0.5 / (1 + np.exp(-s / (2 * epsilon)))
+        # Differences of costs of 1e4 are rounded to eps of these.
+        unit = 1e4 * float(jnp.finfo(dtype).eps) / epsilon
+        np.testing.assert_allclose(found.plan()[0, 0], expected, rtol=4 * unit)
+
+
+@pytest.mark.parametrize("taus", [(None, None), (0.8, 0.95)], ids=str)
+def test_products_equal_log_sum_exps(taus, monkeypatch):
+    """Blocks are iterated by ott, in the logarithmic domain. With the tolerance 1e-11 of masses, the
+    potentials differ by that over the least mass, 1e-3, and the condition of the problem.
+
+    Last, potentials may move by .02 epsilon until the kernel is formed again.
+    """
+
+    def run(epsilon, dense, most=2000):
+        geometry, (tau, other) = point_geometry(X, Y, epsilon=epsilon, dense=dense), taus
+        return solve(geometry, A, B, tol=1e-11, max_iterations=most, tau_a=tau, tau_b=other)
+
+    ours, theirs = (jax.jit(run, static_argnums=1)(0.2, dense) for dense in (True, False))
+    monkeypatch.setitem(RANGES, 64, 0.02)
+    again = run(0.2, True, 3000)  # a number that no program was compiled with
+    for found in (ours, again):
+        assert found.converged and theirs.converged
+        np.testing.assert_allclose(found.f, theirs.f, atol=1e-8)
+        np.testing.assert_allclose(found.g, theirs.g, atol=1e-8)
+    assert int(ours.iterations) <= 1.2 * int(theirs.iterations)
+
+
+def test_a_cloud_and_itself():
+    # P = diag(u) K diag(u), by Newton's method on log u + log K u = log a: a reference of its own.
+    here = np.asarray(A > 0)
+    x, a = np.asarray(X)[here], np.asarray(A)[here]
+    kernel = np.exp(-((x[:, None] - x) ** 2).sum(axis=-1) / 0.2)
+    log = -np.log(kernel @ a) / 2
+    for _ in range(30):
+        plan = a[:, None] * a * np.exp(log[:, None] + log) * kernel
+        rows = plan.sum(axis=1)
+        log += np.linalg.solve(np.diag(rows) + plan, a - rows)
+    found = solve(point_geometry(X, epsilon=0.2), A, A, symmetric=True, tol=1e-12)
+    assert found.converged and found.iterations < 40
+    np.testing.assert_allclose(found.f[here] / 0.2, log, atol=1e-9)
+
+
+def test_no_more_iterations_than_are_allowed_and_nan_is_told():
+    geometry = point_geometry(X, Y, epsilon=0.01)
+    for most in (1, 7):
+        found = solve(geometry, A, B, tol=1e-9, max_iterations=most)
+        assert int(found.iterations) == most and not found.converged
+    poor = point_geometry(X.at[0, 0].set(jnp.nan), Y, epsilon=0.01)
+    found = solve(poor, tol=1e-9, max_iterations=7)
+    assert not found.converged and np.isinf(found.error) and int(found.iterations) < 5
