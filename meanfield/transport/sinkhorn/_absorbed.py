@@ -19,7 +19,7 @@ LOOK = 6
 """Iterations after which the rate is looked at."""
 PATIENCE = 16
 """Looks without a smaller error after which over-relaxation is given up."""
-_LARGEST_SLOPE, _MARGIN = 0.9999, 0.2
+_LARGEST_SLOPE, _MARGIN, _SMALLER = 0.9999, 0.2, 1.2
 
 
 class _State(NamedTuple):
@@ -127,7 +127,7 @@ def _looked(s: _State, adapts: bool) -> _State:
 
     An iteration of weight w whose error falls by r > w - 1 has the plain one's slope
     (r + w - 1)^2/(r w^2), for which 2/(1 + sqrt(1 - slope)) is the best weight (Young's relation).
-    Errors that fall by about w - 1 turn, as at too large a weight, and say nothing.
+    Errors that fall by about w - 1 turn, as at too large a weight: it is lowered until they tell.
     """
     looks = s.count % LOOK == 0
     weight = s.weight
@@ -135,8 +135,9 @@ def _looked(s: _State, adapts: bool) -> _State:
         rate = (s.error / s.before) ** (1 / LOOK)
         slope = jnp.minimum((rate + weight - 1) ** 2 / (rate * weight**2), _LARGEST_SLOPE)
         best = 2 / (1 + jnp.sqrt(1 - slope))
-        right = (rate < 1) & (rate > weight - 1 + _MARGIN * (2 - weight)) & jnp.isfinite(s.before)
-        weight = jnp.where(right, best, weight)
+        right = (rate < 1) & (rate > weight - 1 + _MARGIN * (2 - weight))
+        less = jnp.maximum(1, 2 - _SMALLER * (2 - weight))
+        weight = jnp.where(jnp.isfinite(s.before), jnp.where(right, best, less), weight)
     waited = jnp.where(s.looks >= PATIENCE, s.looks, jnp.where(s.error < s.least, 0, s.looks + 1))
     weight = jnp.where(waited >= PATIENCE, 1, weight)
     return s._replace(
