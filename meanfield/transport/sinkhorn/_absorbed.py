@@ -1,5 +1,6 @@
 """Sinkhorn's iteration by products with a kernel that has absorbed the potentials."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -24,7 +25,8 @@ _LARGEST_SLOPE, _MARGIN, _SMALLER = 0.9999, 0.2, 1.2
 
 class _State(NamedTuple):
     """Potentials, and how far they have moved since they were absorbed, in epsilon; the errors of the
-    marginals now, at the last look, and least at a look; looks since; and the weight."""
+    marginals now, at the last look, and least at a look; looks since; the weight;
+    iterations; and whether the moves leave the range."""
 
     pair: Pair
     moves: Pair
@@ -34,7 +36,7 @@ class _State(NamedTuple):
     looks: Int[Array, ""]
     weight: Scalar
     count: Int[Array, ""]
-    absorb: Bool[Array, ""]
+    far: Bool[Array, ""]
 
 
 def costs_of(problem: Problem) -> Float[Array, "n m"] | None:
@@ -64,62 +66,66 @@ def absorbed(
     Source: Schmitzer (2019), doi:10.1137/16M1106018, for the absorption; Young (1954),
     doi:10.1090/S0002-9947-1954-0059635-7, and Lehmann et al., arXiv 2012.12562, for the weight.
     """
-    here, there = problem.present()
-    both, dtype = here[:, None] & there, costs.dtype
-    reach = RANGES[jnp.finfo(dtype).bits]
-    sweep = _averaged if symmetric else _relaxed
-
-    def absorb(s: _State) -> _State:
-        """One iteration by log-sum-exps, after which sums of the kernel are about 1."""
-        f, g = s.pair
-        if symmetric:
-            f = f + RELAXATION * (problem.update(f, 1) - f)
-            pair = f, f
-        else:
-            g = problem.update(f, 0)
-            pair = problem.update(g, 1), g
-        known = jnp.isfinite(jnp.where(here, pair[0], 0)).all()
-        error = jnp.where(known, jnp.inf, jnp.nan).astype(dtype)
-        zero = jnp.zeros_like(f), jnp.zeros_like(g)
-        return s._replace(
-            pair=pair, moves=zero, error=error, count=s.count + 1, absorb=jnp.zeros((), bool)
-        )
-
-    def outer(s: _State) -> _State:
-        s = absorb(s)
-        exponent = (s.pair[0][:, None] + s.pair[1] - costs) / problem.epsilon
-        kernel = jnp.where(both, jnp.exp(jnp.where(both, exponent, 0)), 0)
-
-        def step(s: _State) -> _State:
-            moves, error = sweep(problem, kernel, s.pair, s.moves, s.weight)
-            largest = jnp.maximum(*(jnp.abs(move).max() for move in moves))
-            fine = jnp.isfinite(error) & jnp.isfinite(largest)
-            moves = jax.tree.map(lambda p, q: jnp.where(fine, p, q), moves, s.moves)
-            s = s._replace(
-                moves=moves,
-                error=jnp.where(fine, error, jnp.inf),
-                weight=jnp.where(fine, s.weight, 1),
-                looks=jnp.where(fine, s.looks, PATIENCE),
-                count=s.count + 1,
-                absorb=~(largest <= reach),
-            )
-            return s if symmetric else _looked(s, problem.taus is None)
-
-        s = jax.lax.while_loop(lambda s: going(s) & ~s.absorb, step, s)
-        pair = jax.tree.map(lambda p, move: p + problem.epsilon * move, s.pair, s.moves)
-        return s._replace(pair=pair)
 
     def going(s: _State):
         return (s.error > tol) & (s.count < most)
 
-    far, none = jnp.full((), jnp.inf, dtype), jnp.zeros((), int)
-    weight = jnp.ones((), dtype)
-    if problem.taus is not None:
-        weight = jnp.asarray(over_relaxation(problem.taus), dtype)
+    def outer(s: _State) -> _State:
+        s = _absorb(problem, s, symmetric)
+        kernel = _kernel(problem, costs, s.pair)
+        step = functools.partial(_step, problem, kernel, symmetric)
+        s = jax.lax.while_loop(lambda s: going(s) & ~s.far, step, s)
+        pair = jax.tree.map(lambda p, move: p + problem.epsilon * move, s.pair, s.moves)
+        return s._replace(pair=pair)
+
+    far, none = jnp.full((), jnp.inf, costs.dtype), jnp.zeros((), int)
+    weight = 1 if problem.taus is None else over_relaxation(problem.taus)
+    weight = jnp.asarray(weight, costs.dtype)
     zero = jax.tree.map(jnp.zeros_like, init)
-    start = _State(init, zero, far, far, far, none, weight, none, jnp.ones((), bool))
+    start = _State(init, zero, far, far, far, none, weight, none, jnp.zeros((), bool))
     found = jax.lax.while_loop(going, outer, start)
     return found.pair, found.count
+
+
+def _absorb(problem: Problem, s: _State, symmetric: bool) -> _State:
+    """One iteration by log-sum-exps, after which sums of the kernel are about 1."""
+    f, g = s.pair
+    if symmetric:
+        f = f + RELAXATION * (problem.update(f, 1) - f)
+        g = f
+    else:
+        g = problem.update(f, 0)
+        f = problem.update(g, 1)
+    known = jnp.isfinite(jnp.where(problem.present()[0], f, 0)).all()
+    error = jnp.where(known, jnp.inf, jnp.nan).astype(f.dtype)
+    zero = jnp.zeros_like(f), jnp.zeros_like(g)
+    near = jnp.zeros((), bool)
+    return s._replace(pair=(f, g), moves=zero, error=error, count=s.count + 1, far=near)
+
+
+def _kernel(problem: Problem, costs, pair: Pair) -> Float[Array, "n m"]:
+    """e^{(f + g - c)/eps} between points that have mass."""
+    here, there = problem.present()
+    both = here[:, None] & there
+    exponent = (pair[0][:, None] + pair[1] - costs) / problem.epsilon
+    return jnp.where(both, jnp.exp(jnp.where(both, exponent, 0)), 0)
+
+
+def _step(problem: Problem, kernel, symmetric: bool, s: _State) -> _State:
+    """One iteration by products; one that leads to no numbers is not made."""
+    sweep = _averaged if symmetric else _relaxed
+    moves, error = sweep(problem, kernel, s.pair, s.moves, s.weight)
+    largest = jnp.maximum(*(jnp.abs(move).max() for move in moves))
+    fine = jnp.isfinite(error) & jnp.isfinite(largest)
+    s = s._replace(
+        moves=jax.tree.map(lambda p, q: jnp.where(fine, p, q), moves, s.moves),
+        error=jnp.where(fine, error, jnp.inf),
+        weight=jnp.where(fine, s.weight, 1),
+        looks=jnp.where(fine, s.looks, PATIENCE),
+        count=s.count + 1,
+        far=~(largest <= RANGES[jnp.finfo(kernel.dtype).bits]),
+    )
+    return s if symmetric else _looked(s, problem.taus is None)
 
 
 def _looked(s: _State, adapts: bool) -> _State:

@@ -34,7 +34,7 @@ def solve(
     tau_a: Scalar | float | None = None,
     tau_b: Scalar | float | None = None,
 ) -> Solution:
-    """Entropic optimal transport: every Sinkhorn iteration of the package, done by ott.
+    """Entropic optimal transport: every Sinkhorn iteration of the package.
 
         min_plan <plan, c> + eps KL(plan | a b^T),    plan 1 = a,  plan^T 1 = b
 
@@ -48,7 +48,8 @@ def solve(
       32 units (4e-6 in float32), or 4 |f|/eps of them if the potentials are large. Below 2e-16, which
       no precision meets, it stands, and `converged` is False unless the error is as small.
     - `max_iterations`: after these it gives up, and `converged` says so. Over-relaxation adapts itself
-      (Lehmann et al., arXiv 2012.12562) from iteration 40 on.
+      (Lehmann et al., arXiv 2012.12562). Where costs are a matrix, an iteration is a product with a
+      kernel that has absorbed the potentials; otherwise, and for `iterations`, it is ott's, by log-sum-exps.
     - `iterations`: exactly so many instead, columns then rows, after a first one of rows. Derivatives
       then pass through each of them.
     - `init`: potentials (f, g) to start from, for instance those of a problem nearby.
@@ -56,7 +57,7 @@ def solve(
       iteration, error divided by 3 each time if the kernel is positive definite.
     - `tau_a`, `tau_b`: rho/(rho + eps) where a marginal has only the penalty rho KL(. | a); the plan then
       minimizes <plan, c> - eps H(plan) + the penalties, as in ott. Over-relaxed from the start; what
-      does not converge so is begun again without, and `max_iterations` counts for each.
+      does not converge so is tried without; by ott anew, and `max_iterations` counts for each.
 
     A converged solution is differentiable in the points, epsilon, a and b, forward and backward, to any
     order, under jit and vmap: `f`, `g` and what is made of them by the implicit function theorem, which

@@ -21,8 +21,8 @@ class Solution(AbstractShown):
 
     `f` [n] and `g` [m] are the potentials, with <a, f> = <b, g>; `error` is the sum of the absolute
     errors of the marginals; `converged` says whether it is within `tol`, the tolerance asked for or
-    what the precision allows; `iterations` counts those of ott, each two products with the kernel, or
-    one where `symmetric`. A plan with NaN in it has the error infinity.
+    what the precision allows; `iterations` counts products with the kernel, by two or, where
+    `symmetric`, one. A plan with NaN in it has the error infinity.
     """
 
     problem: Problem
