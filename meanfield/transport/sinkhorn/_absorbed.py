@@ -14,8 +14,8 @@ from ._marginals import Problem
 from ._symmetric import RELAXATION, over_relaxation
 
 RANGES = {64: 150.0, 32: 20.0}
-"""How far potentials may move, in epsilon, from those absorbed, by bits: what underflows in the kernel,
-1e-308 or 1e-38 of a row, is then still nothing, and the products stay finite."""
+"""How far potentials may move, in epsilon, from those absorbed, by bits: what is below the least normal
+number in the kernel is then still nothing, and the products stay finite."""
 LOOK = 6
 """Iterations after which the rate is looked at."""
 PATIENCE = 16
