@@ -9,6 +9,8 @@ from toys import Powers
 
 from meanfield import studies
 from meanfield.commands import _arguments, _machine, _run, main
+from meanfield.commands._list import studies_of_the_sources
+from meanfield.commands._printing import first_line
 
 
 @pytest.fixture(autouse=True)
@@ -246,3 +248,11 @@ def test_a_toy_of_the_tests_is_unknown_to_the_command_and_float32_is_a_flag(tmp_
     assert done.stderr.count("\n") == 1
     _machine.prepare(float32=True)
     assert Powers().identity()["precision"] == "float32"
+
+
+def test_the_list_needs_no_import_of_what_it_lists():
+    known = {name: first_line(study) for name, study in studies.available().items()}
+    assert studies_of_the_sources() == known
+    code = "import sys, meanfield.commands as c; c.main(['list']); sys.exit('jax' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0 and "staircase" in done.stdout

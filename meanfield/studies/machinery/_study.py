@@ -58,7 +58,6 @@ fresh, distributed, no_picture or traceback would collide with the flags of `mea
 import abc
 import importlib
 import inspect
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +67,7 @@ import jax
 import xarray as xr
 
 from ..._memory import drop_programs
+from ..._names import snake_case
 from ...io import (
     Store,
     blend,
@@ -210,7 +210,7 @@ class Study(abc.ABC):
     @classmethod
     def name(cls) -> str:
         """The class's name in snake_case, as the command line knows it."""
-        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
+        return snake_case(cls.__name__)
 
     def _check(self, store: Store) -> None:
         if store.key != work_key(self.identity()):
