@@ -52,9 +52,7 @@ def test_help_and_version(capsys):
 def test_list_names_the_studies(capsys):
     assert main(["list"]) == 0
     listed = capsys.readouterr().out
-    assert "powers" in listed
-    assert "Powers of numbers, base^exponent." in listed
-    assert "second paragraph" not in listed
+    assert "staircase" in listed and first_line(studies.Staircase) in listed
 
 
 def test_the_help_of_a_study_documents_its_fields(capsys):
@@ -251,7 +249,12 @@ def test_a_toy_of_the_tests_is_unknown_to_the_command_and_float32_is_a_flag(tmp_
 
 
 def test_the_list_needs_no_import_of_what_it_lists():
-    known = {name: first_line(study) for name, study in studies.available().items()}
+    # Studies of tests stand in no source of the room.
+    known = {
+        name: first_line(study)
+        for name, study in studies.available().items()
+        if study.__module__.startswith("meanfield.")
+    }
     assert studies_of_the_sources() == known
     code = "import sys, meanfield.commands as c; c.main(['list']); sys.exit('jax' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
