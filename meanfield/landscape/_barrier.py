@@ -16,7 +16,7 @@ from ._growth import strengths
 from ._precision import in_double
 from ._profile import Tilted
 
-_STEP = 0.005
+_STEP = 0.01
 """Of the order parameter; between these points profiles are interpolated with their exact slopes."""
 _RESOLVED = 1e-10
 """The share of the last degree in the pull at the cluster above which a density is not resolved."""

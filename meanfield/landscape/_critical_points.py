@@ -46,8 +46,9 @@ def critical_points(
 ) -> CriticalPoints:
     """The stationary clouds of n equal tokens on S^{d-1}: `saddle` from random starts, for each index.
 
-    Two states of the same energy and spectrum count as one. Of n = 4 on S^2 under
-    `-Interaction(beta)` there are one cluster, of index 0, up to the tetrahedron, of index 5. How often
+    Two states of the same energy and spectrum count as one. In every second start some tokens coincide.
+    Of n = 4 on S^2 under `-Interaction(beta)` there are one cluster, of index 0, up to the tetrahedron, of
+    index 5. How often
     each was `found` says how complete the list is likely to be: raise `starts` until nothing new comes.
     A search costs `starts` * n(d-1) runs of at most `max_steps` steps, each with a dense Hessian.
 
@@ -60,6 +61,10 @@ def critical_points(
     max_steps = check_integer(max_steps, "max_steps")
     sphere, size = Sphere(d), n * (d - 1)
     clouds = jax.vmap(lambda k: sphere.sample(k, n))(jax.random.split(key, starts))
+    # Tokens that coincide stay so: every second start looks among clusters, which are rarely met.
+    labels = jax.random.randint(jax.random.fold_in(key, 1), (starts, n), 0, n)
+    labels = jnp.where(jnp.arange(starts)[:, None] % 2 == 0, jnp.arange(n), labels)
+    clouds = jnp.take_along_axis(clouds, labels[:, :, None], axis=1)
     algebra = symmetries(energy, n, d)
     # Rotations are never among the directions in which the energy falls.
     indices = jnp.arange(size - _turns(algebra, n) + 1)

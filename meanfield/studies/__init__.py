@@ -51,6 +51,9 @@ from .limits import (
 )
 from .machinery import Claim as Claim, Study as Study, available as available, repeat as repeat
 from .metastability import (
+    Barriers as Barriers,
+    CriticalPoints as CriticalPoints,
+    EscapeTimes as EscapeTimes,
     Metastability as Metastability,
     SlowMerging as SlowMerging,
     Staircase as Staircase,

@@ -19,7 +19,9 @@ def wall():
     return barrier(Unnormalized(BETA), 2, COEXISTENCE)
 
 
-@pytest.mark.parametrize(("d", "beta"), [(2, BETA), (3, 3.7), (8, 2.6)])
+@pytest.mark.parametrize(
+    ("d", "beta"), [(2, BETA), pytest.param(3, 3.7, marks=pytest.mark.slow), (8, 2.6)]
+)
 def test_agrees_with_continuation_of_the_equation(d, beta):
     """States of drift(c) = 0, before and at the fold: another equation, in other unknowns."""
     attention = Unnormalized(beta)
@@ -74,9 +76,9 @@ def test_profile_has_its_slope_and_its_mobility(wall):
         np.asarray(getattr(wall.profile, name))
         for name in ("order", "free_energy", "slope", "mobility")
     )
-    # Simpson's rule at a step of .005: h^4/180 of a fourth derivative of some hundred at most
+    # Simpson's rule at a step of .01: h^4/180 of a fourth derivative of some thousand at most
     simpson = (slope[:-2:2] + 4 * slope[1:-1:2] + slope[2::2]) * (r[1] - r[0]) / 3
-    np.testing.assert_allclose(np.cumsum(simpson), free[2::2], atol=1e-7)
+    np.testing.assert_allclose(np.cumsum(simpson), free[2::2], atol=3e-7)
     assert mobility[0] == pytest.approx(1 / 2)  # <sin^2> of the uniform law
     # F* = (1 - strength/noise) r^2 about uniform on the circle, of which noise int rho log rho is r^2.
     curve = 1 - float(wall.spinodals[0]) / COEXISTENCE

@@ -20,7 +20,7 @@ def energy_of(*products):
 
 
 def test_four_tokens_on_the_sphere():
-    found = critical_points(ATTENTION, 4, 3, jax.random.key(0), 8)
+    found = critical_points(ATTENTION, 4, 3, jax.random.key(0), 16, max_steps=100)
     known = {
         0: energy_of(1, 1, 1, 1),
         2: energy_of(1, 1, -1, -1),
@@ -38,8 +38,8 @@ def test_four_tokens_on_the_sphere():
     assert (np.diff(found.index) >= 0).all() and (found.residual < 1e-14).all()
     counts = [np.sum(np.asarray(rates) > 1e-9) for rates in found.rates]
     np.testing.assert_array_equal(counts, found.index)
-    clouds = [np.sort(np.asarray(escape_rates(ATTENTION, x)))[::-1] for x in found.x[:1]]
-    np.testing.assert_allclose(clouds[0], found.rates[0], atol=1e-12)
+    # In one cluster a token comes back at e^0 - 0: differences of tokens fall, their mean stays.
+    np.testing.assert_allclose(found.rates[0], [0] * 2 + [-1] * 6, atol=1e-12)
 
 
 def test_pair_of_unequal_clusters():

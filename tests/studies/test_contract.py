@@ -17,6 +17,9 @@ STUDIES = available()
 
 # Half a minute each; `make validate` computes them at full size as well.
 LONG = (
+    "barriers",
+    "critical_points",
+    "escape_times",
     "heat_limit_coupling",
     "heat_limit_particles",
     "least_effort",

@@ -1,5 +1,8 @@
-"""How long clusters last before they merge."""
+"""Where clouds linger, how long, and which barriers part them."""
 
+from ._barriers import Barriers as Barriers
+from ._critical_points import CriticalPoints as CriticalPoints
+from ._escape_times import EscapeTimes as EscapeTimes
 from ._metastability import Metastability as Metastability
 from ._slow_merging import SlowMerging as SlowMerging
 from ._staircase import Staircase as Staircase

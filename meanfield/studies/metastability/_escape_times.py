@@ -1,0 +1,155 @@
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from jaxtyping import Array, Float
+
+from ..._typing import Points, Scalar
+from ...attention.engines import Harmonic
+from ...attention.kernels import Unnormalized
+from ...dynamics.particles import AttentionFlow
+from ...geometry import Sphere
+from ...landscape import barrier, escape_time, survival
+from ...measures import Uniform
+from ...solve import GeodesicEuler, GeodesicLM, simulate
+from ..machinery import Claim, Study, check_that, grid, some_of
+
+CIRCLE = Sphere(2)
+SOLVERS = {"leimkuhler_matthews": GeodesicLM(CIRCLE), "euler": GeodesicEuler(CIRCLE)}
+AT_ONCE = 250
+"""Steps of a compiled run, at each of which the mean is looked at."""
+REDUCED = "one-dimensional reduction with mobility, nothing fitted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EscapeTimes(Study):
+    """How long n tokens need to leave the uniform law for a cluster, in theory and by simulation.
+
+    Unnormalized attention with noise on the circle where both states are as good: uniform tokens run
+    until their mean resultant passes `target`, or until `longest` times the predicted time: what is left then
+    counts as censored. The mean of the exponential law is held against `escape_time`, the integral
+    over the barrier. Geodesic Euler, of first order in dt, is wrong by factors that grow with n.
+
+    Source: Freidlin and Wentzell, Random Perturbations of Dynamical Systems (1984).
+    """
+
+    beta: float = 5.0
+    """Inverse temperature, above the tricritical one."""
+    noise: float = 5.3197
+    """Noise between the spinodals; by default where both states are as good."""
+    sizes: tuple[int, ...] = (100, 200, 300, 400)
+    """Numbers of tokens."""
+    solver: tuple[str, ...] = ("leimkuhler_matthews", "euler")
+    """Integrators: leimkuhler_matthews or euler."""
+    runs: int = field(default=200, metadata={"least": 2})
+    """Independent runs."""
+    target: float = 0.7
+    """Mean resultant at which a run has escaped."""
+    dt: float = 0.004
+    """Step."""
+    longest: float = 3.0
+    """Time at which runs are ended, over the predicted mean."""
+
+    QUANTITIES: ClassVar = {
+        "n": "tokens",
+        "solver": "integrator",
+        "time": "time at which a run escaped or was ended",
+        "escaped": "whether it escaped",
+        "predicted": "predicted mean escape time",
+        "mean": "mean escape time",
+        "low": "mean escape time, lower end of the 95 % interval",
+        "high": "mean escape time, upper end of the 95 % interval",
+        "deviation": "largest distance from an exponential law",
+    }
+
+    def check(self) -> None:
+        known = all(name in SOLVERS for name in self.solver)
+        check_that(known, f"solver among {[*SOLVERS]}", self.solver, "pass solver=('euler',)")
+        check_that(0 < self.target < 1, "0 < target < 1", self.target, "pass target=0.7")
+        check_that(self.dt > 0, "dt > 0", self.dt, "pass dt=0.004")
+        check_that(min(self.sizes) >= 2, "sizes of 2 or more", self.sizes, "pass sizes=(100,)")
+        check_that(self.longest > 0, "longest > 0", self.longest, "pass longest=3.0")
+
+    def cells(self) -> list[dict[str, Any]]:
+        return grid(n=self.sizes, solver=self.solver)
+
+    def compute(self, cell: dict[str, Any]) -> xr.Dataset:
+        n = cell["n"]
+        attention = Unnormalized(self.beta)
+        predicted = float(escape_time(barrier(attention, 2, self.noise), n, self.target))
+        fast = Unnormalized(self.beta, engine=Harmonic.of(self.beta, 2))
+        flow = AttentionFlow(CIRCLE, fast, noise=self.noise)
+        times, escaped = _escapes(
+            flow, SOLVERS[cell["solver"]], self.key(cell), (self.runs, n), self.dt, self.target,
+            self.longest * predicted,
+        )  # fmt: skip
+        law = survival(jnp.asarray(times), jnp.asarray(escaped)) if escaped.any() else None
+        told = {name: getattr(law, name, np.nan) for name in ("mean", "low", "high", "deviation")}
+        return xr.Dataset(
+            {
+                "time": ("run", times),
+                "escaped": ("run", escaped),
+                "predicted": ((), predicted),
+                **{name: ((), value) for name, value in told.items()},
+            }
+        )
+
+    def tiny(self) -> "EscapeTimes":
+        solver = some_of(self.solver, ("leimkuhler_matthews",))
+        return replace(self, sizes=(30,), solver=solver, runs=64)
+
+    def claims(self, dataset: xr.Dataset) -> list[Claim]:
+        claims = []
+        for cell in self.cells():
+            at, n = dataset.sel(cell), cell["n"]
+            mean, predicted = float(at["mean"]), float(at.predicted)
+            if cell["solver"] != "euler":
+                # Three standard errors of an exponential mean, and a correction of order 1/n.
+                error = 3 / np.sqrt(max(float(at.escaped.sum()), 1)) + 1 / n
+                name = f"mean escape time, n={n}"
+                claims += Claim.telling(name, mean, predicted, error * predicted, REDUCED)
+            elif n >= 200 and self.dt >= 0.004:
+                name, source = f"geodesic Euler over theory, n={n}", "its error is of order n dt"
+                claims.append(Claim.at_least(name, mean / predicted, 2, source))
+        return claims
+
+
+def _escapes(flow, solver, key, shape, dt, target, end) -> tuple[np.ndarray, np.ndarray]:
+    """When each run first passes the target, or the end; and whether it passed."""
+    runs, n = shape
+    start, key = jax.random.split(key)
+    x = jax.vmap(partial(Uniform(2).sample, n=n))(jax.random.split(start, runs))
+    times, now = np.full(runs, np.inf), 0.0
+    while now < end and not np.isfinite(times).all():
+        key, use = jax.random.split(key)
+        x, r = _run(flow, solver, x, jax.random.split(use, runs), jnp.asarray(dt))
+        past = np.asarray(r) > target
+        first = now + dt * (1 + past.argmax(axis=1))
+        times = np.where(np.isinf(times) & past.any(axis=1), first, times)
+        now += dt * AT_ONCE
+    return np.minimum(times, now), np.isfinite(times)
+
+
+@eqx.filter_jit
+def _run(
+    flow: AttentionFlow, solver, x: Float[Array, "runs n d"], keys, dt: Scalar
+) -> tuple[Float[Array, "runs n d"], Float[Array, "runs steps"]]:
+    ts = dt * jnp.arange(AT_ONCE + 1.0)
+
+    def one(x: Points, key):
+        run = simulate(
+            flow, x, ts, observe={"r": _resultant}, dt=1.0001 * dt, key=key, solver=solver,
+            throw=False,
+        )  # fmt: skip
+        return run.final, run.values["r"][1:]
+
+    return jax.vmap(one)(x, keys)
+
+
+def _resultant(x: Points) -> Scalar:
+    return jnp.linalg.norm(x.mean(axis=0))
