@@ -26,7 +26,7 @@ def _profiles(ax: Axes, at: xr.Dataset) -> None:
     for shade, share in zip(shades, at.share.values, strict=True):
         one = at.sel(share=share)
         label = f"{share:g}" if share in (at.share.values[0], at.share.values[-1]) else None
-        ax.plot(one.r, one.free_energy, color=shade, label=label)
+        ax.plot(one.r, one.free_energy, "-", color=shade, label=label)
         ax.plot(one.saddle, one.height, "o", color=shade, markersize=3)
     highest = float(at.height.max())
     ax.set(xlabel="mean resultant $r$", ylabel=r"$(F^*(r) - F^*(0))/\nu$")
@@ -40,7 +40,8 @@ def _heights(ax: Axes, result: xr.Dataset) -> None:
         ax.plot(at.share, at.height, "o-", color=f"C{k}", markersize=3, label=f"d = {d}")
         ax.plot(at.share, at.back, "--", color=f"C{k}")
     ax.set(xlabel="place between the spinodals", ylabel=r"height $/\nu$", yscale="log")
-    ax.legend(title="from uniform (dashed: back)")
+    ax.set(ylim=(float(result.height.min()) / 100, None))
+    ax.legend(title="full: from uniform\ndashed: back", loc="lower right")
 
 
 def _times(ax: Axes, result: xr.Dataset) -> None:
