@@ -11,7 +11,7 @@ from meanfield.attention import Unnormalized
 from meanfield.energies import free_energy
 from meanfield.harmonics import Gegenbauer
 from meanfield.landscape import branch, crossing, tricritical_beta
-from meanfield.landscape._curve import Curve
+from meanfield.landscape.densities._curve import Curve
 
 DEGREE = 32
 

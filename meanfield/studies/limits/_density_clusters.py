@@ -15,7 +15,7 @@ from ...dynamics.densities import FokkerPlanck
 from ...dynamics.particles import AttentionFlow
 from ...geometry import Sphere
 from ...harmonics import Fourier
-from ...landscape import growth_rates
+from ...landscape.densities import growth_rates
 from ...solve import simulate
 from ..machinery import Claim, Study, check_that, grid, some_of
 

@@ -15,7 +15,7 @@ from ...attention.kernels import Unnormalized
 from ...dynamics.particles import AttentionFlow
 from ...geometry import Sphere
 from ...harmonics import Fourier
-from ...landscape import fastest_mode, growth_rates
+from ...landscape.densities import fastest_mode, growth_rates
 from ...measures import Uniform
 from ...solve import simulate
 from ..machinery import Claim, Study, grid, some_of

@@ -15,7 +15,7 @@ from ...attention.engines import Harmonic
 from ...attention.kernels import AbstractAttention, Unnormalized
 from ...dynamics.particles import AttentionFlow
 from ...geometry import Sphere
-from ...landscape import fastest_mode, growth_rates
+from ...landscape.densities import fastest_mode, growth_rates
 from ...solve import simulate
 from ..machinery import Claim, Study, check_that, grid, some_of
 from ._first_clusters import modes

@@ -5,7 +5,14 @@ import numpy as np
 import xarray as xr
 
 from ...attention.kernels import Unnormalized
-from ...landscape import Barrier, barrier, branch, critical_noise, crossing, tricritical_beta
+from ...landscape.densities import (
+    Barrier,
+    barrier,
+    branch,
+    critical_noise,
+    crossing,
+    tricritical_beta,
+)
 from ..machinery import Claim, Study, check_that, grid, some_of
 
 ORDER = np.linspace(0, 0.95, 96)

@@ -5,7 +5,7 @@ import numpy as np
 import xarray as xr
 
 from ...energies import Interaction
-from ...landscape import critical_points
+from ...landscape.clouds import critical_points
 from ..machinery import Claim, Study, check_that, grid, some_of
 
 CLOSED = "closed form of the configuration"

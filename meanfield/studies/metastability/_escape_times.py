@@ -14,7 +14,8 @@ from ...attention.engines import Harmonic
 from ...attention.kernels import Unnormalized
 from ...dynamics.particles import AttentionFlow
 from ...geometry import Sphere
-from ...landscape import barrier, escape_time, survival
+from ...landscape.densities import barrier
+from ...landscape.times import escape_time, survival
 from ...measures import Uniform
 from ...solve import GeodesicEuler, GeodesicLM, simulate
 from ..machinery import Claim, Study, check_that, grid, some_of

@@ -11,7 +11,7 @@ from ..._checks import check_choice
 from ...attention.kernels import Softmax
 from ...dynamics.densities import FokkerPlanck
 from ...harmonics import AbstractBasis, Fourier, SphericalHarmonics
-from ...landscape import growth_rates
+from ...landscape.densities import growth_rates
 from ...solve import simulate
 from ..machinery import Claim, Study, check_that, grid, some_of
 

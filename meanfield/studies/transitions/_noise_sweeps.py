@@ -13,7 +13,7 @@ from ...dynamics.densities import FokkerPlanck
 from ...dynamics.particles import AttentionFlow
 from ...geometry import Sphere
 from ...harmonics import Gegenbauer
-from ...landscape import stationary
+from ...landscape.densities import stationary
 from ...observables import mean_resultant
 from ...solve import simulate
 from ...solve.methods import GeodesicLM

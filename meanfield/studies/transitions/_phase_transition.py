@@ -10,7 +10,7 @@ from scipy.special import gammaln
 
 from ...attention.engines import Harmonic
 from ...attention.kernels import Unnormalized
-from ...landscape import Branch, branch, crossing, tricritical_beta
+from ...landscape.densities import Branch, branch, crossing, tricritical_beta
 from ...measures import Uniform
 from ..machinery import TELLING, Claim, Study, grid
 from ._noise_sweeps import concentrated, sweep_density, sweep_tokens

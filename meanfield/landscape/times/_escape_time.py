@@ -2,12 +2,12 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.interpolate import CubicHermiteSpline, CubicSpline
 
-from .._checks import check_integer, check_scalar
-from .._door import door
-from .._typing import Scalar
-from ._barrier import Barrier
+from ..._checks import check_integer, check_scalar
+from ..._door import door
+from ..._typing import Scalar
+from .._precision import in_double
+from ..densities import Barrier
 from ._passage import mean_time
-from ._precision import in_double
 
 _PANELS = 128
 

@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import root
 
-from ..harmonics import Gegenbauer
-from ..solve import SolveError
+from ...harmonics import Gegenbauer
+from ...solve import SolveError
 
 Moments = np.ndarray
 """m_1 .. m_K, the means of P_k(t), P_k(1) = 1; m_1 is the order parameter r."""

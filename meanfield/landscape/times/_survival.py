@@ -3,11 +3,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 from scipy.stats import chi2
 
-from .._checks import check_finite, check_known, guard
-from .._door import door
-from .._shown import AbstractShown
-from .._typing import Scalar
-from ._precision import in_double
+from ..._checks import check_finite, check_known, guard
+from ..._door import door
+from ..._shown import AbstractShown
+from ..._typing import Scalar
+from .._precision import in_double
 
 
 class Survival(AbstractShown):

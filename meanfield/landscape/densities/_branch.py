@@ -3,15 +3,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from .._checks import check_integer, check_nonnegative
-from .._shown import AbstractShown
-from .._typing import Scalar
-from ..attention.kernels import AbstractDensityAttention
-from ..harmonics import Gegenbauer
+from ..._checks import check_integer, check_nonnegative
+from ..._shown import AbstractShown
+from ..._typing import Scalar
+from ...attention.kernels import AbstractDensityAttention
+from ...harmonics import Gegenbauer
+from .._precision import in_double
 from ._curve import Curve, Point
 from ._free_energy import excess_free_energy, least_density, sums_over_pairs
 from ._growth import strengths
-from ._precision import in_double
 
 _SHORTEST, _FIRST, _LONGEST = 1e-4, 0.05, 0.1
 """Steps of arclength, in the units of `Curve`."""

@@ -3,13 +3,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from .._checks import check_dimension, check_integer, check_nonnegative, guard, tolerance
-from .._door import door
-from .._typing import Scalar
-from ..attention.kernels import AbstractAttention, check_isotropic
-from ..dynamics.densities import FokkerPlanck
-from ..harmonics import Gegenbauer
-from ._precision import precision_of
+from ..._checks import check_dimension, check_integer, check_nonnegative, guard, tolerance
+from ..._door import door
+from ..._typing import Scalar
+from ...attention.kernels import AbstractAttention, check_isotropic
+from ...dynamics.densities import FokkerPlanck
+from ...harmonics import Gegenbauer
+from .._precision import precision_of
 
 
 @door

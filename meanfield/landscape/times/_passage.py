@@ -6,10 +6,10 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.polynomial import legendre
 
-from .._checks import check_finite, check_integer, check_known, check_positive, check_scalar, guard
-from .._door import door
-from .._typing import Scalar
-from ._precision import in_double
+from ..._checks import check_finite, check_integer, check_known, check_positive, check_scalar, guard
+from ..._door import door
+from ..._typing import Scalar
+from .._precision import in_double
 
 Function = Callable[[np.ndarray], np.ndarray]
 _NODES = 16

@@ -3,14 +3,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from .._checks import check_integer, check_known, tolerance
-from .._door import door
-from .._shown import AbstractShown
-from .._typing import Points, Scalar, Weights
-from ..energies import AbstractEnergy
-from ..geometry import Sphere
-from ..solve import SolveError
-from ..transport.costs import weights_or_uniform
+from ..._checks import check_integer, check_known, tolerance
+from ..._door import door
+from ..._shown import AbstractShown
+from ..._typing import Points, Scalar, Weights
+from ...energies import AbstractEnergy
+from ...geometry import Sphere
+from ...solve import SolveError
+from ...transport.costs import weights_or_uniform
 from ._hessian import chart, curvature, frames, moved
 from ._rotations import rotated, symmetries
 

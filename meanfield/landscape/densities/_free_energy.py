@@ -2,9 +2,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from .._typing import Scalar
-from ..attention.kernels import AbstractDensityAttention
-from ..harmonics import Gegenbauer
+from ..._typing import Scalar
+from ...attention.kernels import AbstractDensityAttention
+from ...harmonics import Gegenbauer
 
 
 def excess_free_energy(

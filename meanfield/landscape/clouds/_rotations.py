@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import tolerance
-from .._typing import Points, Scalar
-from ..energies import AbstractEnergy
-from ..geometry import Sphere
+from ..._checks import tolerance
+from ..._typing import Points, Scalar
+from ...energies import AbstractEnergy
+from ...geometry import Sphere
 
 
 def symmetries(energy: AbstractEnergy, n: int, d: int, w=None) -> Float[Array, "s d d"]:

@@ -3,12 +3,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from .._checks import check_integer, check_positive, guard
-from .._door import door
-from .._shown import AbstractShown
-from .._typing import Scalar
-from ..dynamics.densities import FokkerPlanck
-from ..energies import AbstractEnergy
+from ..._checks import check_integer, check_positive, guard
+from ..._door import door
+from ..._shown import AbstractShown
+from ..._typing import Scalar
+from ...dynamics.densities import FokkerPlanck
+from ...energies import AbstractEnergy
 from ._stationary import Stationary, stationary
 
 _BETWEEN = 5

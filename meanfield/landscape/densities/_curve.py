@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import optimistix as optx
 from jaxtyping import Array, Bool, Float
 
-from .._shown import AbstractShown
-from .._typing import Scalar
-from ..attention.kernels import AbstractDensityAttention
-from ..dynamics.densities import FokkerPlanck
-from ..harmonics import Gegenbauer
+from ..._shown import AbstractShown
+from ..._typing import Scalar
+from ...attention.kernels import AbstractDensityAttention
+from ...dynamics.densities import FokkerPlanck
+from ...harmonics import Gegenbauer
 
 Point = Float[Array, " k"]
 """(m_1 .. m_K, noise/critical)."""

@@ -4,12 +4,12 @@ import lineax as lx
 import optimistix as optx
 from jaxtyping import Array, Bool, Float, Int
 
-from .._checks import check_integer, check_positive, guard, is_concrete
-from .._door import door
-from .._shown import AbstractShown
-from .._typing import Scalar
-from ..dynamics.densities import FokkerPlanck
-from ..solve import SolveError
+from ..._checks import check_integer, check_positive, guard, is_concrete
+from ..._door import door
+from ..._shown import AbstractShown
+from ..._typing import Scalar
+from ...dynamics.densities import FokkerPlanck
+from ...solve import SolveError
 
 
 def _solver(dtype) -> lx.SVD:

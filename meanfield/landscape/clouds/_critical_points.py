@@ -4,12 +4,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from .._checks import check_dimension, check_integer, check_known
-from .._door import door
-from .._shown import AbstractShown
-from .._typing import Key
-from ..energies import AbstractEnergy
-from ..geometry import Sphere
+from ..._checks import check_dimension, check_integer, check_known
+from ..._door import door
+from ..._shown import AbstractShown
+from ..._typing import Key
+from ...energies import AbstractEnergy
+from ...geometry import Sphere
 from ._rotations import symmetries
 from ._saddle import CriticalPoint, search
 

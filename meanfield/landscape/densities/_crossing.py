@@ -3,15 +3,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._door import door
-from .._shown import AbstractShown
-from .._typing import Scalar
-from ..solve import SolveError
+from ..._door import door
+from ..._shown import AbstractShown
+from ..._typing import Scalar
+from ...solve import SolveError
+from .._precision import in_double
 from ._branch import Branch
 from ._curve import Curve, Point
 from ._free_energy import excess_free_energy
 from ._growth import strengths
-from ._precision import in_double
 
 
 class Crossing(AbstractShown):

@@ -1,14 +1,13 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_known, check_positive, tolerance
-from .._door import door
-from .._typing import Points, Scalar
-from ..energies import AbstractEnergy
-from ..geometry import Sphere
-from ._hessian import escape_rates
-from ._precision import in_double
-from ._rotations import orbit, symmetries
+from ..._checks import check_known, check_positive, tolerance
+from ..._door import door
+from ..._typing import Points, Scalar
+from ...energies import AbstractEnergy
+from ...geometry import Sphere
+from .._precision import in_double
+from ..clouds import escape_rates, orbit, symmetries
 
 
 @door

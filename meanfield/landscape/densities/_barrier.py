@@ -4,16 +4,16 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.optimize import fminbound
 
-from .._checks import check_integer, check_known, check_positive
-from .._door import door
-from .._shown import AbstractShown
-from .._typing import Scalar
-from ..attention.kernels import AbstractDensityAttention
-from ..harmonics import Gegenbauer
-from ..solve import SolveError
+from ..._checks import check_integer, check_known, check_positive
+from ..._door import door
+from ..._shown import AbstractShown
+from ..._typing import Scalar
+from ...attention.kernels import AbstractDensityAttention
+from ...harmonics import Gegenbauer
+from ...solve import SolveError
+from .._precision import in_double
 from ._free_energy import sums_over_pairs
 from ._growth import strengths
-from ._precision import in_double
 from ._profile import Tilted
 
 _STEP = 0.01

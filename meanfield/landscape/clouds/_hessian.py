@@ -5,12 +5,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from .._checks import tolerance
-from .._door import door
-from .._typing import Points, Scalar, Weights
-from ..energies import AbstractEnergy
-from ..geometry import Sphere
-from ..transport.costs import weights_or_uniform
+from ..._checks import tolerance
+from ..._door import door
+from ..._typing import Points, Scalar, Weights
+from ...energies import AbstractEnergy
+from ...geometry import Sphere
+from ...transport.costs import weights_or_uniform
 
 _AT_ONCE = 32
 """Columns of the Hessian that are computed together, to bound memory."""

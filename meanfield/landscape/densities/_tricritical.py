@@ -1,8 +1,8 @@
 import jax.numpy as jnp
 from scipy.optimize import brentq
 
-from .._checks import check_dimension
-from .._typing import Scalar
+from ..._checks import check_dimension
+from ..._typing import Scalar
 
 
 def tricritical_beta(d: int) -> Scalar:

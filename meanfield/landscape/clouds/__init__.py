@@ -1,0 +1,10 @@
+"""Critical points of the energy of finitely many tokens: Hessians, saddles, searches for all."""
+
+from ._critical_points import CriticalPoints as CriticalPoints, critical_points as critical_points
+from ._hessian import (
+    escape_rates as escape_rates,
+    hessian as hessian,
+    hessian_index as hessian_index,
+)
+from ._rotations import orbit as orbit, symmetries as symmetries
+from ._saddle import CriticalPoint as CriticalPoint, saddle as saddle

@@ -1,0 +1,13 @@
+"""Growth about the uniform law, branches of stationary densities, and barriers between them."""
+
+from ._barrier import Barrier as Barrier, Profile as Profile, barrier as barrier
+from ._branch import Branch as Branch, branch as branch
+from ._crossing import Crossing as Crossing, crossing as crossing
+from ._growth import (
+    critical_noise as critical_noise,
+    fastest_mode as fastest_mode,
+    growth_rates as growth_rates,
+)
+from ._stationary import Stationary as Stationary, stationary as stationary
+from ._string import String as String, string as string
+from ._tricritical import tricritical_beta as tricritical_beta
