@@ -21,10 +21,15 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
         for ax, step in zip(row, steps, strict=False):
             for save, shade in enumerate(shades):
                 curve = one.columns.sel(step=step).isel(save=save)
-                ax.plot(curve["quantile"], curve, color=shade, linewidth=0.8)
+                label = f"{int(one.at.values[save])} steps"
+                ax.plot(curve["quantile"], curve, color=shade, linewidth=0.8, label=label)
             ax.axhline(1.0, color="gray", linestyle=":", linewidth=0.8)
             ax.set(title=f"{kind}, layer {step}", xlabel="quantile of columns", ylabel="column sum")
         row[-1].plot(one.at, one.loss, "o-", markersize=2.5)
-        row[-1].axhline(float(one.unigram), color="gray", linestyle=":", linewidth=0.8)
+        known = {"color": "gray", "linestyle": ":", "linewidth": 0.8}
+        row[-1].axhline(float(one.unigram), label="frequencies alone", **known)
         row[-1].set(title=kind, xlabel="steps of training", ylabel="held-out loss, nats")
+    # What each curve is, once: the others are drawn alike.
+    axes[0, 0].legend()
+    axes[0, -1].legend()
     return fig
