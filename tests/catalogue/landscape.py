@@ -70,6 +70,7 @@ ENTRIES = [
         mobility=jnp.exp,
         panels=2,
         single_=None,
+        kinds_={"a": "real", "b": "real"},
     ),
     entry(
         "landscape.survival",

@@ -6,7 +6,15 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.polynomial import legendre
 
-from ..._checks import check_finite, check_integer, check_known, check_positive, check_scalar, guard
+from ..._checks import (
+    as_array,
+    check_finite,
+    check_integer,
+    check_known,
+    check_positive,
+    check_scalar,
+    guard,
+)
 from ..._door import door
 from ..._typing import Scalar
 from .._precision import in_double
@@ -151,7 +159,9 @@ def _integrals(function: Function, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def _values(function: Callable[[Scalar], Scalar], x: np.ndarray) -> np.ndarray:
     """A function of one number at points of any shape."""
-    values = jax.vmap(function)(jnp.asarray(x.ravel()))
+    values = jax.vmap(lambda one: as_array(function(one), "the value of a function"))(
+        jnp.asarray(x.ravel())
+    )
     if values.shape != (x.size,):
         raise ValueError(
             f"expected a function of one number with one value, got values of shape "
