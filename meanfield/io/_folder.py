@@ -14,6 +14,8 @@ from ._sealed import unpack
 
 HEADER = "study.json"
 _FILES = ("result.nc", "claims.json")
+_DRAWN = (".png", ".pdf", ".svg", ".html")
+"""Pictures and pages of a result, which stand beside it as its `tables` do."""
 _STALE = 3600.0  # seconds after which a temporary file belongs to a process that was killed
 
 
@@ -78,13 +80,14 @@ def refuse_foreign(folder: Path, wanted: Mapping[str, Any]) -> None:
     if not inside or (folder / HEADER).exists():
         return
     cells = folder / "cells"
-    strange = [p.name for p in inside if p.name not in (*_FILES, "cells")]
+    rest = [p for p in inside if p.name not in (*_FILES, "cells")]
+    strange = [p.name for p in rest if p.name != "tables" and p.suffix not in _DRAWN]
     if cells.is_dir():
         strange += [f"cells/{p.name}" for p in cells.iterdir() if p.suffix not in (".nc", ".tmp")]
     stored = None if strange else recovered_identity(folder)
     if stored is not None:
         refuse_other(folder, stored, wanted)
-    elif strange or any(cells.glob("*.nc")) or (folder / "result.nc").exists():
+    elif rest or strange or any(cells.glob("*.nc")) or (folder / "result.nc").exists():
         raise StoreError(
             f"expected an empty folder or one of meanfield's, got {folder}, which holds "
             f"{sorted(strange or [p.name for p in inside])[0]} and {len(inside) - 1} more; "

@@ -120,6 +120,19 @@ def test_a_folder_of_other_things_is_refused(tmp_path):
         Store.open(tmp_path)
 
 
+def test_pictures_stand_beside_a_result_and_make_no_store(store, tmp_path):
+    # A store that lost its header is known by its cells, whatever was drawn of it since.
+    store.save_cell({"n": 1}, xr.Dataset({"x": 1.0}))
+    for name in ("picture.png", "view.html"):
+        (store.folder / name).write_bytes(b"drawn")
+    (store.folder / "study.json").unlink()
+    assert Store(store.folder, store.identity).load_cell({"n": 1}) is not None
+    (tmp_path / "album").mkdir()
+    (tmp_path / "album" / "holiday.png").write_bytes(b"mine")
+    with pytest.raises(StoreError, match=r"holds holiday.png and 0 more; choose another folder"):
+        Store(tmp_path / "album", store.identity)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
