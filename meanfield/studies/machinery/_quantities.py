@@ -10,6 +10,7 @@ SHARED: Mapping[str, str] = {
     "attention": "kind of attention",
     "beta": "inverse temperature",
     "completed": "share of runs that ended well",
+    "constant": "factor of the fitted power law",
     "converged": "whether the iteration converged",
     "d": "ambient dimension",
     "degree": "degree",
