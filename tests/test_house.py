@@ -158,3 +158,9 @@ def test_rooms_and_verbs_are_found_by_completion():
 def test_there_are_no_other_folders():
     visible = {p.name for p in ROOT.iterdir() if p.is_dir() and p.name[0] != "."}
     assert {name for name in visible if not name.endswith(".egg-info")} <= FOLDERS | BUILT
+
+
+def test_files_of_tests_have_names_of_their_own():
+    # pytest knows a file by its name alone: of two that share it, one would not be run.
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted({*names})
