@@ -23,7 +23,7 @@ def write_gallery(folder: Path, results: Path) -> None:
         "Every figure by one command; a click leads to its claims and code.",
         "",
     ]
-    cards.append("::::{div} gallery")
+    cards.append("::::{container} gallery")
     for name, module in modules.items():
         picture, size = drawn[name]
         to = folder / f"{name}.png"
