@@ -36,14 +36,14 @@ from ._signals import end_on_signals, kept
 _COMMANDS = {
     "list": ("_list", "list_studies"),
     "run": ("_run", "run"),
-    "show": ("_show", "show"),
-    "plot": ("_plot", "plot"),
-    "view": ("_view", "view"),
-    "export": ("_export", "export"),
-    "figures": ("_plot", "figures"),
+    "show": ("folders._show", "show"),
+    "plot": ("folders._plot", "plot"),
+    "view": ("folders._view", "view"),
+    "export": ("folders._export", "export"),
+    "figures": ("folders._plot", "figures"),
     "explore": ("_explore", "explore"),
-    "look": ("_look", "look"),
-    "record": ("_record", "record"),
+    "look": ("states._look", "look"),
+    "record": ("states._record", "record"),
     "doctor": ("_doctor", "doctor"),
 }
 """Where each command is: its module, which is imported when it is asked for, and the function."""

@@ -17,9 +17,9 @@ from ._arguments import parse
 from ._finding import UsageError
 from ._list import list_studies
 from ._machine import prepare
-from ._pictures import save_picture
 from ._printing import print_claims
 from ._studies import study_named
+from .folders import save_picture
 
 SAME = (("beta", "betas"), ("noise", "noises"), ("d", "dimensions"), ("n", "sizes"))
 """Fields that stand for one thing, one number or several; a flag of either name is taken."""

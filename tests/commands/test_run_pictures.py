@@ -10,8 +10,8 @@ from toys import Powers
 from meanfield import studies, viz
 from meanfield.commands import main
 from meanfield.io import Store
-from meanfield.viz._layout import laid_out
-from meanfield.viz._quantity import Cloud, Curves, Sheet, Spread
+from meanfield.viz.overviews._layout import laid_out
+from meanfield.viz.overviews._quantity import Cloud, Curves, Sheet, Spread
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from meanfield import observables, viz
-from meanfield.viz._bundles import bundled, together
-from meanfield.viz._masses import sizes
-from meanfield.viz._sphere import axes_of
+from meanfield.viz.clouds._bundles import bundled, together
+from meanfield.viz.clouds._masses import sizes
+from meanfield.viz.clouds._sphere import axes_of
 
 
 def _unit(x):

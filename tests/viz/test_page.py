@@ -10,8 +10,8 @@ import pytest
 from runs import gathering, merges_of
 
 from meanfield import viz
-from meanfield.viz._pack import SCALE, packed, packed_range, unpacked
-from meanfield.viz._scene import MOST, cloud_of
+from meanfield.viz.pages._pack import SCALE, packed, packed_range, unpacked
+from meanfield.viz.pages._scene import MOST, cloud_of
 
 TS, X = gathering()
 

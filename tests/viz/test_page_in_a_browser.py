@@ -12,7 +12,7 @@ import pytest
 from runs import gathering, merges_of
 
 from meanfield import observables, viz
-from meanfield.viz._pack import unpacked
+from meanfield.viz.pages._pack import unpacked
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None

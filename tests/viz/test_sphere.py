@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from meanfield import viz
-from meanfield.viz._mollweide import _project
+from meanfield.viz.clouds._mollweide import _project
 
 LONGITUDES = np.linspace(0, 2 * np.pi, 12, endpoint=False)
 LATITUDES = np.deg2rad([-75.0, -45, -15, 15, 45, 75])

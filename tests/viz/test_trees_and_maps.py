@@ -7,8 +7,8 @@ import pytest
 
 from meanfield import viz
 from meanfield.harmonics import SphericalHarmonics
-from meanfield.viz._sphere import axes_of
-from meanfield.viz._tree import among, events_of, tree
+from meanfield.viz.clouds._sphere import axes_of
+from meanfield.viz.clouds._tree import among, events_of, tree
 
 
 def _merges(rows, w):

@@ -11,11 +11,11 @@ from matplotlib.patches import Circle, Wedge
 from matplotlib.text import Text
 from numpy.typing import ArrayLike, NDArray
 
-from .._checks import check_integer, check_positive
-from .._door import door
-from ._axes import colour, outline
+from ..._checks import check_integer, check_positive
+from ..._door import door
+from .._axes import colour, outline
+from .._inputs import Real, masses_of, point_labels, unit_points
 from ._bundles import Bundles, bundled
-from ._inputs import Real, masses_of, point_labels, unit_points
 from ._sphere import VIEW, Angles, frame, seen_from
 
 FULL = 0.42

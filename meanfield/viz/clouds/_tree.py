@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._inputs import to_host
+from .._inputs import to_host
 
 
 class Events(NamedTuple):

@@ -12,9 +12,9 @@ import pandas as pd
 import tyro
 import xarray as xr
 
-from ..io import write_bytes
-from ._arguments import parse
-from ._finding import UsageError
+from ...io import write_bytes
+from .._arguments import parse
+from .._finding import UsageError
 from ._plot import finished
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._door import door
-from ._inputs import masses_of, unit_points
+from ..._door import door
+from .._inputs import masses_of, unit_points
 
 Angles = tuple[float, float]
 VIEWS = 2000

@@ -5,10 +5,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Polygon
 from numpy.typing import ArrayLike
 
-from .._checks import check_positive
-from .._door import door
-from ._axes import angle_ticks, colour, marker, outline, style
-from ._inputs import Real, point_areas, point_labels, times, to_host, unit_points
+from ..._checks import check_positive
+from ..._door import door
+from .._axes import angle_ticks, colour, marker, outline, style
+from .._inputs import Real, point_areas, point_labels, times, to_host, unit_points
 
 HIDES = 0.12
 """Distance within which markers of usual size hide each other."""

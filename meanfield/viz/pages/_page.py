@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._checks import check_positive, shown
-from .._door import door
-from ._inputs import Real
-from ._masses import NEAR
+from ..._checks import check_positive, shown
+from ..._door import door
+from .._inputs import Real
+from ..clouds import NEAR
 from ._scene import cloud_of, scene
 
 SCRIPTS = ("data", "view", "ball", "plots", "main")
@@ -117,7 +117,7 @@ def _of_run(run: Any, path: Any, values: Any, merges: Any) -> tuple[Any, ...]:
 
 def _filled(data: dict[str, Any], title: str) -> str:
     """The page with everything in it. `<` in the data would end its element."""
-    folder = files("meanfield.viz") / "assets"
+    folder = files("meanfield.viz.pages") / "assets"
     parts = {
         "TITLE": html.escape(title),
         "STYLE": (folder / "page.css").read_text("utf-8"),

@@ -8,9 +8,9 @@ from typing import Any
 
 import xarray as xr
 
-from .. import viz
-from ..io import write_bytes
-from ._finding import UsageError
+from ... import viz
+from ...io import write_bytes
+from .._finding import UsageError
 
 KINDS = ("png", "pdf", "svg")
 

@@ -6,10 +6,10 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from numpy.typing import ArrayLike
 
-from .._checks import check_positive
-from .._door import door
-from ._axes import colour
-from ._inputs import Real, masses_of, point_labels, to_host
+from ..._checks import check_positive
+from ..._door import door
+from .._axes import colour
+from .._inputs import Real, masses_of, point_labels, to_host
 from ._tree import Events, Tree, events_of, tree
 
 THICK = 0.5

@@ -6,9 +6,9 @@ from matplotlib.collections import QuadMesh
 from matplotlib.patches import Ellipse
 from numpy.typing import ArrayLike
 
-from .._door import door
-from ._axes import beyond, colour_bar, outline
-from ._inputs import to_host
+from ..._door import door
+from .._axes import beyond, colour_bar, outline
+from .._inputs import to_host
 
 
 def _project(longitude: np.ndarray, latitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,12 +13,12 @@ import numpy as np
 import tyro
 import xarray as xr
 
-from .. import studies, viz
-from ..io import Store, write_bytes
-from ._arguments import parse
+from ... import studies, viz
+from ...io import Store, write_bytes
+from .._arguments import parse
+from .._printing import first_line
 from ._pictures import save_picture
 from ._plot import finished
-from ._printing import first_line
 
 PATH = ("time", "token", "axis")
 ON_SPHERE = 1e-4

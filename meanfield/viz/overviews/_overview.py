@@ -8,12 +8,11 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .._door import door
-from ._axes import GREY
-from ._facing import facing
+from ..._door import door
+from .._axes import GREY
+from .._maps import phase_map
+from ..clouds import circle_masses, facing, sphere_masses
 from ._layout import laid_out
-from ._maps import phase_map
-from ._masses import circle_masses, sphere_masses
 from ._quantity import Cloud, Curves, Sheet, Spread, named
 
 MOST_PANELS = 12

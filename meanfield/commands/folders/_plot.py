@@ -7,9 +7,9 @@ from typing import Annotated
 import tyro
 import xarray as xr
 
-from ..io import Store
-from ._arguments import parse
-from ._finding import UsageError
+from ...io import Store
+from .._arguments import parse
+from .._finding import UsageError
 from ._pictures import paper_figures, save_picture
 
 

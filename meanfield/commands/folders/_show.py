@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import tyro
 import xarray as xr
 
-from ..io import Store
-from ._arguments import parse
-from ._printing import print_claims, print_facts
+from ...io import Store
+from .._arguments import parse
+from .._printing import print_claims, print_facts
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ import tyro
 import xarray as xr
 from rich.table import Table
 
-from .. import viz
-from ..io import pack, write_bytes
-from ..latents import load, profile
-from ._arguments import parse
-from ._finding import UsageError
-from ._machine import prepare
-from ._printing import console
+from ... import viz
+from ...io import pack, write_bytes
+from ...latents import load, profile
+from .._arguments import parse
+from .._finding import UsageError
+from .._machine import prepare
+from .._printing import console
 
 SHOWN = {
     "entropy": "entropy",

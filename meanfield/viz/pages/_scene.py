@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._checks import shown
-from ._bundles import together
-from ._inputs import UNIT_TOLERANCE, masses_of, numbers_of, to_host
+from ..._checks import shown
+from .._inputs import UNIT_TOLERANCE, masses_of, numbers_of, to_host
+from ..clouds import among, events_of, together, tree
 from ._pack import packed, packed_range
-from ._tree import among, events_of, tree
 
 MOST = 5000
 """Tokens that are drawn at most."""

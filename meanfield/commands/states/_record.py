@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import tyro
 
-from ..latents import Recording, Transformer, read
-from ._arguments import parse
-from ._finding import UsageError
-from ._machine import prepare
+from ...latents import Recording, Transformer, read
+from .._arguments import parse
+from .._finding import UsageError
+from .._machine import prepare
 
 
 @dataclass(frozen=True)

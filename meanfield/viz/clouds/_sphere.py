@@ -5,9 +5,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 from numpy.typing import ArrayLike
 
-from .._door import door
-from ._axes import PALE, colour, marker, outline, pale
-from ._inputs import Real, point_areas, point_labels, unit_points
+from ..._door import door
+from .._axes import PALE, colour, marker, outline, pale
+from .._inputs import Real, point_areas, point_labels, unit_points
 
 Angles = tuple[Real, Real]
 VIEW: Angles = (30.0, 20.0)

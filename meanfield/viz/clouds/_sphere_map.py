@@ -7,10 +7,10 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Circle
 from numpy.typing import ArrayLike
 
-from .._checks import check_integer
-from .._door import door
-from ._axes import beyond, colour_bar
-from ._inputs import to_host
+from ..._checks import check_integer
+from ..._door import door
+from .._axes import beyond, colour_bar
+from .._inputs import to_host
 from ._sphere import VIEW, Angles, axes_of, frame
 
 PIXELS = 220

@@ -1,0 +1,1 @@
+"""Commands on hidden states: recorded from weights, looked at over layers."""
