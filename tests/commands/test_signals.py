@@ -27,10 +27,18 @@ def _start(*arguments) -> subprocess.Popen:
     )
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """Children ignore what their parent ignores, as below nohup: here it ignores no signal that is sent."""
+    ignored = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) == signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _end(program: subprocess.Popen, number: int, status: int, word: str) -> None:
-    if signal.getsignal(number) == signal.SIG_IGN:
-        program.kill()
-        pytest.skip("whoever runs these tests ignores the signal, and so do their children")
     program.send_signal(number)
     said = program.communicate(timeout=120)[1]
     line = f"meanfield: {word}; the finished cells are kept, and the same command resumes\n"
