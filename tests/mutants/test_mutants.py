@@ -59,7 +59,7 @@ def test_a_weight_can_be_dropped_from_a_product():
 
 
 def test_the_nearest_tests_of_a_file_are_those_that_name_it():
-    source = ROOT / "meanfield" / "landscape" / "_growth.py"
+    source = ROOT / "meanfield" / "landscape" / "densities" / "_growth.py"
     assert source in sources(ROOT)
     assert nearest_tests(ROOT, source, 1) == ["tests/landscape/test_growth.py"]
 
