@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from meanfield.attention import Blockwise, Dense, Softmax, Unnormalized, alibi, causal
-from meanfield.attention.engines._blockwise import underflow_limit
+from meanfield.attention.engines._base import underflow_limit
 from meanfield.geometry import Sphere
 
 RNG = np.random.default_rng(0)
@@ -90,8 +90,9 @@ def test_blocks_agree_on_both_sides_of_the_choice_of_method(dtype, getkey):
         check_engines(
             lambda engine, beta=beta: Softmax(beta, engine=engine), 3, x, None, None, beta
         )
-        field = Softmax(beta, engine=Blockwise(3))(x[:1], far)
-        np.testing.assert_allclose(field, far, rtol=4 * float(jnp.finfo(dtype).eps))
+        for engine in (Blockwise(3), Dense()):
+            field = Softmax(beta, engine=engine)(x[:1], far)
+            np.testing.assert_allclose(field, far, rtol=4 * float(jnp.finfo(dtype).eps))
 
 
 def test_huge_beta_is_finite_and_finds_the_nearest_token(getkey):
@@ -114,8 +115,11 @@ def test_blocks_can_be_vmapped_and_pushed_forward(getkey):
         along = (jnp.cos(clouds), jnp.ones(2))
         return jax.jit(lambda: jax.jvp(jax.vmap(field), (clouds, betas), along))()
 
-    one = str(jax.make_jaxpr(jax.vmap(Softmax(2.0, engine=Blockwise(3))))(clouds))
-    assert "cond[" in one  # one method for the batch: a condition of each would run both methods
+    for engine in (Blockwise(3), Dense()):
+        one = str(jax.make_jaxpr(jax.vmap(Softmax(2.0, engine=engine)))(clouds))
+        assert (
+            "cond[" in one
+        )  # one method for the batch: a condition of each would run both methods
     for blocks, dense in zip(both(Blockwise(3)), both(Dense()), strict=True):
         # At beta = 1e4 logits are rounded to 1e4 eps = 2e-12.
         np.testing.assert_allclose(blocks, dense, atol=1e-10)

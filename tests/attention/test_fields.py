@@ -51,6 +51,23 @@ def test_weighted_and_cross_attention_is_the_loop(kind, loop):
     check(kind(2.0, mask=jnp.asarray(BOOLEAN[:, :4])), loop, X, Y, jnp.full(4, 0.25))
 
 
+@pytest.mark.parametrize(
+    ("n", "m", "d", "why"),
+    [
+        (52, 40, 3, "more pairs than fit into one product with the bound"),
+        (5, 12, 9, "wide values, whose mass is summed apart"),
+        (5, 4, 9, "more columns than keys"),
+    ],
+)
+def test_each_way_of_the_whole_matrix_is_the_loop(n, m, d, why):
+    x, y = jnp.asarray(RNG.normal(size=(n, d))), jnp.asarray(RNG.normal(size=(m, d)))
+    x, y = x / jnp.linalg.norm(x, axis=-1, keepdims=True), y / 3
+    w = jnp.arange(m) / jnp.arange(m).sum()
+    value = jnp.asarray(RNG.normal(size=(d, d)))
+    for kind, loop in KINDS:
+        check(kind(2.0, value=value), loop, x, y, w)
+
+
 def test_offset_scales_the_unnormalized_field_and_log_mass_is_the_normalizer():
     attention = Unnormalized(2.0, offset=2.0)
     check(attention, loops.unnormalized, X)

@@ -1,8 +1,9 @@
 import abc
+import math
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from ..._door import AbstractChecked
 from ..._shown import AbstractShown
@@ -69,3 +70,25 @@ def exponentials(logits: Float[Array, "n m"], shift: Float[Array, " n"]) -> Floa
     """
     cap = jnp.log(jnp.finfo(logits.dtype).max) / 2
     return jnp.exp(jnp.minimum(logits - shift[:, None], cap))
+
+
+def keeps_digits(bound: Float[Array, ""]) -> Bool[Array, ""]:
+    """Whether the greatest term of every row keeps its digits under this bound of all logits, in every
+    member of a batch: one answer for all, as a condition of each would compute both of its branches."""
+    return _in_all(2 * bound <= underflow_limit(bound.dtype))
+
+
+@jax.custom_batching.custom_vmap
+def _in_all(condition: Bool[Array, ""]) -> Bool[Array, ""]:
+    return condition
+
+
+@_in_all.def_vmap
+def _in_all_of_a_batch(axis_size, in_batched, condition):
+    return _in_all(condition.all(axis=0)), False
+
+
+def underflow_limit(dtype) -> float:
+    """The largest 2 * bound at which the greatest term of every row keeps all its digits."""
+    info = jnp.finfo(dtype)
+    return math.log(info.eps) - math.log(info.tiny)

@@ -1,5 +1,4 @@
 import functools
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -7,10 +6,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from ..._checks import check_integer
-from ._base import AbstractEngine, Sums, exponentials, largest_logit
+from ._base import AbstractEngine, Sums, exponentials, keeps_digits, largest_logit
 from ._exponential_sum import ExponentialSum
 
 Visit = Callable[[Any, Float[Array, "a b"], Float[Array, "e b"]], Any]
@@ -45,28 +44,6 @@ class Blockwise(AbstractEngine):
         return Sums(shift, out[:, -1], out[:, :-1])
 
 
-def keeps_digits(bound: Float[Array, ""]) -> Bool[Array, ""]:
-    """Whether the greatest term of every row keeps its digits under this bound of all logits, in every
-    member of a batch: one answer for all, as a condition of each would compute both of its branches."""
-    return _in_all(2 * bound <= underflow_limit(bound.dtype))
-
-
-@jax.custom_batching.custom_vmap
-def _in_all(condition: Bool[Array, ""]) -> Bool[Array, ""]:
-    return condition
-
-
-@_in_all.def_vmap
-def _in_all_of_a_batch(axis_size, in_batched, condition):
-    return _in_all(condition.all(axis=0)), False
-
-
-def underflow_limit(dtype) -> float:
-    """The largest 2 * bound at which the greatest term of every row keeps all its digits."""
-    info = jnp.finfo(dtype)
-    return math.log(info.eps) - math.log(info.tiny)
-
-
 def _bounded(
     problem: ExponentialSum, bound: Float[Array, " n"], block: int
 ) -> tuple[Array, Float[Array, " n"]]:
@@ -91,7 +68,7 @@ def shifted_sums(problem: ExponentialSum, shift: Float[Array, " n"], block: int)
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
 def _mirrored_sums(problem: ExponentialSum, shift: Float[Array, " n"], block: int) -> Array:
     """The same between tokens and themselves under one shift: each block is computed once."""
-    values = _weighted(problem)
+    values = problem.weighted()
     sides = (problem.beta * problem.q, values), (problem.k, values)
     across, down = both_ways(*sides, shift[0], block, alone=True)
     return across + down
@@ -181,7 +158,7 @@ def _fold(
     transposed copy of a block, which would cost more than the block itself.
     """
     n, m = problem.q.shape[0], problem.k.shape[0]
-    parts = (problem.k, _weighted(problem), jnp.arange(m))
+    parts = (problem.k, problem.weighted(), jnp.arange(m))
     keys = tuple(jnp.moveaxis(_blocks(a, min(block, m)), 1, -1) for a in parts)
 
     def row(queries):
@@ -201,12 +178,6 @@ def _fold(
     queries = (problem.beta * problem.q, shift, jnp.arange(n))
     last = jax.lax.map(row, tuple(_blocks(a, min(block, n)) for a in queries))
     return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:])[:n], last)
-
-
-def _weighted(problem: ExponentialSum) -> Float[Array, "m e"]:
-    """The values times their weights and, in the last column, the weights."""
-    ones = jnp.ones_like(problem.w[:, None])
-    return problem.w[:, None] * jnp.concatenate([problem.v, ones], axis=1)
 
 
 def _blocks(a: Array, size: int) -> Array:

@@ -33,6 +33,11 @@ class ExponentialSum(AbstractShown):
         """The values V y_j."""
         return self.transform(self.y)
 
+    def weighted(self) -> Float[Array, "m _"]:
+        """The values times their weights and, in the last column, the weights."""
+        ones = jnp.ones_like(self.w[:, None])
+        return self.w[:, None] * jnp.concatenate([self.v, ones], axis=1)
+
     def transform(self, points: Float[Array, "n d"]) -> Float[Array, "n e"]:
         """V applied to each row."""
         return apply_matrix(self.value, points, "value")

@@ -10,8 +10,8 @@ from jaxtyping import Array, Bool, Float, Int
 from ..._checks import check_instance
 from ..._device_ring import Ring
 from ..masks import AbstractMask, Additive
-from ._base import AbstractEngine, Sums
-from ._blockwise import Blockwise, Side, both_ways, keeps_digits, shifted_sums
+from ._base import AbstractEngine, Sums, keeps_digits
+from ._blockwise import Blockwise, Side, both_ways, shifted_sums
 from ._exponential_sum import ExponentialSum
 
 Bank = Float[Array, "m c"]
