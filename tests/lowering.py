@@ -18,7 +18,7 @@ from jax import export
 jax.default_backend = lambda: "gpu"
 
 import meanfield as mf
-from meanfield.attention import Blockwise, Harmonic, Sharded, Sinkhorn, Softmax
+from meanfield.attention import Blockwise, Guarded, Harmonic, Sharded, Sinkhorn, Softmax
 from meanfield.dynamics import AttentionFlow, ConsensusFlow, FokkerPlanck, GaussianFlow, PreNorm
 from meanfield.schemes import EntropicJKO, ParticleJKO, TransformerLayers
 
@@ -57,6 +57,10 @@ SOME = {
     "simulate": (run(FLOW), X),
 }
 REST = {
+    "guarded": (
+        field(Softmax(2.0, engine=Guarded(Harmonic.of(2.0, 2), Blockwise(4)))),
+        CIRCLE,
+    ),
     "harmonic, S^2": (field(Softmax(2.0, engine=Harmonic.of(2.0, 3))), X),
     "fixed steps": (run(FLOW, dt=0.1), X),
     "noise": (run(NOISY, dt=0.1, key=jax.random.key(0)), X),

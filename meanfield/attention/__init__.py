@@ -12,6 +12,7 @@ from .engines import (
     Blockwise as Blockwise,
     Dense as Dense,
     ExponentialSum as ExponentialSum,
+    Guarded as Guarded,
     Harmonic as Harmonic,
     Nystrom as Nystrom,
     RandomBatch as RandomBatch,

@@ -127,6 +127,7 @@ ENTRIES = [
         accuracy=1e-6,
         collapses_=(),
     ),
+    entry("attention.Guarded", quick=Harmonic(SphericalHarmonics(4)), exact=Dense()),
     entry("attention.Nystrom", rank=4, key=KEY),
     entry("attention.RandomBatch", size=4, key=KEY),
     entry("attention.RandomFeatures", count=16, key=KEY),

@@ -14,6 +14,7 @@ from ._exponential_sum import (
     check_tokens as check_tokens,
     exponential_sum as exponential_sum,
 )
+from ._guarded import Guarded as Guarded
 from ._harmonic import Harmonic as Harmonic
 from ._nystrom import Nystrom as Nystrom
 from ._profiles import exponential as exponential, primitive as primitive

@@ -75,17 +75,18 @@ def exponentials(logits: Float[Array, "n m"], shift: Float[Array, " n"]) -> Floa
 def keeps_digits(bound: Float[Array, ""]) -> Bool[Array, ""]:
     """Whether the greatest term of every row keeps its digits under this bound of all logits, in every
     member of a batch: one answer for all, as a condition of each would compute both of its branches."""
-    return _in_all(2 * bound <= underflow_limit(bound.dtype))
+    return in_all(2 * bound <= underflow_limit(bound.dtype))
 
 
 @jax.custom_batching.custom_vmap
-def _in_all(condition: Bool[Array, ""]) -> Bool[Array, ""]:
+def in_all(condition: Bool[Array, ""]) -> Bool[Array, ""]:
+    """A condition; of a batch, whether all of its members meet it."""
     return condition
 
 
-@_in_all.def_vmap
+@in_all.def_vmap
 def _in_all_of_a_batch(axis_size, in_batched, condition):
-    return _in_all(condition.all(axis=0)), False
+    return in_all(condition.all(axis=0)), False
 
 
 def underflow_limit(dtype) -> float:

@@ -1,7 +1,7 @@
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 from scipy.special import ive
 
 from ..._checks import check_dimension, check_known, check_scalar
@@ -99,6 +99,14 @@ class Harmonic(AbstractApproximate):
         rounding = self._rounding(len(problem.q), len(problem.y), dtype)
         mass, pull = (part + rounding for part in self._neglected(problem.beta))
         return self.sums(problem).relative_error(mass, scale * pull)
+
+    def is_within(
+        self, problem: ExponentialSum, mass: Float[Array, " n"], units: float
+    ) -> Bool[Array, ""]:
+        """Whether kernel and field are off by `units` roundings of this mass at most, at all queries."""
+        rounding = self._rounding(len(problem.q), len(problem.y), mass.dtype)
+        off = sum(self._neglected(problem.beta)) + 2 * rounding
+        return (off <= units * jnp.finfo(mass.dtype).eps * mass).all()
 
     def sums(self, problem: ExponentialSum) -> Sums:
         self._check(problem)

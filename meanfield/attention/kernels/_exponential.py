@@ -53,7 +53,8 @@ class AbstractExponential(AbstractDensityAttention):
     ) -> Sums:
         """The mass and the moment at each query, as the engine returns them."""
         problem = self.problem(x, y, w)
-        return self.engine_for(len(problem.q), len(problem.k), x.dtype).sums(problem)
+        n, m = len(problem.q), len(problem.k)
+        return self.engine_for(n, m, x.dtype, problem.q.shape[1]).sums(problem)
 
     def problem(
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
@@ -76,9 +77,17 @@ class AbstractExponential(AbstractDensityAttention):
         sums = self.sums(x, y, w)
         return sums.shift + jnp.log(sums.mass)
 
-    def engine_for(self, n: int, m: int | None = None, dtype: DTypeLike = float) -> AbstractEngine:
-        """The engine that will sum n queries against m keys (m = n by default) of this precision."""
-        return chosen(self.engine, n, m, dtype)
+    def engine_for(
+        self, n: int, m: int | None = None, dtype: DTypeLike = float, d: int | None = None
+    ) -> AbstractEngine:
+        """The engine that will sum n queries against m keys (m = n by default) of this precision in R^d."""
+        circle = self.beta if d == 2 and self._is_plain() else None
+        return chosen(self.engine, n, m, dtype, circle)
+
+    def _is_plain(self) -> bool:
+        """Whether logits are beta <x_i, y_j>, and nothing else."""
+        parts = (self.query, self.key, self.mask, *self._places())
+        return all(part is None for part in parts)
 
     def _places(self) -> tuple[Any, ...]:
         """What is added to queries and keys after their matrices."""
@@ -86,8 +95,7 @@ class AbstractExponential(AbstractDensityAttention):
 
     def isotropic_value(self) -> Scalar:
         """The number s of value = s * identity; ValueError for what no zonal kernel can express."""
-        parts = (self.query, self.key, self.mask, *self._places())
-        if any(part is not None for part in parts):
+        if not self._is_plain():
             raise ValueError(
                 "expected an attention without query, key, mask, bias or rotary for a density; "
                 "simulate particles with AttentionFlow for anything else."

@@ -1,0 +1,133 @@
+"""Harmonics by default on the circle: where they are right to rounding, and nowhere else."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from meanfield.attention import (
+    AbstractEngine,
+    Blockwise,
+    Dense,
+    Guarded,
+    Harmonic,
+    Softmax,
+    Sums,
+    Unnormalized,
+    causal,
+)
+from meanfield.geometry import Sphere
+from meanfield.harmonics import Fourier
+
+N = 1024  # the fewest tokens
+QUICK = Guarded(Harmonic(Fourier(32)), Dense())
+
+
+def circle(angles):
+    return jnp.stack([jnp.cos(angles), jnp.sin(angles)], axis=1)
+
+
+class Nowhere(AbstractEngine):
+    """Sums that are nowhere right, so that it shows whose are taken."""
+
+    def sums(self, problem):
+        n, e = problem.q.shape[0], problem.y.shape[1]
+        return Sums(*(jnp.full(shape, jnp.nan) for shape in ((n,), (n,), (n, e))))
+
+
+def is_quick(attention, x, degree=32):
+    """Whether the sums are those of the harmonics."""
+    guarded = Guarded(Harmonic(Fourier(degree)), Nowhere())
+    return jnp.isfinite(guarded.sums(attention.problem(x)).mass).all()
+
+
+def test_many_doubles_on_the_circle_are_summed_by_harmonics():
+    attention = Softmax(2.0)
+    engine = attention.engine_for(N, d=2)
+    assert isinstance(engine, Guarded) and isinstance(engine.exact, Dense)
+    assert isinstance(attention.engine_for(10 * N, d=2).exact, Blockwise)
+    assert isinstance(Unnormalized(-2.0).engine_for(2, N * N, d=2), Guarded)
+    others = [
+        attention.engine_for(N - 1, d=2),
+        attention.engine_for(N, N - 1, d=2),
+        attention.engine_for(N, d=3),
+        attention.engine_for(N),
+        attention.engine_for(N, dtype=jnp.float32, d=2),
+        Softmax(2.0, query=jnp.eye(2)).engine_for(N, d=2),
+        Softmax(2.0, mask=causal(N)).engine_for(N, d=2),
+        Softmax(1e5).engine_for(N, d=2),
+        Softmax(2.0, engine=Dense()).engine_for(N, d=2),
+    ]
+    assert {type(other) for other in others} == {Dense}
+
+
+@pytest.mark.parametrize(("beta", "degree"), [(0.0, 16), (2.0, 32), (-9.0, 48), (90.0, 128)])
+def test_the_degree_is_that_of_beta_in_steps(beta, degree):
+    # From the table of I_k(beta)/I_0(beta) < eps/(2 k): k = 20, 33, 71 at least.
+    found = Softmax(beta).engine_for(N, d=2).quick.basis.degree
+    assert found % 16 == 0 and abs(found - degree) <= 32
+
+
+def test_the_degree_is_a_fixed_one_where_beta_is_traced():
+    def degree(beta):
+        return jnp.asarray(Softmax(beta).engine_for(N, d=2).quick.basis.degree)
+
+    assert jax.jit(degree)(1.0) == 64
+
+
+@pytest.mark.parametrize("kind", [Softmax, Unnormalized])
+def test_values_and_derivatives_are_those_of_the_whole_matrix(kind):
+    x = Sphere(2).sample(jax.random.key(0), N)
+    value = jnp.array([[1.0, 2.0], [0.5, -1.0]])
+    w = jnp.arange(N) / jnp.arange(N).sum()
+    pattern = jnp.cos(jnp.arange(2.0 * N)).reshape(N, 2)
+
+    @jax.jit
+    def both(x, beta, w):
+        def total(x, beta, w, engine):
+            field = kind(beta, value=value, engine=engine)(x, None, w)
+            return jnp.sum(pattern * field), field
+
+        # Off the sphere too: the gradient in x has a radial part.
+        gradient = jax.value_and_grad(total, (0, 1, 2), has_aux=True)
+        return gradient(x, beta, w, None), gradient(x, beta, w, Dense())
+
+    ours, theirs = map(jax.tree.leaves, both(x, 3.0, w))
+    for mine, exact in zip(ours, theirs, strict=True):
+        # Sums of 10^3 terms of size e^3 at most, off by some eps each.
+        np.testing.assert_allclose(mine, exact, atol=1e-13 * float(jnp.abs(exact).max()))
+
+
+def test_harmonics_are_taken_where_they_are_right_to_rounding_alone():
+    uniform = circle(jnp.linspace(0, 2 * jnp.pi, 64, endpoint=False))
+    assert is_quick(Softmax(9.0), uniform)
+    assert not is_quick(Softmax(9.0), uniform, degree=16)
+    # One token sees all others at the other side of the circle: e^{-2 beta} of the peak's height.
+    apart = circle(jnp.linspace(-0.1, 0.1, 64).at[0].set(jnp.pi))
+    assert not is_quick(Softmax(9.0, value=jnp.eye(2)), apart) and is_quick(Softmax(1.0), apart)
+    for beta, x in ((9.0, 1.001 * uniform), (9.0, uniform.at[3].set(jnp.nan)), (60.0, uniform)):
+        assert not is_quick(Softmax(beta), x)
+        exact = Softmax(beta, engine=Dense())(x)
+        np.testing.assert_array_equal(Softmax(beta, engine=QUICK)(x), exact)
+
+
+def test_what_is_taken_is_within_the_bound_even_at_its_border():
+    # Ever closer to where an isolated token makes the mass too small: each answer holds the promise.
+    x = circle(jnp.linspace(-0.1, 0.1, 64).at[0].set(jnp.pi))
+
+    @jax.jit
+    def found(beta):
+        ours, exact = Softmax(beta, engine=QUICK), Softmax(beta, engine=Dense())
+        return jnp.abs(ours(x) - exact(x)).max(), is_quick(ours, x)
+
+    errors, taken = zip(*map(found, np.linspace(0.5, 6.0, 23)), strict=True)
+    assert max(errors) <= 2**14 * float(jnp.finfo(float).eps)
+    taken = [bool(one) for one in taken]
+    assert taken == sorted(taken, reverse=True) and len({*taken}) == 2
+
+
+def test_a_batch_has_one_answer_for_all():
+    uniform = circle(jnp.linspace(0, 2 * jnp.pi, 64, endpoint=False))
+    clouds = jnp.stack([uniform, 1.5 * uniform])
+    fields = jax.vmap(Softmax(3.0, engine=QUICK))(clouds)
+    np.testing.assert_allclose(fields, jax.vmap(Softmax(3.0, engine=Dense()))(clouds), atol=1e-14)
