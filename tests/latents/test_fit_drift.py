@@ -22,7 +22,7 @@ from meanfield.latents import (
     fit_drift,
     lines_of_thought,
 )
-from meanfield.latents.fits import _fit, _solver
+from meanfield.latents.fits import _fit, _solver, _spectral, fit_drifts
 
 D, N, NOISE, LAYERS = 4, 150, 0.02, (0, 1, 3)
 RNG = np.random.default_rng(11)
@@ -133,16 +133,38 @@ def test_a_fitted_potential_goes_back_into_a_flow():
     np.testing.assert_allclose(fit.contraction, want, rtol=1e-12)
 
 
-def test_many_parameters_are_found_by_iteration_as_few_are(linear, monkeypatch):
+@pytest.mark.parametrize("square", [0, 10_000], ids=["parameters", "rows"])
+def test_many_parameters_are_found_by_iteration_as_few_are(linear, monkeypatch, square):
+    quadratic = fit_drift(TRAIN, TEST, Quadratic(), ridges=[0.1])
     monkeypatch.setattr(_solver, "DENSE", 0)
-    iterated = fit_drift(TRAIN, TEST, Linear(), ridges=[linear.ridge])
-    assert iterated.converged
-    np.testing.assert_allclose(iterated.drift.matrix - linear.drift.matrix, 0, atol=1e-5)
-    np.testing.assert_allclose(iterated.r2_test, linear.r2_test, rtol=1e-6)
-    # Equations solved to a hundredth leave a share that is off by the square of it, about.
-    np.testing.assert_allclose(iterated.gradient_share, linear.gradient_share, rtol=1e-3)
-    # Of one random vector: four deviations of sqrt(2/19).
-    assert abs(iterated.degrees / linear.degrees - 1) < 4 * np.sqrt(2 / 19)
+    monkeypatch.setattr(_spectral, "SQUARE", square)
+    families = (linear, linear.ridge), (quadratic, 0.1)
+    for direct, ridge in families[:1] if square else families:
+        (iterated,) = fit_drifts(TRAIN, TEST, [direct.family], ridges=[ridge])
+        assert iterated.converged
+        # Equations whose right-hand side is .2 are solved to 1e-5 of it, and divided by a covariance of 1/4;
+        # what is left grows by the square of that.
+        np.testing.assert_allclose(iterated.drift.matrix, direct.drift.matrix, atol=4e-5)
+        np.testing.assert_allclose(iterated.drift.offset, direct.drift.offset, atol=4e-5)
+        for name in ("r2_train", "r2_test", "r2_interval"):
+            np.testing.assert_allclose(getattr(iterated, name), getattr(direct, name), rtol=1e-6)
+        # Equations solved to a hundredth leave a share that is off by the square of it, about.
+        np.testing.assert_allclose(iterated.gradient_share, direct.gradient_share, rtol=1e-3)
+        # Of one random vector, which is exact but for P_x, a fourth of all: four deviations.
+        assert abs(iterated.degrees / direct.degrees - 1) < 4 * np.sqrt(2 / 19) / 4
+
+
+def test_several_families_are_fitted_at_once_as_each_alone(monkeypatch):
+    monkeypatch.setattr(_solver, "DENSE", 0)
+    families = [Constant(), Linear(), Quadratic(), AttentionPotential(2.0)]
+    together = fit_drifts(TRAIN, TEST, families)
+    for family, one in zip(families, together, strict=True):
+        alone = fit_drift(TRAIN, TEST, family)
+        assert (one.r2_test, one.ridge, one.gradient_share) == (
+            alone.r2_test,
+            alone.ridge,
+            alone.gradient_share,
+        )
 
 
 def test_attention_is_found_with_its_strength():

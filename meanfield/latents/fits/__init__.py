@@ -9,5 +9,5 @@ from ._families import (
     Quadratic as Quadratic,
     Writes as Writes,
 )
-from ._fit import DriftFit as DriftFit, fit_drift as fit_drift
+from ._fit import DriftFit as DriftFit, fit_drift as fit_drift, fit_drifts as fit_drifts
 from ._regimes import fit_regimes as fit_regimes

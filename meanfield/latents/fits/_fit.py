@@ -1,11 +1,13 @@
 import dataclasses
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..._checks import check_instance, check_integer
+from ..._checks import check_instances, check_integer
+from ..._products import exact_products
 from ..._shown import OneLine
 from ..profiles import draws, sweep
 from ..recordings import Corpus, Recording, check_corpus, sinks_of
@@ -16,7 +18,17 @@ from ._families import (
     affine_of,
 )
 from ._operators import Affine
-from ._solver import ROUGH, Problem, degrees_of_freedom, problem_of, sketch, solve, times_of
+from ._solver import (
+    Problem,
+    best_ridge,
+    degrees_of_freedom,
+    gradient_share,
+    problem_of,
+    solve,
+    squares,
+    times_of,
+)
+from ._spectral import Spectral
 from ._steps import Step, step_from, steps_of
 
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
@@ -94,10 +106,9 @@ def fit_drift(
 
     One drift is fitted to all steps of the recordings, or to that from `layer` to the next alone; h is
     the number of layers between. Only h b and h noise can be told. Families: `Constant()`, `Linear()`,
-    `Quadratic()`, `AttentionPotential(beta)`, `Writes()`. The largest share explained on a quarter of the
-    train texts (of the tokens, of one text), drawn by
-    `seed`, picks the ridge among `ridges`, and the fit is then made to all of train;
-    `held_out` texts have no part in either.
+    `Quadratic()`, `AttentionPotential(beta)`, `Writes()`. The largest share explained on the last quarter of
+    the train texts (of the tokens, of one text) picks the ridge among `ridges`, and the fit is then made to
+    all of train; `held_out` texts have no part in either. `seed` draws the intervals.
     Tokens longer than `sinks` times the median of a layer are left out (None keeps them).
 
         noise = sum |u - h P b|^2/h / (2 (n (d-1) - degrees))
@@ -108,17 +119,55 @@ def fit_drift(
     Raises ValueError for recordings that do not fit together, a layer that has none after it, and a
     family that needs what was not recorded.
     """
-    family = check_instance(family, AbstractFamily, "a family", "pass Linear()")
+    return fit_drifts(train, held_out, [family], layer, ridges, sinks, seed)[0]
+
+
+@exact_products
+def fit_drifts(
+    train: Corpus,
+    held_out: Corpus,
+    families: Iterable[AbstractFamily],
+    layer: int | None = None,
+    ridges: Iterable[float] = RIDGES,
+    sinks: float | None = 5.0,
+    seed: int = 0,
+) -> list[DriftFit]:
+    """`fit_drift` of several families, which share the increments, their covariance and its eigenbasis."""
+    families = check_instances(families, AbstractFamily, "a family", "pass Linear()")
     check_integer(seed, "seed", 0)
     layer = None if layer is None else check_integer(layer, "layer", 0)
+    grid = sweep(ridges, "ridges")
     texts, others = _texts(train, held_out, sinks, layer)
     steps, tests = steps_of(texts, layer), steps_of(others, layer)
-    grid = sweep(ridges, "ridges")
     centre = np.concatenate([step.x for step in steps]).mean(axis=0)
-    ridge = _chosen(steps, family, centre, grid)
-    problem, test = _problem(steps, family, centre), _problem(tests, family, centre)
-    theta, converged = solve(problem, problem.correlate(problem.targets), ridge)
-    return _measured(family, problem, test, theta, ridge, centre, converged, seed)
+    whole, test = _Part(steps, centre, {}), _Part(tests, centre, {})
+    most, kept = (_Part(own, centre, {}) for own in _split(steps))
+    return [_fitted(family, whole, test, most, kept, grid, seed) for family in families]
+
+
+class _Part(NamedTuple):
+    """Some of the steps, and what fits to them have in common."""
+
+    steps: list[Step]
+    centre: np.ndarray
+    shared: dict[str, Spectral]
+
+    def problem(self, family: AbstractFamily) -> Problem:
+        operator = family.operator(self.steps, self.centre, times_of(self.steps))
+        return problem_of(self.steps, operator, self.shared)
+
+
+def _fitted(
+    family: AbstractFamily, train: _Part, test: _Part, most: _Part, kept: _Part,
+    grid: list[float], seed: int,
+) -> DriftFit:  # fmt: skip
+    problem = train.problem(family)
+    ridge = grid[0]
+    if len(grid) > 1 and problem.operator.penalized.any():
+        ridge = best_ridge(most.problem(family), kept.problem(family), grid)
+    theta, converged = solve(problem, ridge)
+    centre = train.centre
+    return _measured(family, problem, test.problem(family), theta, ridge, centre, converged, seed)
 
 
 def _texts(
@@ -130,22 +179,6 @@ def _texts(
     gone = [sinks_of(text, sinks) for text in both]
     parts = [step_from(text, layer).drop(own) for text, own in zip(both, gone, strict=True)]
     return parts[: len(texts)], parts[len(texts) :]
-
-
-def _problem(steps: list[Step], family: AbstractFamily, centre: np.ndarray) -> Problem:
-    return problem_of(steps, family.operator(steps, centre, times_of(steps)))
-
-
-def _chosen(
-    steps: list[Step], family: AbstractFamily, centre: np.ndarray, grid: list[float]
-) -> float:
-    """The ridge that explains most of texts that it was not fitted to."""
-    if len(grid) == 1:
-        return grid[0]
-    fitted, kept = (_problem(part, family, centre) for part in _split(steps))
-    if not fitted.operator.penalized.any():
-        return grid[0]
-    return max(grid, key=lambda ridge: explained(kept, sketch(fitted, ridge)))
 
 
 def _split(steps: list[Step]) -> tuple[list[Step], list[Step]]:
@@ -164,25 +197,12 @@ def _part(step: Step, rows: slice) -> Step:
     return dataclasses.replace(step, x=step.x[rows], u=step.u[rows], writes=writes)
 
 
-def explained(problem: Problem, theta: np.ndarray) -> float:
-    """1 - sum |target - fitted|^2 / sum |target|^2."""
-    left, whole = _squares(problem, theta)
-    return float(1 - left.sum() / whole.sum())
-
-
-def _squares(problem: Problem, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What is left of the squared targets, and these, of each text."""
-    rows = [((problem.targets - problem.fitted(theta)) ** 2), problem.targets**2]
-    index = np.unique(problem.texts, return_inverse=True)[1]
-    return tuple(np.bincount(index, row.sum(axis=1)) for row in rows)  # type: ignore[return-value]
-
-
 def _measured(
     family: AbstractFamily, problem: Problem, test: Problem, theta: np.ndarray, ridge: float,
     centre: np.ndarray, converged: bool, seed: int,
 ) -> DriftFit:  # fmt: skip
-    left, whole = _squares(problem, theta)
-    left_test, whole_test = _squares(test, theta)
+    left, whole = squares(problem, theta)
+    left_test, whole_test = squares(test, theta)
     degrees = degrees_of_freedom(problem, ridge)
     free = problem.count - degrees
     noise = left.sum() / (2 * free) if free > 0.5 else float("nan")
@@ -210,14 +230,11 @@ def _measured(
 def _gradient_share(
     family: AbstractFamily, problem: Problem, theta: np.ndarray, centre: np.ndarray
 ) -> float:
-    """How much of the fitted increments gradients of quadratic potentials fit."""
     if family.gradient:
         return 1.0
-    operator = Affine(problem.x - centre, problem.roots[:, 0] ** 2, True)
-    fitted = dataclasses.replace(problem, targets=problem.fitted(theta), operator=operator)
-    # A ridge for the equations' sake alone: there is no noise in what was fitted.
-    found, _ = solve(fitted, fitted.correlate(fitted.targets), 1e-6, ROUGH)
-    return explained(fitted, found)
+    return gradient_share(
+        problem, theta, Affine(problem.x - centre, problem.roots[:, 0] ** 2, True)
+    )
 
 
 def _ends(values: np.ndarray, texts: int) -> tuple[float, float]:

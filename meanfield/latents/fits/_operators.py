@@ -1,11 +1,9 @@
 """Linear maps from the parameters of a family to its field at given points, and their adjoints.
 
-Both have `apply(parameters [size]) -> field [n, d]`, its transpose `adjoint`, and `precondition`, about the
-inverse of adjoint(apply(.))/n plus a ridge; `penalized` [size] says which parameters a ridge holds back,
-and `scale` is the mean of their squared features, in whose units it is given.
+Both have `apply(parameters [size]) -> field [n, d]` and its transpose `adjoint`; `penalized` [size] says
+which parameters a ridge holds back, and `scale` is the mean of their squared features, in whose units
+it is given.
 """
-
-import functools
 
 import numpy as np
 from jaxtyping import Float
@@ -21,7 +19,7 @@ class Columns:
         self.fields, self.size = fields, fields.shape[-1]
         self.penalized = np.ones(self.size)
         gram = np.einsum("nde,ndf,n->ef", fields, fields, weights) / len(fields)
-        self.scale, self._diagonal = float(np.trace(gram)) / self.size, np.diag(gram)
+        self.scale = float(np.trace(gram)) / self.size
 
     def apply(self, theta: Flat) -> Rows:
         """sum_k theta_k field_k."""
@@ -30,11 +28,6 @@ class Columns:
     def adjoint(self, field: Rows) -> Flat:
         """The inner products of each field with another."""
         return np.einsum("nde,nd->e", self.fields, field)
-
-    def precondition(self, theta: Flat, ridge: float) -> Flat:
-        """By the diagonal."""
-        diagonal = self._diagonal + ridge
-        return theta / np.where(diagonal > 0, diagonal, 1)
 
 
 class Affine:
@@ -45,17 +38,11 @@ class Affine:
 
     def __init__(self, z: Rows, weights: Float[np.ndarray, " n"], symmetric: bool | None):
         self.z, (self.n, self.d) = z, z.shape
-        self.symmetric, self.mean = symmetric, float(weights.mean())
+        self.symmetric = symmetric
         entries = 0 if symmetric is None else self.d**2
         self.size = entries + self.d
         self.penalized = np.concatenate([np.ones(entries), np.zeros(self.d)])
-        self._weights = weights
         self.scale = float((weights[:, None] * z * z).sum()) / (self.n * self.d)
-
-    @functools.cached_property
-    def _spectrum(self) -> tuple[np.ndarray, np.ndarray]:
-        """Eigenvalues and eigenvectors of the covariance: only who solves asks for them."""
-        return np.linalg.eigh(self.z.T @ (self._weights[:, None] * self.z) / self.n)
 
     def parts(self, theta: Flat) -> tuple[Float[np.ndarray, "d d"], Float[np.ndarray, " d"]]:
         """M and g."""
@@ -78,17 +65,6 @@ class Affine:
         matrix = field.T @ self.z
         matrix = (matrix + matrix.T) / 2 if self.symmetric else matrix
         return np.concatenate([matrix.ravel(), total])
-
-    def precondition(self, theta: Flat, ridge: float) -> Flat:
-        """The inverse but for the projection: of M C + ridge M, or (M C + C M)/2 + ridge M."""
-        matrix, g = self.parts(theta)
-        if self.symmetric is None:
-            return g / self.mean
-        values, basis = self._spectrum
-        each = (values[:, None] + values) / 2 if self.symmetric else values[None, :]
-        each = np.maximum(each + ridge, 1e-12 * (values[-1] + ridge))
-        solved = basis @ ((basis.T @ matrix @ basis) / each) @ basis.T
-        return np.concatenate([solved.ravel(), g / self.mean])
 
 
 Operator = Columns | Affine

@@ -1,28 +1,29 @@
 """Ridge regression of tangent increments on tangent fields."""
 
 import dataclasses
-from collections.abc import Callable
+import functools
 
 import numpy as np
 from jaxtyping import Float
 from scipy.linalg import pinvh
-from scipy.sparse.linalg import LinearOperator, cg
 
-from ._operators import Flat, Operator, Rows
+from ._operators import Affine, Flat, Operator, Rows
+from ._spectral import Spectral, spectral_of
 from ._steps import Step
 
 DENSE = 400
 """Parameters up to which the normal equations are written out; beyond, conjugate gradients."""
-TOLERANCE, ROUGH = 1e-6, 1e-2
+TOLERANCE, ROUGH, LITTLE = 1e-5, 1e-2, 1e-6
 """Of conjugate gradients, relative to the right-hand side: for parameters, and for what is random or a
-share, of which the error is the square."""
+share, of which the error is the square; and a ridge that holds back nothing."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
     """Increments u ~ h P_x b(x) with errors of variance proportional to h, each divided by sqrt h.
 
-    `roots` [n, 1] are sqrt h, `targets` [n, d] are u/sqrt h, and `texts` [n] says whose they are.
+    `roots` [n, 1] are sqrt h, `targets` [n, d] are u/sqrt h, and `texts` [n] says whose they are;
+    `shared` is what families have in common.
     """
 
     x: Rows
@@ -30,6 +31,50 @@ class Problem:
     roots: Float[np.ndarray, "n 1"]
     texts: np.ndarray
     operator: Operator
+    shared: dict[str, Spectral]
+
+    @property
+    def small(self) -> bool:
+        """Whether the normal equations are written out."""
+        matrices = isinstance(self.operator, Affine) and not _constant(self.operator)
+        return self.operator.size <= DENSE or not matrices
+
+    @functools.cached_property
+    def matrix(self) -> np.ndarray:
+        """The matrix of the normal equations, without the ridge."""
+        if _constant(self.operator):
+            weighted = self.roots**2 * self.x
+            return (
+                np.diag(np.full(len(weighted.T), (self.roots**2).sum())) - weighted.T @ self.x
+            ) / len(self.x)
+        rows = np.eye(self.operator.size)
+        matrix = np.stack([self.correlate(self.fitted(row)) for row in rows])
+        return (matrix + matrix.T) / 2
+
+    @functools.cached_property
+    def right(self) -> Flat:
+        """The right-hand side of the normal equations."""
+        return self.correlate(self.targets)
+
+    @functools.cached_property
+    def spectral(self) -> Spectral:
+        """The equations where all but their P_x is diagonal."""
+        operator = self.operator
+        assert isinstance(operator, Affine)
+        if "whole" not in self.shared:
+            self.shared["whole"] = spectral_of(self.x, operator.z, self.targets, self.roots)
+        return dataclasses.replace(self.shared["whole"], symmetric=bool(operator.symmetric))
+
+    def inverse(self, ridge: float) -> np.ndarray:
+        """Of the matrix with the ridge; 0 where that is 0."""
+        if ridge not in self._inverses:
+            held = ridge * self.operator.scale * self.operator.penalized
+            self._inverses[ridge] = np.asarray(pinvh(self.matrix + np.diag(held), rtol=1e-12))
+        return self._inverses[ridge]
+
+    @functools.cached_property
+    def _inverses(self) -> dict[float, np.ndarray]:
+        return {}
 
     @property
     def count(self) -> int:
@@ -45,18 +90,14 @@ class Problem:
         """The right-hand side of the normal equations."""
         return self.operator.adjoint(self.roots * targets) / len(self.x)
 
-    def normal(self, theta: Flat) -> Flat:
-        """The matrix of the normal equations, without the ridge."""
-        return self.correlate(self.fitted(theta))
 
-
-def problem_of(steps: list[Step], operator: Operator) -> Problem:
+def problem_of(steps: list[Step], operator: Operator, shared: dict[str, Spectral]) -> Problem:
     """The regression of all increments of these steps."""
     roots = np.sqrt(times_of(steps))[:, None]
     u = np.concatenate([step.u for step in steps])
     texts = np.concatenate([np.full(len(step.x), step.text) for step in steps])
     x = np.concatenate([step.x for step in steps])
-    return Problem(x, u / roots, roots, texts, operator)
+    return Problem(x, u / roots, roots, texts, operator, shared)
 
 
 def times_of(steps: list[Step]) -> Float[np.ndarray, " n"]:
@@ -64,55 +105,74 @@ def times_of(steps: list[Step]) -> Float[np.ndarray, " n"]:
     return np.concatenate([np.full(len(step.x), step.time) for step in steps])
 
 
-def solve(
-    problem: Problem, right: Flat, ridge: float, tolerance: float = TOLERANCE
-) -> tuple[Flat, bool]:
-    """The parameters of a right-hand side, and whether they were found.
+def solve(problem: Problem, ridge: float) -> tuple[Flat, bool]:
+    """The parameters, and whether they were found.
 
     `ridge` is relative to the scale of the operator. Directions in which no field is tangent, such as
     M = identity, have parameters 0.
     """
-    operator = problem.operator
-    held = ridge * operator.scale * operator.penalized
-    if operator.size <= DENSE:
-        matrix = _dense(problem)
-        return np.asarray(pinvh(matrix + np.diag(held), rtol=1e-12)) @ right, True
-    whole = _linear(operator.size, lambda t: problem.normal(t) + held * t)
-    near = _linear(operator.size, lambda t: operator.precondition(t, ridge * operator.scale))
-    theta, info = cg(whole, right, rtol=tolerance, maxiter=200, M=near)
-    return theta, info == 0
+    if problem.small:
+        return problem.inverse(ridge) @ problem.right, True
+    turned = problem.spectral
+    held = ridge * problem.operator.scale
+    theta, found = turned.solve(turned.right(), held, TOLERANCE)
+    return turned.back(theta), found
 
 
-def sketch(problem: Problem, ridge: float) -> Flat:
-    """The parameters, but for the projection where they are too many: good enough to choose a ridge."""
-    right, operator = problem.correlate(problem.targets), problem.operator
-    if operator.size <= DENSE:
-        return solve(problem, right, ridge)[0]
-    return operator.precondition(right, ridge * operator.scale)
+def best_ridge(fitted: Problem, kept: Problem, grid: list[float]) -> float:
+    """The ridge with which what is fitted explains most of the others; without P_x where it is too large."""
+    if fitted.small:
+        return max(grid, key=lambda ridge: explained(kept, solve(fitted, ridge)[0]))
+    turned, operator = fitted.spectral, kept.operator
+    assert isinstance(operator, Affine)
+    if "other" not in fitted.shared:
+        parts = kept.x, operator.z, kept.targets, kept.roots
+        fitted.shared["other"] = spectral_of(*parts, like=turned)
+    right = turned.right()
+    others = dataclasses.replace(fitted.shared["other"], symmetric=turned.symmetric)
+    scale = fitted.operator.scale
+    return max(grid, key=lambda ridge: others.explained(turned.sketch(right, ridge * scale)))
+
+
+def gradient_share(problem: Problem, theta: Flat, affine: Affine) -> float:
+    """How much of the fitted increments gradients of quadratic potentials fit: those of `affine`.
+
+    With a ridge for the equations' sake alone, for there is no noise in what was fitted.
+    """
+    fitted = dataclasses.replace(problem, targets=problem.fitted(theta), operator=affine)
+    if fitted.small:
+        return explained(fitted, solve(fitted, LITTLE)[0])
+    turned = dataclasses.replace(problem, operator=affine).spectral
+    aims = fitted.targets.astype(np.float32) @ turned.basis.astype(np.float32)
+    turned = dataclasses.replace(turned, targets=aims)
+    return turned.explained(turned.solve(turned.right(), LITTLE * affine.scale, ROUGH)[0])
+
+
+def explained(problem: Problem, theta: Flat) -> float:
+    """1 - sum |target - fitted|^2 / sum |target|^2."""
+    left, whole = squares(problem, theta)
+    return float(1 - left.sum() / whole.sum())
+
+
+def squares(problem: Problem, theta: Flat) -> tuple[np.ndarray, np.ndarray]:
+    """What is left of the squared targets, and these, of each text."""
+    off = problem.targets - problem.fitted(theta)
+    rows = [np.einsum("nd,nd->n", a, a) for a in (off, problem.targets)]
+    index = np.unique(problem.texts, return_inverse=True)[1]
+    left, whole = (np.bincount(index, row) for row in rows)
+    return left, whole
 
 
 def degrees_of_freedom(problem: Problem, ridge: float) -> float:
-    """The trace of the map from targets to what is fitted of them.
-
-    By one random vector of signs where it is not written out: its relative error is sqrt(2/trace).
-    """
-    operator = problem.operator
-    if operator.size <= DENSE:
-        matrix = _dense(problem)
-        held = ridge * operator.scale * operator.penalized
-        return float(np.trace(np.asarray(pinvh(matrix + np.diag(held), rtol=1e-12)) @ matrix))
-    signs = np.random.default_rng(0).choice([-1.0, 1.0], operator.size)
-    return float(signs @ solve(problem, problem.normal(signs), ridge, ROUGH)[0])
-
-
-def _linear(size: int, function: Callable[[Flat], Flat]) -> LinearOperator:
-    return LinearOperator((size, size), function, dtype=float)  # pyright: ignore[reportCallIssue]
-
-
-def _dense(problem: Problem) -> np.ndarray:
-    matrix = np.stack([problem.normal(row) for row in np.eye(problem.operator.size)])
-    return (matrix + matrix.T) / 2
+    """The trace of the map from targets to what is fitted of them."""
+    if problem.small:
+        return float(np.trace(problem.inverse(ridge) @ problem.matrix))
+    return problem.spectral.degrees(ridge * problem.operator.scale, ROUGH)
 
 
 def _tangent(x: Rows, v: Rows) -> Rows:
     return v - (x * v).sum(axis=1, keepdims=True) * x
+
+
+def _constant(operator: Operator) -> bool:
+    return isinstance(operator, Affine) and operator.symmetric is None

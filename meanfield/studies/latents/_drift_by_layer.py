@@ -12,8 +12,8 @@ from ...latents import (
     Quadratic,
     Recording,
     Writes,
-    fit_drift,
 )
+from ...latents.fits import AbstractFamily, fit_drifts
 from ..machinery import Claim, grid
 from ._family import AbstractLatents, numbers, split
 
@@ -34,6 +34,9 @@ TOLD = {
     "converged": "whether the fit converged",
 }
 """What is kept of a fit, in words."""
+
+
+FAMILIES = {"constant": Constant, "writes": Writes, "quadratic": Quadratic, "linear": Linear}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,11 +71,13 @@ class DriftByLayer(AbstractLatents):
         pairs = zip(self.corpus(), self.kept(), strict=True)
         parts = split([_step(text, cell["step"], rows) for text, rows in pairs])
         found = {}
-        for name in self.families:
-            if name == "writes" and parts[0][0].mid is None:
-                continue
-            for key, value in _told(self._fit(name, *parts), name).items():
-                found[f"{name}_{key}"] = value
+        names = [n for n in self.families if n != "writes" or parts[0][0].mid is not None]
+        asked = [(name, family) for name in names for family in self._families(name)]
+        fits = fit_drifts(*parts, [one for _, one in asked], sinks=None, seed=self.seed)
+        for name in names:
+            own = [fit for (whose, _), fit in zip(asked, fits, strict=True) if whose == name]
+            best = max(own, key=lambda fit: fit.r2_test)
+            found |= {f"{name}_{key}": value for key, value in _told(best, name).items()}
         return numbers(found).assign_coords(step=cell["step"])
 
     def tiny(self) -> "DriftByLayer":
@@ -116,16 +121,10 @@ class DriftByLayer(AbstractLatents):
             )
         return claims
 
-    def _fit(self, name: str, train: list[Recording], test: list[Recording]) -> DriftFit:
-        plain = {
-            "constant": Constant(),
-            "writes": Writes(),
-            "quadratic": Quadratic(),
-            "linear": Linear(),
-        }
-        families = [plain[name]] if name in plain else [AttentionPotential(b) for b in self.betas]
-        fits = [fit_drift(train, test, family, sinks=None, seed=self.seed) for family in families]
-        return max(fits, key=lambda fit: fit.r2_test)
+    def _families(self, name: str) -> list[AbstractFamily]:
+        if name == "attention":
+            return [AttentionPotential(beta) for beta in self.betas]
+        return [FAMILIES[name]()]
 
 
 def _told(fit: DriftFit, name: str) -> dict[str, float]:
