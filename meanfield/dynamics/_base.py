@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, PyTree
 
 from .._checks import (
@@ -42,6 +43,12 @@ class AbstractDynamics(AbstractChecked):
     @abc.abstractmethod
     def check(self, state: Any) -> State:
         """A start that fits this dynamics; ValueError, with the remedy, if it does not."""
+
+    @default
+    def prepared(self, dtype: DTypeLike) -> "AbstractDynamics":
+        """The same in this precision, with all that no state changes computed once: `simulate` asks for
+        it before it runs. Itself, by default."""
+        return self
 
     @default
     def jumps(self) -> Float[Array, " jumps"] | None:

@@ -112,6 +112,7 @@ def check_start(dynamics: AbstractDynamics, x0, ts, throw: bool = True):
 @exact_products
 def _integrate(dynamics, x0, ts, observe, plan: Plan, args):
     """Values, the last state, how the run ended, and its counts."""
+    dynamics = dynamics.prepared(ts.dtype)
 
     def each(t, state, args):
         return look(dynamics, observe, t, state, args)

@@ -8,7 +8,7 @@ import pytest
 from densities import equation, error, expand, run
 from scipy.special import ive
 
-from meanfield.attention import MultiHead, Sinkhorn, Softmax, Unnormalized, causal
+from meanfield.attention import L2, MultiHead, Sinkhorn, Softmax, Unnormalized, causal
 from meanfield.dynamics import FokkerPlanck
 from meanfield.energies import Potential, free_energy
 from meanfield.harmonics import Fourier, Gegenbauer, SphericalHarmonics
@@ -159,6 +159,31 @@ def test_heads_and_values():
         slope = jax.jvp(potential, (nodes,), (tangents,))[1]
         field = attention.mean_field(basis, density)
         np.testing.assert_allclose(slope[:, None] * tangents, field, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "attention",
+    [
+        Softmax(3.0, value=2 * jnp.eye(2)),
+        MultiHead([Unnormalized(2.0, offset=1.0), L2(1.5)]),
+        Sinkhorn(2.0),
+    ],
+)
+def test_what_no_density_changes_is_computed_once(attention):
+    basis, bump = Fourier(8), jnp.array([1.0, 0.4, -0.3, 0.1] + 13 * [0.0])
+    flow = FokkerPlanck(basis, attention, noise=0.1)
+    ready = flow.prepared(jnp.float64)
+    np.testing.assert_array_equal(
+        ready.drift(jnp.array(0.0), bump, None), flow.drift(jnp.array(0.0), bump, None)
+    )
+    x = basis.points[:3]
+    expected = attention.attraction(basis, bump, x)
+    np.testing.assert_array_equal(ready.attention.attraction(basis, bump, x), expected)
+    if not isinstance(attention, Sinkhorn):  # whose own iterations are many, and its table is not
+        # The Gauss rule of the multipliers has 512 nodes and more.
+        program = jax.make_jaxpr(lambda c: ready.drift(jnp.array(0.0), c, None))(bump)
+        assert "f64[5" in str(jax.make_jaxpr(lambda c: flow.drift(jnp.array(0.0), c, None))(bump))
+        assert "f64[5" not in str(program)
 
 
 def test_diffusion_does_not_limit_the_step():

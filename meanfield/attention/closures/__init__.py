@@ -1,6 +1,7 @@
 """What a law in closed form, a Gaussian or a density in harmonics, feels of an attention."""
 
 from ._density import (
+    Smoothing as Smoothing,
     doubly_stochastic_potential as doubly_stochastic_potential,
     smoothed as smoothed,
     tilted_density as tilted_density,

@@ -6,6 +6,7 @@ from jaxtyping import Array, Float
 
 from ..._checks import check_scalar, tolerance
 from ..._door import door
+from ..._shown import AbstractShown
 from ..._typing import Scalar
 from ...harmonics import AbstractBasis
 from ..engines import exponential, primitive
@@ -14,19 +15,33 @@ ITERATIONS = 40
 """Of the averaged iteration, which divides the error by 3: to rounding in double precision."""
 
 
+class Smoothing(AbstractShown):
+    """The multipliers of the two convolutions of `smoothed`, which depend on no density."""
+
+    mass: Float[Array, " k"]
+    pull: Float[Array, " k"]
+
+    @staticmethod
+    def by(beta: Scalar, basis: AbstractBasis, dtype) -> "Smoothing":
+        """Those of e^{beta (t - 1)} and of its primitive, in this precision."""
+        beta = beta.astype(dtype)
+        profiles = exponential(beta), primitive(beta)
+        return Smoothing(*(basis.multipliers(profile, dtype=dtype) for profile in profiles))
+
+    def of(
+        self, basis: AbstractBasis, coeffs: Float[Array, " k"]
+    ) -> tuple[Float[Array, " k"], Float[Array, " k"]]:
+        """The two convolutions of a density."""
+        return basis.convolve(coeffs, self.mass), basis.convolve(coeffs, self.pull)
+
+
 @door
 def smoothed(
     beta: Scalar | float, basis: AbstractBasis, coeffs: Float[Array, " k"]
 ) -> tuple[Float[Array, " k"], Float[Array, " k"]]:
     """Two convolutions of a density: its mass Z e^{-beta}, and the function whose gradient is
     the unnormalized field, int e^{beta (<x, y> - 1)} P_x y rho(y) dy."""
-    beta = check_scalar(beta, "beta").astype(coeffs.dtype)
-
-    def smooth(profile):
-        multipliers = basis.multipliers(profile(beta), dtype=coeffs.dtype)
-        return basis.convolve(coeffs, multipliers)
-
-    return smooth(exponential), smooth(primitive)
+    return Smoothing.by(check_scalar(beta, "beta"), basis, coeffs.dtype).of(basis, coeffs)
 
 
 @door
@@ -45,9 +60,10 @@ def doubly_stochastic_potential(
     Source: Sander, Ablin, Blondel, Peyre, arXiv 2110.11773, section 3.
     """
     rho = basis.synthesize(coeffs)
+    smoothing = Smoothing.by(check_scalar(beta, "beta"), basis, coeffs.dtype)
 
     def step(g, _):
-        mass, _ = smoothed(beta, basis, basis.analyze(rho * jnp.exp(g)))
+        mass, _ = smoothing.of(basis, basis.analyze(rho * jnp.exp(g)))
         return (g - 2 * jnp.log(basis.synthesize(mass))) / 3, None
 
     g = jax.lax.scan(step, jnp.zeros_like(rho), None, length=ITERATIONS)[0]

@@ -1,5 +1,6 @@
 import abc
 
+from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
 from ..._door import AbstractChecked
@@ -34,6 +35,12 @@ class AbstractAttention(AbstractChecked):
 
 class AbstractDensityAttention(AbstractAttention):
     """An attention that a density on the sphere, in harmonics, can feel too."""
+
+    @default
+    def tabulated(self, basis: AbstractBasis, dtype: DTypeLike) -> "AbstractDensityAttention":
+        """The same for densities in this basis and precision, with all that no density changes computed
+        once, for the many times of a run: itself, by default."""
+        return self
 
     @abc.abstractmethod
     def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:

@@ -63,6 +63,9 @@ class L2(AbstractDensityAttention):
     def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:
         return self._on_the_sphere().mean_field(basis, coeffs)
 
+    def tabulated(self, basis: AbstractBasis, dtype: DTypeLike) -> AbstractDensityAttention:
+        return self._on_the_sphere().tabulated(basis, dtype)
+
     def attraction(
         self, basis: AbstractBasis, coeffs: Float[Array, " k"], x: Float[Array, "m ..."]
     ) -> Float[Array, " m"]:

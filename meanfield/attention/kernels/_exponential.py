@@ -1,3 +1,4 @@
+import abc
 import dataclasses
 from typing import Any
 
@@ -10,6 +11,8 @@ from jaxtyping import Array, Float
 from ..._checks import check_dimension, check_scalar, check_vector, is_concrete
 from ..._products import exact_products
 from ..._typing import Matrix, Points, Scalar
+from ...harmonics import AbstractBasis
+from ..closures import Smoothing, smoothed
 from ..engines import (
     AbstractEngine,
     ExponentialSum,
@@ -89,6 +92,18 @@ class AbstractExponential(AbstractDensityAttention):
         parts = (self.query, self.key, self.mask, *self._places())
         return all(part is None for part in parts)
 
+    def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:
+        return self.field_of(basis, *smoothed(self.beta, basis, coeffs))
+
+    @abc.abstractmethod
+    def field_of(
+        self, basis: AbstractBasis, mass: Float[Array, " k"], pull: Float[Array, " k"]
+    ) -> Float[Array, "q ..."]:
+        """`mean_field` of the density whose two convolutions, as `smoothed` returns them, these are."""
+
+    def tabulated(self, basis: AbstractBasis, dtype: DTypeLike) -> AbstractDensityAttention:
+        return _Tabulated(self, Smoothing.by(self.beta, basis, dtype))
+
     def _places(self) -> tuple[Any, ...]:
         """What is added to queries and keys after their matrices."""
         return self.rotary, self.query_bias, self.key_bias
@@ -112,6 +127,26 @@ class AbstractExponential(AbstractDensityAttention):
                 "simulate particles with AttentionFlow."
             )
         return scale
+
+
+class _Tabulated(AbstractDensityAttention):
+    """An attention of densities in one basis, whose multipliers are computed once."""
+
+    attention: AbstractExponential
+    smoothing: Smoothing
+
+    def __call__(
+        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
+    ) -> Float[Array, "n e"]:
+        return self.attention(x, y, w)
+
+    def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:
+        return self.attention.field_of(basis, *self.smoothing.of(basis, coeffs))
+
+    def attraction(
+        self, basis: AbstractBasis, coeffs: Float[Array, " k"], x: Float[Array, "m ..."]
+    ) -> Float[Array, " m"]:
+        return self.attention.attraction(basis, coeffs, x)
 
 
 def check_isotropic(attention: AbstractAttention | None, d: int) -> None:

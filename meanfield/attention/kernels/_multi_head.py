@@ -2,6 +2,7 @@ from typing import cast
 
 import equinox as eqx
 import jax
+from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
 from ..._checks import check_instances, check_vector, shown
@@ -81,6 +82,9 @@ class MultiHead(AbstractDensityAttention):
     ) -> Float[Array, " m"]:
         first, *rest = (head.attraction(basis, coeffs, x) for head in self._of_densities())
         return sum(rest, start=first)
+
+    def tabulated(self, basis: AbstractBasis, dtype: DTypeLike) -> AbstractDensityAttention:
+        return MultiHead([head.tabulated(basis, dtype) for head in self._of_densities()])
 
     def _of_densities(self) -> tuple[AbstractDensityAttention, ...]:
         """The heads, which `check_isotropic` has asked for a mean field."""

@@ -49,8 +49,9 @@ class Softmax(AbstractExponential):
         logits = jnp.where(problem.w == 0, -jnp.inf, problem.logits())
         return jax.nn.softmax(logits + jnp.log(jnp.where(problem.w == 0, 1, problem.w)), axis=1)
 
-    def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:
-        mass, pull = smoothed(self.beta, basis, coeffs)
+    def field_of(
+        self, basis: AbstractBasis, mass: Float[Array, " k"], pull: Float[Array, " k"]
+    ) -> Float[Array, "q ..."]:
         scale = self.isotropic_value().astype(pull.dtype)
         return scale * jax.vmap(jnp.divide)(basis.node_gradient(pull), basis.synthesize(mass))
 

@@ -32,9 +32,10 @@ class Unnormalized(AbstractExponential):
         sums = self.sums(x, y, w)
         return sums.moment * jnp.exp(sums.shift - self.offset.astype(x.dtype))[:, None]
 
-    def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:
-        _, pull = smoothed(self.beta, basis, coeffs)
-        return self._scale(coeffs.dtype) * basis.node_gradient(pull)
+    def field_of(
+        self, basis: AbstractBasis, mass: Float[Array, " k"], pull: Float[Array, " k"]
+    ) -> Float[Array, "q ..."]:
+        return self._scale(pull.dtype) * basis.node_gradient(pull)
 
     def attraction(
         self, basis: AbstractBasis, coeffs: Float[Array, " k"], x: Float[Array, "m ..."]

@@ -4,6 +4,7 @@ from typing import Any, cast
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
 from ..._checks import check_finite, check_integer, check_nonnegative, check_weights, guard
@@ -49,6 +50,14 @@ class FokkerPlanck(AbstractImex):
     def __check_init__(self):
         super().__check_init__()
         check_isotropic(self.attention, self.basis.d)
+
+    def prepared(self, dtype: DTypeLike) -> "FokkerPlanck":
+        if self.attention is None:
+            return self
+        attention = cast(AbstractDensityAttention, self.attention)  # as was checked
+        return eqx.tree_at(
+            lambda flow: flow.attention, self, attention.tabulated(self.basis, dtype)
+        )
 
     def velocity(self, coeffs: Coefficients) -> Float[Array, "q ..."]:
         """A[rho] - grad V at the nodes: in the form of `basis.node_gradient`."""
