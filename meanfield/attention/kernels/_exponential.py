@@ -5,6 +5,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
@@ -120,7 +121,8 @@ class AbstractExponential(AbstractDensityAttention):
         scale = self.value[0, 0]
         same = jnp.shape(self.value)[0] == jnp.shape(self.value)[1]
         if same and is_concrete(self.value):
-            same = bool((self.value == scale * jnp.eye(self.value.shape[0])).all())
+            known = np.asarray(self.value)  # in a trace jax would not look at it
+            same = bool((known == known[0, 0] * np.eye(len(known))).all())
         if not same:
             raise ValueError(
                 "expected value = s * identity for a density, got another matrix; "
