@@ -201,6 +201,12 @@ def test_the_bound_holds_for_uniform_clustered_and_mixed_clouds(d, getkey):
         assert float(jnp.median(bound)) < 1e-2
 
 
+def test_a_degree_can_be_fitted_to_a_known_cloud_under_jit(getkey):
+    x, attention = Sphere(2).sample(getkey(), 6), Softmax(2.0)
+    degree = lambda: jnp.asarray(Harmonic.fitted(attention, x).basis.degree)
+    assert jax.jit(degree)() == degree()
+
+
 def test_a_degree_fitted_to_the_cloud_keeps_the_relative_accuracy(getkey, d=2):
     _, tight, mixed = clouds(getkey(), d)
     mixed = jnp.concatenate([mixed, -jnp.eye(d)[1:2]])

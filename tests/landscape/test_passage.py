@@ -1,5 +1,6 @@
 """Mean times of diffusions on the line, against Bessel functions, and what they tend to."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -118,3 +119,12 @@ def test_refused():
         survival(jnp.ones(2), jnp.zeros(2, bool))
     with pytest.raises(ValueError, match="times > 0"):
         survival(jnp.zeros(2))
+
+
+def test_a_potential_that_is_traced_is_refused_in_a_sentence():
+    @jax.jit
+    def of_height(h):
+        return passage_time(lambda x: h * jnp.cos(x), 0.0, 1.0)
+
+    with pytest.raises(ValueError, match=r"outside of jax\.jit"):
+        of_height(1.0)

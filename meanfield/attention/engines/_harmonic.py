@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 from scipy.special import ive
 
-from ..._checks import check_dimension, check_known, check_scalar
+from ..._checks import at_once, check_dimension, check_known, check_scalar
 from ..._typing import Points, Scalar
 from ...harmonics import AbstractBasis, Fourier, SphericalHarmonics
 from ._approximate import AbstractApproximate
@@ -72,16 +72,17 @@ class Harmonic(AbstractApproximate):
         """
         check_poses_sums(attention)
         check_known((attention, x, y, w), "tokens and beta", "choose the engine outside of jax.jit")
-        accuracy, x = _check_accuracy(accuracy), check_tokens(x, "x")
-        beta, target = float(attention.beta), min(0.5, 1e3 * accuracy)
-        for _ in range(8):
-            engine = Harmonic.of(beta, x.shape[1], target)
-            worst = float(engine.relative_error(attention, x, y, w).max())
-            if worst <= accuracy:
-                return engine
-            target *= accuracy / worst / 2 if np.isfinite(worst) else 1e-3
-            if target < float(jnp.finfo(x.dtype).eps) ** 2:
-                break
+        with at_once(attention, x, y, w):  # known, but under jit what is made of them is not
+            accuracy, x = _check_accuracy(accuracy), check_tokens(x, "x")
+            beta, target = float(attention.beta), min(0.5, 1e3 * accuracy)
+            for _ in range(8):
+                engine = Harmonic.of(beta, x.shape[1], target)
+                worst = float(engine.relative_error(attention, x, y, w).max())
+                if worst <= accuracy:
+                    return engine
+                target *= accuracy / worst / 2 if np.isfinite(worst) else 1e-3
+                if target < float(jnp.finfo(x.dtype).eps) ** 2:
+                    break
         raise ValueError(
             f"expected an accuracy that rounding in {x.dtype} allows for this cloud, got {accuracy:g} "
             f"where {worst:.1e} was reached; ask for less, pass float64 tokens, or use Blockwise()."

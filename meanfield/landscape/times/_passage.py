@@ -162,6 +162,7 @@ def _values(function: Callable[[Scalar], Scalar], x: np.ndarray) -> np.ndarray:
     values = jax.vmap(lambda one: as_array(function(one), "the value of a function"))(
         jnp.asarray(x.ravel())
     )
+    check_known(values, "a potential and a mobility", "call this outside of jax.jit")
     if values.shape != (x.size,):
         raise ValueError(
             f"expected a function of one number with one value, got values of shape "
