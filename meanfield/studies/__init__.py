@@ -38,6 +38,7 @@ from .latents import (
     LayerThinness as LayerThinness,
     LinesOfThought as LinesOfThought,
     RealLayers as RealLayers,
+    Regimes as Regimes,
     TrainedSinkformer as TrainedSinkformer,
 )
 from .limits import (

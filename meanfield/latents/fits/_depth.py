@@ -19,7 +19,7 @@ def lines_of_thought(
     `held_out` are texts that W_l has not seen; tokens longer than `sinks` times the median of a layer
     are left out (None keeps them).
 
-    Raises ValueError for recordings that do not fit together, and for a single layer.
+    Raises ValueError for recordings that do not fit together, a single layer, and tokens that do not differ.
     Source: Sarfati, Liu, Boulle and Earls (2024), arXiv 2410.01545, section 4.
     """
     ridge = float(check_positive(ridge, "ridge", "pass ridge=0.03"))
@@ -53,6 +53,8 @@ def _step(
     x, y = x - mean, y - later
     gram = x.T @ x
     held = ridge * np.trace(gram) / len(gram)
+    if not held > 0:
+        raise ValueError("expected tokens that differ in train, got none; record more of them.")
     solved = np.linalg.solve(gram + held * np.eye(len(gram)), x.T @ y)
     ends = [_cloud(text, entry + 1) for text in others]
     said = [later + (_cloud(text, entry) - mean) @ solved for text in others]

@@ -24,6 +24,7 @@ from ._solver import (
     degrees_of_freedom,
     gradient_share,
     problem_of,
+    share,
     solve,
     squares,
     times_of,
@@ -164,6 +165,10 @@ def _fitted(
     problem = train.problem(family)
     ridge = grid[0]
     if len(grid) > 1 and problem.operator.penalized.any():
+        if not kept.steps:
+            raise ValueError(
+                "expected two tokens or more to choose a ridge by, got one; pass ridges=[0.1]."
+            )
         ridge = best_ridge(most.problem(family), kept.problem(family), grid)
     theta, converged = solve(problem, ridge)
     centre = train.centre
@@ -187,6 +192,8 @@ def _split(steps: list[Step]) -> tuple[list[Step], list[Step]]:
     if len(texts) > 1:
         last = {*texts[-max(1, len(texts) // 4) :]}
         return [s for s in steps if s.text not in last], [s for s in steps if s.text in last]
+    if len(steps[0].x) < 2:
+        return steps, []
     cut = [max(1, 3 * len(step.x) // 4) for step in steps]
     first = [_part(step, slice(0, c)) for step, c in zip(steps, cut, strict=True)]
     return first, [_part(step, slice(c, None)) for step, c in zip(steps, cut, strict=True)]
@@ -211,12 +218,12 @@ def _measured(
     resampled = draws(len(left_test), seed)
     return DriftFit(
         family=family,
-        r2_train=float(1 - left.sum() / whole.sum()),
-        r2_test=float(1 - left_test.sum() / whole_test.sum()),
-        r2_interval=_ends(1 - (resampled @ left_test) / (resampled @ whole_test), len(left_test)),
+        r2_train=float(share(left.sum(), whole.sum())),
+        r2_test=float(share(left_test.sum(), whole_test.sum())),
+        r2_interval=_ends(share(resampled @ left_test, resampled @ whole_test), len(left_test)),
         noise=float(noise),
         noise_error=float(noise * np.sqrt(2 / free)) if free > 0.5 else float("nan"),
-        noise_interval=_ends(noise * (weights @ left) / left.sum(), len(left)),
+        noise_interval=_ends((weights @ left) / (2 * free), len(left)),
         noise_naive=float(whole.sum() / (2 * problem.count)),
         gradient_share=_gradient_share(family, problem, theta, centre),
         degrees=degrees,

@@ -9,7 +9,8 @@ from ..recordings import Corpus, Recording, check_corpus, without_sinks
 from ._switching import Switching, fit_switching, library, log_likelihood, occupation
 
 WORDS = {
-    "log_likelihood": "log density of held-out steps, of all coordinates, nats a step and dimension"
+    "log_likelihood": "log density of held-out steps, of all coordinates, nats a step and dimension",
+    "gain": "gain of log density over the fewest regimes, nats a step and dimension",
 }
 
 
@@ -37,8 +38,9 @@ def fit_regimes(
     Tokens are left out as `sinks` asks, see `without_sinks`; `held_out` are texts that are not fitted.
 
     `log_likelihood` [rank, regimes] is that of held-out steps, of *all* coordinates, so that ranks
-    compare; with `_low`, `_high` and `_each` as in `profile`. The best pair is where it is largest: believe a
-    second regime only where intervals part. `occupation` [rank, regimes, time, regime]: how probable each
+    compare; with `_low`, `_high` and `_each` as in `profile`. `gain` is what it has over that of the fewest
+    regimes, text by text: believe a second regime where the interval of its gain is above 0, and ask then
+    whether the gain is worth its d^2 numbers. `occupation` [rank, regimes, time, regime]: how probable each
     regime is along the way. Regimes have no order. Expectation and maximization, `iterations` of it from
     `starts` starts that `seed` draws. Cost: seconds to compile each pair.
 
@@ -69,7 +71,10 @@ def fit_regimes(
             told = [_told(fit, rest, text - mean, basis, rank) for text in kept]
             each[:, i, j] = [one[0] for one in told]
             shares[i, j, :, :count] = np.mean([one[1] for one in told], axis=0)
-    values = {"log_likelihood": (("rank", "regimes"), each)}
+    gain = each - each[:, :, [int(np.argmin(counts))]]
+    values = {
+        name: (("rank", "regimes"), own) for name, own in zip(WORDS, (each, gain), strict=True)
+    }
     found = xr.Dataset(with_intervals(values, WORDS, seed), {"rank": axes, "regimes": counts})
     words = {"long_name": "mean probability of each regime"}
     return found.assign(occupation=(("rank", "regimes", "time", "regime"), shares, words))

@@ -151,7 +151,13 @@ def gradient_share(problem: Problem, theta: Flat, affine: Affine) -> float:
 def explained(problem: Problem, theta: Flat) -> float:
     """1 - sum |target - fitted|^2 / sum |target|^2."""
     left, whole = squares(problem, theta)
-    return float(1 - left.sum() / whole.sum())
+    return float(share(left.sum(), whole.sum()))
+
+
+def share(left, whole):
+    """1 - left/whole; NaN where there is nothing to explain."""
+    whole = np.asarray(whole, float)
+    return np.where(whole > 0, 1 - left / np.where(whole > 0, whole, 1), np.nan)
 
 
 def squares(problem: Problem, theta: Flat) -> tuple[np.ndarray, np.ndarray]:

@@ -2,10 +2,12 @@
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from ..._typing import Points
 from ...geometry import Sphere
 from ..recordings import Recording
 
@@ -53,18 +55,24 @@ def step_from(text: Recording, layer: int | None) -> Recording:
 
 
 def _step(text: Recording, entry: int, number: int) -> Step:
-    before, after = text.cloud(entry), text.cloud(entry + 1)
-    sizes = [jnp.linalg.norm(z, axis=1)[:, None] for z in (before, after)]
-    if any(bool((size == 0).any()) for size in sizes):
+    before, after = (np.asarray(text.states[k], float) for k in (entry, entry + 1))
+    sizes = [np.linalg.norm(z, axis=1)[:, None] for z in (before, after)]
+    if any((size == 0).any() for size in sizes):
         raise ValueError("expected nonzero states, got a zero; drop those tokens with .drop.")
     x, y = before / sizes[0], after / sizes[1]
+    u = np.asarray(_log(jnp.asarray(x, text.dtype), jnp.asarray(y, text.dtype)), float)
+    if ((x * y).sum(axis=1) < 0)[~u.any(axis=1)].any():
+        raise ValueError(
+            "expected steps of less than half a circle, got a state that is turned round; drop that token."
+        )
     writes = None
     if text.mid is not None:
-        mid = jnp.asarray(text.mid[entry].astype(text.dtype))
-        writes = _host((mid - before) / sizes[0]), _host((after - mid) / sizes[0])
+        mid = np.asarray(text.mid[entry], float)
+        writes = (mid - before) / sizes[0], (after - mid) / sizes[0]
     time = float(text.layers[entry + 1] - text.layers[entry])
-    return Step(_host(x), _host(Sphere(text.d).log(x, y)), time, writes, number)
+    return Step(x, u, time, writes, number)
 
 
-def _host(x) -> np.ndarray:
-    return np.asarray(x, np.float64)
+@jax.jit
+def _log(x: Points, y: Points) -> Points:
+    return Sphere(x.shape[1]).log(x, y)

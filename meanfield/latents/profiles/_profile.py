@@ -103,15 +103,29 @@ def _thinned(text: Recording, n: int) -> Recording:
 def _of_text(
     text: Recording, betas: list[float], scales: list[float], seed: int
 ) -> dict[str, np.ndarray]:
-    bad = np.asarray(text.radii() == 0).any()
-    if bad:
-        raise ValueError("expected nonzero states, got a zero; drop those tokens with .drop.")
+    _check_lengths(np.asarray(text.radii()), text.dtype)
     sweeps = jnp.asarray(betas, text.dtype), jnp.asarray(scales, text.dtype)
     layers = [_clouds.of_cloud(text.cloud(entry), *sweeps) for entry in range(len(text.states))]
     found = {name: np.stack([np.asarray(one[name]) for one in layers]) for name in layers[0]}
     if len(text.states) > 1:
         found |= _steps.of_steps(text)
     return found | {k: np.asarray(v) for k, v in _series.of_series(text, seed).items()}
+
+
+def _check_lengths(radii: np.ndarray, dtype: np.dtype) -> None:
+    """Squares of lengths, and of what differs from them by a rounding, must be numbers of this precision."""
+    if (radii == 0).any():
+        raise ValueError("expected nonzero states, got a zero; drop those tokens with .drop.")
+    kind = jnp.finfo(dtype)
+    least, most = (
+        float(kind.tiny) ** 0.5 / float(kind.eps),
+        float(kind.max) ** 0.5 * float(kind.eps),
+    )
+    if not ((radii > least) & (radii < most)).all():
+        raise ValueError(
+            f"expected states of lengths from {least:.0e} to {most:.0e} in {dtype}, got {radii.min():.0e} to "
+            f"{radii.max():.0e}; divide them by a number."
+        )
 
 
 _WORDS = {

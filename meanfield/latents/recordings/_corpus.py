@@ -34,4 +34,9 @@ def sinks_of(text: Recording, ratio: float | None) -> list[int]:
     if ratio is None:
         return []
     ratio = float(check_positive(ratio, "sinks", "pass sinks=5.0, or None to keep all tokens"))
-    return text.sinks(ratio).tolist()
+    found = text.sinks(ratio).tolist()
+    if len(found) == text.n:
+        raise ValueError(
+            f"expected a token that is no sink, got none at sinks={ratio:g}; pass 5.0."
+        )
+    return found

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -87,8 +88,10 @@ class Recording:
 
     @property
     def dtype(self) -> np.dtype:
-        """The precision in which clouds are given: float32 unless the states have more."""
-        return np.promote_types(self.states.dtype, np.float32)
+        """The precision in which clouds are given: float32 unless the states, and jax, have more."""
+        return np.dtype(
+            jax.dtypes.canonicalize_dtype(np.promote_types(self.states.dtype, np.float32))
+        )
 
     def cloud(self, layer: int) -> Points:
         """The states [token, d] of one entry of `layers`, counted from 0; of a file, that part alone."""
@@ -180,8 +183,9 @@ class Recording:
 
     @functools.cached_property
     def _lengths(self) -> Float[np.ndarray, "layer token"]:
-        layers = (np.asarray(layer, self.dtype) for layer in self.states)
-        return np.sqrt(np.stack([np.einsum("nd,nd->n", x, x) for x in layers]))
+        layers = (np.asarray(layer, float) for layer in self.states)
+        lengths = np.sqrt(np.stack([np.einsum("nd,nd->n", x, x) for x in layers]))
+        return lengths.astype(self.dtype)
 
     def _clouds(self) -> Iterator[Points]:
         return (self.cloud(entry) for entry in range(len(self.states)))
