@@ -5,6 +5,8 @@ import os
 from importlib.metadata import version
 from pathlib import Path
 
+gc.set_threshold(100_000, 20, 50)  # before the imports, which make many objects and drop none
+
 os.environ.setdefault("JAX_ENABLE_X64", "1")
 os.environ.setdefault("JAX_NUMPY_DTYPE_PROMOTION", "strict")
 os.environ.setdefault(
@@ -20,7 +22,8 @@ if [*map(int, version("jaxlib").split(".")[:2])] < [
     0,
     12,
 ]:  # later ones do not know this flag, and end
-    _FLAGS += " --xla_cpu_use_fusion_emitters=false"
+    # Nor are programs of a few lines split for compilers on many processors.
+    _FLAGS += " --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 os.environ.setdefault("XLA_FLAGS", _FLAGS)
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # XLA warns of each program read from its cache
@@ -32,13 +35,34 @@ install_import_hook("meanfield", "beartype.beartype")
 
 import jax
 import pytest
-from shared_results import Shared
-
-gc.set_threshold(100_000, 20, 50)
+from jax._src.interpreters import mlir
 
 MOST_MAPS = 25_000
 """Memory maps of a process before it drops its compiled programs. Linux allows 65,530, past which XLA
 crashes: each program holds several, and one file of tests may add 15,000."""
+
+
+MOST_PROGRAMS = 300
+"""Programs that are lowered in one context of MLIR, which keeps their types and constants."""
+
+
+def share_contexts():
+    """One context of MLIR for many programs: to make and free one costs as much as a small program
+    takes to be lowered, and leaves memory in pieces, a sixth of the time of all tests."""
+    make, kept = mlir.make_ir_context, []
+
+    def shared_context():
+        if len(kept) % MOST_PROGRAMS == 0:
+            kept[:] = [make()]
+        else:
+            kept.append(kept[0])
+        return kept[0]
+
+    mlir.make_ir_context = shared_context
+
+
+if hasattr(mlir, "make_ir_context"):  # which is private to JAX
+    share_contexts()
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -75,6 +99,10 @@ def drop_programs():
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory):
     """Results of studies that several files of tests need: `shared(study)`."""
+    from shared_results import (
+        Shared,
+    )  # here, since the process that only leads the workers needs none
+
     base = tmp_path_factory.getbasetemp()
     workers = "PYTEST_XDIST_WORKER" in os.environ
     return Shared((base.parent if workers else base) / "studies")
