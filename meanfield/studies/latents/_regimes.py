@@ -6,7 +6,7 @@ import xarray as xr
 
 from ...latents import Recording, fit_regimes
 from ...latents.profiles import interval
-from ..machinery import Claim
+from ..machinery import Claim, check_that
 from ._family import AbstractLatents, split
 
 TOLD = {
@@ -16,6 +16,7 @@ TOLD = {
     "support": "number of regimes that held-out texts support",
 }
 ALONG = {"layers": "layer", "tokens": "token"}
+MEASURED = "measured: SmolLM2-135M, not four regimes but no last one"
 SOURCE = "Carson and Reisizadeh (2025), arXiv 2506.04374, who report four"
 
 
@@ -31,8 +32,9 @@ class Regimes(AbstractLatents):
     than the interval of what it gains; NaN for one held-out text. `layers_occupation` and
     `tokens_occupation`: how probable each regime is along the way.
 
-    A gain that is sure may still be small: Gaussian noise that is not, or not equally large everywhere,
-    is better told by several regimes too. Needs the extra `meanfield-jax[regimes]`.
+    A gain that is sure may still be no regime: layers that differ, or noise that is not Gaussian, are
+    told better by several as well. Look at `occupation`: regimes that follow depth, or that tell `levels`
+    apart, are layers by another name. Needs the extra `meanfield-jax[regimes]`.
 
     Source: Carson and Reisizadeh (2025), arXiv 2506.04374, who follow sentences and report four.
     """
@@ -43,8 +45,8 @@ class Regimes(AbstractLatents):
     """Numbers of principal axes in which regimes are told apart."""
     followed: int = field(default=64, metadata={"least": 4})
     """Tokens of each text that are followed along layers."""
-    levels: int = 4
-    """Layers that are followed along tokens, evenly spaced."""
+    levels: tuple[float, ...] = (0.75,)
+    """Layers that are followed along tokens, as shares of the depth."""
     iterations: int = 30
     """Iterations of expectation and maximization."""
     tries: int = 2
@@ -59,6 +61,11 @@ class Regimes(AbstractLatents):
             "regime": "regime",
         }  # fmt: skip
 
+    def check(self) -> None:
+        super().check()
+        shares = bool(self.levels) and all(0 <= share <= 1 for share in self.levels)
+        check_that(shares, "levels from 0 to 1", self.levels, "pass levels=(0.75,)")
+
     def cells(self) -> list[dict[str, Any]]:
         return [{"part": "whole"}]
 
@@ -67,9 +74,7 @@ class Regimes(AbstractLatents):
 
     def tiny(self) -> "Regimes":
         sizes = {"texts": min(self.texts, 8), "tokens": min(self.tokens, 24)}
-        return replace(
-            self, regimes=(1, 2), ranks=(2,), followed=8, levels=2, iterations=4, tries=1, **sizes
-        )
+        return replace(self, regimes=(1, 2), ranks=(2,), followed=8, iterations=4, tries=1, **sizes)
 
     def claims(self, dataset: xr.Dataset) -> list[Claim]:
         claims = []
@@ -83,6 +88,8 @@ class Regimes(AbstractLatents):
                     "definition",
                 )
             )
+        if self.real and dataset.sizes["text"] > 1 and {*self.regimes} >= {1, 2, 3, 4}:
+            claims += [claim for way in ALONG for claim in _measured(dataset, way)]
         return claims
 
     def _along(self, way: str) -> xr.Dataset:
@@ -105,8 +112,20 @@ class Regimes(AbstractLatents):
     def _followed(self, text: Recording, way: str) -> Recording:
         if way == "layers":
             return text
-        places = np.linspace(0, len(text.layers) - 1, min(self.levels, len(text.layers)))
-        return text.select(text.layers[np.unique(places.round().astype(int))].tolist())
+        last = len(text.layers) - 1
+        return text.select(sorted({int(text.layers[round(share * last)]) for share in self.levels}))
+
+
+def _measured(dataset: xr.Dataset, way: str) -> list[Claim]:
+    """A second regime is told; the fourth adds little, at each rank."""
+    low = dataset[f"{way}_gain_low"].sel(regimes=2).min(skipna=False)
+    gain = dataset[f"{way}_gain"]
+    fourth = (1 - gain.sel(regimes=3) / gain.sel(regimes=4)).max(skipna=False)
+    name = f"along {way}: share of the gain of four regimes that is the fourth's, largest"
+    return [
+        Claim.at_least(f"along {way}: gain of a second regime, lower end", low, 0.0, SOURCE),
+        Claim.at_most(name, fourth, 0.25, MEASURED),
+    ]
 
 
 def _by_rank(found: xr.Dataset) -> list[np.ndarray]:
