@@ -21,6 +21,8 @@ from . import _report
 from ._machine import checkout, machine
 
 HERE = Path(__file__).parent
+ON_DEVICES = ("device", "field", "harmonic", "sinkhorn", "phase_diagram", "ring")
+"""What is told of a GPU or TPU."""
 # Threads of OpenMP, in PyTorch and KeOps, otherwise spin for a while after their work, in the time of
 # whoever is timed next.
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
@@ -38,6 +40,8 @@ class Options:
     """Run them again all the same."""
     tiny: tyro.conf.FlagCreatePairsOff[bool] = False
     """Small sizes, two rounds: a rehearsal."""
+    device: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Run those that say what an accelerator does, about five minutes there, if none is named."""
     list: tyro.conf.FlagCreatePairsOff[bool] = False
     """List the benchmarks and stop."""
     tables: Path | None = None
@@ -63,7 +67,8 @@ def _main(arguments: Sequence[str]) -> int:
         _report.insert_tables(options.tables, _load(options.json))
         return 0
     where = "python -m benchmarks --list"
-    names = [choose(name, found, "benchmark", where) for name in options.names or found]
+    every = ON_DEVICES if options.device else found
+    names = [choose(name, found, "benchmark", where) for name in options.names or every]
     results = _load(options.json) | {"machine": machine()}
     failed = [name for name in names if not _one(name, options, results)]
     _report.save_figure(results, options.json.with_suffix(".png"))
