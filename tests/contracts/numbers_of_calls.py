@@ -167,7 +167,11 @@ def _with_gradient(
         result = result if like is None else _cut(result, like)
         return sum((jnp.sum(jnp.sin(leaf)) for leaf in result), jnp.zeros(())), result
 
-    gradient, result = jax.grad(combined, has_aux=True)(x)
+    slope = jax.grad(combined, has_aux=True)
+    try:  # one program, and not one for each of its operations
+        gradient, result = jax.jit(slope)(x)
+    except jax.errors.JAXTypeError:  # what looks at numbers while it runs
+        gradient, result = slope(x)
     return result, gradient
 
 
