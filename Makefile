@@ -27,10 +27,10 @@ test: $(READY)  ## everything that must hold before a change lands
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/pyright
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 validate: $(READY)  ## the slow half of the tests: full-size validation against theory
-	XLA_FLAGS=--xla_force_host_platform_device_count=4 $(BIN)/pytest -n 2 -m slow
+	XLA_FLAGS=--xla_force_host_platform_device_count=4 $(BIN)/pytest -n 2 --dist loadgroup -m slow
 
 mutants: $(MUTANTS_READY)  ## formulas changed by one, which the fast tests must notice: a sample; see tests/mutants
 	$(BIN)/python tests/mutants --sample 40

@@ -65,6 +65,18 @@ if hasattr(mlir, "make_ir_context"):  # which is private to JAX
     share_contexts()
 
 
+SPREAD = {"test_contract.py", "test_figures.py", "test_numbers.py", "test_wrong_arguments.py"}
+"""Files whose tests are long and share nothing."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """The tests of a file run in one worker (`--dist loadgroup`), where they share compiled programs."""
+    for item in items:
+        if item.path.name not in SPREAD:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 @pytest.fixture(autouse=True, scope="module")
 def bounded_programs():
     """Drops compiled programs after a file, once they are too many."""
