@@ -14,8 +14,10 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
     """Column sums of each layer, softmax and Sinkhorn, from early (light) to late; and the loss."""
     result = results["trained"].isel(rate=0, start=0)
     steps = result.step.values
-    fig, axes = plt.subplots(2, len(steps) + 1, figsize=(7.2, 3.6), layout="constrained")
-    for row, kind in zip(axes, ("softmax", "sinkhorn"), strict=True):
+    kinds = result.attention.values
+    shape = {"figsize": (7.2, 1.8 * len(kinds)), "layout": "constrained", "squeeze": False}
+    fig, axes = plt.subplots(len(kinds), len(steps) + 1, **shape)
+    for row, kind in zip(axes, kinds, strict=True):
         one = result.sel(attention=kind)
         shades = plt.get_cmap("viridis_r")(np.linspace(0.1, 1, one.sizes["save"]))
         for ax, step in zip(row, steps, strict=False):
