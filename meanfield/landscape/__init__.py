@@ -10,6 +10,16 @@ from .clouds import (
     hessian_index as hessian_index,
     saddle as saddle,
 )
+from .decisions import (
+    Basins as Basins,
+    DecisionTimes as DecisionTimes,
+    DwellTime as DwellTime,
+    Pushes as Pushes,
+    basins as basins,
+    decision_times as decision_times,
+    dwell_time as dwell_time,
+    pushes as pushes,
+)
 from .densities import (
     Barrier as Barrier,
     Branch as Branch,

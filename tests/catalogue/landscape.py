@@ -7,16 +7,18 @@ from catalogue.entry import Later, entry
 from catalogue.things import (
     CIRCLE,
     ENERGY,
+    FLOW,
     HALVES,
     KEY,
     SOFTMAX,
+    TS,
     UNNORMALIZED,
     WAVE,
     W,
     X,
     bowl,
 )  # fmt: skip
-from meanfield.dynamics import FokkerPlanck
+from meanfield.dynamics import AttentionFlow, FokkerPlanck
 from meanfield.energies import Potential
 from meanfield.harmonics import Gegenbauer
 from meanfield.landscape import barrier, branch
@@ -29,11 +31,18 @@ def double_well(x):
     return -(x[0] ** 2)
 
 
+def first_pair(x):
+    """An outcome of a run: how near the first two tokens are."""
+    return x[0] @ x[1]
+
+
 def effort(control):
     """A toy run: effort and cost of a constant control."""
     return jnp.sum(control**2), jnp.exp(-2 * jnp.sum(control))
 
 
+ANTIPODES = jnp.array([[1.0, 0.0], [-1.0, 0.0]])
+RUN = Later(lambda: mf.simulate(FLOW, X, TS, observe={"x": mf.observables.state}))
 WALL = Later(lambda: barrier(mf.attention.Unnormalized(5.0), 2, 5.2, degree=16))
 NARROW = Gegenbauer(2, 6)
 EVEN = jnp.zeros(7).at[0].set(1.0)
@@ -111,6 +120,44 @@ ENTRIES = [
         single_=None,
     ),
     entry(
+        "landscape.basins",
+        slow_=True,
+        flow=FLOW,
+        x0=X,
+        t_end=0.2,
+        key=KEY,
+        runs=2,
+        start=0.1,
+        spread=0.1,
+        tolerance=0.1,
+        single_=None,
+        kinds_={"t_end": "positive", "runs": "count", "spread": "nonnegative"},
+    ),
+    entry(
+        "landscape.decision_times",
+        slow_=True,
+        flow=FLOW,
+        run=RUN,
+        key=KEY,
+        runs=2,
+        spread=0.1,
+        level=0.5,
+        tolerance=0.1,
+        single_=None,
+        kinds_={"run": "object", "runs": "count", "spread": "nonnegative", "level": "real"},
+    ),
+    entry(
+        "landscape.dwell_time",
+        slow_=True,
+        flow=AttentionFlow(mf.geometry.Sphere(2), SOFTMAX),
+        saddle=ANTIPODES,
+        x=jnp.array([[1.0, 0.0], [-0.8, 0.6]]),
+        radius=1.0,
+        single_=None,
+        kinds_={"saddle": "points", "radius": "positive"},
+    ),
+    entry("landscape.pushes", slow_=True, flow=FLOW, x0=X, ts=TS, outcome=first_pair, single_=None),
+    entry(
         "landscape.string",
         slow_=True,
         equation=FokkerPlanck(NARROW, SOFTMAX, 2.0),
@@ -175,6 +222,10 @@ MADE_BY = {
     "landscape.CriticalPoints": "landscape.critical_points",
     "landscape.String": "landscape.string",
     "landscape.Survival": "landscape.survival",
+    "landscape.Basins": "landscape.basins",
+    "landscape.DecisionTimes": "landscape.decision_times",
+    "landscape.DwellTime": "landscape.dwell_time",
+    "landscape.Pushes": "landscape.pushes",
     "landscape.Branch": "landscape.branch",
     "landscape.Crossing": "landscape.crossing",
     "landscape.LeastEffort": "landscape.least_effort",

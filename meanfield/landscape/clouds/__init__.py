@@ -3,8 +3,10 @@
 from ._critical_points import CriticalPoints as CriticalPoints, critical_points as critical_points
 from ._hessian import (
     escape_rates as escape_rates,
+    frames as frames,
     hessian as hessian,
     hessian_index as hessian_index,
+    moved as moved,
 )
 from ._rotations import orbit as orbit, symmetries as symmetries
 from ._saddle import CriticalPoint as CriticalPoint, saddle as saddle
