@@ -37,7 +37,7 @@ def main() -> int:
     write_reference(source / "reference", options.rooms)
     if not options.quick:
         copy_lessons(source / "lessons")
-        write_gallery(source / "gallery", options.out.parent)
+        write_gallery(source / "gallery", options.out.parent, options.out / "figures")
         write_live(source, source / "_extra")
         parts = ["lessons/index", "gallery/index", "live", *parts]
     write_index(source, parts)

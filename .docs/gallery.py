@@ -13,10 +13,10 @@ from meanfield.program import first_line
 from paper_figs.__main__ import all_figures
 
 
-def write_gallery(folder: Path, results: Path) -> None:
-    """A page for each figure. Those that are not yet under `results` are drawn in reduced form."""
+def write_gallery(folder: Path, results: Path, figures: Path) -> None:
+    """A page for each figure. Those that are not yet under `results` are drawn into `figures`."""
     modules = all_figures()
-    drawn = {name: _picture(name, module, results) for name, module in modules.items()}
+    drawn = {name: _picture(name, module, results, figures) for name, module in modules.items()}
     cards = [
         "# Gallery",
         "",
@@ -35,12 +35,12 @@ def write_gallery(folder: Path, results: Path) -> None:
     write(folder / "index.md", "\n".join([*cards, "::::", "", toctree([*modules], hidden=True)]))
 
 
-def _picture(name: str, module: ModuleType, results: Path) -> tuple[Path, str]:
+def _picture(name: str, module: ModuleType, results: Path, figures: Path) -> tuple[Path, str]:
     """Where a figure stands, and the option with which it was drawn."""
     if (results / f"{name}.png").exists():
         return results / f"{name}.png", "--demo" if hasattr(module, "DEMO") else ""
     size = "--demo" if hasattr(module, "DEMO") else "--tiny"
-    folder = results / "site" / "figures" / size.removeprefix("--")
+    folder = figures / size.removeprefix("--")
     if not (folder / f"{name}.png").exists():
         command = [sys.executable, "-m", "paper_figs", name, size, "--out", str(folder)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
