@@ -121,6 +121,35 @@ def test_ready_silent_and_alone(browser, see, record_property, pages):
     )
 
 
+def test_many_tokens_take_little_time(browser, see, record_property, tmp_path):
+    """n = 500 at 200 times in under 400 kB; single tokens share a path, and are seen where they stand."""
+    ts, x = gathering(n=500, times=200)
+    viz.page(tmp_path / "many.html", ts, x, {"energy": 1 - np.exp(-ts)}, merges_of(x, ts))
+    see(3)
+    few = browser.execute_script("return meanfield.bench(200)")
+    browser.get((tmp_path / "many.html").as_uri())
+    until(lambda: browser.execute_script("return document.body.dataset.ready") == "yes")
+    many = browser.execute_script("return meanfield.bench(200)")
+    size = (tmp_path / "many.html").stat().st_size / 1000
+    record_property("many", f"{size:.0f} kB, {many:.1f} ms a frame, of 60 tokens {few:.1f} ms")
+    assert size < 400
+    browser.execute_script("meanfield.go(0)")
+    discs = [disc for disc in browser.execute_script("return meanfield.discs()") if disc["z"] > 0]
+    clear = [
+        a
+        for a in discs
+        if all(b is a or abs(b["x"] - a["x"]) + abs(b["y"] - a["y"]) > 20 for b in discs)
+    ]
+    assert len(clear) > 5
+    for disc in clear:  # full colour over a pale ball
+        pixel = browser.execute_script(
+            "const g = document.getElementById('ball').getContext('2d');"
+            "return [...g.getImageData(arguments[0], arguments[1], 1, 1).data]",
+            round(disc["x"]), round(disc["y"]),
+        )  # fmt: skip
+        assert max(pixel[:3]) - min(pixel[:3]) > 60
+
+
 @pytest.mark.parametrize("d", [2, 3, 16])
 def test_positions_and_clusters_are_those_of_the_run(browser, see, pages, d):
     _, x = see(d)

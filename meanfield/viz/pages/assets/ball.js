@@ -12,15 +12,34 @@ function ball() {
     : Array.from({length: n}, (_, i) => put([0, 1, 2].map(a => coord(f, i, a)), 1 / n, 1, [[shade(i), 1]]));
   const behind = discs.filter(o => o.z < 0).sort((a, b) => a.z - b.z), before = discs.filter(o => o.z >= 0);
   if (!flat) {
-    for (const o of behind) disc(g, o);
+    draw(g, behind);
     g.globalAlpha = .5; g.fillStyle = ink.ball; circle(g, cx, cy, r); g.fill(); g.globalAlpha = 1;
   }
   g.strokeStyle = ink.line; g.lineWidth = 1.2; circle(g, cx, cy, r); g.stroke();
   if (globe) graticule(g, r, cx, cy);
   if (D > 3) arrows(g, r, cx, cy);
   if ($("tail").checked) tails(g, r, cx, cy);
-  for (const o of before) disc(g, o);  // the heaviest first, so that the lighter lie on top
+  draw(g, before);
   if (big) scale(g, H, r);
+}
+
+// The heaviest first, so that the lighter lie on top; single tokens, which are the lightest where masses are
+// equal, in one path for each colour and depth.
+function draw(g, those) {
+  const alone = new Map();
+  for (const o of those) {
+    if (o.n > 1 || M.w) { disc(g, o); continue; }
+    const deep = o.z < 0 ? Math.round(3 * o.z) : 1, key = o.pie[0][0] + deep;
+    if (!alone.has(key)) alone.set(key, {colour: o.pie[0][0], deep, size: o.s, path: new Path2D()});
+    const path = alone.get(key).path;
+    path.moveTo(o.x + o.s, o.y); path.arc(o.x, o.y, o.s, 0, 2 * Math.PI);
+  }
+  g.strokeStyle = ink.bg;
+  for (const {colour, deep, size, path} of alone.values()) {
+    g.globalAlpha = deep > 0 ? .9 : .45 * (1 + deep / 6); g.fillStyle = colour; g.fill(path);
+    g.globalAlpha = deep > 0 ? 1 : .45; g.lineWidth = Math.min(1, size / 3); g.stroke(path);
+  }
+  g.globalAlpha = 1;
 }
 
 function disc(g, o) {

@@ -35,32 +35,41 @@ function cursor(g, W, H) {
   g.beginPath(); g.moveTo(x, PAD.t); g.lineTo(x, H - PAD.b); g.stroke();
 }
 
-function curve(canvas, v) {
-  const [g, W, H] = fit(canvas), known = v.filter(y => y !== null);
-  const lo = Math.min(...known), hi = Math.max(...known), h = H - PAD.t - PAD.b;
-  const py = y => PAD.t + h * (hi > lo ? 1 - (y - lo) / (hi - lo) : .5);
-  frame(g, W, H, known.length ? hi > lo ? [[lo, py(lo)], [hi, py(hi)]] : [[lo, py(lo)]] : []);
-  g.strokeStyle = colours[0]; g.lineWidth = 1.6; g.beginPath();
-  v.forEach((y, k) => {
-    if (y === null) return;
-    k && v[k - 1] !== null ? g.lineTo(px(M.ts[k], W), py(y)) : g.moveTo(px(M.ts[k], W), py(y));
-  });
-  g.stroke();
+// What does not move is drawn once and copied under the cursor.
+const copies = new Map();
+function still(canvas, look, draw) {
+  const [g, W, H] = fit(canvas), key = [canvas.width, canvas.height, look, $("log").checked, ink.bg].join();
+  if (copies.get(canvas)?.key === key) g.drawImage(copies.get(canvas).image, 0, 0, W, H);
+  else {
+    draw(g, W, H);
+    const copy = new OffscreenCanvas(canvas.width, canvas.height);
+    copy.getContext("2d").drawImage(canvas, 0, 0);
+    copies.set(canvas, {key, image: copy.transferToImageBitmap()});
+  }
   cursor(g, W, H);
-  if (v[f] === null) return;
-  g.fillStyle = colours[1]; circle(g, px(M.ts[f], W), py(v[f]), 3.5); g.fill();
+  return [g, W, H];
 }
 
-let kept = {key: ""};  // the tree is drawn once and copied under the cursor
-function tree(canvas) {
-  const [g, W, H] = fit(canvas), key = [canvas.width, canvas.height, by, $("log").checked, ink.bg].join();
-  if (kept.key !== key) {
-    branches(g, W, H);
-    kept = {key, copy: new OffscreenCanvas(canvas.width, canvas.height)};
-    kept.copy.getContext("2d").drawImage(canvas, 0, 0);
-  } else g.drawImage(kept.copy, 0, 0, W, H);
-  cursor(g, W, H);
+function curve(canvas, v) {
+  const known = v.filter(y => y !== null);
+  const lo = Math.min(...known), hi = Math.max(...known);
+  const py = (y, H) => PAD.t + (H - PAD.t - PAD.b) * (hi > lo ? 1 - (y - lo) / (hi - lo) : .5);
+  return () => {
+    const [g, W, H] = still(canvas, "", (g, W, H) => {
+      frame(g, W, H, known.length ? (hi > lo ? [lo, hi] : [lo]).map(y => [y, py(y, H)]) : []);
+      g.strokeStyle = colours[0]; g.lineWidth = 1.6; g.beginPath();
+      v.forEach((y, k) => {
+        if (y === null) return;
+        k && v[k - 1] !== null ? g.lineTo(px(M.ts[k], W), py(y, H)) : g.moveTo(px(M.ts[k], W), py(y, H));
+      });
+      g.stroke();
+    });
+    if (v[f] === null) return;
+    g.fillStyle = colours[1]; circle(g, px(M.ts[f], W), py(v[f], H), 3.5); g.fill();
+  };
 }
+
+const tree = canvas => () => still(canvas, by, branches);
 
 function branches(g, W, H) {
   const b = M.tree, h = H - PAD.t - PAD.b, from = b.start.length - b.children.length;
@@ -82,7 +91,7 @@ function add(title, says, draw) {
   head.textContent = title; canvas.className = "plot";
   canvas.setAttribute("role", "img"); canvas.setAttribute("aria-label", says);
   $("side").append(head, canvas);
-  plots.push(() => draw(canvas));
+  plots.push(draw(canvas));
   const move = e => {
     const box = canvas.getBoundingClientRect(), u = (e.clientX - box.left - PAD.l) / (box.width - PAD.l - PAD.r);
     let best = 0;
