@@ -10,7 +10,15 @@ from types import ModuleType
 from sources import ROOT, toctree, write
 
 from meanfield.program import first_line
+from meanfield.studies import Study
 from paper_figs.__main__ import all_figures
+
+KEPT = {
+    "fig_2110_11773_heat_limit": "heat_limit",
+    "fig_consensus": "consensus",
+    "fig_four_ways": "four_ways",
+}
+"""Figures that say little in reduced form: their pictures of full size are kept in the repository."""
 
 
 def write_gallery(folder: Path, results: Path, figures: Path) -> None:
@@ -28,11 +36,23 @@ def write_gallery(folder: Path, results: Path, figures: Path) -> None:
         picture, size = drawn[name]
         to = folder / f"{name}.png"
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(picture, to)
+        shutil.copyfile(_kept(name) if size == "--tiny" and _kept(name).exists() else picture, to)
         write(folder / f"{name}.md", _page(name, module, size, picture.parent))
         cards.append(f":::{{figure}} {name}.png\n:target: {name}.html\n:alt: {name}\n")
         cards.append(f"{first_line(module)}\n:::\n")
     write(folder / "index.md", "\n".join([*cards, "::::", "", toctree([*modules], hidden=True)]))
+
+
+def _drawn_now(module: ModuleType, size: str, folder: Path) -> bool:
+    """Whether results of the code as it is stand in a folder: what other code drew is drawn again."""
+    stores = [study.store(root=folder) for study in _studies(module, size)]
+    return all(store.load_claims() is not None for store in stores)
+
+
+def _studies(module: ModuleType, size: str) -> list[Study]:
+    """What was run for a picture of a size."""
+    studies = module.DEMO if size == "--demo" else module.STUDIES
+    return [study.tiny() if size == "--tiny" else study for study in studies.values()]
 
 
 def _picture(name: str, module: ModuleType, results: Path, figures: Path) -> tuple[Path, str]:
@@ -41,7 +61,7 @@ def _picture(name: str, module: ModuleType, results: Path, figures: Path) -> tup
         return results / f"{name}.png", "--demo" if hasattr(module, "DEMO") else ""
     size = "--demo" if hasattr(module, "DEMO") else "--tiny"
     folder = figures / size.removeprefix("--")
-    if not (folder / f"{name}.png").exists():
+    if not ((folder / f"{name}.png").exists() and _drawn_now(module, size, folder)):
         command = [sys.executable, "-m", "paper_figs", name, size, "--out", str(folder)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         if done.returncode not in (0, 1):  # 1: a claim fails, which the page shows
@@ -49,15 +69,23 @@ def _picture(name: str, module: ModuleType, results: Path, figures: Path) -> tup
     return folder / f"{name}.png", size
 
 
+def _kept(name: str) -> Path:
+    """Where a picture of full size stands in the repository, if it does."""
+    return ROOT / "paper_figs" / "gallery" / f"{KEPT.get(name, name)}.png"
+
+
 def _page(name: str, module: ModuleType, size: str, folder: Path) -> str:
     command = " ".join(f"python -m paper_figs {name.removeprefix('fig_')} {size}".split())
+    drawn = f"Drawn by `{command}`; without an option at full size.\n"
+    if size == "--tiny" and _kept(name).exists():
+        drawn = f"Drawn at full size; `{command}` draws it reduced, which gave the claims below.\n"
     code = Path(inspect.getfile(module)).read_text()
     return "\n".join(
         [
             f"# {name.removeprefix('fig_')}\n",
             (inspect.getdoc(module) or "") + "\n",
             f"```{{image}} {name}.png\n:alt: {first_line(module)}\n```\n",
-            f"Drawn by `{command}`; without an option at full size.\n",
+            drawn,
             *_claims(module, size, folder),
             "## Code\n",
             f"````python\n{code}````\n",
@@ -67,11 +95,9 @@ def _page(name: str, module: ModuleType, size: str, folder: Path) -> str:
 
 def _claims(module: ModuleType, size: str, folder: Path) -> list[str]:
     """A table of what the figure's studies claim, as it came out."""
-    studies = module.DEMO if size == "--demo" else module.STUDIES
     rows = []
-    for study in studies.values():
-        run = study.tiny() if size == "--tiny" else study
-        for claim in run.store(root=folder).load_claims() or []:
+    for study in _studies(module, size):
+        for claim in study.store(root=folder).load_claims() or []:
             holds = "yes" if claim["passed"] else "**no**"
             cells = [claim["name"], _number(claim["measured"]), _number(claim["expected"])]
             rows.append(

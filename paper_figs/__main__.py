@@ -9,6 +9,8 @@ if __name__ == "__main__":
 
 import contextlib
 import importlib
+import shutil
+import textwrap
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,13 +45,14 @@ from meanfield.program import (
 from meanfield.studies import Study
 
 HERE = Path(__file__).parent
+NAMES = tyro.conf.arg(metavar="NAME ...", help_behavior_hint="")
 
 
 @dataclass(frozen=True)
 class Options:
     """Draws the figures, from their studies, which are run where they are not yet stored."""
 
-    names: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    names: Annotated[tuple[str, ...], tyro.conf.Positional, NAMES] = ()
     """Figures to draw; all of them if none is named."""
     tiny: tyro.conf.FlagCreatePairsOff[bool] = False
     """Every study in seconds: a rehearsal."""
@@ -75,8 +78,10 @@ def _main(arguments: Sequence[str]) -> int:
     options = parse(Options, "python -m paper_figs", [*arguments])
     modules = _select(options)
     if options.list:
+        width = shutil.get_terminal_size((160, 24)).columns  # what is piped is not broken
         for name, module in modules.items():
-            print(f"{name:40} {first_line(module)}")
+            line = f"{name:40} {first_line(module)}"
+            print(textwrap.fill(line, width, subsequent_indent=" " * 41))
         return 0
     prepare()
     claims: dict[str, list[dict[str, Any]]] = {}
@@ -119,7 +124,7 @@ def figure_named(name: str) -> tuple[str, ModuleType]:
     ours = {path.stem.removeprefix("fig_") for path in HERE.glob("fig_*.py")}
     others = announced("meanfield.figures")
     asked = name.removeprefix("fig_")
-    chosen = choose(asked, sorted({*ours, *others}), "figure", "python -m paper_figs --list")
+    chosen = choose(asked, sorted({*ours, *others}), "figure", "meanfield figures --list")
     if chosen in ours:
         return f"fig_{chosen}", importlib.import_module(f"{__package__}.fig_{chosen}")
     return chosen, _drawable(load_announced(others[chosen]), chosen)

@@ -103,5 +103,5 @@ def _space_time(ax: Axes, flow: xr.Dataset, layers: xr.Dataset) -> None:
 def _cloud(ax: Axes, flow: xr.Dataset, layers: xr.Dataset, i: int) -> None:
     """The tokens of the flow, and those of the layers as dots inside."""
     viz.circle_masses(ax, flow.x.values[i], labels=flow.label.values)
-    ax.plot(*(0.8 * layers.x.values[i]).T, ".", color="black", markersize=2)
+    ax.plot(*(0.5 * layers.x.values[i]).T, ".", color="black", markersize=2)
     ax.set_title(f"t = {flow.time.values[i]:g}", fontsize=7)

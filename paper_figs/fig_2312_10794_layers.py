@@ -17,6 +17,6 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
     labels = [str(layer) for layer in result.layer.values]
     for ax, name in zip(axes, ("histogram", "histogram_centred"), strict=True):
         viz.histogram_ridge(ax, result.bin, result[name], labels)
-    axes[0].set(xlabel="inner product", ylabel="layer")
-    axes[1].set(xlabel="inner product about the mean")
+    axes[0].set(xlabel="inner product", ylabel="layer", xticks=[-1, -0.5, 0, 0.5, 1])
+    axes[1].set(xlabel="inner product about the mean", xticks=[-1, -0.5, 0, 0.5, 1])
     return fig

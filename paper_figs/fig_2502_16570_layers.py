@@ -15,12 +15,12 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
     result = results["real"]
     fig, axes = plt.subplots(2, 3, figsize=(7.2, 3.6), sharex=True)
     curves = [
-        ("cap entropy", {"entropy": "tokens", "entropy_matched": "matched vMF"}),
-        ("cap entropy about the mean", {"entropy_centred": ""}),
+        ("cap entropy [nats]", {"entropy": "tokens", "entropy_matched": "matched vMF"}),
+        ("cap entropy, centred [nats]", {"entropy_centred": ""}),
         ("intrinsic dimension", {"dimension": ""}),
         ("mean inner product", {"alignment": "raw", "alignment_centred": "about the mean"}),
-        ("angle to the next layer", {"displacement": "tokens", "wasserstein": "W₂"}),
-        ("information on the next layer", {"information": ""}),
+        ("angle to next layer [rad]", {"displacement": "tokens", "wasserstein": "W₂"}),
+        ("information on next layer", {"information": ""}),
     ]
     for ax, (title, names) in zip(axes.flat, curves, strict=True):
         for name, label in names.items():

@@ -20,6 +20,7 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
     side = 6.75 / columns  # of a small picture
     fig = plt.figure(figsize=(6.75, side * rows + 2.4))
     above, below = fig.subfigures(2, 1, height_ratios=[side * rows, 2.4])
+    above.suptitle(f"{result.image.size} images", fontsize=8)
     small = above.subplots(rows, columns, squeeze=False)
     for ax in small.flat[result.image.size :]:
         ax.remove()

@@ -5,6 +5,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from meanfield.studies import Barriers, EscapeTimes
 
@@ -31,7 +32,7 @@ def _profiles(ax: Axes, at: xr.Dataset) -> None:
     highest = float(at.height.max())
     ax.set(xlabel="mean resultant $r$", ylabel=r"$(F^*(r) - F^*(0))/\nu$")
     ax.set(title=f"d = {int(at.d)}", ylim=(-1.5 * highest, 2.5 * highest))
-    ax.legend(title="share")
+    ax.legend(title="place between\nthe spinodals")
 
 
 def _heights(ax: Axes, result: xr.Dataset) -> None:
@@ -46,7 +47,7 @@ def _heights(ax: Axes, result: xr.Dataset) -> None:
 
 def _times(ax: Axes, result: xr.Dataset) -> None:
     first = result.isel(solver=0)
-    ax.plot(first.n, first.predicted, "-", color="0.4", label="theory")
+    ax.plot(first.n, first.predicted, "-", marker="_", markersize=9, color="0.4", label="theory")
     for k, name in enumerate(result.solver.values):
         at = result.sel(solver=name)
         marker, label = MARKERS[str(name)]
@@ -54,4 +55,7 @@ def _times(ax: Axes, result: xr.Dataset) -> None:
         style = {"color": f"C{k}", "linestyle": "none", "markersize": 4, "capsize": 2}
         ax.errorbar(at.n, at["mean"], bars, marker=marker, label=label, **style)
     ax.set(xlabel="tokens $n$", ylabel="mean escape time", yscale="log")
+    ax.set(xticks=result.n.values, ylim=(None, 2 * float(result.high.max())))  # room for the legend
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter("{x:g}" if result.n.size == 1 else NullFormatter())
     ax.legend()

@@ -43,3 +43,11 @@ def test_a_notebook_is_committed_without_outputs(path):
         if cell.cell_type == "code":
             assert cell.outputs == []
             assert cell.execution_count is None
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=_name)
+def test_a_notebook_ends_in_exercises_with_what_to_expect(path):
+    last = nbformat.read(path, as_version=4).cells[-1].source
+    assert last.startswith("## Exercises")
+    assert 2 <= last.count("\n1. ") + last.count("\n2. ") + last.count("\n3. ") <= 3
+    assert last.count("*Expect ") == last.count("\n1. ") + last.count("\n2. ") + last.count("\n3. ")

@@ -4,7 +4,7 @@ import contextlib
 import re
 from dataclasses import dataclass
 from io import StringIO
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import tyro
 
@@ -19,6 +19,11 @@ class NoOptions:
 
     traceback: tyro.conf.FlagCreatePairsOff[bool] = False
     """Show where an error arose."""
+
+
+def called(metavar: str) -> Any:
+    """What a value is called in help, where its text already says what holds without it."""
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint="")
 
 
 def parse(kind: type[_T], program: str, arguments: list[str]) -> _T:

@@ -1,26 +1,33 @@
 """meanfield: transformers as interacting particle systems.
 
-  meanfield list                                      the studies there are
-  meanfield run STUDY [--field value ...] [--tiny]    run one and hold it against theory; STUDY may
-                      [--out DIR] [--seeds N]         be a file of yours, my_study.py
-                      [--keep] [--fresh] [--distributed]
-                      [--no-picture]
-  meanfield show DIR                                  what a run left in a folder
-  meanfield plot DIR [--figure NAME] [--out FILE]     a picture of it: .png, .pdf or .svg
-  meanfield view DIR [--open]                         a page for the browser: picture, claims, tokens
-  meanfield export DIR [--csv] [--parquet]            tidy tables for other tools
-  meanfield figures [NAME ...] [--tiny] [--list]      the figures of papers
-  meanfield explore [--open]                          sliders for beta, noise, n, d and normalization
-  meanfield look FILE ... [--axes "layer token dim"]  what hidden states do over the layers of a model:
-                      [--out DIR]                     a table, a CSV file and a figure
-  meanfield record --weights FILE --text FILE ...     the hidden states of texts, by a model that is read
-                      [--out DIR] [--tokens N]        from its weights
-  meanfield doctor                                    whether this machine computes right numbers
+  meanfield list                    the studies there are
+  meanfield run STUDY [...]         run one and hold it against theory; STUDY
+                                    may be a file of yours, my_study.py
+      [--field value ...] [--tiny] [--out DIR] [--seeds N] [--keep] [--fresh]
+      [--distributed] [--no-picture]
+  meanfield show DIR                what a run left in a folder
+  meanfield plot DIR                a picture of it: .png, .pdf or .svg
+      [--figure NAME] [--out FILE]
+  meanfield view DIR [--open]       a page: picture, claims, tokens to turn
+  meanfield export DIR              tidy tables for other tools
+      [--csv] [--parquet] [--out DIR]
+  meanfield figures [NAME ...]      the figures of papers
+      [--tiny] [--demo] [--list]
+  meanfield explore [--open]        sliders for beta, noise, n, d, normalization
+  meanfield look FILE ...           what hidden states do over the layers of a
+      [--axes "layer token dim"]    model: a table, a CSV file and a figure
+      [--out DIR]
+  meanfield record                  the hidden states of texts, by a model that
+      --weights FILE                is read from its weights
+      --text FILE ...
+      [--out DIR] [--tokens N]
+  meanfield doctor                  whether this machine computes right numbers
   meanfield --version
 
-`meanfield run STUDY --help` lists a study's fields. A run that is stopped resumes where it was; what
-other code computed is named and computed again (--keep uses it, --fresh computes all again).
-The exit status is 1 if a claim fails, 2 for bad input, 130 if interrupted, 143 if terminated.
+`meanfield run STUDY --help` lists a study's fields. A run that is stopped
+resumes where it was; what other code computed is named and computed again
+(--keep uses it, --fresh computes all again). The exit status is 1 if a claim
+fails, 2 for bad input, 130 if interrupted, 143 if terminated.
 """
 
 import contextlib

@@ -66,6 +66,7 @@ def choose(name: str, known: Iterable[str], what: str, where: str) -> str:
     known = [*known]
     if name in known:
         return name
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"perhaps you meant {near[0]}" if near else f"see {where}"
+    parts = [one for one in known if name and name.lower() in one.lower()]
+    near = difflib.get_close_matches(name, known, n=1) or parts[:3]
+    hint = f"perhaps you meant {' or '.join(near)}" if near else f"see {where}"
     raise UsageError(f"expected a {what} that exists, got {name}; {hint}")

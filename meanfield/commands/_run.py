@@ -1,10 +1,11 @@
 """`meanfield run`: a study computed, kept, and held against theory."""
 
 import dataclasses
+import logging
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import tyro
@@ -13,7 +14,7 @@ import xarray as xr
 from .. import studies
 from ..io import Store
 from ..studies.machinery import Study
-from ._arguments import parse
+from ._arguments import called, parse
 from ._finding import UsageError
 from ._list import list_studies
 from ._machine import prepare
@@ -31,7 +32,7 @@ class _RunOptions:
 
     tiny: tyro.conf.FlagCreatePairsOff[bool] = False
     """The same study in seconds; fields that you set are as you set them."""
-    out: Path | None = None
+    out: Annotated[Path | None, called("DIR")] = None
     """Folder of this run alone; by default results/<study>-<hash>. The same folder resumes."""
     seeds: int = 1
     """Number of seeds, from --seed on; claims are made at each."""
@@ -42,8 +43,7 @@ class _RunOptions:
     float32: tyro.conf.FlagCreatePairsOff[bool] = False
     """Compute in float32; by default float64."""
     distributed: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Share the work among the processes of a cluster (Slurm, MPI, TPU pods, Kubernetes), which must see
-    the same folder, and among the devices of each."""
+    """Share the work among the processes (Slurm, MPI, TPU pod, Kubernetes) that see the folder."""
     no_picture: tyro.conf.FlagCreatePairsOff[bool] = False
     """Draw no picture.png into the folder."""
     traceback: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -61,11 +61,22 @@ def run(arguments: list[str]) -> int:
     study, options = _read_study(study_named(arguments[0]), arguments[1:])
     prepare(options.float32, options.distributed)
     study = studies.repeat(study, options.seeds)
+    _listen()
     try:
         return _run(study, options)
     finally:
         if options.distributed:
             jax.distributed.shutdown()  # left to the end of the interpreter, it may hang
+
+
+def _listen() -> None:
+    """Shows what the package says of itself: what would make this run far faster."""
+    log = logging.getLogger("meanfield")
+    if not log.handlers:
+        said = logging.StreamHandler()
+        said.setFormatter(logging.Formatter("meanfield: %(message)s"))
+        log.addHandler(said)
+    log.setLevel(logging.INFO)
 
 
 def _run(study: Study, options: _RunOptions) -> int:

@@ -16,6 +16,9 @@ def film(
     """A film of `fig`: `update(frame)` redraws it for each of `frames` (0, 1, ... if an integer), `fps`
     of them a second.
 
+    What `update` draws stays until it takes it away: it begins with `ax.clear()`, or sets the data of
+    lines that are there.
+
     The first frame is drawn at once and the layout then frozen, so that axes stand still. Save it
     with `film(...).save("name.gif", writer="pillow", dpi=100)`; a column-wide figure of 60 frames
     is a few hundred kB if little moves and nothing is shaded.

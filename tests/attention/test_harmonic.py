@@ -11,6 +11,7 @@ from jax.tree_util import Partial
 from scipy.special import ive
 
 from meanfield.attention import Blockwise, Dense, Harmonic, Softmax, Unnormalized, alibi, causal
+from meanfield.attention.engines._double_fourier import advise_nufft, has_nufft
 from meanfield.geometry import Sphere
 from meanfield.harmonics import Fourier, Gegenbauer
 from meanfield.measures import VonMisesFisher
@@ -255,3 +256,15 @@ def test_non_uniform_transforms_equal_the_basis(getkey):
 
 def _none(leaf) -> bool:
     return leaf is None
+
+
+@pytest.mark.skipif(has_nufft(), reason="jax_finufft is installed")
+def test_the_missing_extra_is_named_once_where_it_would_help(caplog):
+    advise_nufft.cache_clear()
+    caplog.set_level("INFO", "meanfield")
+    for d, n in ((3, 100), (2, 4000), (3, 4000), (3, 4000)):
+        attention = Softmax(2.0, engine=Harmonic.of(2.0, d, 1e-3))
+        jax.eval_shape(lambda x, a=attention: a(x), jax.ShapeDtypeStruct((n, d), float))
+    assert [r.message for r in caplog.records] == [
+        "sums over many tokens on S^2 are far faster with pip install 'meanfield-jax[nufft]'"
+    ]

@@ -115,3 +115,9 @@ def test_a_figure_of_a_file_is_drawn(study, tmp_path, monkeypatch):
     sys.modules.pop("figure_of_mine")
     path.write_text("STUDIES = {}")
     assert figures([str(path), "--out", str(out)]) == 2
+
+
+def test_a_part_of_a_name_is_understood():
+    for name, hint in (("stair", "perhaps you meant 2410_staircase"), ("zzz", "see the list")):
+        with pytest.raises(ValueError, match=hint):
+            _finding.choose(name, ["2410_staircase", "2606_bifurcation"], "figure", "the list")

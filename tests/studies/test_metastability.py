@@ -7,7 +7,12 @@ from scipy.special import ive
 from meanfield.energies import Interaction
 from meanfield.harmonics import Fourier
 from meanfield.studies.metastability._metastability import _blobs
-from meanfield.studies.metastability._staircase import AngularEnergy, _published, limit_length
+from meanfield.studies.metastability._staircase import (
+    AngularEnergy,
+    Staircase,
+    _published,
+    limit_length,
+)
 
 
 def test_the_energy_in_angles_is_that_of_the_tokens():
@@ -58,3 +63,11 @@ def test_blobs_lie_on_the_circle_at_an_angle_of_1_8(n):
     assert x.shape == (n, 2)
     assert_allclose((x**2).sum(axis=1), 1, rtol=1e-14)
     assert_allclose(x[0] @ x[n // 2], np.cos(1.8), rtol=1e-13)
+
+
+def test_merges_that_have_not_happened_are_no_numbers():
+    """At beta = 3 tokens that close attract each other at a rate below one: none has merged by then."""
+    study = Staircase(beta=(3.0,), lr=1e-3, rescaled_time=0.13)
+    result = study.run()
+    assert np.isnan(result.merged).all() and result.merged.shape == (1, 4)
+    assert not any(claim.passed for claim in study.claims(result) if "plateau" in claim.name)

@@ -67,6 +67,18 @@ def _areas(discs):
     ])  # fmt: skip
 
 
+def test_most_mass_shows_unless_a_view_is_asked_for(ax):
+    """The south pole holds two thirds: an empty axis shows them, and keeps its view."""
+    x = _unit(np.array([[0, 0, -1.0]] * 4 + [[1.0, 0, 1], [-1.0, 0, 1]]))
+    first = viz.sphere_masses(ax, x)
+    assert not first.behind[np.argmax(first.counts)]
+    again = viz.sphere_masses(ax, -x)
+    assert again.behind[np.argmax(again.counts)]  # by the same view it is opposite
+    near, far = viz.sphere_points(ax, -x)
+    assert len(far.get_offsets()) >= 4 > len(near.get_offsets())
+    assert len(ax.get_legend_handles_labels()[1]) == 1  # the globe is none of the legend's
+
+
 def test_areas_are_masses_and_numbers_stand_inside(ax):
     x, _ = _crowd(3, (30, 15, 1), 1e-6)
     discs = viz.sphere_masses(ax, x, view=(45.0, 35.0), full=0.4)

@@ -9,7 +9,7 @@ from ..._typing import Points, Scalar
 from ...harmonics import AbstractBasis, Fourier, SphericalHarmonics
 from ._approximate import AbstractApproximate
 from ._base import Sums
-from ._double_fourier import has_nufft, smoothed_sums
+from ._double_fourier import advise_nufft, has_nufft, smoothed_sums
 from ._exponential_sum import ExponentialSum, PosesSums, check_poses_sums, check_tokens
 from ._profiles import exponential, primitive, tilted
 
@@ -159,7 +159,10 @@ class Harmonic(AbstractApproximate):
         return own + (10 * self._eps(dtype) if self._transforms(n, m) else 0.0)
 
     def _transforms(self, n: int, m: int) -> bool:
-        return self.basis.d == 3 and max(n, m) >= FEWEST_FOR_NUFFT and has_nufft()
+        wanted = self.basis.d == 3 and max(n, m) >= FEWEST_FOR_NUFFT
+        if wanted and not has_nufft():
+            advise_nufft()
+        return wanted and has_nufft()
 
     def _eps(self, dtype) -> float:
         """The accuracy of the transforms, relative to the peak of the kernel; that of the sums is to

@@ -13,7 +13,7 @@ import tyro
 import xarray as xr
 
 from ...io import write_bytes
-from .._arguments import parse
+from .._arguments import called, parse
 from .._finding import UsageError
 from ._plot import finished
 
@@ -26,7 +26,7 @@ class _ExportOptions:
     """Tables as CSV: the default."""
     parquet: tyro.conf.FlagCreatePairsOff[bool] = False
     """Tables as Parquet, with units in the metadata of columns (the extra `parquet`)."""
-    out: Path | None = None
+    out: Annotated[Path | None, called("DIR")] = None
     """Folder for the tables; by default tables/ in the folder."""
     traceback: tyro.conf.FlagCreatePairsOff[bool] = False
     """Show where an error arose."""

@@ -8,7 +8,7 @@ import tyro
 import xarray as xr
 
 from ...io import Store
-from .._arguments import parse
+from .._arguments import called, parse
 from .._finding import UsageError
 from ._pictures import paper_figures, save_picture
 
@@ -17,10 +17,10 @@ from ._pictures import paper_figures, save_picture
 class _PlotOptions:
     folder: Annotated[Path, tyro.conf.Positional]
     """Folder that `meanfield run` wrote."""
-    figure: str | None = None
-    """A figure of a paper that shows this study alone, or a file my_figure.py; see meanfield figures
-    --list. By default the one that fits, else a panel a variable."""
-    out: Path | None = None
+    figure: Annotated[str | None, called("NAME")] = None
+    """A figure of a paper that shows this study alone (`meanfield figures --list`), or a file, my_figure.py;
+    by default the one that fits, else a panel a variable."""
+    out: Annotated[Path | None, called("FILE")] = None
     """The picture, F.png, F.pdf or F.svg; by default picture.png in the folder."""
     traceback: tyro.conf.FlagCreatePairsOff[bool] = False
     """Show where an error arose."""

@@ -15,7 +15,7 @@ from rich.table import Table
 from ... import viz
 from ...io import pack, write_bytes
 from ...latents import load, profile
-from .._arguments import parse
+from .._arguments import called, parse
 from .._finding import UsageError
 from .._machine import prepare
 from .._printing import console
@@ -54,11 +54,11 @@ PANELS = {
 
 @dataclass(frozen=True)
 class _LookOptions:
-    files: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    files: Annotated[tuple[Path, ...], tyro.conf.Positional, called("FILE ...")]
     """Hidden states, one text a file: .npy, .npz, .safetensors, or recordings in .nc."""
-    axes: str | None = None
+    axes: Annotated[str | None, called("NAMES")] = None
     """The axes of an array in their order, such as "layer token dim"; of recordings they are known."""
-    name: str | None = None
+    name: Annotated[str | None, called("NAME")] = None
     """Which array, where a file has several."""
     out: Path = Path("look")
     """Folder for profile.csv, profile.nc and profile.png."""

@@ -4,13 +4,13 @@ import dataclasses
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import tyro
 
 from ...latents import Recording, Transformer, read
-from .._arguments import parse
+from .._arguments import called, parse
 from .._finding import UsageError
 from .._machine import prepare
 
@@ -19,17 +19,17 @@ from .._machine import prepare
 class _RecordOptions:
     weights: Path
     """A .gguf file of the architecture llama, or .safetensors beside its config.json."""
-    text: tuple[Path, ...]
+    text: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="FILE ...")]
     """Files of text in UTF-8, each a recording."""
     out: Path = Path("recordings")
     """Folder for a file TEXT.nc of each text, which `meanfield look` and mf.latents.load read."""
-    tokens: int | None = None
+    tokens: Annotated[int | None, called("N")] = None
     """Use the first tokens of each text, so many; by default all."""
     every: int = 1
     """Keep every so many layers, and the last; without states between attention and MLP unless 1."""
     half: tyro.conf.FlagCreatePairsOff[bool] = False
     """Keep 3 digits, in half the room."""
-    note: tuple[str, ...] = ()
+    note: Annotated[tuple[str, ...], called("NAME=VALUE ...")] = ()
     """What to add to the provenance, as name=value."""
     traceback: tyro.conf.FlagCreatePairsOff[bool] = False
     """Show where an error arose."""

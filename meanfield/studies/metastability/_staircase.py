@@ -106,12 +106,13 @@ class Staircase(Study):
         )  # fmt: skip
         assert run.merges is not None
         levels = np.asarray(run.values["energy"])
+        merged, late = run.merges.time, np.full(START.size - 1 - run.merges.time.size, np.nan)
         return xr.Dataset(
             {
                 "energy": ("s", levels),
                 "clock": ("s", run.values["clock"], {"long_name": "time of the flow"}),
-                "merged": ("event", run.merges.time, {"long_name": "rescaled time"}),
-                "plateau": ("event", levels[np.searchsorted(s, run.merges.time)]),
+                "merged": ("event", np.append(merged, late), {"long_name": "rescaled time"}),
+                "plateau": ("event", np.append(levels[np.searchsorted(s, merged)], late)),
                 "rhs": ((), run.stats["rhs"], {"long_name": "right-hand sides"}),
             },
             {"s": s},

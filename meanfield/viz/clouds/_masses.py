@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.offsetbox import AnchoredOffsetbox, AuxTransformBox, HPacker, TextArea
 from matplotlib.patches import Circle, Wedge
+from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
 from numpy.typing import ArrayLike, NDArray
 
@@ -16,7 +17,8 @@ from ..._door import door
 from .._axes import colour, outline
 from .._inputs import Real, masses_of, point_labels, unit_points
 from ._bundles import Bundles, bundled
-from ._sphere import VIEW, Angles, frame, seen_from
+from ._facing import facing
+from ._sphere import Angles, frame, seen_from, view_on
 
 FULL = 0.42
 """Radius of the disc of the whole mass, on the unit circle."""
@@ -50,7 +52,7 @@ def sphere_masses(
     x: ArrayLike,
     w: ArrayLike | None = None,
     labels: ArrayLike | None = None,
-    view: Angles = VIEW,
+    view: Angles | None = None,
     near: Real = NEAR,
     full: Real = FULL,
     behind: bool = True,
@@ -61,13 +63,15 @@ def sphere_masses(
     full * sqrt(m / total), on a globe of radius 1. Tokens linked by angles of at most `near` are one disc;
     where they have several `labels` [n], it is a pie. What is behind fades with its depth, or is left
     out (`behind=False`, over a `sphere_map`). `view` is the observer's longitude and latitude in degrees:
-    `facing(x)` shows most mass. `mass_key` draws the legend of sizes.
+    by default that of the globe which is there, on an empty axis `facing(x, w)`, which shows most mass;
+    films and rows of panels pass one to all. `mass_key` draws the legend of sizes.
 
     Raises ValueError for shapes that do not fit, points off the sphere and negative weights.
     """
     points = unit_points(x, ("n", 3), "x")
-    frame(ax, view, REACH)
-    return _discs(ax, points, w, labels, near, full, lambda at: seen_from(at, view), behind)
+    seen = view or view_on(ax) or facing(points, w)
+    frame(ax, seen, REACH)
+    return _discs(ax, points, w, labels, near, full, lambda at: seen_from(at, seen), behind)
 
 
 @door
@@ -110,7 +114,11 @@ def _discs(ax: Axes, points, w, labels, near, full, project, behind=True) -> Dis
             [_wedge(ax, plane[k], float(radii[k]), part, float(depth[k])) for part in parts]
         )
         if not _covered(plane[k], float(radii[k]), plane[order[at + 1 :]], radii[order[at + 1 :]]):
-            numbers += _number(ax, plane[k], float(radii[k]), int(found.counts[k]), float(depth[k]))
+            written = _number(ax, plane[k], float(radii[k]), int(found.counts[k]), float(depth[k]))
+            if len(parts) > 1:
+                for number in written:  # no colour is dark behind the whole of it
+                    number.set_path_effects([withStroke(linewidth=1.5, foreground="0.2")])
+            numbers += written
     hidden = depth[order] < 0
     return Discs(
         found.centres[order], found.masses[order], found.counts[order], hidden, wedges, numbers

@@ -8,9 +8,12 @@ from numpy.typing import ArrayLike
 from ..._door import door
 from .._axes import PALE, colour, marker, outline, pale
 from .._inputs import Real, point_areas, point_labels, unit_points
+from ._facing import facing
 
 Angles = tuple[Real, Real]
 VIEW: Angles = (30.0, 20.0)
+_GLOBE = "_globe"
+"""Begins the label of a rim; legends leave out what begins so."""
 
 
 def axes_of(view: Angles) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -60,9 +63,19 @@ def _graticule() -> list[np.ndarray]:
     return parallels + meridians
 
 
+def view_on(ax: Axes) -> Angles | None:
+    """From where the globe on this axis is seen, if there is one."""
+    for patch in ax.patches:
+        name, *angles = str(patch.get_label()).split()
+        if name == _GLOBE:
+            return float(angles[0]), float(angles[1])
+    return None
+
+
 def frame(ax: Axes, view: Angles, reach: float = 1.06) -> None:
     """A bare plane with the rim and the near half of the graticule, drawn once."""
-    if not outline(ax, Circle((0, 0), 1), reach, reach):
+    rim = Circle((0, 0), 1, label=f"{_GLOBE} {float(view[0])!r} {float(view[1])!r}")
+    if not outline(ax, rim, reach, reach):
         return
     for curve in _graticule():
         front, _ = _split(*_halves(curve, view))
@@ -75,13 +88,14 @@ def sphere_points(
     x: ArrayLike,
     w: ArrayLike | None = None,
     labels: ArrayLike | None = None,
-    view: Angles = VIEW,
+    view: Angles | None = None,
     area: Real = 20.0,
 ) -> list[PathCollection]:
     """Tokens `x` [n, 3] on S^2 seen from afar: filled on the near side, hollow and pale behind.
 
     Orthographic projection on a plain axis; `view` is the observer's longitude and latitude in
-    degrees, the same for all that is drawn on one axis. Areas by weight `w` [n] (mean `area`
+    degrees, the same for all that is drawn on one axis: by default that of the globe which is there,
+    on an empty axis `facing(x, w)`. Areas by weight `w` [n] (mean `area`
     square points), one colour and marker a label. Returns a near and a far collection for each
     label in turn, either perhaps empty; the near ones are called "cluster k" for a legend.
 
@@ -90,6 +104,7 @@ def sphere_points(
     points = unit_points(x, ("n", 3), "x")
     groups = point_labels(labels, len(points))
     areas = point_areas(w, len(points), area)
+    view = view or view_on(ax) or facing(points, w)
     plane, near = _halves(points, view)
     frame(ax, view)
     drawn = []
@@ -108,7 +123,7 @@ def sphere_points(
 
 @door
 def sphere_tracks(
-    ax: Axes, history: ArrayLike, labels: ArrayLike | None = None, view: Angles = VIEW
+    ax: Axes, history: ArrayLike, labels: ArrayLike | None = None, view: Angles | None = None
 ) -> list[Line2D]:
     """Paths of tokens on S^2, `history` [T, n, 3]: full lines on the near side, pale dots behind.
 
@@ -120,6 +135,7 @@ def sphere_tracks(
     """
     points = unit_points(history, ("T", "n", 3), "history")
     groups = point_labels(labels, points.shape[1]).tolist()
+    view = view or view_on(ax) or facing(points[-1])
     plane, near = _halves(points, view)
     frame(ax, view)
     drawn = []

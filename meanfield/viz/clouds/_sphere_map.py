@@ -11,7 +11,7 @@ from ..._checks import check_integer
 from ..._door import door
 from .._axes import beyond, colour_bar
 from .._inputs import to_host
-from ._sphere import VIEW, Angles, axes_of, frame
+from ._sphere import VIEW, Angles, axes_of, frame, view_on
 
 PIXELS = 220
 RIM = 0.998
@@ -22,7 +22,7 @@ RIM = 0.998
 def sphere_map(
     ax: Axes,
     f: Callable[[np.ndarray], ArrayLike],
-    view: Angles = VIEW,
+    view: Angles | None = None,
     label: str | None = None,
     levels: int = 8,
     **image: Any,
@@ -32,11 +32,12 @@ def sphere_map(
     `f` takes points [m, 3] and returns their values [m]: `lambda p: basis.evaluate(coeffs, p)` for
     coefficients of `SphericalHarmonics`, a density, an energy of a token among others. It is asked
     on the near side alone. `label` adds a colour bar; `image` goes to `imshow` (`vmin`, `vmax`,
-    `cmap`); there are some `levels` contours. Draw discs over it by `sphere_masses` with the same `view`.
+    `cmap`); there are some `levels` contours. `view` as in `sphere_masses`, which draws discs over it.
 
     Raises ValueError for values that are not one finite number a point.
     """
     levels = check_integer(levels, "levels")
+    view = view or view_on(ax) or VIEW
     right, up, toward = axes_of(view)
     line = (np.arange(PIXELS) + 0.5) / PIXELS * 2 - 1
     a, b = np.meshgrid(line, line)
