@@ -68,14 +68,15 @@ class Options:
     """Stop at the first error and show where it arose."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; 1 if a claim fails, 2 if a figure cannot be drawn, 130 if interrupted."""
+def main(argv: Sequence[str] | None = None, program: str = "python -m paper_figs") -> int:
+    """Runs the command, called `program`; 1 if a claim fails, 2 if a figure cannot be drawn, 130 if
+    interrupted."""
     arguments = [*(sys.argv[1:] if argv is None else argv)]
-    return guarded(lambda: _main(arguments), show_traceback="--traceback" in arguments)
+    return guarded(lambda: _main(arguments, program), show_traceback="--traceback" in arguments)
 
 
-def _main(arguments: Sequence[str]) -> int:
-    options = parse(Options, "python -m paper_figs", [*arguments])
+def _main(arguments: Sequence[str], program: str) -> int:
+    options = parse(Options, program, [*arguments])
     modules = _select(options)
     if options.list:
         width = shutil.get_terminal_size((160, 24)).columns  # what is piped is not broken

@@ -55,6 +55,11 @@ def test_list_names_the_studies(capsys):
     assert "staircase" in listed and first_line(studies.Staircase) in listed
 
 
+def test_the_figures_are_called_as_the_user_called_them(capsys):
+    assert main(["figures", "--help"]) == 0
+    assert "usage: meanfield figures" in capsys.readouterr().out
+
+
 def test_the_help_of_a_study_documents_its_fields(capsys):
     assert main(["run", "powers", "--help"]) == 0
     shown = capsys.readouterr().out

@@ -37,7 +37,7 @@ def plot(arguments: list[str]) -> int:
 
 def figures(arguments: list[str]) -> int:
     """Draws the figures of papers, as `python -m paper_figs` does."""
-    return paper_figures().main(arguments)
+    return paper_figures().main(arguments, "meanfield figures")
 
 
 def finished(folder: Path) -> xr.Dataset:
