@@ -4,10 +4,14 @@ from ._least_effort import LeastEffort as LeastEffort, least_effort as least_eff
 from .clouds import (
     CriticalPoint as CriticalPoint,
     CriticalPoints as CriticalPoints,
+    HeteroclinicGraph as HeteroclinicGraph,
+    MorseCount as MorseCount,
     critical_points as critical_points,
     escape_rates as escape_rates,
     hessian as hessian,
     hessian_index as hessian_index,
+    heteroclinic_graph as heteroclinic_graph,
+    morse_count as morse_count,
     saddle as saddle,
 )
 from .decisions import (

@@ -21,7 +21,7 @@ from catalogue.things import (
 from meanfield.dynamics import AttentionFlow, FokkerPlanck
 from meanfield.energies import Potential
 from meanfield.harmonics import Gegenbauer
-from meanfield.landscape import barrier, branch
+from meanfield.landscape import CriticalPoints, barrier, branch
 
 FLAT_DENSITY = WAVE.at[1:].set(0)
 
@@ -44,6 +44,15 @@ def effort(control):
 ANTIPODES = jnp.array([[1.0, 0.0], [-1.0, 0.0]])
 RUN = Later(lambda: mf.simulate(FLOW, X, TS, observe={"x": mf.observables.state}))
 WALL = Later(lambda: barrier(mf.attention.Unnormalized(5.0), 2, 5.2, degree=16))
+PAIRS = CriticalPoints(
+    x=jnp.array([[[1.0, 0.0], [1.0, 0.0]], [[1.0, 0.0], [-1.0, 0.0]]]),
+    energy=jnp.zeros(2),
+    index=jnp.arange(2),
+    rates=jnp.zeros((2, 2)),
+    orbit=jnp.ones(2, int),
+    residual=jnp.zeros(2),
+    found=jnp.ones(2, int),
+)
 NARROW = Gegenbauer(2, 6)
 EVEN = jnp.zeros(7).at[0].set(1.0)
 ENTRIES = [
@@ -158,6 +167,23 @@ ENTRIES = [
     ),
     entry("landscape.pushes", slow_=True, flow=FLOW, x0=X, ts=TS, outcome=first_pair, single_=None),
     entry(
+        "landscape.heteroclinic_graph",
+        slow_=True,
+        energy=-ENERGY,
+        states=PAIRS,
+        key=KEY,
+        directions=2,
+        max_steps=200,
+        single_=None,
+        kinds_={"directions": "count", "states": "object"},
+    ),
+    entry(
+        "landscape.morse_count",
+        states=PAIRS,
+        single_=None,
+        kinds_={"states": "object"},
+    ),
+    entry(
         "landscape.string",
         slow_=True,
         equation=FokkerPlanck(NARROW, SOFTMAX, 2.0),
@@ -220,6 +246,8 @@ MADE_BY = {
     "landscape.Profile": "landscape.barrier",
     "landscape.CriticalPoint": "landscape.saddle",
     "landscape.CriticalPoints": "landscape.critical_points",
+    "landscape.HeteroclinicGraph": "landscape.heteroclinic_graph",
+    "landscape.MorseCount": "landscape.morse_count",
     "landscape.String": "landscape.string",
     "landscape.Survival": "landscape.survival",
     "landscape.Basins": "landscape.basins",

@@ -8,5 +8,10 @@ from ._hessian import (
     hessian_index as hessian_index,
     moved as moved,
 )
+from ._heteroclinic import (
+    HeteroclinicGraph as HeteroclinicGraph,
+    heteroclinic_graph as heteroclinic_graph,
+)
+from ._morse import MorseCount as MorseCount, morse_count as morse_count
 from ._rotations import orbit as orbit, symmetries as symmetries
 from ._saddle import CriticalPoint as CriticalPoint, saddle as saddle

@@ -98,9 +98,9 @@ def _distinct(found: CriticalPoint) -> CriticalPoints:
     kept: list[int] = []
     count: list[int] = []
     for i in range(len(order)):
-        alike = [j for j, k in enumerate(kept) if _alike(parts, i, k)]
-        if alike:
-            count[alike[0]] += 1
+        before = [j for j, k in enumerate(kept) if alike(parts, i, k)]
+        if before:
+            count[before[0]] += 1
         else:
             kept.append(i)
             count.append(1)
@@ -108,7 +108,8 @@ def _distinct(found: CriticalPoint) -> CriticalPoints:
     return CriticalPoints(found=jnp.asarray(count, int), **chosen)
 
 
-def _alike(parts: dict[str, np.ndarray], i: int, k: int) -> bool:
+def alike(parts: dict[str, np.ndarray], i: int, k: int) -> bool:
+    """Whether two states are one: the same index, energy and rates."""
     scales = (np.abs(parts[name][k]).max() for name in ("energy", "rates"))
     gaps = (np.abs(parts[name][i] - parts[name][k]).max() for name in ("energy", "rates"))
     same = parts["index"][i] == parts["index"][k]

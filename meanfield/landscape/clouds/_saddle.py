@@ -113,7 +113,7 @@ def search(
         move = vectors @ (down * (vectors.T @ slope) / curvatures)
         move *= jnp.minimum(1, _FARTHEST / jnp.maximum(jnp.linalg.norm(move), small))
         done = jnp.linalg.norm(slope) <= small * scale
-        after = moved(x, bases, move / _roots(w, x))
+        after = moved(x, bases, move / roots(w, x))
         return jnp.where(done, x, after), count + 1, done
 
     go_on = lambda carry: ~carry[2] & (carry[1] < max_steps)
@@ -134,19 +134,25 @@ def _told(energy, x, w, algebra, index, steps, done) -> CriticalPoint:
 
 
 def _local(energy, x, w, bases, algebra):
-    """Slope, rates, and the eigenvalues and vectors of the Hessian, in the metric of weights.
-
-    Rotations, along which the Hessian vanishes, are stiffened by as much as they move the cloud.
-    """
-    value, root = chart(energy, x, w, bases), _roots(w, x)
-    slope = jax.grad(value)(jnp.zeros(root.size, x.dtype)) / root
-    matrix = curvature(value, root.size, x.dtype) / root[:, None] / root
-    turns = jnp.einsum("ndm,snd->snm", bases, rotated(x, algebra), precision="highest")
-    turns = turns.reshape(len(algebra), root.size) * root
-    stiff = jnp.abs(matrix).max() * (turns.T @ turns)
+    """Slope, rates, and the eigenvalues and vectors of the Hessian, rotations stiffened."""
+    slope, matrix, stiff = curved(energy, x, w, bases, algebra)
     values, vectors = jnp.linalg.eigh(matrix + stiff)
     return slope, -jnp.linalg.eigvalsh(matrix), values, vectors
 
 
-def _roots(w: Weights, x: Points) -> Float[Array, " m"]:
+def curved(energy: AbstractEnergy, x: Points, w: Weights, bases, algebra):
+    """Slope and Hessian in the metric of weights, and what stiffens rotations.
+
+    Along these the Hessian of a stationary cloud vanishes: it is by as much as they move the cloud.
+    """
+    value, root = chart(energy, x, w, bases), roots(w, x)
+    slope = jax.grad(value)(jnp.zeros(root.size, x.dtype)) / root
+    matrix = curvature(value, root.size, x.dtype) / root[:, None] / root
+    turns = jnp.einsum("ndm,snd->snm", bases, rotated(x, algebra), precision="highest")
+    turns = turns.reshape(len(algebra), root.size) * root
+    return slope, matrix, jnp.abs(matrix).max() * (turns.T @ turns)
+
+
+def roots(w: Weights, x: Points) -> Float[Array, " m"]:
+    """The square root of its token's mass, for each coordinate of the tangent spaces."""
     return jnp.repeat(jnp.sqrt(w), x.shape[1] - 1)
