@@ -2,10 +2,12 @@
 
 from ._least_effort import LeastEffort as LeastEffort, least_effort as least_effort
 from .clouds import (
+    CloudString as CloudString,
     CriticalPoint as CriticalPoint,
     CriticalPoints as CriticalPoints,
     HeteroclinicGraph as HeteroclinicGraph,
     MorseCount as MorseCount,
+    cloud_string as cloud_string,
     critical_points as critical_points,
     escape_rates as escape_rates,
     hessian as hessian,

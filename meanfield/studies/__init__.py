@@ -56,6 +56,8 @@ from .metastability import (
     CriticalPoints as CriticalPoints,
     EscapeTimes as EscapeTimes,
     Metastability as Metastability,
+    Polygons as Polygons,
+    SaddleGraph as SaddleGraph,
     SlowMerging as SlowMerging,
     Staircase as Staircase,
 )

@@ -25,6 +25,7 @@ LONG = (
     "least_effort",
     "minibatch",
     "particles_vs_pde",
+    "saddle_graph",
     "sphere_barycenters",
     "trained_sinkformer",
 )

@@ -1,5 +1,6 @@
 """Critical points of the energy of finitely many tokens: Hessians, saddles, searches for all."""
 
+from ._cloud_string import CloudString as CloudString, cloud_string as cloud_string
 from ._critical_points import CriticalPoints as CriticalPoints, critical_points as critical_points
 from ._hessian import (
     escape_rates as escape_rates,

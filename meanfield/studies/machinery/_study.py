@@ -129,9 +129,11 @@ class Study(abc.ABC):
     def assemble(self, parts: list[xr.Dataset]) -> xr.Dataset:
         """The whole result: each entry of the cells becomes a dimension, its coordinate sorted.
 
-        The cells must fill a grid, with one number or string an entry.
+        The cells must fill a grid, with one number or string an entry. Where parts have other coordinates
+        than the rest, NaN stands for what they lack.
         """
-        pairs = zip(self.cells(), parts, strict=True)
+        # Where cells have states or times of their own, no dimension but theirs may get to be one more.
+        pairs = zip(self.cells(), xr.align(*parts, join="outer"), strict=True)
         labelled = [part.assign_coords(cell).expand_dims(list(cell)) for cell, part in pairs]
         whole = xr.combine_by_coords(
             labelled, compat="no_conflicts", data_vars="all", coords="minimal", join="outer"

@@ -4,5 +4,7 @@ from ._barriers import Barriers as Barriers
 from ._critical_points import CriticalPoints as CriticalPoints
 from ._escape_times import EscapeTimes as EscapeTimes
 from ._metastability import Metastability as Metastability
+from ._polygons import Polygons as Polygons
+from ._saddle_graph import SaddleGraph as SaddleGraph
 from ._slow_merging import SlowMerging as SlowMerging
 from ._staircase import Staircase as Staircase

@@ -5,10 +5,11 @@ import numpy as np
 import xarray as xr
 
 from ...energies import Interaction
-from ...landscape.clouds import critical_points
+from ...landscape.clouds import critical_points, morse_count
 from ..machinery import Claim, Study, check_that, grid, some_of
 
 CLOSED = "closed form of the configuration"
+MORSE = "Milnor, Morse Theory (1963), section 5, on a torus"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +19,8 @@ class CriticalPoints(Study):
     Searches for each index from `starts` random clouds on S^{d-1}. E_beta, with e^{beta (<x, y> - 1)}, is
     ascended by attention, so that `index` counts the directions in which it grows: 0 for one cluster, the
     most for tokens at even distances. `rate` is that of the fastest escape, `count` how many states were
-    found, `found` from how many searches each.
+    found, `found` from how many searches each. On the circle Morse's inequalities hold only of lists that
+    can be complete.
 
     Source: Yin, Wang, Chen, Zhang, Zhang, Phys. Rev. Lett. 124 (2020) 090601, for the search.
     """
@@ -41,6 +43,8 @@ class CriticalPoints(Study):
         "found": "searches that ended there",
         "count": "stationary clouds that were found",
         "residual": "largest speed that is left",
+        "euler": "alternating sum of the counts of labelled clouds on the circle",
+        "least": "least coefficient of the rest in Morse's inequalities on the circle",
         "state": "stationary cloud",
     }
 
@@ -63,6 +67,7 @@ class CriticalPoints(Study):
                 "found": ("state", np.asarray(found.found, float)),
                 "count": ((), found.energy.size),
                 "residual": ((), found.residual.max()),
+                **_topology(found, cell["d"]),
             },
             {"state": np.arange(found.energy.size)},
         )
@@ -89,7 +94,12 @@ class CriticalPoints(Study):
         ]
         # Searches end where the speed is 32 eps of the largest rate, which is below 1.
         name, source = f"speed that is left, n={n}, d={d}", "the end of Newton's method"
-        return [*claims, Claim.at_most(name, at.residual, 1e-14, source)]
+        claims.append(Claim.at_most(name, at.residual, 1e-14, source))
+        if d > 2:
+            return claims
+        euler, rest = f"Euler characteristic, n={n}", f"rest in Morse's inequalities, n={n}"
+        claims.append(Claim.close(euler, at.euler, 0, 0, MORSE))
+        return [*claims, Claim.at_least(rest, at.least, 0, MORSE)]
 
     def _claim(self, name: str, at: xr.Dataset, index: int, products: np.ndarray) -> Claim:
         """The energy of the state of this index that is nearest to the closed form."""
@@ -99,3 +109,13 @@ class CriticalPoints(Study):
         nearest = energies[gaps.argmin()] if np.isfinite(gaps).any() else np.nan
         # Energies are stationary: speeds of 1e-14 change them by rounding alone.
         return Claim.close(f"energy of {name}", nearest, exact, 1e-12, CLOSED)
+
+
+def _topology(found, d: int) -> dict[str, Any]:
+    """What Morse's inequalities leave on the circle; NaN elsewhere."""
+    if d > 2:
+        return {"euler": ((), np.nan), "least": ((), np.nan)}
+    morse = morse_count(found)
+    counts = np.asarray(morse.counts, float)
+    signs = (-1.0) ** np.arange(counts.size)
+    return {"euler": ((), counts @ signs), "least": ((), float(morse.rest.min()))}

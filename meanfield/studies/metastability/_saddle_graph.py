@@ -1,0 +1,106 @@
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import jax
+import numpy as np
+import xarray as xr
+
+from ...energies import Interaction
+from ...landscape.clouds import critical_points, heteroclinic_graph, morse_count
+from ..machinery import Claim, Study, check_that, grid
+
+MORSE = "Milnor, Morse Theory (1963), section 5, on a torus"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SaddleGraph(Study):
+    """Which clouds of n tokens on the circle lead to which under unnormalized attention.
+
+    States of every index, from `starts` random clouds, and between them orbits of steepest ascent of E_beta,
+    with e^{beta (<x, y> - 1)}, in `directions` symmetric directions from each: `orbits` counts those from
+    a state to an `end`. `count` says how often each index occurs among labelled tokens up to rotations,
+    which Morse's inequalities hold against the Betti numbers of a torus.
+
+    Source: Conley, Isolated Invariant Sets and the Morse Index (1978), for connecting orbits.
+    """
+
+    n: tuple[int, ...] = (4, 5)
+    """Numbers of tokens."""
+    beta: float = 2.0
+    """Inverse temperature."""
+    starts: int = field(default=48, metadata={"least": 4})
+    """Random clouds, from each of which all indices are searched."""
+    directions: int = 48
+    """Symmetric directions from each state."""
+
+    QUANTITIES: ClassVar = {
+        "n": "tokens",
+        "x": "tokens of a stationary cloud",
+        "energy": "energy of a stationary cloud",
+        "index": "directions in which the energy grows",
+        "orbits": "orbits from a state to an end",
+        "lost": "orbits to none of the states",
+        "count": "stationary clouds of an index, of labelled tokens up to rotations",
+        "betti": "Betti number of the torus",
+        "least": "least coefficient of the rest in Morse's inequalities",
+        "euler": "alternating sum of the counts",
+        "state": "stationary cloud",
+        "end": "stationary cloud at the end of an orbit",
+        "token": "token",
+        "axis": "coordinate",
+        "degree": "index",
+    }
+
+    def check(self) -> None:
+        check_that(min(self.n) >= 2, "n >= 2", min(self.n), "pass n=(3, 4)")
+        check_that(self.beta > 0, "beta > 0", self.beta, "pass beta=2.0")
+
+    def cells(self) -> list[dict[str, Any]]:
+        return grid(n=self.n)
+
+    def compute(self, cell: dict[str, Any]) -> xr.Dataset:
+        energy, n = -Interaction(self.beta, offset=self.beta), cell["n"]
+        search, walk = jax.random.split(self.key(cell))
+        found = critical_points(energy, n, 2, search, self.starts)
+        graph = heteroclinic_graph(energy, found, walk, self.directions)
+        morse = morse_count(found)
+        counts = np.asarray(morse.counts, float)
+        states = np.arange(found.energy.size)
+        return xr.Dataset(
+            {
+                "x": (("state", "token", "axis"), found.x),
+                "energy": ("state", -found.energy),
+                "index": ("state", np.asarray(found.index, float)),
+                "orbits": (("state", "end"), np.asarray(graph.orbits, float)),
+                "lost": ("state", np.asarray(graph.lost, float)),
+                "count": ("degree", counts),
+                "betti": ("degree", np.asarray(morse.betti, float)),
+                "least": ((), float(morse.rest.min())),
+                "euler": ((), counts @ (-1.0) ** np.arange(n)),
+            },
+            {"state": states, "end": states, "token": np.arange(n), "degree": np.arange(n)},
+        )
+
+    def tiny(self) -> "SaddleGraph":
+        return replace(self, n=(3,), starts=8, directions=16)
+
+    def claims(self, dataset: xr.Dataset) -> list[Claim]:
+        return [claim for n in self.n for claim in _claims(n, dataset.sel(n=n))]
+
+
+def _claims(n: int, at: xr.Dataset) -> list[Claim]:
+    at = at.isel(state=np.isfinite(at.energy.values), end=np.isfinite(at.energy.values))
+    orbits, energy = at.orbits.values, at.energy.values
+    down = np.where(energy[:, None] >= energy - 1e-9, orbits, 0).sum() if energy.size else np.nan
+    whole = np.unique(at.index).size if energy.size else np.nan
+    return [
+        Claim.close(f"orbits to none of the states, n={n}", at.lost.sum(skipna=False), 0, 0, MORSE),
+        Claim.close(f"orbits on which the energy does not grow, n={n}", down, 0, 0, "ascent"),
+        Claim.close(f"indices, n={n}", whole, n, 0, "each Betti number of the torus is positive"),
+        Claim.close(f"Euler characteristic, n={n}", at.euler, 0, 0, MORSE),
+        Claim.at_least(f"rest in Morse's inequalities, n={n}", at.least, 0, MORSE),
+        # One cluster is the only maximum: all else leads there.
+        Claim.close(
+            f"ends that nothing leaves, n={n}", (orbits.sum(axis=1) == 0).sum(), 1, 0, MORSE
+        ),
+    ]
