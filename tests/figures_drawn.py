@@ -16,6 +16,7 @@ LONG = (
     "fig_2606_05140_bifurcation",
     "fig_barycenters_sphere",
     "fig_escape_times",
+    "fig_saddles",
 )
 
 

@@ -53,6 +53,7 @@ from .limits import (
 from .machinery import Claim as Claim, Study as Study, available as available, repeat as repeat
 from .metastability import (
     Barriers as Barriers,
+    CloudPaths as CloudPaths,
     CriticalPoints as CriticalPoints,
     EscapeTimes as EscapeTimes,
     Metastability as Metastability,

@@ -18,6 +18,7 @@ STUDIES = available()
 # Half a minute each; `make validate` computes them at full size as well.
 LONG = (
     "barriers",
+    "cloud_paths",
     "critical_points",
     "escape_times",
     "heat_limit_coupling",

@@ -1,6 +1,7 @@
 """Where clouds linger, how long, and which barriers part them."""
 
 from ._barriers import Barriers as Barriers
+from ._cloud_paths import CloudPaths as CloudPaths
 from ._critical_points import CriticalPoints as CriticalPoints
 from ._escape_times import EscapeTimes as EscapeTimes
 from ._metastability import Metastability as Metastability

@@ -31,7 +31,7 @@ class CriticalPoints(Study):
     """Ambient dimensions."""
     beta: float = 2.0
     """Inverse temperature."""
-    starts: int = field(default=64, metadata={"least": 4})
+    starts: int = field(default=128, metadata={"least": 4})
     """Random clouds, from each of which all indices are searched."""
 
     QUANTITIES: ClassVar = {
