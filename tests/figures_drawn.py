@@ -15,6 +15,7 @@ LONG = (
     "fig_2110_11773_trained",
     "fig_2606_05140_bifurcation",
     "fig_barycenters_sphere",
+    "fig_decision",
     "fig_escape_times",
     "fig_saddles",
 )

@@ -17,6 +17,7 @@ from .clouds import (
     saddle as saddle,
 )
 from .decisions import (
+    AtSaddles as AtSaddles,
     Basins as Basins,
     DecisionTimes as DecisionTimes,
     DwellTime as DwellTime,

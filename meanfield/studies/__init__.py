@@ -55,6 +55,8 @@ from .metastability import (
     Barriers as Barriers,
     CloudPaths as CloudPaths,
     CriticalPoints as CriticalPoints,
+    Decision as Decision,
+    DwellTimes as DwellTimes,
     EscapeTimes as EscapeTimes,
     Metastability as Metastability,
     Polygons as Polygons,

@@ -128,6 +128,7 @@ ENTRIES = [
         max_steps=50,
         single_=None,
     ),
+    entry("landscape.AtSaddles", energy=-ENERGY, distance=0.5, kinds_={"distance": "positive"}),
     entry(
         "landscape.basins",
         slow_=True,

@@ -10,7 +10,7 @@ from meanfield.attention import Softmax, Unnormalized
 from meanfield.dynamics import AttentionFlow, Drift, GradientFlow, TwoCluster
 from meanfield.energies import Potential
 from meanfield.geometry import Euclidean, Sphere
-from meanfield.landscape import basins, decision_times, dwell_time, pushes
+from meanfield.landscape import AtSaddles, basins, decision_times, dwell_time, pushes
 from meanfield.observables import state
 from meanfield.solve import simulate
 
@@ -160,6 +160,18 @@ def test_what_does_not_grow_stays():
     flow = AttentionFlow(CIRCLE, Softmax(1.0))
     found = dwell_time(flow, on_circle(0.0, 0.0), on_circle(0.0, 0.01), 0.1)
     assert np.isinf(found.time) and found.rate <= 1e-12
+
+
+def test_the_gate_at_saddles_is_open_on_the_top_alone():
+    """E = cos^2/2 of each angle a from the top: v = sin a cos a, lambda = cos 2a."""
+    gate, t = AtSaddles(WELLS.energy, 0.2), jnp.zeros(())
+    angles, w = np.array([[0.1, 0.3], [1.5, 1.2], [0.1, 1.2]]), np.array([0.3, 0.7])
+    x = jnp.stack([on_circle(*pair) for pair in angles])
+    velocity = jnp.stack([WELLS.drift(t, cloud, None) for cloud in x])
+    found = gate(t, x, velocity, jnp.tile(jnp.asarray(w), (3, 1)))
+    away = np.sin(2 * angles) / (2 * np.cos(2 * angles))
+    square = [w @ away[0] ** 2, np.inf, w[0] * away[2, 0] ** 2]  # 1.2 and 1.5 are in a valley
+    np.testing.assert_allclose(found, 1 / (1 + np.array(square) / 0.04), rtol=1e-9)
 
 
 def test_refused():

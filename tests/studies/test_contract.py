@@ -20,6 +20,7 @@ LONG = (
     "barriers",
     "cloud_paths",
     "critical_points",
+    "decision",
     "escape_times",
     "heat_limit_coupling",
     "heat_limit_particles",

@@ -2,10 +2,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from scipy.special import ive
+from scipy.special import erf, ive
 
 from meanfield.energies import Interaction
 from meanfield.harmonics import Fourier
+from meanfield.landscape import escape_rates
+from meanfield.studies import Decision
+from meanfield.studies.metastability._decision import MODE, _near_square, _outcome
 from meanfield.studies.metastability._metastability import _blobs
 from meanfield.studies.metastability._staircase import (
     AngularEnergy,
@@ -71,3 +74,17 @@ def test_merges_that_have_not_happened_are_no_numbers():
     result = study.run()
     assert np.isnan(result.merged).all() and result.merged.shape == (1, 4)
     assert not any(claim.passed for claim in study.claims(result) if "plateau" in claim.name)
+
+
+def test_the_mode_that_decides_between_pairs():
+    """Its rates are those of the Hessian at the square; a push is worth e^{rate t} of one at the start."""
+    study = Decision(repelling=1.5, beta=2.0, switch=3.0)
+    square = _near_square(jnp.zeros(4))
+    rates = [escape_rates(-Interaction(b, offset=b), square)[0] for b in (1.5, 2.0)]
+    expected = [0, 2 * rates[0], 3 * rates[0] - 2 * rates[1]]
+    assert_allclose(study.growth(np.array([0.0, 2.0, 5.0])), expected, atol=1e-13)
+    # P(|A| < effort) of A with standard deviation spread/2
+    exact = erf(2 * study.effort / study.spread / np.sqrt(2))
+    assert_allclose(study.flips(np.zeros(1)), exact, rtol=1e-12)
+    # cos(pi/2 -+ 2 a) are the products, two of each sign
+    assert_allclose(_outcome(_near_square(0.01 * jnp.asarray(MODE))), -4 * np.sin(0.02), rtol=1e-12)

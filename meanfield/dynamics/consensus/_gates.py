@@ -59,7 +59,7 @@ class NearSaddles(AbstractGate):
     Saddles of the entropy, where models linger (the uniform cloud, several clusters), are where a small
     pull decides which way they leave. `rate` is the |dH/dt| at which the gate is half open; H is
     `functional(x, w)` of one cloud x [n, d] and its masses w [n], None for equal ones, by default
-    `observables.smoothed_entropy(x, 8.0, w)`.
+    `observables.smoothed_entropy(x, 8.0, w)`. Open for clusters at rest too: `landscape.AtSaddles` is not.
     """
 
     rate: Scalar = eqx.field(converter=lambda r: _check_rate(r))

@@ -3,6 +3,8 @@
 from ._cloud_string import CloudString as CloudString, cloud_string as cloud_string
 from ._critical_points import CriticalPoints as CriticalPoints, critical_points as critical_points
 from ._hessian import (
+    chart as chart,
+    curvature as curvature,
     escape_rates as escape_rates,
     frames as frames,
     hessian as hessian,

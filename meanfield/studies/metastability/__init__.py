@@ -3,6 +3,8 @@
 from ._barriers import Barriers as Barriers
 from ._cloud_paths import CloudPaths as CloudPaths
 from ._critical_points import CriticalPoints as CriticalPoints
+from ._decision import Decision as Decision
+from ._dwell_times import DwellTimes as DwellTimes
 from ._escape_times import EscapeTimes as EscapeTimes
 from ._metastability import Metastability as Metastability
 from ._polygons import Polygons as Polygons
