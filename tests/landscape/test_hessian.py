@@ -20,7 +20,7 @@ def test_two_antipodal_clusters_escape_at_e_to_the_minus_beta():
     assert hessian_index(-Interaction(beta), x, w) == d - 1
 
 
-@pytest.mark.parametrize(("k", "d"), [(4, 3), (3, 5)])
+@pytest.mark.parametrize(("k", "d"), [(3, 3), (4, 3), (3, 5), (4, 5)])
 def test_simplex_can_only_be_rotated(k, d):
     u, s, _ = np.linalg.svd(np.eye(k) - 1 / k)
     corners = (u * s)[:, : k - 1]
@@ -62,3 +62,24 @@ def test_tokens_of_no_mass_have_the_rates_of_the_field_they_are_in():
     for bad in (jnp.array([2.0, -1.0, 0.0]), jnp.ones(3)):
         with pytest.raises(ValueError, match=r"nonnegative w|of sum 1"):
             escape_rates(-Interaction(beta), x, bad)
+
+
+def test_the_largest_rates_alone():
+    """Without the Hessian: of all rates those first, each as often as it occurs."""
+    beta, w = 2.0, jnp.array([0.1, 0.4, 0.2, 0.3, 0.0])
+    x = jnp.array([[0.0, 0.6, 0.8]] * 2 + [[0.0, -0.6, -0.8]] * 2 + [[1.0, 0.0, 0.0]])
+    energy = -Interaction(beta)
+    found, whole = escape_rates(energy, x, w, count=5), escape_rates(energy, x, w)
+    np.testing.assert_allclose(found, whole[:5], atol=1e-12)
+    with pytest.raises(ValueError, match=r"count < n\(d-1\) = 10, got 10"):
+        escape_rates(energy, x, w, count=10)
+
+
+@pytest.mark.slow
+def test_a_pair_of_two_thousand_tokens():
+    """Clusters of mass 1/2 at antipodes of S^2 escape at e^-beta in two directions and turn in two."""
+    x = jnp.concatenate([jnp.eye(3)[:1].repeat(1000, 0), -jnp.eye(3)[:1].repeat(1000, 0)])
+    found = escape_rates(-Interaction(2.0), x, count=6)
+    np.testing.assert_allclose(found[:4], [np.exp(-2.0)] * 2 + [0, 0], atol=1e-11)
+    # A token comes back to its cluster at (e^beta - e^-beta)/2.
+    np.testing.assert_allclose(found[4:], -np.sinh(2.0), rtol=1e-11)

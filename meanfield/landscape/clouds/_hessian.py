@@ -3,13 +3,16 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
+from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
-from ..._checks import tolerance
+from ..._checks import check_integer, check_known, tolerance
 from ..._door import door
 from ..._typing import Points, Scalar, Weights
 from ...energies import AbstractEnergy
 from ...geometry import Sphere
+from ...solve import SolveError
 from ...transport.costs import weights_or_uniform
 
 _AT_ONCE = 32
@@ -28,19 +31,55 @@ def hessian(energy: AbstractEnergy, x: Points, w: Weights | None = None) -> Floa
 
 
 @door
-def escape_rates(energy: AbstractEnergy, x: Points, w: Weights | None = None) -> Float[Array, " m"]:
+def escape_rates(
+    energy: AbstractEnergy, x: Points, w: Weights | None = None, *, count: int | None = None
+) -> Float[Array, " m"]:
     """The growth rates of perturbations of a stationary cloud x under `GradientFlow`, descending.
 
     The eigenvalues of -Hessian of the `energy` in the metric of weights, sum_i w_i |v_i|^2. Of an
     antipodal pair of equal clusters under `-Interaction(beta)`, which is unnormalized attention, d - 1
     are e^-beta. A token of no mass moves in the field of the others, and adds its own d - 1 rates to theirs.
+
+    - `count`: how many, the largest; None for all n(d-1). These come of products with the Hessian alone,
+      by Lanczos' method, so that n(d-1) may be beyond 3000; to single precision in float32.
+
+    Raises ValueError for a `count` of n(d-1) or more, and, with one, under jit; SolveError where the
+    iteration does not converge.
+    Source: Lehoucq, Sorensen, Yang, ARPACK Users' Guide (1998), doi 10.1137/1.9780898719628.
     """
     x = Sphere(x.shape[1]).check(x)
     w = _masses(x, w)
     # Hessian and metric of a token vanish with its mass: their quotient is that of next to no mass.
     limits = jnp.finfo(x.dtype)
-    least = float(limits.tiny) ** 0.5 / float(limits.eps)
-    return _rates(energy, x, jnp.maximum(w, least))
+    w = jnp.maximum(w, float(limits.tiny) ** 0.5 / float(limits.eps))
+    return _rates(energy, x, w) if count is None else _largest(energy, x, w, count)
+
+
+def _largest(energy: AbstractEnergy, x: Points, w: Weights, count: int) -> Float[Array, " count"]:
+    """The largest rates, from products with the Hessian."""
+    count, size = check_integer(count, "count"), x.size - len(x)
+    check_known((energy, x, w), "a cloud", "call escape_rates(..., count=...) outside of jax.jit")
+    if count >= size:
+        raise ValueError(f"expected count < n(d-1) = {size}, got {count}; leave it out for all.")
+    product = lambda v: np.asarray(_product(energy, x, w, jnp.asarray(v.ravel())))
+    products = LinearOperator((size, size), product, dtype=x.dtype)  # pyright: ignore[reportCallIssue]
+    # A start of its own would make each run another one.
+    start = np.random.default_rng(0).standard_normal(size).astype(x.dtype)
+    try:
+        found = eigsh(products, count, which="LA", v0=start, return_eigenvectors=False)
+    except ArpackError as error:
+        raise SolveError(
+            f"The largest rates did not converge ({error}); pass another count."
+        ) from error
+    return jnp.asarray(np.sort(found)[::-1])
+
+
+@eqx.filter_jit
+def _product(energy: AbstractEnergy, x: Points, w: Weights, v: Float[Array, " m"]):
+    """-Hessian times v, in the metric of weights."""
+    root = jnp.repeat(jnp.sqrt(w), x.shape[1] - 1)
+    slope = jax.grad(chart(energy, x, w, frames(x)))
+    return -jax.jvp(slope, (jnp.zeros_like(v),), (v / root,))[1] / root
 
 
 @door

@@ -89,7 +89,7 @@ class CloudPaths(Study):
 
     def _claims(self, pull: float, at: xr.Dataset) -> list[Claim]:
         claims = []
-        legs = {"first": ((0, 0), (WELL / 2, 0)), "second": ((WELL, 0), (WELL, WELL / 2))}
+        legs = {"first": ((0.0, 0.0), (WELL / 2, 0.0)), "second": ((WELL, 0.0), (WELL, WELL / 2))}
         for leg, (start, top) in legs.items():
             exact = self._value(pull, top) - self._value(pull, start)
             name = f"height of the {leg} leg, pull={pull:g}"
