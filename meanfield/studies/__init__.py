@@ -10,6 +10,7 @@ from .clustering import (
 from .consensus import (
     BarycenterDrift as BarycenterDrift,
     ConsensusThreshold as ConsensusThreshold,
+    Gating as Gating,
     LeastEffort as LeastEffort,
     Minibatch as Minibatch,
     NestedEllipses as NestedEllipses,

@@ -22,6 +22,7 @@ LONG = (
     "critical_points",
     "decision",
     "escape_times",
+    "gating",
     "heat_limit_coupling",
     "heat_limit_particles",
     "least_effort",

@@ -2,6 +2,7 @@
 
 from ._barycenter_drift import BarycenterDrift as BarycenterDrift
 from ._consensus_threshold import ConsensusThreshold as ConsensusThreshold
+from ._gating import Gating as Gating
 from ._least_effort import LeastEffort as LeastEffort
 from ._minibatch import Minibatch as Minibatch
 from ._nested_ellipses import NestedEllipses as NestedEllipses
