@@ -164,6 +164,7 @@ ENTRIES = [
         x=jnp.array([[1.0, 0.0], [-0.8, 0.6]]),
         radius=1.0,
         single_=None,
+        collapses_=(),  # it looks at the clouds, and so has no gradient
         kinds_={"saddle": "points", "radius": "positive"},
     ),
     entry("landscape.pushes", slow_=True, flow=FLOW, x0=X, ts=TS, outcome=first_pair, single_=None),
