@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.patches import Circle
 
 from meanfield import observables, viz
 from meanfield.viz.clouds._bundles import bundled, together
@@ -70,6 +71,7 @@ def _areas(discs):
 def test_most_mass_shows_unless_a_view_is_asked_for(ax):
     """The south pole holds two thirds: an empty axis shows them, and keeps its view."""
     x = _unit(np.array([[0, 0, -1.0]] * 4 + [[1.0, 0, 1], [-1.0, 0, 1]]))
+    ax.add_patch(Circle((0, 0), 0.1))  # no globe
     first = viz.sphere_masses(ax, x)
     assert not first.behind[np.argmax(first.counts)]
     again = viz.sphere_masses(ax, -x)

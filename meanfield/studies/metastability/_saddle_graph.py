@@ -24,7 +24,7 @@ class SaddleGraph(Study):
     Source: Conley, Isolated Invariant Sets and the Morse Index (1978), for connecting orbits.
     """
 
-    n: tuple[int, ...] = (4, 5)
+    n: tuple[int, ...] = (3, 4, 5)
     """Numbers of tokens."""
     beta: float = 2.0
     """Inverse temperature."""

@@ -66,9 +66,9 @@ def _graticule() -> list[np.ndarray]:
 def view_on(ax: Axes) -> Angles | None:
     """From where the globe on this axis is seen, if there is one."""
     for patch in ax.patches:
-        name, *angles = str(patch.get_label()).split()
-        if name == _GLOBE:
-            return float(angles[0]), float(angles[1])
+        match str(patch.get_label()).split():
+            case [name, longitude, latitude] if name == _GLOBE:
+                return float(longitude), float(latitude)
     return None
 
 
