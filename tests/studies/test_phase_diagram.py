@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+from meanfield._intervals import wilson
 from meanfield.attention import Softmax
 from meanfield.dynamics import PostNorm
 from meanfield.measures import Uniform
@@ -11,7 +12,7 @@ from meanfield.schemes import TransformerLayers
 from meanfield.solve import rollout
 from meanfield.studies import PhaseDiagram
 from meanfield.studies.clustering._random_matrices import matrices
-from meanfield.studies.machinery._clouds import disjoint_products, wilson, within_span
+from meanfield.studies.machinery._clouds import disjoint_products, within_span
 
 
 def test_tokens_within_their_span_move_as_they_do_in_full_space(getkey):

@@ -5,16 +5,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
-from scipy.stats import norm
 
 from ..._checks import check_integer, check_known, check_scalar
 from ..._door import door
+from ..._intervals import wilson
 from ..._shown import AbstractShown
 from ..._typing import Key, Points, Scalar
 from ...dynamics import AbstractParticles
 from ._ends import continuation, refuse_failures
-
-_QUANTILE = float(norm.ppf(0.975))
 
 
 class Basins(AbstractShown):
@@ -52,7 +50,7 @@ def basins(
 
         P(outcome) = P(label(x(t_end)) = outcome | x(start) = exp_{x0}(spread xi)),    xi normal
 
-    with intervals by Wilson, p the share of N runs and z the normal law's quantile of .975,
+    with 95 % intervals by Wilson, p the share of N runs and z the quantile of the normal law,
 
         (p + z^2/2N -+ z sqrt(p(1-p)/N + z^2/4N^2)) / (1 + z^2/N)
 
@@ -93,12 +91,3 @@ def _counted(labels: np.ndarray, dtype) -> Basins:
     low, high = wilson(count, len(labels))
     numbers = (jnp.asarray(part, dtype) for part in (count / len(labels), low, high))
     return Basins(jnp.asarray(kinds), jnp.asarray(count), *numbers)
-
-
-def wilson(count: np.ndarray, runs: int) -> tuple[np.ndarray, np.ndarray]:
-    """Both ends of the 95 % interval of a share, by Wilson."""
-    share, z = count / runs, _QUANTILE
-    middle = share + z**2 / (2 * runs)
-    half = z * np.sqrt(share * (1 - share) / runs + z**2 / (4 * runs**2))
-    whole = 1 + z**2 / runs
-    return np.clip((middle - half) / whole, 0, 1), np.clip((middle + half) / whole, 0, 1)

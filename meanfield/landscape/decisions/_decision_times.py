@@ -9,12 +9,12 @@ from jaxtyping import Array, Float
 
 from ..._checks import check_integer, check_known, check_scalar
 from ..._door import door
+from ..._intervals import wilson
 from ..._shown import AbstractShown
 from ..._typing import Key, Points, Scalar, Weights
 from ...dynamics import AbstractParticles
 from ...observables import smoothed_entropy
 from ...solve import Trajectory
-from ._basins import wilson
 from ._ends import continuation, refuse_failures
 
 

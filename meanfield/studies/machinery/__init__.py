@@ -1,5 +1,6 @@
 """What a study is: fields, cells, claims, repetition, and sharing among processes."""
 
+from ..._intervals import Z95 as Z95, wilson as wilson
 from ._attentions import attention_named as attention_named
 from ._cells import grid as grid
 from ._checkpoints import (
@@ -8,10 +9,8 @@ from ._checkpoints import (
 )
 from ._claim import TELLING as TELLING, Claim as Claim
 from ._clouds import (
-    Z95 as Z95,
     disjoint_products as disjoint_products,
     uniform_starts as uniform_starts,
-    wilson as wilson,
     within_span as within_span,
 )
 from ._field_checks import check_share as check_share, check_that as check_that, some_of as some_of

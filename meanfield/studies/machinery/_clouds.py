@@ -1,4 +1,4 @@
-"""What the studies of clustering share: starts, pairs of tokens, and intervals for shares."""
+"""What the studies of clustering share: starts, and pairs of tokens."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -6,9 +6,6 @@ from jaxtyping import Array, Float
 
 from ..._typing import Key, Points
 from ...measures import Uniform
-
-Z95 = 1.959963984540054
-"""The two-sided 95 % quantile of the normal law."""
 
 
 def disjoint_products(x: Points) -> Float[Array, " half"]:
@@ -36,16 +33,3 @@ def within_span(x: Float[Array, "r n d"]) -> Float[Array, "r n k"]:
 def uniform_starts(key: Key, realizations: int, n: int, d: int) -> Float[Array, "r n k"]:
     """Clouds of n uniform tokens on S^{d-1}, each within its span."""
     return within_span(Uniform(d).sample(key, realizations * n).reshape(realizations, n, d))
-
-
-def wilson(hits, trials: int, z: float = Z95) -> tuple[np.ndarray, np.ndarray]:
-    """The interval of Wilson (1927) for a probability, from `hits` of `trials`; 95 % by default.
-
-    (p + z^2/2N -+ z sqrt(p (1-p)/N + z^2/4N^2)) / (1 + z^2/N): it keeps its coverage near 0 and 1.
-    """
-    share = np.asarray(hits, float) / trials
-    centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
-    spread = np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
-    spread = spread * z / (1 + z**2 / trials)
-    low, high = np.maximum(centre - spread, 0), np.minimum(centre + spread, 1)
-    return np.asarray(low), np.asarray(high)
