@@ -10,6 +10,7 @@ if TYPE_CHECKING:
         attention as attention,
         dynamics as dynamics,
         energies as energies,
+        games as games,
         geometry as geometry,
         harmonics as harmonics,
         landscape as landscape,

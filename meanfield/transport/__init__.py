@@ -13,6 +13,12 @@ from .barycenters import (
     gaussian_barycenter as gaussian_barycenter,
     quantile_barycenter as quantile_barycenter,
 )
+from .bridges import (
+    BestSchedule as BestSchedule,
+    GaussianBridge as GaussianBridge,
+    best_schedule as best_schedule,
+    gaussian_bridge as gaussian_bridge,
+)
 from .costs import (
     Coupling as Coupling,
     DotProduct as DotProduct,

@@ -21,6 +21,7 @@ FILE_OF = {
     "schemes": "verbs",
     "solve": "verbs",
     "landscape": "landscape",
+    "games": "games",
     "latents": "latents",
     "viz": "outside",
     "io": "outside",

@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 
+from catalogue import bridges
 from catalogue.entry import SAME_SIZE, entry
 from catalogue.things import (
     ANGLES,
@@ -79,6 +80,7 @@ COSTS = [
 ]
 ENTRIES = [
     *COSTS,
+    *bridges.ENTRIES,
     entry("transport.Accuracy", tol=1e-9, max_iterations=500, kinds_=PLUMBING),
     entry("transport.Box", low=-2.0, high=2.0, cells=8, kinds_={"low": "real", "high": "real"}),
     entry("transport.Box.evaluate", BOX.evaluate, function=lambda x: jnp.exp(-(x[0] ** 2))),
@@ -284,7 +286,7 @@ def _divergence(x, y, a, b, relative_epsilon):
     return sinkhorn_divergence(x, y, a, b, relative_epsilon=relative_epsilon)
 
 
-MADE_BY = {
+MADE_BY = bridges.MADE_BY | {
     "transport.Barycenter": "transport.barycenter",
     "transport.Coupling": "transport.wasserstein",
     "transport.Divergence": "transport.sinkhorn_divergence",

@@ -1,0 +1,203 @@
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ..._checks import check_finite, check_integer, check_nonnegative, check_scalar, guard
+from ..._door import AbstractChecked, door
+from ..._typing import Scalar
+from ._plays import AbstractPlay, Feedback, OpenLoop, Planner
+
+_PANELS, _NODES = 32, 16
+"""Of the quadrature of costs: to rounding while the gains times the horizon are below some hundred."""
+
+
+class LinearQuadratic(AbstractChecked):
+    """N models that steer their clouds toward the barycenter of all, solved exactly.
+
+        x_i' = drift x_i + u_i
+        J_i = int_0^T (|u_i|^2/2 + (running/2) W2^2(rho_i, bar)) dt + (terminal/2) W2^2(rho_i(T), bar(T))
+
+    On the line W2 and the barycenter are linear in quantiles, and between Gaussians of one covariance
+    in means, so that the game is linear-quadratic for *any* clouds on the line. With the deviation
+    delta_i = Q_i - mean Q of the quantiles Q_i each model plays
+
+        u_i = -P delta_i,    -P' = w running + 2 drift P - b P^2,    P(T) = w terminal
+
+    with w = 1 - 1/N, b = 1 for `OpenLoop()`, w = 1 - 1/N, b = 1 + 1/N for `Feedback()`, and w = b = 1
+    for `Planner()`, who minimizes sum_i J_i. The mean of the quantiles moves by the drift alone.
+    The open loop is a potential game: Nash minimizes (1 - 1/N) sum_i of the costs of distance plus
+    sum_i of the efforts.
+
+    - `players`: N >= 2. `running`, `terminal`: weights >= 0 of the distance to the barycenter.
+    - `drift`: a rate at which clouds expand (> 0) or contract (< 0) by themselves.
+
+    The distance enters squared: the slope of W2 itself is a unit vector whatever the distance, which
+    makes controls bang-bang, and players who chatter about the barycenter.
+
+    N = 3, running 2, terminal .5 and T = 1 have P(0) = 1.0346721 and end at .4636890 of the distances.
+    Raises ValueError for fewer than two players and for negative weights.
+    Source: Basar and Olsder, Dynamic Noncooperative Game Theory (1999), chapter 6; derived here.
+    """
+
+    players: int = eqx.field(static=True, converter=lambda n: check_integer(n, "players", least=2))
+    running: Scalar = eqx.field(converter=lambda q: check_nonnegative(q, "running"))
+    terminal: Scalar = eqx.field(converter=lambda g: check_nonnegative(g, "terminal"))
+    drift: Scalar = eqx.field(default=0.0, converter=lambda a: check_scalar(a, "drift"))
+
+    @door
+    def gain(
+        self,
+        t: Float[Array, "*times"] | float,
+        horizon: Scalar | float,
+        play: AbstractPlay | None = None,
+    ) -> Float[Array, "*times"]:
+        """P at the times t in [0, horizon]; `play` is `OpenLoop()` by default."""
+        left, play = self._left(t, horizon), _known(play)
+        back, drift, first, rate = self._riccati(play, left.dtype)
+        decayed, ramp = _decay(rate, left)
+        slope = 2 * ramp / (1 + decayed)
+        return (drift + (first + rate**2 * slope) / (1 + first * slope)) / back
+
+    @door
+    def stationary_gain(self, play: AbstractPlay | None = None) -> Scalar:
+        """P of an infinite horizon: (drift + sqrt(drift^2 + b w running))/b."""
+        back, drift, _, rate = self._riccati(_known(play), self.running.dtype)
+        return (drift + rate) / back
+
+    def feedback_gain(self) -> Scalar:
+        """P of an infinite horizon in feedback: sqrt(running (N-1)/(N+1)) without drift."""
+        return self.stationary_gain(Feedback())
+
+    @door
+    def remaining(
+        self,
+        t: Float[Array, "*times"] | float,
+        horizon: Scalar | float,
+        play: AbstractPlay | None = None,
+    ) -> Float[Array, "*times"]:
+        """delta(t)/delta(0), the share of each deviation that is left at times t in [0, horizon]."""
+        left, play = self._left(t, horizon), _known(play)
+        back, drift, first, rate = self._riccati(play, left.dtype)
+        whole = check_scalar(horizon, "horizon").astype(left.dtype)
+        logs = [_log_growth(rate, first, s) for s in (left, whole)]
+        return jnp.exp((1 - 1 / back) * drift * (whole - left) + (logs[0] - logs[1]) / back)
+
+    @door
+    def cost(
+        self, horizon: Scalar | float | None = None, play: AbstractPlay | None = None
+    ) -> Scalar:
+        """J_i over the square of the deviation at the start; without a horizon, for an infinite one.
+
+        Raises ValueError for an infinite horizon without running cost, where nobody has a cost.
+        """
+        play = _known(play)
+        if horizon is None:
+            message = "expected running > 0 for an infinite horizon, got 0; pass horizon=1.0."
+            gain = guard(self.stationary_gain(play), self.running > 0, message)
+            # As b < 2 the gain exceeds any drift.
+            return (gain**2 + self.running) / (4 * (gain - self.drift.astype(gain.dtype)))
+        whole = check_nonnegative(horizon, "horizon").astype(self.running.dtype)
+        nodes, weights = _quadrature()
+        t = whole * nodes.astype(whole.dtype)
+        share = self.remaining(t, whole, play)
+        rate = (self.gain(t, whole, play) ** 2 + self.running) * share**2
+        end = self.remaining(whole, whole, play)
+        return (
+            whole * (weights.astype(whole.dtype) @ rate) + self.terminal.astype(end.dtype) * end**2
+        ) / 2
+
+    @door
+    def price_of_anarchy(
+        self, horizon: Scalar | float | None = None, play: AbstractPlay | None = None
+    ) -> Scalar:
+        """The cost of playing over that of a planner, >= 1: (P^2 + q)/(2 P sqrt q) for infinite horizons.
+
+        Without drift and a horizon it is 1.06066 in open loop and 1.15470 in feedback for N = 2.
+        Raises ValueError as `cost` does.
+        """
+        return self.cost(horizon, _known(play)) / self.cost(horizon, Planner())
+
+    @door
+    def play(
+        self,
+        x0: Float[Array, "models *shape"],
+        ts: Float[Array, " times"],
+        play: AbstractPlay | None = None,
+    ) -> Float[Array, "times models *shape"]:
+        """Where all models are at `ts`, the last of which is the horizon, from x0 at ts[0].
+
+        x0 [N, n] are increasing quantiles, or [N, d] means of Gaussians of one covariance.
+        """
+        x0, ts = self._start(x0), check_finite(ts, "ts")
+        passed = ts - ts[0]
+        share, middle = self.remaining(passed, passed[-1], play), x0.mean(axis=0)
+        spread = lambda a: a.reshape(-1, *[1] * x0.ndim).astype(x0.dtype)
+        return spread(jnp.exp(self.drift.astype(ts.dtype) * passed)) * middle + spread(share) * (
+            x0 - middle
+        )
+
+    @door
+    def costs(
+        self,
+        x0: Float[Array, "models *shape"],
+        horizon: Scalar | float | None = None,
+        play: AbstractPlay | None = None,
+        *,
+        quantiles: bool = True,
+    ) -> Float[Array, " models"]:
+        """J_i of each model, from x0 as in `play`: who pays.
+
+        Quantiles count by their mean, the coordinates of means (`quantiles=False`) by their sum.
+        """
+        x0 = self._start(x0)
+        square = (x0 - x0.mean(axis=0)).reshape(self.players, -1) ** 2
+        each = square.mean(axis=1) if quantiles else square.sum(axis=1)
+        return self.cost(horizon, play).astype(x0.dtype) * each
+
+    def _start(self, x0) -> Float[Array, "models *shape"]:
+        x0 = check_finite(x0, "x0")
+        if x0.ndim == 0 or x0.shape[0] != self.players:
+            raise ValueError(
+                f"expected x0 of shape [{self.players}, n], got {list(x0.shape)}; pass one row a model."
+            )
+        return x0
+
+    def _left(self, t, horizon) -> Float[Array, "*times"]:
+        """The time that is left, if it is not negative."""
+        t = check_finite(check_scalar(t, "t") if jnp.ndim(t) == 0 else t, "t")
+        horizon = check_nonnegative(horizon, "horizon").astype(t.dtype)
+        message = "expected t in [0, horizon], got a time outside; raise horizon."
+        return guard(horizon - t, ((t >= 0) & (t <= horizon)).all(), message)
+
+    def _riccati(self, play: AbstractPlay, dtype) -> tuple[float, Scalar, Scalar, Scalar]:
+        """b and the drift; then y = b P - drift at the end, and the rate c of y' = y^2 - c^2."""
+        numbers = self.running, self.terminal, self.drift
+        running, terminal, drift = (number.astype(dtype) for number in numbers)
+        back, felt = play.returned(self.players), play.felt(self.players)
+        rate = jnp.sqrt(drift**2 + back * felt * running)
+        return back, drift, back * felt * terminal - drift, rate
+
+
+def _known(play: AbstractPlay | None) -> AbstractPlay:
+    return OpenLoop() if play is None else play
+
+
+def _decay(rate: Scalar, s: Float[Array, "*times"]) -> tuple[Array, Array]:
+    """e^{-2 c s}, and (1 - e^{-2 c s})/(2 c), which is s for c = 0."""
+    some = jnp.where(rate > 0, rate, 1)
+    return jnp.exp(-2 * rate * s), jnp.where(rate > 0, -jnp.expm1(-2 * some * s) / (2 * some), s)
+
+
+def _log_growth(rate: Scalar, first: Scalar, s: Float[Array, "*times"]) -> Float[Array, "*times"]:
+    """log(cosh c s + y sinh(c s)/c): its slope is the solution from y of y' = c^2 - y^2."""
+    decayed, ramp = _decay(rate, s)
+    return rate * s + jnp.log((1 + decayed) / 2 + first * ramp)
+
+
+def _quadrature() -> tuple[Array, Array]:
+    """Nodes and weights of Gauss and Legendre on panels of [0, 1]."""
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    starts = np.arange(_PANELS)[:, None]
+    inner = (starts + (nodes + 1) / 2) / _PANELS
+    return jnp.asarray(inner.ravel()), jnp.asarray(np.tile(weights, _PANELS) / (2 * _PANELS))
