@@ -25,6 +25,7 @@ from meanfield.attention import (
     Varying,
     alibi,
     causal,
+    window,
 )
 from meanfield.dynamics import (
     NGPT,
@@ -39,12 +40,14 @@ from meanfield.dynamics import (
     FokkerPlanck,
     GaussianFlow,
     GradientFlow,
+    HarmonicMapFlow,
     MixNorm,
     PeriNorm,
     PostNorm,
     PreNorm,
     SinkhornFlow,
     SqrtNorm,
+    TwistedRing,
     TwoCluster,
 )
 from meanfield.energies import Entropy, Interaction, InternalEnergy, Potential
@@ -114,6 +117,7 @@ W = jnp.array([0.1, 0.3, 0.2, 0.15, 0.25])
 MATRIX = jax.random.normal(jax.random.key(1), (D, D))
 ALLOWED = np.tri(N, dtype=bool) | np.eye(N, k=2, dtype=bool)
 MLP = eqx.nn.MLP(D, D, 8, 1, jax.nn.tanh, key=jax.random.key(2))
+RING = window(N, 1, periodic=True)
 TURNING = _turning(1.0)  # a function made anew would be compiled anew
 
 
@@ -171,6 +175,8 @@ FLOWS = [
         jnp.stack([X, SPHERE.sample(jax.random.key(3), N)]),
     ),
     Case("equiangular", lambda a: Equiangular(Softmax(2 * a), N), jnp.array(0.1)),
+    Case("twisted ring", lambda a: TwistedRing(Softmax(2 * a, mask=RING), N, 1), jnp.array(0.1)),
+    Case("map", lambda a: HarmonicMapFlow(SPHERE, N, 0.3 * a, 0.2 * a), X, True),
     Case("two clusters", lambda a: TwoCluster(Softmax(2 * a), [0.25, 0.75]), jnp.array(0.1)),
     Case(
         "gaussian",

@@ -44,7 +44,11 @@ from .masks import (
     Additive as Additive,
     Alibi as Alibi,
     Causal as Causal,
+    Decay as Decay,
     Rotary as Rotary,
+    Window as Window,
     alibi as alibi,
     causal as causal,
+    decay as decay,
+    window as window,
 )

@@ -35,9 +35,11 @@ from .particles import (
     SinkhornFlow as SinkhornFlow,
     SqrtNorm as SqrtNorm,
 )
+from .positions import HarmonicMapFlow as HarmonicMapFlow
 from .reductions import (
     Equiangular as Equiangular,
     GaussianFlow as GaussianFlow,
     Normal as Normal,
+    TwistedRing as TwistedRing,
     TwoCluster as TwoCluster,
 )

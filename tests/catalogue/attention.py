@@ -39,6 +39,8 @@ from meanfield.attention import (
     Unnormalized,
     alibi,
     causal,
+    decay,
+    window,
 )
 from meanfield.harmonics import SphericalHarmonics
 
@@ -135,6 +137,12 @@ ENTRIES = [
     entry("attention.Sharded.engine", Sharded, engine=Blockwise(2)),
     entry("attention.causal", n=3),
     entry("attention.alibi", n=3, slope=0.5),
+    entry(
+        "attention.window", n=5, radius=1, kinds_={"radius": "count"}, fine_={("radius", "zero")}
+    ),
+    entry("attention.decay", n=5, rate=0.5, fine_={("rate", "zero")}),
+    entry("attention.Window.bias", window(3, 1).bias, rows=INDEX, columns=INDEX, kinds_=ROWS),
+    entry("attention.Decay.bias", decay(3, 0.5).bias, rows=INDEX, columns=INDEX, kinds_=ROWS),
     entry("attention.Causal.bias", causal(3).bias, rows=INDEX, columns=INDEX, kinds_=ROWS),
     entry("attention.Alibi.bias", alibi(3, 0.5).bias, rows=INDEX, columns=INDEX, kinds_=ROWS),
     entry("attention.Additive", matrix=jnp.zeros((3, 3)), fine_={("matrix", "booleans")}),

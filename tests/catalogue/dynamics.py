@@ -19,7 +19,7 @@ from catalogue.things import (
     W,
     bowl,
 )  # fmt: skip
-from meanfield.attention import L2, Sinkhorn
+from meanfield.attention import L2, Sinkhorn, Softmax, window
 from meanfield.dynamics import (
     ConsensusFlow,
     DebiasedPull,
@@ -28,8 +28,10 @@ from meanfield.dynamics import (
     Equiangular,
     ExactPull,
     FokkerPlanck,
+    HarmonicMapFlow,
     NearSaddles,
     PostNorm,
+    TwistedRing,
     TwoCluster,
 )
 
@@ -37,6 +39,8 @@ AT_ZERO = jnp.zeros(())
 PAIR = ConsensusFlow([FLOW, FLOW], 1.0)
 EXACT = ConsensusFlow([FLOW, FLOW], 1.0, pull=ExactPull())
 REDUCED = Equiangular(SOFTMAX, 8)
+RING = TwistedRing(Softmax(2.0, mask=window(5, 1, periodic=True)), 5, 1)
+MAP = HarmonicMapFlow(SPHERE, 5, 0.5)
 TWO = TwoCluster(SOFTMAX, HALVES)
 
 
@@ -108,6 +112,39 @@ ENTRIES = [
     entry("dynamics.Schedule", times=jnp.array([0.0, 1.0])),
     entry("dynamics.Equiangular", attention=SOFTMAX, n=8),
     entry("dynamics.Equiangular.hitting_time", REDUCED.hitting_time, delta=1e-3, start=0.0),
+    entry(
+        "dynamics.TwistedRing",
+        attention=SOFTMAX,
+        n=8,
+        twists=1,
+        kinds_={"twists": "count"},
+        fine_={("twists", "zero")},
+    ),
+    entry("dynamics.TwistedRing.planar_rates", RING.planar_rates),
+    entry("dynamics.TwistedRing.transverse_rates", RING.transverse_rates),
+    entry(
+        "dynamics.HarmonicMapFlow",
+        geometry=SPHERE,
+        n=5,
+        diffusion=0.5,
+        velocity=0.3,
+        length=2.0,
+        kinds_={"diffusion": "nonnegative", "velocity": "real", "length": "positive"},
+    ),
+    entry(
+        "dynamics.HarmonicMapFlow.of_mask",
+        HarmonicMapFlow.of_mask,
+        geometry=SPHERE,
+        mask=window(5, 1, periodic=True),
+        length=2.0,
+        kinds_={"length": "positive"},
+    ),
+    entry(
+        "dynamics.HarmonicMapFlow.energy",
+        MAP.energy,
+        h=SPHERE.sample(KEY, 5),
+        kinds_={"h": "points"},
+    ),
     entry("dynamics.TwoCluster", attention=SOFTMAX, masses=HALVES),
     entry("dynamics.TwoCluster.passage_time", TWO.passage_time, start=0.1, end=0.9),
     entry(

@@ -10,3 +10,10 @@ from ._masks import (
     causal as causal,
 )
 from ._rotary import Rotary as Rotary
+from ._windows import (
+    Decay as Decay,
+    Window as Window,
+    decay as decay,
+    ring_bias as ring_bias,
+    window as window,
+)

@@ -2,4 +2,5 @@
 
 from ._equiangular import Equiangular as Equiangular
 from ._gaussian_flow import GaussianFlow as GaussianFlow, Normal as Normal
+from ._twisted_ring import TwistedRing as TwistedRing
 from ._two_cluster import TwoCluster as TwoCluster
