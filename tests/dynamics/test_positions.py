@@ -70,8 +70,10 @@ def test_growth_rates_of_twisted_states_are_those_of_the_tokens(mask):
 
 @pytest.mark.parametrize(("twists", "widest"), [(1, 0.675), (2, 0.33)])
 def test_twisted_states_lose_stability_where_windows_are_long(twists, widest):
-    # Continuum: sin(pi q w)/... changes sign at w = 2R/n = .6809228/q (Wiley, Strogatz, Girvan 2006).
     n = 400
+    # In a continuum of tokens windows are too long from here on (Wiley, Strogatz, Girvan 2006); a window
+    # of tokens is longer than its radius tells, by half a token at each end.
+    np.testing.assert_allclose(widest + 1 / n, 0.6809228 / twists, atol=2 / n * 1.5)
 
     def stable(radius):
         ring = TwistedRing(Softmax(0.0, mask=window(n, radius, periodic=True)), n, twists)

@@ -24,8 +24,8 @@ class TwistedRing(AbstractReduction):
     with m_k the mask between tokens k apart. The equator, z = 0, is at rest, and unstable, as every
     great circle is for d >= 3; on S^1 the twisted state may be stable (`planar_rates`). The sum over k
     and -k must balance: the mask must be symmetric. The state is the scalar z, as `AttentionFlow` on
-    Sphere(3) has it. From z = .1, n = 40, twists = 2, `window(40, 3, periodic=True)`: .54364 at t = 10
-    for beta = 0, .38657 for beta = 2.
+    Sphere(3) has it. From z = .1, n = 40, twists = 2, `window(40, 3, periodic=True)`: .54364143 at t = 10
+    for beta = 0, .38657048 for beta = 2.
 
     - `attention`: `Softmax(beta, mask=mask)` without matrices; `window` or `decay`, periodic, or None.
 
