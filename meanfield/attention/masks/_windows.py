@@ -9,7 +9,8 @@ from ._masks import AbstractMask
 
 
 class Window(AbstractMask):
-    """Attention of token i to its neighbors |i - j| <= radius; see `window`."""
+    """Attention of token i to its neighbors |i - j| <= radius, `periodic` on a ring, or `backward` alone:
+    0 <= i - j; see `window`."""
 
     n: int = eqx.field(static=True, converter=lambda n: check_integer(n, "n"))
     radius: int = eqx.field(static=True, converter=lambda r: check_integer(r, "radius", 0))
@@ -38,7 +39,7 @@ class Window(AbstractMask):
 
 
 class Decay(AbstractMask):
-    """The penalty -rate |i - j| on the logits, on both sides; see `decay`."""
+    """The penalty -rate |i - j| on the logits, on both sides, `periodic` on a ring; see `decay`."""
 
     n: int = eqx.field(static=True, converter=lambda n: check_integer(n, "n"))
     rate: Scalar = eqx.field(converter=lambda r: check_nonnegative(r, "rate"))
