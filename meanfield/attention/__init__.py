@@ -37,6 +37,7 @@ from .kernels import (
     Unnormalized as Unnormalized,
     Varying as Varying,
     attention_at as attention_at,
+    causal_columns as causal_columns,
     check_isotropic as check_isotropic,
 )
 from .masks import (

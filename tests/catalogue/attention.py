@@ -39,6 +39,7 @@ from meanfield.attention import (
     Unnormalized,
     alibi,
     causal,
+    causal_columns,
     decay,
     window,
 )
@@ -73,6 +74,10 @@ ATTENTIONS = {
     "Sinkhorn": SINKHORN,
     "MultiHead": MultiHead([Softmax(2.0), Softmax(1.0)]),
 }
+MASKED = {
+    "causal": Sinkhorn(2.0, mask=causal(5)),
+    "relaxed": Sinkhorn(2.0, mask=alibi(5, 0.5), tau=1.0),
+}
 GAUSSIAN = {"Softmax": SOFTMAX, "L2": L2(2.0), "Sinkhorn": SINKHORN}
 
 ENTRIES = [
@@ -82,6 +87,21 @@ ENTRIES = [
     entry("attention.Relu", value=MATRIX, kinds_=OF_MATRICES),
     entry(
         "attention.Sinkhorn", beta=2.0, tol=1e-6, max_iterations=200, kinds_=OF_MATRICES, **MATRICES
+    ),
+    entry(
+        "attention.Sinkhorn.causal",
+        Sinkhorn,
+        beta=2.0,
+        mask=causal(3),
+        columns=causal_columns(3, 0.5),
+        tau=1.0,
+        kinds_={"columns": "array", "tau": "nonnegative"},
+        fine_={("tau", "infinity"), ("tau", "None")},
+    ),
+    entry("attention.causal_columns", n=5, gain=0.5, kinds_={"gain": "positive"}),
+    *(
+        entry(f"attention.Sinkhorn.{name}.__call__", attention.__call__, x=X, w=V)
+        for name, attention in MASKED.items()
     ),
     entry("attention.Rotary", base=100.0, single_=None, kinds_={"base": "positive"}),
     entry(

@@ -29,7 +29,7 @@ from catalogue.things import (
 from failures import check
 
 import meanfield as mf
-from meanfield.attention import Sinkhorn, Softmax
+from meanfield.attention import Sinkhorn, Softmax, causal
 from meanfield.dynamics import (
     AttentionFlow,
     ConsensusFlow,
@@ -68,6 +68,7 @@ GAUSS = BOX.evaluate(lambda x: jnp.exp(-(x[0] ** 2)))
 BOTH = jnp.stack([GAUSS, BOX.evaluate(lambda x: jnp.exp(-2 * (x[0] - 0.3) ** 2))])
 ONE, HALF, ONCE = jnp.asarray(1.0), jnp.asarray(0.05), Accuracy(1e-12, 1)
 STUBBORN = Sinkhorn(8.0, max_iterations=1)
+CAUSAL = Sinkhorn(8.0, mask=causal(len(X)), max_iterations=1)
 PULL = DebiasedPull(TINY, max_iterations=2)
 EARLY = FokkerPlanck(CIRCLE, Softmax(2.0), 0.1)
 
@@ -108,6 +109,7 @@ STOPPED = {
         BOX, GAUSS + 0 * x[0, 0], 0 * GAUSS, ONE, ONE, HALF, ONCE, GAUSS
     )[1],
     "attention.Sinkhorn.__call__": STUBBORN,
+    "attention.Sinkhorn.causal": CAUSAL,
     "attention.Sinkhorn.solve": STUBBORN.solve,
     "energies.Sinkformer.__call__": Sinkformer(8.0, max_iterations=1),
     "energies.Sinkformer.gradient": Sinkformer(8.0, max_iterations=1).wasserstein_gradient,

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 from ..._checks import as_array, check_finite, check_precision, check_weights, shown
 from ..._shown import AbstractShown
 from ..._typing import Matrix, Points, Scalar
-from ..masks import AbstractMask
+from ..masks import AbstractMask, check_fits
 
 
 class ExponentialSum(AbstractShown):
@@ -96,11 +96,7 @@ def exponential_sum(
     x = check_tokens(x, "x")
     y = x if y is None else check_tokens(y, "y")
     n, m = x.shape[0], y.shape[0]
-    if mask is not None and mask.shape != (n, m):
-        raise ValueError(
-            f"expected a mask of shape {[n, m]} for {n} queries and {m} keys, "
-            f"got {list(mask.shape)}; make the mask for this number of tokens."
-        )
+    check_fits(mask, n, m)
     w = jnp.full((m,), 1 / m, x.dtype) if w is None else check_weights(w, m)
     q, k = apply_matrix(query, x, "query"), apply_matrix(key, y, "key")
     if q.shape[1] != k.shape[1]:

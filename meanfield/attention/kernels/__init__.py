@@ -4,6 +4,7 @@ from ._base import (
     AbstractAttention as AbstractAttention,
     AbstractDensityAttention as AbstractDensityAttention,
 )
+from ._columns import causal_columns as causal_columns
 from ._distance import L2 as L2
 from ._exponential import (
     AbstractExponential as AbstractExponential,

@@ -1,3 +1,4 @@
+import math
 from typing import Any
 
 import equinox as eqx
@@ -9,8 +10,14 @@ from ..._checks import check_integer, check_scalar, check_weights, guard, shown
 from ..._products import exact_products
 from ..._typing import Matrix, Points, Scalar
 from ...harmonics import AbstractBasis
-from ...transport.costs import DotProduct, SquaredEuclidean, SquaredGeodesic, point_geometry
-from ...transport.sinkhorn import Solution, solve
+from ...transport.costs import (
+    FORBIDDEN,
+    DotProduct,
+    SquaredEuclidean,
+    SquaredGeodesic,
+    point_geometry,
+)
+from ...transport.sinkhorn import Solution, log_mass, solve
 from ..closures import (
     AffineField,
     check_moments,
@@ -30,7 +37,16 @@ from ..engines import (
     check_tokens,
     chosen,
 )
+from ..masks import AbstractMask, as_mask, check_fits
 from ._base import AbstractDensityAttention
+from ._columns import (
+    PlacedLogits,
+    check_columns,
+    check_tau,
+    exponent_of,
+    given_columns,
+    uniform_columns,
+)
 from ._softmax import Softmax
 
 Potentials = tuple[Float[Array, " n"], Float[Array, " m"]]
@@ -50,6 +66,12 @@ class Sinkhorn(AbstractDensityAttention):
       beta = 1/eps. The first two costs differ by terms that f and g absorb: at convergence they are
       the same attention, not after a fixed number of iterations.
     - `query`, `key`, `value`: as for `Softmax`.
+    - `columns` [m]: other sums, n b_j, of sum n, for n queries; 0 leaves a key out. They exist
+      where positive weights on the allowed pairs have them: for `causal(n)`, equal masses, if
+      c_1 + ... + c_k > k for every k < n.
+    - `tau`: how much columns matter, 0 to infinity, which is the default: the penalty tau KL(b' | b) on
+      column sums b', beside the KL between plan and kernel, has the exponent tau/(1 + tau) in
+      the iteration. 0 is `Softmax`, with the same mask.
     - `iterations`: None iterates until row and column sums are right to `tol`; if they are not after
       `max_iterations`, it raises, and under jit the field is NaN. A number k takes k iterations of
       columns, then rows, after a first one of rows, which is softmax (the kernel K^{2k+1} of the source).
@@ -66,16 +88,17 @@ class Sinkhorn(AbstractDensityAttention):
     (x - E[y|x])/eps, which tends to -(1/2) grad log rho for eps -> 0: d_t rho = (1/2) Laplacian rho. It
     is minus the Wasserstein gradient of `energies.Sinkformer(beta)`.
 
-    Raises ValueError for a mask (triangular doubly stochastic weights are the identity: causal
-    attention has no such form), other engines, matrices that do not fit, and beta <= 0 with a distance.
-    Source: Sander, Ablin, Blondel, Peyre, arXiv 2110.11773.
+    Raises ValueError for columns that do not exist, saying why (beyond 250,000 pairs for `causal` and
+    `alibi` alone: elsewhere the iteration does not converge), a mask that does not fit, other engines,
+    matrices that do not fit, and beta <= 0 with a distance. A density and a Gaussian cloud have no mask.
+    Source: Sander, Ablin, Blondel, Peyre, arXiv 2110.11773; masks and columns are ours.
     """
 
     beta: Scalar = eqx.field(converter=lambda b: check_scalar(b, "beta"))
     query: Matrix | None = eqx.field(default=None, converter=lambda a: check_matrix(a, "query"))
     key: Matrix | None = eqx.field(default=None, converter=lambda a: check_matrix(a, "key"))
     value: Matrix | None = eqx.field(default=None, converter=lambda a: check_matrix(a, "value"))
-    mask: None = eqx.field(default=None, converter=lambda m: _refuse(m))
+    mask: AbstractMask | None = eqx.field(default=None, converter=as_mask)
     cost: Any = DotProduct()
     iterations: int | None = eqx.field(
         default=None, static=True, converter=lambda k: _check_count(k)
@@ -85,6 +108,10 @@ class Sinkhorn(AbstractDensityAttention):
         default=2000, static=True, converter=lambda k: check_integer(k, "max_iterations")
     )
     engine: AbstractEngine | None = None
+    columns: Float[Array, " m"] | None = eqx.field(
+        default=None, kw_only=True, converter=check_columns
+    )
+    tau: Scalar | None = eqx.field(default=math.inf, kw_only=True, converter=check_tau)
 
     def __check_init__(self):
         check_query_and_key(self.query, self.key)
@@ -102,6 +129,8 @@ class Sinkhorn(AbstractDensityAttention):
         if not isinstance(self.cost, DotProduct):
             message = "expected beta > 0 for a kernel e^{-beta c/2}; use DotProduct() for others."
             guard(self.beta, self.beta > 0, message)
+        if self.columns is not None and self.mask is not None:
+            given_columns(self.mask, self.columns, None, None, *self.mask.shape, self.tau is None)
 
     @exact_products
     def __call__(
@@ -112,13 +141,15 @@ class Sinkhorn(AbstractDensityAttention):
     def field(self, solution: Solution, y: Float[Array, "m d"]) -> Float[Array, "n e"]:
         """The field of the m points y at the points for which `solve` found the plan."""
         field = solution.average(apply_matrix(self.value, y, "value"))
+        if self.mask is not None:
+            field = jnp.where(_blind(solution)[:, None], 0, field)
         if self.iterations is not None:
             return field
         guard(
             field,
             solution.converged,
-            "expected a doubly stochastic plan, got one whose sums are not right to tol after "
-            "max_iterations; raise max_iterations or tol, lower beta, or set iterations=k.",
+            "expected a plan of the given rows and columns, got one whose sums are not right to tol "
+            "after max_iterations; raise max_iterations or tol, lower beta, or set iterations=k.",
         )
         return jnp.where(solution.converged, field, jnp.nan)
 
@@ -141,33 +172,64 @@ class Sinkhorn(AbstractDensityAttention):
         """
         x, y = check_tokens(x, "x"), None if y is None else check_tokens(y, "y")
         w = None if w is None else check_weights(w, len(x if y is None else y))
-        symmetric = y is None and self.query is None and self.key is None
+        alone, plain = y is None, self.query is None and self.key is None and not self._placed()
+        y = x if y is None else y
+        a = w if alone else None
+        soft = {} if self.tau is None else {"tau_b": exponent_of(self.tau.astype(x.dtype))}
         return solve(
-            self.geometry(x, x if y is None else y),
-            w if y is None else None,
-            w,
+            self.geometry(x, y, w),
+            a,
+            self._drawn(len(x), len(y), a, w, x.dtype),
             tol=self.tol,
             max_iterations=self.max_iterations,
             iterations=self.iterations,
             init=init,
-            symmetric=symmetric and self.iterations is None,
+            symmetric=alone and plain and self.iterations is None,
+            **soft,
         )
 
     @exact_products
     def plan(
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
     ) -> Float[Array, "n m"]:
-        """The whole matrix A of weights: its rows sum to one exactly."""
-        return self.solve(x, y, w).conditional()
+        """The whole matrix A of weights: its rows sum to one exactly, or are 0 where a token of no mass
+        sees none."""
+        solution = self.solve(x, y, w)
+        rows = solution.conditional()
+        return rows if self.mask is None else jnp.where(_blind(solution)[:, None], 0, rows)
 
     def engine_for(self, n: int, m: int | None = None, dtype: DTypeLike = float) -> AbstractEngine:
         """The engine that will sum n queries against m keys (m = n by default) of this precision."""
         return chosen(self.engine, n, m, dtype)
 
-    def geometry(self, x: Points, y: Float[Array, "m d"]):
+    def geometry(self, x: Points, y: Float[Array, "m d"], w: Float[Array, " m"] | None = None):
         """The costs that make the kernel, as `transport.solve` takes them."""
-        beta = self.beta.astype(x.dtype)
+        beta, how = self.beta.astype(x.dtype), self._how()
         q, k = apply_matrix(self.query, x, "query"), apply_matrix(self.key, y, "key")
+        dots = isinstance(self.cost, DotProduct)  # any beta, 0 and negative too
+        epsilon = jnp.ones((), x.dtype) if dots else 2 / beta
+        # What columns are not held to leaves the masses of the keys, as they are in softmax.
+        log_w = None if w is None or self.tau is None else log_mass(w.astype(x.dtype))
+        if self.mask is not None or log_w is not None:
+            how["placed"] = PlacedLogits(self.mask, log_w, epsilon)
+        return point_geometry(beta * q if dots else q, k, self.cost, epsilon=epsilon, **how)
+
+    def _placed(self) -> bool:
+        """Whether the plan is another one than that of masses with themselves."""
+        return any(part is not None for part in (self.mask, self.columns, self.tau))
+
+    def _drawn(self, n: int, m: int, a, w, dtype) -> Float[Array, " m"] | None:
+        """The masses that the keys are to draw, of sum 1; None for uniform ones."""
+        check_fits(self.mask, n, m)
+        w = w if w is None else w.astype(dtype)
+        if self.columns is not None:
+            return given_columns(self.mask, self.columns, a, w, n, m, self.tau is None)
+        if self.mask is None:
+            return w
+        return uniform_columns(self.mask, a, w, dtype, self._how())
+
+    def _how(self) -> dict[str, Any]:
+        """How sums are taken, in terms of `point_geometry`."""
         how: dict[str, Any] = {
             "dense": None if self.engine is None else isinstance(self.engine, Dense)
         }
@@ -175,9 +237,7 @@ class Sinkhorn(AbstractDensityAttention):
             how["block"] = self.engine.block
         if isinstance(self.engine, Sharded):
             how |= {"block": self.engine.engine.block, "ring": self.engine.ring}
-        if isinstance(self.cost, DotProduct):  # any beta, 0 and negative too
-            return point_geometry(beta * q, k, self.cost, epsilon=1.0, **how)
-        return point_geometry(q, k, self.cost, epsilon=2 / beta, **how)
+        return how
 
     def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:
         softmax = self.on_the_sphere()
@@ -203,6 +263,11 @@ class Sinkhorn(AbstractDensityAttention):
         return Softmax(self.beta, self.query, self.key, self.value)
 
     def _need_dot_products(self, what: str) -> None:
+        if self._placed():
+            raise ValueError(
+                f"expected no mask, columns or tau for {what}, whose tokens have no order; "
+                "leave them out, or simulate the particles with AttentionFlow."
+            )
         if self.iterations is not None or not isinstance(self.cost, DotProduct | SquaredEuclidean):
             raise ValueError(
                 f"expected cost DotProduct() or SquaredEuclidean(), iterated to convergence, for "
@@ -214,9 +279,6 @@ def _check_count(iterations) -> int | None:
     return None if iterations is None else check_integer(iterations, "iterations", 0)
 
 
-def _refuse(mask) -> None:
-    if mask is not None:
-        raise ValueError(
-            "expected no mask for Sinkhorn attention, got one: weights that are doubly stochastic and "
-            "causal are the identity; use Softmax(beta, mask=...) for causal attention."
-        )
+def _blind(solution: Solution) -> Bool[Array, " n"]:
+    """The queries that see no key of mass."""
+    return solution.f > FORBIDDEN / 10 * solution.epsilon

@@ -8,6 +8,7 @@ from ._masks import (
     alibi as alibi,
     as_mask as as_mask,
     causal as causal,
+    check_fits as check_fits,
 )
 from ._rotary import Rotary as Rotary
 from ._windows import (

@@ -94,6 +94,15 @@ def as_mask(mask) -> AbstractMask | None:
     return mask if mask is None or isinstance(mask, AbstractMask) else Additive(mask)
 
 
+def check_fits(mask: AbstractMask | None, n: int, m: int) -> None:
+    """Raise ValueError if there is a mask that is not made for n queries and m keys."""
+    if mask is not None and mask.shape != (n, m):
+        raise ValueError(
+            f"expected a mask of shape {[n, m]} for {n} queries and {m} keys, "
+            f"got {list(mask.shape)}; make the mask for this number of tokens."
+        )
+
+
 def _check_mask(mask) -> Float[Array, "n m"]:
     """A matrix of numbers to add, from one or from truth values, in which no row forbids all."""
     matrix = as_array(mask, "a mask")

@@ -54,7 +54,7 @@ class SinkhornFlow(AbstractDynamics):
         force = self.attention.field(solution, u)
         turning = self.geometry.to_tangent(u, force)
         geometry, tangent = eqx.filter_jvp(
-            lambda u: self.attention.geometry(u, u), (u,), (turning,)
+            lambda u: self.attention.geometry(u, u, self.weights), (u,), (turning,)
         )
         velocity = solution.moved(geometry, tangent)[0] + PULL * (solution.f - f)
         return self.geometry.extend(lambda _: force, x), velocity

@@ -27,7 +27,9 @@ from ._ott import (
     sinkhorn as sinkhorn,
 )
 from ._point_geometry import (
+    FORBIDDEN as FORBIDDEN,
     Cost as Cost,
+    Placed as Placed,
     as_cost as as_cost,
     mean_cost as mean_cost,
     point_geometry as point_geometry,

@@ -9,6 +9,9 @@ from ..._device_ring import Ring
 from ..._memory import available_memory
 from ._ott import geometry
 
+Side = tuple[Any, Any]
+"""Points [n, d], and their numbers [n] or None."""
+
 
 def check_dense(n: int, m: int, itemsize: int) -> None:
     """Raise ValueError if three n x m matrices would not fit in memory."""
@@ -28,14 +31,23 @@ class BlockwiseGeometry(geometry.Geometry):
     1805.02867), in O(n + m) memory forward and, by checkpointing, backward (Rabe and Staats, arXiv
     2112.05682). `block` is the side of the square blocks. It is ott's `PointCloud(batch_size=...)`,
     which does not run under current versions of jax. On a `ring` of devices each has its share of
-    the rows, and is visited by the others'.
+    the rows, and is visited by the others'. `placed`, if there is one, adds costs by index, which
+    travel with the points.
     """
 
     def __init__(
-        self, x: Any, y: Any, cost: Any, epsilon: Any, block: int, ring: Ring | None = None
+        self,
+        x: Any,
+        y: Any,
+        cost: Any,
+        epsilon: Any,
+        block: int,
+        ring: Ring | None = None,
+        placed: Any = None,
     ):
         super().__init__(epsilon=epsilon)
         self.x, self.y, self.cost, self.block, self.ring = x, y, cost, block, ring
+        self.placed = placed
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -52,7 +64,7 @@ class BlockwiseGeometry(geometry.Geometry):
     @property
     def cost_matrix(self) -> Float[Array, "n m"]:
         check_dense(*self.shape, self.dtype.itemsize)
-        return self.cost.all_pairs(self.x, self.y)
+        return all_costs(self.x, self.y, self.cost, self.placed)
 
     def apply_lse_kernel(self, f, g, eps, vec=None, axis: int = 0):
         """eps log sum_j v_j e^{(g_j - c_ij)/eps} (axis 1), or the same over i with f, and the sign."""
@@ -78,29 +90,37 @@ class BlockwiseGeometry(geometry.Geometry):
 
         The rows are the points x where axis = 1; where axis = 0 they are the points y.
         """
-        rows, others = (self.x, self.y) if axis == 1 else (self.y, self.x)
-        n, bank = rows.shape[0], (others, columns, jnp.ones(others.shape[0], bool))
+        rows, others = self._sides(axis)
+        n, bank = rows[0].shape[0], (others, columns, jnp.ones(others[0].shape[0], bool))
+        common = (self.cost, self.placed, eps)
         if self.ring is None:
-            return self._fold(axis, combine, rows, start(rows[:, 0]), bank, (self.cost, eps))
+            return self._fold(axis, combine, rows, start(rows[0][:, 0]), bank, common)
 
         def visit(rows, carry, bank, common, owner):
             return self._fold(axis, combine, rows, carry, bank, common), bank
 
         rows, valid = (
-            self.ring.padded(rows),
+            jax.tree.map(self.ring.padded, rows),
             jnp.pad(bank[2], (0, -len(bank[2]) % self.ring.devices)),
         )
         bank = (*jax.tree.map(self.ring.padded, bank[:2]), valid)
-        carry, _ = self.ring.around(visit, rows, start(rows[:, 0]), bank, (self.cost, eps))
+        carry, _ = self.ring.around(visit, rows, start(rows[0][:, 0]), bank, common)
         return jax.tree.map(lambda a: a[:n], carry)
+
+    def _sides(self, axis: int) -> tuple[Side, Side]:
+        """The points that have sums, and those that are summed over, numbered where that matters."""
+        first, second = (
+            (z, None if self.placed is None else jnp.arange(z.shape[0])) for z in (self.x, self.y)
+        )
+        return (first, second) if axis == 1 else (second, first)
 
     def _fold(self, axis: int, combine: Callable, rows, carry, bank, common):
         """One share of the others folded into what the rows have so far."""
         others, columns, valid = bank
-        (n, m), (cost, eps) = (rows.shape[0], others.shape[0]), common
+        (n, m), (cost, placed, eps) = (rows[0].shape[0], others[0].shape[0]), common
         side, width = min(self.block, n), min(self.block, m)
         valid = _blocks(valid, width, 0)
-        tiles = (_blocks(others, width), tuple(_blocks(c, width) for c in columns), valid)
+        tiles = (*jax.tree.map(lambda a: _blocks(a, width), (others, columns)), valid)
 
         @jax.checkpoint
         def one_row(block):
@@ -109,25 +129,39 @@ class BlockwiseGeometry(geometry.Geometry):
             @jax.checkpoint
             def step(carry, tile):
                 other, column, valid = tile
-                costs = cost.all_pairs(points, other)
-                costs = costs if axis == 1 else cost.all_pairs(other, points).T
+                if axis == 1:
+                    costs = _between(points, other, cost, placed)
+                else:
+                    costs = _between(other, points, cost, placed).T
                 return combine(carry, costs, column, valid, eps), None
 
             return jax.lax.scan(step, carry, tiles)[0]
 
-        carry = jax.tree.map(lambda a: _blocks(a, side), carry)
-        folded = jax.lax.map(one_row, (_blocks(rows, side), carry))
+        folded = jax.lax.map(one_row, jax.tree.map(lambda a: _blocks(a, side), (rows, carry)))
         return jax.tree.map(lambda a: a.reshape(-1)[:n], folded)
 
     def tree_flatten(self):
-        return (self.x, self.y, self.cost, self._epsilon_init), {
-            "block": self.block,
-            "ring": self.ring,
-        }
+        children = (self.x, self.y, self.cost, self._epsilon_init, self.placed)
+        return children, {"block": self.block, "ring": self.ring}
 
     @classmethod
     def tree_unflatten(cls, aux_data, children):
-        return cls(*children, **aux_data)
+        *points, placed = children
+        return cls(*points, placed=placed, **aux_data)
+
+
+def all_costs(x: Any, y: Any, cost: Any, placed: Any) -> Float[Array, "n m"]:
+    """The whole matrix of costs."""
+    first, second = ((z, None if placed is None else jnp.arange(len(z))) for z in (x, y))
+    return _between(first, second, cost, placed)
+
+
+def _between(first: Side, second: Side, cost: Any, placed: Any) -> Float[Array, "a b"]:
+    """The costs between some of the points x and some of the points y."""
+    costs = cost.all_pairs(first[0], second[0])
+    if placed is None:
+        return costs
+    return costs + placed.costs(first[1], second[1]).astype(costs.dtype)
 
 
 def _blocks(a: Array, size: int, fill: int | None = None) -> Array:

@@ -1,21 +1,33 @@
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from ..._checks import check_integer, check_positive, guard
 from ..._device_ring import Ring
 from ..._door import door
 from ..._memory import dense_is_quick
 from ..._typing import Points, Scalar
-from ._blocks import BlockwiseGeometry, check_dense
+from ._blocks import BlockwiseGeometry, all_costs, check_dense
 from ._costs import AbstractCost, SquaredEuclidean
 from ._coupling import weights_or_uniform
 from ._ott import costs, geometry
 
 Cost = AbstractCost | costs.CostFn | Callable
+FORBIDDEN = 1e15
+"""A cost, in epsilon, that no plan pays: a large number and not infinity, of which derivatives would
+make NaN."""
+
+
+@runtime_checkable
+class Placed(Protocol):
+    """Costs by place: what is added for point number i of x and number j of y."""
+
+    def costs(self, rows: Int[Array, " a"], columns: Int[Array, " b"]) -> Float[Array, "a b"]:
+        """The costs to add at these places; FORBIDDEN times epsilon keeps a pair out of the plan."""
+        ...
 
 
 @door
@@ -31,6 +43,7 @@ def point_geometry(
     dense: bool | None = None,
     block: int = 1024,
     ring: Ring | None = None,
+    placed: Placed | None = None,
 ) -> geometry.Geometry:
     """The costs c(x_i, y_j) between two clouds, in the form that ott's solvers take.
 
@@ -43,6 +56,8 @@ def point_geometry(
     - `dense`: True builds the matrix [n, m]; False works block by block in O(n + m) memory, forward
       and backward; None (the default) takes blocks where the matrix would exceed 32 MiB.
     - `ring`: devices that share the rows of both clouds, and sum blocks as these travel around.
+    - `placed`: an object whose `costs(rows, columns)` are added, such as those of a mask: 1e15 epsilon
+      forbids a pair. It needs `epsilon`.
 
     Raises ValueError for a dense matrix that does not fit in memory, for clouds of several dimensions,
     for half precision, for epsilon that is not positive, and where a mean cost that is negative, or
@@ -54,14 +69,18 @@ def point_geometry(
             f"expected clouds of one dimension, got {list(x.shape)} and {list(y.shape)}; "
             "drop columns."
         )
+    if placed is not None and epsilon is None:
+        raise ValueError(
+            "expected epsilon beside costs by place, whose mean is no scale; pass epsilon."
+        )
     n, m, itemsize = x.shape[0], y.shape[0], x.dtype.itemsize
     cost = as_cost(cost)
     quick = dense_is_quick(n, m, itemsize)
     if ring is None and (dense or (dense is None and quick)):
         check_dense(n, m, itemsize)
-        made: Any = geometry.Geometry(cost_matrix=cost.all_pairs(x, y), epsilon=1.0)
+        made: Any = geometry.Geometry(cost_matrix=all_costs(x, y, cost, placed), epsilon=1.0)
     else:
-        made = BlockwiseGeometry(x, y, cost, 1.0, check_integer(block, "block"), ring)
+        made = BlockwiseGeometry(x, y, cost, 1.0, check_integer(block, "block"), ring, placed)
     if epsilon is None:
         relative = check_positive(relative_epsilon, "relative_epsilon").astype(x.dtype)
         epsilon = relative * _scale_of(made, x, y, cost, a, b)

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int
 from ..._checks import check_integer, check_nonnegative, check_precision
 from ..._door import door
 from ..._typing import Scalar
-from ..costs import acceleration, geometry as ott_geometry, linear_problem, sinkhorn
+from ..costs import FORBIDDEN, acceleration, geometry as ott_geometry, linear_problem, sinkhorn
 from ._absorbed import absorbed, costs_of
 from ._implicit import Pair, sensitivity
 from ._marginals import Problem, check_init, make_problem, scaled
@@ -55,9 +55,10 @@ def solve(
     - `init`: potentials (f, g) to start from, for instance those of a problem nearby.
     - `symmetric`: True for a cloud and itself, y = x and b = a, with a symmetric cost: one product an
       iteration, error divided by 3 each time if the kernel is positive definite.
-    - `tau_a`, `tau_b`: rho/(rho + eps) where a marginal has only the penalty rho KL(. | a); the plan then
-      minimizes <plan, c> - eps H(plan) + the penalties, as in ott. Over-relaxed from the start; what
-      does not converge so is tried without; by ott anew, and `max_iterations` counts for each.
+    - `tau_a`, `tau_b`: rho/(rho + eps) where a marginal has only the penalty rho KL(. | a), 0 where it
+      has none; the plan then minimizes <plan, c> - eps H(plan) + the penalties, as in ott. Over-relaxed
+      from the start; what does not converge so is tried without; by ott anew, and `max_iterations`
+      counts for each.
 
     A converged solution is differentiable in the points, epsilon, a and b, forward and backward, to any
     order, under jit and vmap: `f`, `g` and what is made of them by the implicit function theorem, which
@@ -106,12 +107,16 @@ def _start(problem: Problem, symmetric: bool) -> Pair:
 
 def _rounding(problem: Problem, init: Pair) -> Scalar:
     """The error of the marginals that rounding leaves: potentials of size F have F units of it."""
+    return float(jnp.finfo(problem.a.dtype).eps) * jnp.maximum(32, 4 * _largest(problem, init))
+
+
+def _largest(problem: Problem, pair: Pair) -> Scalar:
+    """The size of the potentials of points that have mass, in epsilon."""
     largest = [
         jnp.where(here, jnp.abs(p), 0).max()
-        for p, here in zip(init, problem.present(), strict=True)
+        for p, here in zip(pair, problem.present(), strict=True)
     ]
-    size = jax.lax.stop_gradient(sum(largest) / (2 * problem.epsilon))
-    return float(jnp.finfo(problem.a.dtype).eps) * jnp.maximum(32, 4 * size)
+    return jax.lax.stop_gradient(sum(largest) / (2 * problem.epsilon))
 
 
 def _reachable(tol: Scalar, rounding: Scalar) -> Scalar:
@@ -240,4 +245,6 @@ def _error(problem: Problem, pair: Pair, symmetric: bool) -> Scalar:
         right = scaled(mass, (problem.softened(lse, axis) + lse) / problem.epsilon)
         total = total + jnp.abs(marginal - right).sum()
     total = 2 * total if symmetric else total
-    return jax.lax.stop_gradient(jnp.where(jnp.isnan(total), jnp.inf, total))
+    # Potentials as large as a cost that forbids a pair would have its mass sent over it.
+    lost = jnp.isnan(total) | (_largest(problem, pair) > FORBIDDEN / 10)
+    return jax.lax.stop_gradient(jnp.where(lost, jnp.inf, total))

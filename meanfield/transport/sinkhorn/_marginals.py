@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Float
 from ..._checks import check_scalar, guard
 from ..._shown import AbstractShown
 from ..._typing import Scalar
-from ..costs import geometry, weights_or_uniform
+from ..costs import FORBIDDEN, geometry, weights_or_uniform
 
 
 class Problem(AbstractShown):
@@ -105,7 +105,7 @@ def without(
 
     A large number and not infinity, of which derivatives would make NaN.
     """
-    return jnp.where(present, h, -1e15 * jax.lax.stop_gradient(epsilon))
+    return jnp.where(present, h, -FORBIDDEN * jax.lax.stop_gradient(epsilon))
 
 
 def make_problem(geometry: geometry.Geometry, a, b, tau_a, tau_b) -> Problem:
@@ -118,10 +118,11 @@ def make_problem(geometry: geometry.Geometry, a, b, tau_a, tau_b) -> Problem:
 
 
 def _tau(tau, name: str, dtype) -> Scalar:
-    """The exponent of a soft marginal, 1 for a hard one."""
+    """The exponent of a soft marginal, 1 for a hard one; instead of 0, by whose root derivatives would
+    be divided, what is nothing beside a potential."""
     tau = check_scalar(1.0 if tau is None else tau, name).astype(dtype)
-    message = f"expected 0 < {name} <= 1, got {tau}; pass rho/(rho + epsilon)."
-    return guard(tau, (tau > 0) & (tau <= 1), message)
+    message = f"expected 0 <= {name} <= 1, got {tau}; pass rho/(rho + epsilon)."
+    return jnp.maximum(guard(tau, (tau >= 0) & (tau <= 1), message), least_mass(dtype))
 
 
 def check_init(init, shape: tuple[int, int]):
