@@ -226,6 +226,8 @@ ENTRIES = [
 MADE_BY = {
     "attention.Causal": "attention.causal",
     "attention.Alibi": "attention.alibi",
+    "attention.Window": "attention.window",
+    "attention.Decay": "attention.decay",
     "attention.ExponentialSum": "attention.Softmax.problem",
     "attention.AffineField": "attention.Softmax.gaussian_field",
     "attention.GaussianAttention": "attention.L2",
