@@ -1,0 +1,9 @@
+"""Equation-first models of models: equations as data that is checked, run, fitted and reported."""
+
+from ._surrogate import (
+    Checked as Checked,
+    Surrogate as Surrogate,
+    examples as examples,
+    load as load,
+    schema as schema,
+)

@@ -1,0 +1,10 @@
+"""A document made ready to run, its units, and its runs."""
+
+from ._model import Model as Model, build as build
+from ._run import Run as Run, evaluate as evaluate, solve as solve, times as times
+from ._simulated import Simulated as Simulated, simulated as simulated
+from ._units import (
+    problems_of as problems_of,
+    problems_of_fields as problems_of_fields,
+    units_of as units_of,
+)

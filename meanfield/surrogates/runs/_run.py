@@ -1,0 +1,144 @@
+"""The states of a document over its independent variable, at given values of its parameters."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import sympy
+from jaxtyping import Array, Bool
+
+from ...solve import rollout, simulate
+from ..expressions import value_of
+from ._fields import centres
+from ._flow import Flow, Paths, surroundings
+from ._model import Model
+
+
+def _itself(state):
+    return state
+
+
+def _second(state):
+    return state[1]
+
+
+def arguments(model: Model, changed: Mapping[str, Any] | None = None) -> dict[str, Array]:
+    """The values of parameters and known quantities, and of what else is changed, by symbol."""
+    values = {**model.numbers, **(changed or {})}
+    states = {*model.states}
+    return {name: jnp.asarray(each, float) for name, each in values.items() if name not in states}
+
+
+def start_of(
+    model: Model, args: dict[str, Array], changed: Mapping[str, Any] | None = None
+) -> Array:
+    """The states at the start, [n] or [n, cells]."""
+    domain, values = model.document.modeling.domain, dict(args)
+    if domain is not None:
+        values[domain.symbol] = centres(domain)
+    shape = () if domain is None else (domain.cells,)
+    rows = [(changed or {}).get(n, value_of(model.initial[n], values)) for n in model.states]
+    return jnp.stack([jnp.broadcast_to(jnp.asarray(row, float), shape) for row in rows])
+
+
+def times(model: Model) -> np.ndarray:
+    """The points of the independent variable at which states are saved."""
+    axis = model.document.modeling.independent
+    return np.linspace(axis.start, axis.stop, axis.points)
+
+
+class Run(NamedTuple):
+    """States [T, n, ...] at times [T], the values of parameters at each, and whether all went well."""
+
+    ts: np.ndarray
+    states: Array
+    over: dict[str, Array]
+    ok: Bool[Array, ""]
+
+
+def solve(model: Model, changed: Mapping[str, Any], ts: np.ndarray, options: dict[str, Any]) -> Run:
+    """The run over these increasing times, the start first.
+
+    At events the solver stops; what they set holds after their time. `changed` are values of parameters,
+    of inputs, or of states at the start; `options` are those of `simulate`.
+    """
+    args = arguments(model, changed)
+    state = start_of(model, args, changed) if model.states else jnp.zeros(0)
+    begin, end, found, ok = ts[0], ts[-1], [state[None]], jnp.asarray(True)
+    over = [(args, ts[:1])]
+    inside = [(at, values) for at, values in model.events if begin < at < end]
+    for at, values in [*inside, (end, {})]:
+        kept = ts[(ts > begin) & (ts <= at)]
+        over.append((args, kept))
+        if not model.states:
+            found.append(jnp.zeros((len(kept), 0)))
+            continue
+        stops = np.unique(np.concatenate([[begin], kept, [at]]))
+        run = _stretch(model, state, stops, args, options)
+        found.append(run.values["x"][1 : 1 + len(kept)])
+        ok, begin = ok & run.ok, at
+        state, args = _changed(model, at, run.values["x"][-1], args, values)
+    return Run(ts, jnp.concatenate(found), _spread(model, over), ok)
+
+
+def _stretch(model: Model, state: Array, stops: np.ndarray, args: dict, options: dict[str, Any]):
+    tol, seen = model.document.method_selection.tolerance, {"x": _itself}
+    return simulate(
+        Flow(model),
+        state,
+        jnp.asarray(stops),
+        **{"observe": seen, "tol": tol, "args": args, **options},
+    )
+
+
+def _spread(model: Model, parts: list[tuple[dict, np.ndarray]]) -> dict[str, Array]:
+    """The values of parameters at all times; an input that an event sets has its expression before."""
+    names = dict.fromkeys(name for args, _ in parts for name in args)
+
+    def along(name: str, args: dict, ts: np.ndarray) -> Array:
+        if name in args:
+            return jnp.broadcast_to(args[name], ts.shape)
+        values = {**args, model.time: jnp.asarray(ts)}
+        return jnp.broadcast_to(jnp.asarray(value_of(model.inputs[name], values), float), ts.shape)
+
+    return {n: jnp.concatenate([along(n, args, ts) for args, ts in parts]) for n in names}
+
+
+def _changed(model: Model, at: float, state: Array, args: dict, values: Mapping[str, sympy.Expr]):
+    """State and values of parameters after an event."""
+    around = surroundings(model, jnp.asarray(at), dict(zip(model.states, state, strict=True)), args)
+    new = {name: jnp.asarray(value_of(expression, around)) for name, expression in values.items()}
+    rows = [new.get(name, row) for name, row in zip(model.states, state, strict=True)]
+    others = {name: each for name, each in new.items() if name not in model.states}
+    return jnp.stack(rows), args | others
+
+
+def solve_noisy(model: Model, changed: Mapping[str, Any], ts: np.ndarray, paths: int, key) -> Run:
+    """Independent runs with noise, [T, n, paths], at evenly spaced times."""
+    args = arguments(model, changed)
+    start = start_of(model, args, changed)
+    x0 = jnp.broadcast_to(start[:, None], (len(start), paths))
+    step, gap = model.document.method_selection.step, ts[1] - ts[0]
+    assert step is not None
+    substeps = max(1, int(np.ceil(gap / step - 1e-9)))  # a quotient of whole numbers is rounded
+    scheme = Paths(model, substeps, jnp.asarray(ts[0]), jnp.asarray(gap / substeps))
+    first = (jnp.asarray(0.0), x0)
+    run = rollout(scheme, first, len(ts) - 1, observe={"x": _second}, args={**args, "key": key})
+    return Run(ts, run.values["x"], _spread(model, [(args, ts)]), run.ok)
+
+
+def evaluate(model: Model, run: Run, expressions: Mapping[str, sympy.Expr]) -> dict[str, Array]:
+    """Expressions [T, ...] along a run."""
+    domain = model.document.modeling.domain
+    x = None if domain is None else centres(domain)
+
+    def at(t: Array, state: Array, args: dict) -> dict[str, Array]:
+        values = surroundings(model, t, dict(zip(model.states, state, strict=True)), args, x)
+        found = {
+            name: jnp.asarray(value_of(each, values), float) for name, each in expressions.items()
+        }
+        return {name: jnp.broadcast_to(each, state.shape[1:]) for name, each in found.items()}
+
+    return jax.vmap(at)(jnp.asarray(run.ts, float), run.states, run.over)
