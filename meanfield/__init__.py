@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         observables as observables,
         schemes as schemes,
         studies as studies,
+        surrogates as surrogates,
         transport as transport,
         viz as viz,
     )

@@ -1,7 +1,6 @@
 """Equation-first models of models: equations as data that is checked, run, fitted and reported."""
 
 from ._surrogate import (
-    Checked as Checked,
     Surrogate as Surrogate,
     examples as examples,
     load as load,

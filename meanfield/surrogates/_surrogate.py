@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._checks import shown
 from .._shown import OneLine
 
 if TYPE_CHECKING:
@@ -76,6 +77,10 @@ class Surrogate(OneLine):
 
     def _changes(self, changed: Mapping[str, float] | None) -> dict[str, float]:
         known = {*self.model.numbers, *self.model.inputs, *self.model.states}
+        if changed is not None and not isinstance(changed, Mapping):
+            raise ValueError(
+                f"expected a dict of values by symbol, got {shown(changed)}; pass changed=dict(...)."
+            )
         for name, value in dict(changed or {}).items():
             if name not in known:
                 raise ValueError(

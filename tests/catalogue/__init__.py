@@ -23,6 +23,7 @@ FILE_OF = {
     "landscape": "landscape",
     "games": "games",
     "latents": "latents",
+    "surrogates": "surrogates",
     "viz": "outside",
     "io": "outside",
     "studies": "outside",

@@ -22,7 +22,7 @@ UNSTEADY = (
     "duplicates",
     "result",
 )
-ASIDE = "viz", "io", "studies", "latents"
+ASIDE = "viz", "io", "studies", "latents", "surrogates"
 """Rooms that compute nothing from traced clouds: recordings are numpy's."""
 CLOSE = 1e-6
 """Inner iterations stop at 1e-6 to 1e-9 of a marginal: a massless point may change when they do."""

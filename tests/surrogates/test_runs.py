@@ -1,6 +1,5 @@
 """Runs of documents against their closed forms."""
 
-
 import jax
 import numpy as np
 import pytest

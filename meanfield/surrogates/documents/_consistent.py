@@ -41,6 +41,7 @@ def _found(document: Document) -> Iterator[Fault]:
     yield from _values(document)
     yield from _unknowns(document)
     yield from _equations(document)
+    yield from _undefined(document)
     yield from starts(document)
     yield from ends(document)
     yield from classes(document)
@@ -179,12 +180,12 @@ def _equations(document: Document) -> Iterator[Fault]:
                 )
         defined.append((f"{path}.lhs", symbol))
     yield from twice(defined, "left side")
-    for i, v in enumerate(modeling.variables):
-        if v.role in ("state", "output") and v.symbol not in {name for _, name in defined}:
-            path = f"$.modeling.variables[{i}].symbol"
-            yield (
-                f"an equation of each {v.role}",
-                path,
-                f"none of {v.symbol}",
-                "add one to the equations",
-            )
+
+
+def _undefined(document: Document) -> Iterator[Fault]:
+    """States and outputs without an equation."""
+    defined = {defined_by(each.lhs) for each in document.modeling.equations}
+    for i, v in enumerate(document.modeling.variables):
+        if v.role in ("state", "output") and v.symbol not in defined:
+            path, got = f"$.modeling.variables[{i}].symbol", f"none of {v.symbol}"
+            yield f"an equation of each {v.role}", path, got, "add one to the equations"

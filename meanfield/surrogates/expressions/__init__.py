@@ -2,6 +2,7 @@
 
 from ._parse import (
     DERIVATIVE as DERIVATIVE,
+    Expr as Expr,
     ExpressionError as ExpressionError,
     Relation as Relation,
     read_expression as read_expression,

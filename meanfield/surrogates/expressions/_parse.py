@@ -6,9 +6,12 @@ import re
 import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import sympy
 
+Expr = Any
+"""A tree of sympy, whose own types do not say what its branches are."""
 LONGEST = 1000
 """The most characters of an expression."""
 LARGEST = 400
@@ -17,7 +20,7 @@ DEEPEST = 60
 """The most operations within each other."""
 HIGHEST = 32
 """The largest exponent."""
-FUNCTIONS: dict[str, tuple[type, int]] = {
+FUNCTIONS: dict[str, tuple[Any, int]] = {
     "exp": (sympy.exp, 1),
     "log": (sympy.log, 1),
     "sqrt": (sympy.sqrt, 1),
@@ -52,12 +55,12 @@ class ExpressionError(ValueError):
 class Relation:
     """left >= right, or another comparison."""
 
-    left: sympy.Expr
+    left: Expr
     sign: str
-    right: sympy.Expr
+    right: Expr
 
 
-def read_expression(text: str, symbols: Collection[str], axis: str | None = None) -> sympy.Expr:
+def read_expression(text: str, symbols: Collection[str], axis: str | None = None) -> Expr:
     """The expression that the text says, of these symbols, as it is written: nothing is simplified.
 
     Numbers, names, + - * / **, and `FUNCTIONS`; with an `axis`, d(flux, axis) too, twice within each
@@ -124,7 +127,7 @@ class _Reader:
     def __init__(self, symbols: Collection[str], axis: str | None):
         self.symbols, self.axis, self.nested = symbols, axis, 0
 
-    def read(self, node: ast.expr) -> sympy.Expr:
+    def read(self, node: ast.expr) -> Expr:
         if isinstance(node, ast.Constant):
             return _number(node.value)
         if isinstance(node, ast.Name):
@@ -148,7 +151,7 @@ class _Reader:
             raise ExpressionError("symbols that are defined", repr(name), remedy)
         return sympy.Symbol(name)
 
-    def _operation(self, node: ast.BinOp) -> sympy.Expr:
+    def _operation(self, node: ast.BinOp) -> Expr:
         left, right = self.read(node.left), self.read(node.right)
         if isinstance(node.op, ast.Add):
             return sympy.Add(left, right, evaluate=False)
@@ -163,7 +166,7 @@ class _Reader:
             return _power(left, right)
         raise ExpressionError("+ - * / or **", type(node.op).__name__, "use these alone")
 
-    def _call(self, node: ast.Call) -> sympy.Expr:
+    def _call(self, node: ast.Call) -> Expr:
         name = node.func.id if isinstance(node.func, ast.Name) else None
         if name == "d" and self.axis is not None and name not in self.symbols:
             return self._derivative(node)
@@ -178,7 +181,7 @@ class _Reader:
             return sympy.Pow(arguments[0], sympy.S.Half, evaluate=False)
         return function(*arguments, evaluate=False)
 
-    def _derivative(self, node: ast.Call) -> sympy.Expr:
+    def _derivative(self, node: ast.Call) -> Expr:
         along = node.args[1] if len(node.args) == 2 else None
         if not isinstance(along, ast.Name) or along.id != self.axis or node.keywords:
             got = "other arguments"
@@ -192,14 +195,14 @@ class _Reader:
         return DERIVATIVE(inner, sympy.Symbol(self.axis))
 
 
-def negative(expression: sympy.Expr) -> sympy.Expr:
+def negative(expression: Expr) -> Expr:
     """-expression, as it is written."""
     if expression.is_Number:
         return -expression
     return sympy.Mul(sympy.S.NegativeOne, expression, evaluate=False)
 
 
-def _number(value) -> sympy.Expr:
+def _number(value) -> Expr:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ExpressionError("numbers", repr(value)[:40], "write them with digits")
     if not abs(value) <= 1e30:
@@ -207,7 +210,7 @@ def _number(value) -> sympy.Expr:
     return sympy.Integer(value) if isinstance(value, int) else sympy.Float(value)
 
 
-def _power(base: sympy.Expr, exponent: sympy.Expr) -> sympy.Expr:
+def _power(base: Expr, exponent: Expr) -> Expr:
     number = constant_of(exponent)
     if number is not None and abs(number) > HIGHEST:
         raise ExpressionError(
@@ -220,19 +223,20 @@ def _power(base: sympy.Expr, exponent: sympy.Expr) -> sympy.Expr:
     return sympy.Pow(base, exponent, evaluate=False)
 
 
-def _is_power(expression: sympy.Expr) -> bool:
+def _is_power(expression: Expr) -> bool:
     """Whether it is a power that is no division."""
     return expression.is_Pow and expression.args[1] != -1
 
 
-def constant_of(expression: sympy.Expr) -> float | None:
+def constant_of(expression: Expr) -> float | None:
     """The number that an expression without symbols is; None for others, and beyond all scale."""
     if expression.is_Number:
         return float(expression)
     if expression.free_symbols or not (expression.is_Add or expression.is_Mul or expression.is_Pow):
         return None
-    parts = [constant_of(each) for each in expression.args]
-    if any(part is None for part in parts):
+    found = [constant_of(each) for each in expression.args]
+    parts = [each for each in found if each is not None]
+    if len(parts) < len(found):
         return None
     try:
         if expression.is_Add:

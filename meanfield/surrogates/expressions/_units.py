@@ -5,11 +5,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import pint
-import sympy
 
-from ._parse import DERIVATIVE, ExpressionError, constant_of, read_expression
+from ._parse import DERIVATIVE, Expr, ExpressionError, constant_of, read_expression
 
 BASE = [
     "layer",
@@ -87,8 +87,8 @@ def _power(name: str, power: Fraction) -> str:
 
 
 @functools.cache
-def _registry(base: tuple[str, ...]) -> pint.UnitRegistry:
-    registry = pint.UnitRegistry(None)
+def _registry(base: tuple[str, ...]) -> Any:
+    registry: Any = pint.UnitRegistry(None)  # pyright: ignore[reportArgumentType]
     for name in dict.fromkeys((*BASE, *base)):
         registry.define(f"{name} = [{name}]")
     for name, (of, factor) in SCALED.items():
@@ -108,7 +108,7 @@ def read_unit(text: str, base: tuple[str, ...] = ()) -> Unit:
     return _unit(read_expression(text, known), _registry(base))
 
 
-def _unit(expression: sympy.Expr, registry: pint.UnitRegistry) -> Unit:
+def _unit(expression: Expr, registry: Any) -> Unit:
     if expression.is_Symbol:
         name = str(expression)
         quantity = (1 * registry.parse_units(ALIASES.get(name, name))).to_base_units()
@@ -124,14 +124,14 @@ def _unit(expression: sympy.Expr, registry: pint.UnitRegistry) -> Unit:
     raise ExpressionError("units such as bit/layer", str(expression)[:40], "use * / and ** alone")
 
 
-def _fraction(expression: sympy.Expr) -> Fraction | None:
+def _fraction(expression: Expr) -> Fraction | None:
     number = constant_of(expression)
     return (
         None if number is None or math.isinf(number) else Fraction(number).limit_denominator(1000)
     )
 
 
-def unit_of(expression: sympy.Expr, units: Mapping[str, Unit]) -> Unit | None:
+def unit_of(expression: Expr, units: Mapping[str, Unit]) -> Unit | None:
     """The unit of an expression; None for zero, which has any.
 
     Raises ExpressionError where terms of different units are added, where an exponent or the argument of
@@ -144,14 +144,16 @@ def unit_of(expression: sympy.Expr, units: Mapping[str, Unit]) -> Unit | None:
     if expression.is_Add:
         return _common(expression.args, units, "add")
     if expression.is_Mul:
-        parts = [unit_of(each, units) for each in expression.args]
-        return None if None in parts else functools.reduce(Unit.__mul__, parts)
+        found = [unit_of(each, units) for each in expression.args]
+        known = [each for each in found if each is not None]
+        return functools.reduce(Unit.__mul__, known) if len(known) == len(found) else None
     if expression.is_Pow:
-        return _of_power(*expression.args, units)
+        base, exponent = expression.args
+        return _of_power(base, exponent, units)
     return _of_function(expression, units)
 
 
-def _of_power(base: sympy.Expr, exponent: sympy.Expr, units: Mapping[str, Unit]) -> Unit | None:
+def _of_power(base: Expr, exponent: Expr, units: Mapping[str, Unit]) -> Unit | None:
     power, unit = _fraction(exponent), unit_of(base, units)
     if power is not None:
         return None if unit is None else unit**power
@@ -160,7 +162,7 @@ def _of_power(base: sympy.Expr, exponent: sympy.Expr, units: Mapping[str, Unit])
     return PLAIN
 
 
-def _of_function(expression: sympy.Expr, units: Mapping[str, Unit]) -> Unit | None:
+def _of_function(expression: Expr, units: Mapping[str, Unit]) -> Unit | None:
     name = expression.func.__name__.lower()
     if expression.func == DERIVATIVE:
         unit = unit_of(expression.args[0], units)
@@ -174,7 +176,7 @@ def _of_function(expression: sympy.Expr, units: Mapping[str, Unit]) -> Unit | No
     return PLAIN
 
 
-def _plain(expression: sympy.Expr, what: str, units: Mapping[str, Unit]) -> None:
+def _plain(expression: Expr, what: str, units: Mapping[str, Unit]) -> None:
     unit = unit_of(expression, units)
     if unit is not None and not unit.same(PLAIN):
         got = _with(expression, unit)
@@ -201,11 +203,11 @@ def check_same(first, unit: Unit, second, other: Unit, expected: str) -> None:
     raise ExpressionError(expected, got, remedy)
 
 
-def _with(expression: sympy.Expr | str, unit: Unit) -> str:
+def _with(expression: Expr | str, unit: Unit) -> str:
     return f"{written(expression)} {'without a unit' if unit.same(PLAIN) else f'in {unit}'}"
 
 
-def written(expression: sympy.Expr | str) -> str:
+def written(expression: Expr | str) -> str:
     """An expression as it is shown in a sentence."""
     text = expression if isinstance(expression, str) else str(expression)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax.numpy as jnp
-import sympy
 from jaxtyping import Array
 
-from ._parse import DERIVATIVE, constant_of
+from ._parse import DERIVATIVE, Expr, constant_of
 
 FUNCTIONS: dict[str, Callable[..., Array]] = {
     "exp": jnp.exp,
@@ -28,9 +27,9 @@ FUNCTIONS: dict[str, Callable[..., Array]] = {
 
 
 def value_of(
-    expression: sympy.Expr,
+    expression: Expr,
     values: Mapping[str, Any],
-    derivative: Callable[[sympy.Expr], Array] | None = None,
+    derivative: Callable[[Expr], Array] | None = None,
 ) -> Any:
     """The value of an expression where its symbols have these values; `derivative` of a flux, in a field."""
     if expression.is_Symbol:
@@ -38,7 +37,7 @@ def value_of(
     if expression.is_Number:
         return float(expression)
 
-    def of(each: sympy.Expr) -> Any:
+    def of(each: Expr) -> Any:
         return value_of(each, values, derivative)
 
     if expression.is_Add:
@@ -56,7 +55,7 @@ def value_of(
     )
 
 
-def _product(expression: sympy.Expr, of: Callable) -> Any:
+def _product(expression: Expr, of: Callable) -> Any:
     """Factors of power -1 divide."""
     result = None
     for each in expression.args:
@@ -69,7 +68,7 @@ def _product(expression: sympy.Expr, of: Callable) -> Any:
     return result
 
 
-def _power(base: Any, exponent: sympy.Expr, of: Callable) -> Any:
+def _power(base: Any, exponent: Expr, of: Callable) -> Any:
     number = constant_of(exponent)
     base = jnp.asarray(base)
     if number is None:

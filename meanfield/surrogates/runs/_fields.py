@@ -4,11 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
-import sympy
 from jaxtyping import Array
 
 from ..documents import Boundary, Domain
-from ..expressions import value_of
+from ..expressions import Expr, value_of
 
 Values = dict[str, Any]
 
@@ -39,7 +38,7 @@ def padded(values: Array, domain: Domain, end: Boundary | None) -> Array:
 
 
 def divergence(
-    flux: sympy.Expr,
+    flux: Expr,
     domain: Domain,
     end: Boundary | None,
     wide: dict[str, Array],
@@ -56,7 +55,7 @@ def divergence(
     faces = {name: (each[1:] + each[:-1]) / 2 for name, each in wide.items()}
     beyond = surroundings(wide, centres(domain, 1))
 
-    def slope(inner: sympy.Expr) -> Array:
+    def slope(inner: Expr) -> Array:
         values = jnp.broadcast_to(jnp.asarray(value_of(inner, beyond)), (domain.cells + 2,))
         return jnp.diff(values) / h
 

@@ -5,14 +5,13 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import sympy
 from jaxtyping import Array
 
 from ..._checks import as_array
 from ..._typing import Scalar
 from ...dynamics import AbstractDynamics
 from ...schemes import AbstractScheme
-from ..expressions import value_of
+from ..expressions import Expr, value_of
 from ._fields import centres, divergence, padded
 from ._model import Model
 
@@ -43,8 +42,8 @@ def rates(model: Model, t: Scalar, state: Array, args: dict) -> Array:
     if domain is not None:
         wide = {name: padded(each, domain, ends.get(name)) for name, each in states.items()}
 
-    def rate(name: str, expression: sympy.Expr) -> Array:
-        def along(flux: sympy.Expr) -> Array:
+    def rate(name: str, expression: Expr) -> Array:
+        def along(flux: Expr) -> Array:
             assert domain is not None
 
             def around(parts: dict[str, Array], at: Array) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import sympy
 
 from ..documents import Document, DocumentError, defined_by, refusal
-from ..expressions import ExpressionError, Relation, read_expression, read_relation
+from ..expressions import Expr, ExpressionError, Relation, read_expression, read_relation
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,16 +20,16 @@ class Model:
 
     document: Document
     numbers: dict[str, float]
-    inputs: dict[str, sympy.Expr]
-    rates: dict[str, sympy.Expr]
-    noises: dict[str, sympy.Expr]
-    outputs: dict[str, sympy.Expr]
-    initial: dict[str, sympy.Expr]
-    events: tuple[tuple[float, dict[str, sympy.Expr]], ...]
+    inputs: dict[str, Expr]
+    rates: dict[str, Expr]
+    noises: dict[str, Expr]
+    outputs: dict[str, Expr]
+    initial: dict[str, Expr]
+    events: tuple[tuple[float, dict[str, Expr]], ...]
     constraints: dict[str, Relation]
-    conserved: dict[str, sympy.Expr]
-    measured: dict[str, sympy.Expr]
-    objective: sympy.Expr | None
+    conserved: dict[str, Expr]
+    measured: dict[str, Expr]
+    objective: Expr | None
     units: dict[str, str] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
 
@@ -66,9 +66,7 @@ class Builder:
         """The symbols of these roles."""
         return [name for name, role in self.roles.items() if role in roles]
 
-    def read(
-        self, value: str | float, path: str, *roles: str, axis: str | None = None
-    ) -> sympy.Expr:
+    def read(self, value: str | float, path: str, *roles: str, axis: str | None = None) -> Expr:
         """The expression at a path, of symbols of these roles."""
         if isinstance(value, int | float):
             return sympy.Float(value)
@@ -137,7 +135,7 @@ def _units(document: Document) -> dict[str, str]:
     return units if domain is None else units | {domain.symbol: domain.units}
 
 
-def _inputs(builder: Builder) -> dict[str, sympy.Expr]:
+def _inputs(builder: Builder) -> dict[str, Expr]:
     return {
         v.symbol: builder.read(v.value, f"$.modeling.variables[{i}].value", *FIXED, "time")
         for i, v in enumerate(builder.document.modeling.variables)
@@ -162,7 +160,7 @@ def _equations(builder: Builder):
     return {name: rates[name] for name in order}, noises, outputs, places
 
 
-def _ordered(outputs: Mapping[str, sympy.Expr], places: Mapping[str, str]) -> dict[str, sympy.Expr]:
+def _ordered(outputs: Mapping[str, Expr], places: Mapping[str, str]) -> dict[str, Expr]:
     """The outputs so that each comes after those that it needs."""
     left, done = dict(outputs), {}
     while left:
@@ -178,7 +176,7 @@ def _ordered(outputs: Mapping[str, sympy.Expr], places: Mapping[str, str]) -> di
     return done
 
 
-def _initial(builder: Builder) -> dict[str, sympy.Expr]:
+def _initial(builder: Builder) -> dict[str, Expr]:
     rows = builder.document.modeling.initial_conditions
     return {
         row.symbol: builder.read(
@@ -188,7 +186,7 @@ def _initial(builder: Builder) -> dict[str, sympy.Expr]:
     }
 
 
-def _events(builder: Builder) -> tuple[tuple[float, dict[str, sympy.Expr]], ...]:
+def _events(builder: Builder) -> tuple[tuple[float, dict[str, Expr]], ...]:
     rows = enumerate(builder.document.modeling.events)
     found = [
         (

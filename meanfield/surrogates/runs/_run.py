@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import sympy
 from jaxtyping import Array, Bool
 
 from ...solve import rollout, simulate
-from ..expressions import value_of
+from ..expressions import Expr, value_of
 from ._fields import centres
 from ._flow import Flow, Paths, surroundings
 from ._model import Model
@@ -106,11 +105,11 @@ def _spread(model: Model, parts: list[tuple[dict, np.ndarray]]) -> dict[str, Arr
     return {n: jnp.concatenate([along(n, args, ts) for args, ts in parts]) for n in names}
 
 
-def _changed(model: Model, at: float, state: Array, args: dict, values: Mapping[str, sympy.Expr]):
+def _changed(model: Model, at: float, state: Array, args: dict, values: Mapping[str, Expr]):
     """State and values of parameters after an event."""
     around = surroundings(model, jnp.asarray(at), dict(zip(model.states, state, strict=True)), args)
     new = {name: jnp.asarray(value_of(expression, around)) for name, expression in values.items()}
-    rows = [new.get(name, row) for name, row in zip(model.states, state, strict=True)]
+    rows = [jnp.asarray(new.get(n, row)) for n, row in zip(model.states, state, strict=True)]
     others = {name: each for name, each in new.items() if name not in model.states}
     return jnp.stack(rows), args | others
 
@@ -129,7 +128,7 @@ def solve_noisy(model: Model, changed: Mapping[str, Any], ts: np.ndarray, paths:
     return Run(ts, run.values["x"], _spread(model, [(args, ts)]), run.ok)
 
 
-def evaluate(model: Model, run: Run, expressions: Mapping[str, sympy.Expr]) -> dict[str, Array]:
+def evaluate(model: Model, run: Run, expressions: Mapping[str, Expr]) -> dict[str, Array]:
     """Expressions [T, ...] along a run."""
     domain = model.document.modeling.domain
     x = None if domain is None else centres(domain)

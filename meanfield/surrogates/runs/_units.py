@@ -6,7 +6,7 @@ from fractions import Fraction
 import sympy
 
 from ..documents import refusal
-from ..expressions import ExpressionError, Unit, check_same, read_unit, unit_of
+from ..expressions import Expr, ExpressionError, Unit, check_same, read_unit, unit_of
 from ._model import Model, located
 
 
@@ -91,14 +91,14 @@ def _others(model: Model, units: dict[str, Unit]) -> Iterator[str]:
         yield from _any(model.objective, units, "$.input.objective.expression")
 
 
-def _stated(expression: sympy.Expr, units: dict[str, Unit], name: str, path: str) -> Iterator[str]:
+def _stated(expression: Expr, units: dict[str, Unit], name: str, path: str) -> Iterator[str]:
     """A number alone is one in the units of what it is the value of."""
     if not expression.is_Number:
         yield from _same(expression, units, name, units[name], path)
 
 
 def _same(
-    expression: sympy.Expr, units: dict[str, Unit], left: str, wanted: Unit, path: str
+    expression: Expr, units: dict[str, Unit], left: str, wanted: Unit, path: str
 ) -> Iterator[str]:
     try:
         found = unit_of(expression, units)
@@ -108,7 +108,7 @@ def _same(
         yield str(located(error, path))
 
 
-def _any(expression: sympy.Expr, units: dict[str, Unit], path: str) -> Iterator[str]:
+def _any(expression: Expr, units: dict[str, Unit], path: str) -> Iterator[str]:
     try:
         unit_of(expression, units)
     except ExpressionError as error:
@@ -131,7 +131,7 @@ def problems_of_fields(model: Model) -> list[str]:
     ]
 
 
-def _is_divergence(expression: sympy.Expr, varying: set) -> bool:
+def _is_divergence(expression: Expr, varying: set) -> bool:
     """Whether outermost derivatives have no factors but constants."""
     if not _derives(expression) or _is_derivative(expression):
         return True
@@ -145,9 +145,9 @@ def _is_divergence(expression: sympy.Expr, varying: set) -> bool:
     return constant and len(rest) == 1 and _is_divergence(rest[0], varying)
 
 
-def _is_derivative(expression: sympy.Expr) -> bool:
+def _is_derivative(expression: Expr) -> bool:
     return expression.is_Function and expression.func.__name__ == "d"
 
 
-def _derives(expression: sympy.Expr) -> bool:
+def _derives(expression: Expr) -> bool:
     return any(_is_derivative(each) for each in sympy.preorder_traversal(expression))
