@@ -13,7 +13,17 @@ SCRIPT = Path(__file__).with_name("wrong.py")
 GROUPS = {
     ("geometry", "harmonics", "measures", "energies", "observables"): 1400,
     ("transport", "attention"): 1000,
-    ("dynamics", "schemes", "solve", "landscape", "latents", "surrogates", "viz", "io", "studies"): 1000,
+    (
+        "dynamics",
+        "schemes",
+        "solve",
+        "landscape",
+        "latents",
+        "surrogates",
+        "viz",
+        "io",
+        "studies",
+    ): 1000,
 }
 
 
