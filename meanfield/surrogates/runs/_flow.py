@@ -89,7 +89,7 @@ class Paths(AbstractScheme):
     in the sense of Ito, `substeps` times, each of h. The state of the scheme is the number of steps taken
     and x; `args` are the values of parameters and, under "key", a random key.
 
-    Source: Kloeden and Platen, Numerical Solution of Stochastic Differential Equations (1992), 10.2.
+    Source: Kloeden and Platen, Numerical Solution of Stochastic Differential Equations (1992), section 10.2.
     """
 
     model: Model = eqx.field(static=True)
