@@ -82,7 +82,7 @@ def _unique(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML without references, which can make a small file huge, without dates, and with numbers such as `1e-3`."""
+    """YAML without references, which make a small file huge, or dates, and with numbers such as `1e-3`."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012
         first: [pair for pair in pairs if not pair[0].endswith((":timestamp", ":merge"))]
