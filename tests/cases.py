@@ -45,6 +45,7 @@ from meanfield.dynamics import (
     PeriNorm,
     PostNorm,
     PreNorm,
+    RandomValues,
     SinkhornFlow,
     SqrtNorm,
     TwistedRing,
@@ -58,6 +59,7 @@ from meanfield.schemes import (
     EntropicJKO,
     ParticleJKO,
     QuantileJKO,
+    RandomLayers,
     ScharfetterGummel,
     SecondOrderJKO,
     TransformerLayers,
@@ -111,7 +113,8 @@ def _turning(a):
 
 
 SPHERE, FLAT, CIRCLE = Sphere(D), Euclidean(D), Fourier(8)
-X = SPHERE.sample(jax.random.key(0), N)
+KEY = jax.random.key(0)
+X = SPHERE.sample(KEY, N)
 R = jnp.linspace(0.5, 1.5, N)
 W = jnp.array([0.1, 0.3, 0.2, 0.15, 0.25])
 MATRIX = jax.random.normal(jax.random.key(1), (D, D))
@@ -140,6 +143,9 @@ FLOWS = [
     Case("mask", lambda a: flow(Unnormalized(2 * a, mask=ALLOWED)), X, True),
     Case("weights", lambda a: flow(Softmax(2 * a), weights=W), X, True),
     Case("noise", lambda a: flow(Softmax(2 * a), noise=0.1 * a), X, True, True),
+    Case(
+        "random values", lambda a: RandomValues(SPHERE, Softmax(2 * a), a, 0.5 * a), X, True, True
+    ),
     Case("potential", lambda a: flow(Softmax(2 * a), potential=_bowl), X, False, True),
     Case("layers", lambda a: flow(Layers([Softmax(a), Softmax(2 * a)], [0.0, 5.0])), X, True, True),
     Case("varying", lambda a: flow(TURNING), X, True, True),
@@ -206,6 +212,11 @@ SCHEMES = [
     Case("post layers", layers(PostNorm()), X, True, True),
     Case("pre layers", layers(PreNorm()), R[:, None] * X, True, True),
     Case("peri layers", layers(PeriNorm(), MLP), R[:, None] * X, False, True, learned=True),
+    Case(
+        "random layers",
+        lambda a: RandomLayers(D, Softmax(2 * a), KEY, 0.1 * a, 0.1 * a, 0.5 * a),
+        X,
+    ),
     Case(
         "finite volumes",
         lambda a: ScharfetterGummel(CIRCLE, Softmax(2 * a), 0.1 * a, 0.01 * a, cells=16),

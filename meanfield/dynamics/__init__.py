@@ -5,6 +5,7 @@ from ._base import (
     AbstractDynamics as AbstractDynamics,
     AbstractParticles as AbstractParticles,
     AbstractReduction as AbstractReduction,
+    AbstractSharedNoise as AbstractSharedNoise,
     Sum as Sum,
 )
 from .consensus import (
@@ -32,6 +33,7 @@ from .particles import (
     PeriNorm as PeriNorm,
     PostNorm as PostNorm,
     PreNorm as PreNorm,
+    RandomValues as RandomValues,
     SinkhornFlow as SinkhornFlow,
     SqrtNorm as SqrtNorm,
 )

@@ -98,6 +98,29 @@ class AbstractParticles(AbstractDynamics):
         return Sum((self, check_instance(other, AbstractParticles, "a flow to add", ADD)))
 
 
+class AbstractSharedNoise(AbstractDynamics):
+    """A cloud [n, d] that one random matrix moves as a whole: dx_i = drift dt + P_{x_i} dW m_i.
+
+    The entries of W are independent Brownian motions of variance scale^2 t, and m_i are `moments`.
+    """
+
+    if TYPE_CHECKING:  # as above
+
+        @property
+        def geometry(self) -> AbstractGeometry: ...
+
+        @property
+        def scale(self) -> Scalar: ...
+
+    else:
+        geometry: eqx.AbstractVar[AbstractGeometry]
+        scale: eqx.AbstractVar[Scalar]
+
+    @abc.abstractmethod
+    def moments(self, t: Scalar, x: Points, args: Any) -> Points:
+        """What the matrix is applied to, a vector a token."""
+
+
 class AbstractCloud(AbstractParticles):
     """A flow whose state is the cloud [n, d] alone: x_i' = P_{x_i} field(t, x, args)_i."""
 

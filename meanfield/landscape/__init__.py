@@ -45,6 +45,7 @@ from .densities import (
     tricritical_beta as tricritical_beta,
 )
 from .times import (
+    RandomPair as RandomPair,
     Survival as Survival,
     committor as committor,
     escape_time as escape_time,

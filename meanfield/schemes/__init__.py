@@ -10,6 +10,7 @@ from ._entropic_bias import (
 from ._entropic_jko import EntropicJKO as EntropicJKO
 from ._particle_jko import ParticleJKO as ParticleJKO
 from ._quantile_jko import QuantileJKO as QuantileJKO
+from ._random_layers import RandomLayers as RandomLayers
 from ._scharfetter_gummel import ScharfetterGummel as ScharfetterGummel
 from ._second_order_jko import SecondOrderJKO as SecondOrderJKO
 from ._transformer_layers import TransformerLayers as TransformerLayers

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from .._checks import check_instance, check_integer, check_scalar, guard, is_key
 from .._shown import AbstractShown
 from .._typing import Key, Scalar
-from ..dynamics import AbstractDynamics, AbstractParticles
+from ..dynamics import AbstractDynamics, AbstractParticles, AbstractSharedNoise
 from ..dynamics.densities import AbstractImex
 from .methods import (
     GEODESIC,
@@ -25,6 +25,7 @@ from .methods import (
     strength,
 )
 
+NOISY = AbstractParticles | AbstractSharedNoise
 IMEX = diffrax.KenCarp3 | diffrax.KenCarp4 | diffrax.KenCarp5 | diffrax.Sil3
 
 
@@ -61,12 +62,12 @@ class Plan(AbstractShown):
             explicit = self._until(dynamics.explicit, t1)
             return diffrax.MultiTerm(_term(explicit), _term(dynamics.decay))
         drift = self._until(dynamics.drift, t1)
-        if self.key is None or self.dt is None or not isinstance(dynamics, AbstractParticles):
+        if self.key is None or self.dt is None or not isinstance(dynamics, NOISY):
             return _term(drift)
         # Stretches between stops are divided evenly, into halves of dt at the least.
         gaps = [jnp.diff(jnp.sort(part)) for part in (self.stops, self.jumps) if part is not None]
         shortest = jnp.minimum(self.dt / 2, jnp.concatenate([*gaps, self.dt[None]]).min())
-        path = brownian(self.solver, self.adjoint, x0, t0, t1, shortest, self.key)
+        path = brownian(dynamics, self.solver, self.adjoint, x0, t0, t1, shortest, self.key)
         return noisy_terms(dynamics, drift, self.solver, x0, path)
 
     def _until(self, field: Callable, t1: Scalar) -> Callable:
@@ -172,8 +173,8 @@ def check_method(solver, dynamics: AbstractDynamics, dt: Scalar | None) -> None:
     remedy = "pass diffrax.Tsit5(), or leave it out for a default"
     check_instance(solver, diffrax.AbstractSolver, "a solver of diffrax", remedy)
     noise = strength(dynamics)
-    if isinstance(dynamics, AbstractParticles) and noise is not None and dt is not None:
-        check_solver(solver, dynamics.geometry, noise, dt)
+    if isinstance(dynamics, NOISY) and noise is not None and dt is not None:
+        check_solver(solver, dynamics, noise, dt)
     if dt is None and not isinstance(solver, diffrax.AbstractAdaptiveSolver):
         raise ValueError(
             f"expected dt for {type(solver).__name__}, which has no estimate of its error, got none; "
@@ -188,7 +189,7 @@ def check_method(solver, dynamics: AbstractDynamics, dt: Scalar | None) -> None:
 
 def default_solver(dynamics: AbstractDynamics) -> diffrax.AbstractSolver:
     """Geodesic steps with noise, implicit damping for stiff equations, else Tsitouras' method."""
-    if isinstance(dynamics, AbstractParticles) and dynamics.noise is not None:
+    if isinstance(dynamics, NOISY) and strength(dynamics) is not None:
         return GeodesicEuler(dynamics.geometry)
     if isinstance(dynamics, AbstractImex):
         return implicit_explicit()

@@ -17,6 +17,7 @@ from catalogue.things import (
     UNNORMALIZED,
     WAVE,
     W,
+    X,
     bowl,
 )  # fmt: skip
 from meanfield.attention import L2, Sinkhorn, Softmax, window
@@ -31,6 +32,7 @@ from meanfield.dynamics import (
     HarmonicMapFlow,
     NearSaddles,
     PostNorm,
+    RandomValues,
     TwistedRing,
     TwoCluster,
 )
@@ -39,6 +41,7 @@ AT_ZERO = jnp.zeros(())
 PAIR = ConsensusFlow([FLOW, FLOW], 1.0)
 EXACT = ConsensusFlow([FLOW, FLOW], 1.0, pull=ExactPull())
 REDUCED = Equiangular(SOFTMAX, 8)
+RANDOM = RandomValues(SPHERE, SOFTMAX)
 RING = TwistedRing(Softmax(2.0, mask=window(5, 1, periodic=True)), 5, 1)
 MAP = HarmonicMapFlow(SPHERE, 5, 0.5)
 TWO = TwoCluster(SOFTMAX, HALVES)
@@ -89,6 +92,22 @@ ENTRIES = [
         function=steer,
         noise=0.1,
         weights=W,
+    ),
+    entry(
+        "dynamics.RandomValues",
+        geometry=SPHERE,
+        attention=SOFTMAX,
+        scale=1.0,
+        pull=0.5,
+        kinds_={"scale": "positive", "pull": "real"},
+    ),
+    entry(
+        "dynamics.RandomValues.moments",
+        RANDOM.moments,
+        t=AT_ZERO,
+        x=X,
+        args=None,
+        kinds_={"t": None, "args": None},
     ),
     entry("dynamics.SinkhornFlow", geometry=SPHERE, attention=Sinkhorn(2.0), weights=W),
     entry("dynamics.ArcLength", flow=FLOW, speed=1.0, fine_={("speed", "zero")}),

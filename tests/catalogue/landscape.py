@@ -21,7 +21,7 @@ from catalogue.things import (
 from meanfield.dynamics import AttentionFlow, FokkerPlanck
 from meanfield.energies import Potential
 from meanfield.harmonics import Gegenbauer
-from meanfield.landscape import CriticalPoints, barrier, branch
+from meanfield.landscape import CriticalPoints, RandomPair, barrier, branch
 
 FLAT_DENSITY = WAVE.at[1:].set(0)
 
@@ -67,6 +67,23 @@ ENTRIES = [
         kinds_={"noise": "positive"},
     ),
     entry("landscape.escape_time", slow_=True, barrier=WALL, n=10, target=0.5, single_=None),
+    entry(
+        "landscape.RandomPair",
+        beta=2.0,
+        d=8,
+        scale=1.0,
+        pull=0.1,
+        kinds_={"scale": "positive", "pull": "nonnegative"},
+        fine_={("pull", "zero")},
+    ),
+    entry("landscape.RandomPair.drift", RandomPair(2.0, 8).drift, c=0.3, kinds_={"c": "real"}),
+    entry(
+        "landscape.RandomPair.variance", RandomPair(2.0, 8).variance, c=0.3, kinds_={"c": "real"}
+    ),
+    entry(
+        "landscape.RandomPair.antipodal", RandomPair(2.0, 8).antipodal, c=0.3, kinds_={"c": "real"}
+    ),
+    entry("landscape.RandomPair.critical_beta", RandomPair(2.0, 8).critical_beta),
     entry(
         "landscape.passage_time",
         potential=jnp.sin,

@@ -82,6 +82,17 @@ SCHEMES = [
     entry(
         "schemes.TransformerLayers", d=3, attention=SOFTMAX, normalization=PostNorm(), step_size=0.1
     ),
+    entry(
+        "schemes.RandomLayers",
+        d=3,
+        attention=SOFTMAX,
+        key=KEY,
+        scale=1.0,
+        step_size=0.1,
+        pull=0.5,
+        kinds_={"scale": "positive", "pull": "real"},
+        single_=None,
+    ),
 ]
 GAUSS = BOX.evaluate(lambda x: jnp.exp(-(x[0] ** 2)))
 ROLLED = {

@@ -13,4 +13,5 @@ from ._normalizations import (
     PreNorm as PreNorm,
     SqrtNorm as SqrtNorm,
 )
+from ._random_values import RandomValues as RandomValues
 from ._sinkhorn_flow import SinkhornFlow as SinkhornFlow

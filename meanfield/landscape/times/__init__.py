@@ -3,4 +3,5 @@
 from ._escape_time import escape_time as escape_time
 from ._kramers import kramers_time as kramers_time
 from ._passage import committor as committor, passage_time as passage_time
+from ._random_pair import RandomPair as RandomPair
 from ._survival import Survival as Survival, survival as survival

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, PyTree
 
 from ..._checks import guard
 from ..._typing import Key, Scalar
-from ...dynamics import AbstractDynamics, AbstractParticles
+from ...dynamics import AbstractDynamics, AbstractParticles, AbstractSharedNoise
 from ...geometry import AbstractGeometry, Euclidean
 from ._geodesic import GeodesicEuler, GeodesicLM
 
@@ -45,19 +45,45 @@ class TangentNoise(diffrax.AbstractTerm):
         return self.geometry.extend(lambda _: ambient, y.reshape(-1, d)).reshape(y.shape)
 
 
+class SharedNoise(diffrax.AbstractTerm):
+    """P_x dW m: one matrix of noise for all tokens, tangent as `TangentNoise` is."""
+
+    dynamics: AbstractSharedNoise
+    path: diffrax.AbstractBrownianPath
+
+    def vf(self, t, y, args):
+        return y, self.dynamics.scale.astype(y.dtype) * self.dynamics.moments(t, y, args)
+
+    def contr(self, t0, t1, **kwargs):
+        return _at_its_time(self.path, t0, t1).evaluate(t0, t1, **kwargs)
+
+    def prod(self, vf, control: PyTree[Float[Array, "..."]]):
+        y, moments = vf
+        return self.dynamics.geometry.extend(lambda _: moments @ control.T, y)
+
+
 def strength(dynamics: AbstractDynamics) -> Scalar | None:
-    """The strength of the noise that tokens feel; None for an ordinary differential equation."""
+    """The strength of the noise that tokens feel, of a shared one by a vector of length one; None for an
+    ordinary differential equation."""
+    if isinstance(dynamics, AbstractSharedNoise):
+        return dynamics.scale**2 / 2
     return dynamics.noise if isinstance(dynamics, AbstractParticles) else None
 
 
 def noisy_terms(
-    dynamics: AbstractParticles, drift: Callable, solver, x0, path: diffrax.AbstractBrownianPath
+    dynamics: AbstractParticles | AbstractSharedNoise,
+    drift: Callable,
+    solver,
+    x0,
+    path: diffrax.AbstractBrownianPath,
 ) -> diffrax.MultiTerm:
     """Drift and noise in the calculus of the solver.
 
     Stratonovich: dX = drift dt + sqrt(2 nu) P_X o dB. Ito: the drift has nu H(X) added, where H is the
     mean curvature, -(d-1) X on the sphere. Geodesic steps stay on the manifold and need neither.
     """
+    if isinstance(dynamics, AbstractSharedNoise):
+        return diffrax.MultiTerm(diffrax.ODETerm(drift), SharedNoise(dynamics, path))
     nu, geometry = dynamics.noise, dynamics.geometry
     assert nu is not None
     nu = nu.astype(x0.dtype)
@@ -70,9 +96,10 @@ def noisy_terms(
     return diffrax.MultiTerm(term, TangentNoise(geometry, jnp.sqrt(2 * nu), path))
 
 
-def brownian(solver, adjoint, x0, t0, t1, shortest: Scalar, key: Key):
+def brownian(dynamics, solver, adjoint, x0, t0, t1, shortest: Scalar, key: Key):
     """The Brownian motion that a solver needs: fast, unless its path must be walked back."""
-    shape = jax.ShapeDtypeStruct(x0.shape, x0.dtype)
+    shared = isinstance(dynamics, AbstractSharedNoise)
+    shape = jax.ShapeDtypeStruct((x0.shape[-1],) * 2 if shared else x0.shape, x0.dtype)
     area = diffrax.BrownianIncrement
     if isinstance(solver, diffrax.AbstractSRK):
         area = diffrax.SpaceTimeLevyArea
@@ -93,8 +120,18 @@ def _at_its_time(path: diffrax.AbstractBrownianPath, t0: Any, t1: Any):
     return eqx.tree_at(lambda p: p.key, path, jnp.where(far, key, path.key))
 
 
-def check_solver(solver, geometry: AbstractGeometry, noise: Scalar, dt: Scalar) -> None:
-    """A solver that is right for noise on this geometry, or a ValueError that names some."""
+def check_solver(
+    solver, dynamics: AbstractParticles | AbstractSharedNoise, noise: Scalar, dt: Scalar
+) -> None:
+    """A solver that is right for this noise, or a ValueError that names some."""
+    geometry = dynamics.geometry
+    if isinstance(dynamics, AbstractSharedNoise) and (
+        not isinstance(solver, GeodesicEuler) or solver.angle is not None
+    ):
+        raise ValueError(
+            f"expected a solver for noise that all tokens share, got {type(solver).__name__}; leave "
+            "solver out for mf.solve.GeodesicEuler(geometry)."
+        )
     flat = isinstance(geometry, Euclidean)
     known = isinstance(solver, diffrax.AbstractItoSolver | diffrax.AbstractStratonovichSolver)
     if not known or isinstance(solver, MILSTEIN) or (not flat and isinstance(solver, FLAT)):
