@@ -52,7 +52,8 @@ class SharedNoise(diffrax.AbstractTerm):
     path: diffrax.AbstractBrownianPath
 
     def vf(self, t, y, args):
-        return y, self.dynamics.scale.astype(y.dtype) * self.dynamics.moments(t, y, args)
+        moments = self.dynamics.moments(jnp.asarray(t, y.dtype), y, args)
+        return y, self.dynamics.scale.astype(y.dtype) * moments
 
     def contr(self, t0, t1, **kwargs):
         return _at_its_time(self.path, t0, t1).evaluate(t0, t1, **kwargs)
