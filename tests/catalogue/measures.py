@@ -95,7 +95,7 @@ CLOUD = (("x", "w"),)
 INTERNAL = InternalEnergy(2.0)
 ENERGIES = [
     entry("energies.Entropy"),
-    entry("energies.Interaction", beta=2.0, offset=0.5),
+    entry("energies.Interaction", beta=2.0, offset=0.5, matrix=COV),
     entry("energies.InternalEnergy", m=2.0, kinds_={"m": "positive"}),
     entry("energies.Pairwise", kernel=_pull),
     entry("energies.Potential", function=bowl),

@@ -143,3 +143,41 @@ def test_massless_points_so_far_away_that_the_kernel_overflows():
         slopes = energy.wasserstein_gradient(more, masses)
         np.testing.assert_allclose(slopes[:6], energy.wasserstein_gradient(X, w), atol=1e-15)
         assert not slopes[6].any()
+
+
+SYMMETRIC = jnp.array([[2.0, 0.5, 0.0], [0.5, -1.0, 0.3], [0.0, 0.3, 0.4]])
+
+
+def test_an_interaction_by_a_matrix_is_its_double_loop_and_the_ascent_of_unnormalized_attention():
+    energy, w = Interaction(1.3, offset=0.2, matrix=SYMMETRIC), W
+    x, d = np.asarray(X), np.asarray(SYMMETRIC)
+    total = sum(
+        w[i] * w[j] * np.exp(1.3 * x[i] @ d @ x[j] - 0.2) for i in range(6) for j in range(6)
+    )
+    np.testing.assert_allclose(energy(X, w), total / 2.6, rtol=1e-13)
+    attention = Unnormalized(1.3, query=SYMMETRIC, value=SYMMETRIC, offset=0.2)
+    np.testing.assert_allclose(
+        energy.wasserstein_gradient(X, w), attention(X, None, w), rtol=1e-11, atol=1e-13
+    )
+    with pytest.raises(ValueError, match=r"symmetric matrix, got one of shape \[2, 3\]"):
+        Interaction(1.0, matrix=jnp.ones((2, 3)))
+    with pytest.raises(ValueError, match="symmetric"):
+        Interaction(1.0, matrix=jnp.triu(jnp.ones((3, 3))))
+    with pytest.raises(ValueError, match="without a matrix for a density"):
+        energy.on_density(SphericalHarmonics(2), jnp.eye(9)[0])
+
+
+@pytest.mark.parametrize(
+    ("eigenvalues", "best"),
+    # max |lambda| belongs to +2: points at its eigenvectors are the most; or to -2: they are the least.
+    [((2.0, -1.0, 0.5), max), ((2.0, 1.0, 0.5), max), ((-2.0, 1.0, 0.5), min)],
+)
+def test_points_at_an_eigenvector_are_extreme(eigenvalues, best):
+    energy = Interaction(1.5, matrix=jnp.diag(jnp.array(eigenvalues)))
+    point = float(energy(jnp.eye(3)[:1]))
+    np.testing.assert_allclose(point, np.exp(1.5 * eigenvalues[0]) / 3, rtol=1e-14)
+    clouds = Sphere(3).sample(jax.random.key(5), 40).reshape(10, 4, 3)
+    others = [float(energy(cloud)) for cloud in clouds]
+    others += [float(energy(jnp.eye(3)[i][None])) for i in (1, 2)]
+    others.append(float(energy(jnp.array([[1.0, 0.0, 0.0], [-1.0, 0.0, 0.0]]))))
+    assert best([point, *others]) == point
