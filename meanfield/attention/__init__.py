@@ -29,6 +29,7 @@ from .kernels import (
     AbstractPairwise as AbstractPairwise,
     AbstractSchedule as AbstractSchedule,
     Gained as Gained,
+    Hardmax as Hardmax,
     Layers as Layers,
     MultiHead as MultiHead,
     Relu as Relu,

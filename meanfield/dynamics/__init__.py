@@ -29,6 +29,7 @@ from .particles import (
     Control as Control,
     Drift as Drift,
     GradientFlow as GradientFlow,
+    HardmaxPath as HardmaxPath,
     MixNorm as MixNorm,
     PeriNorm as PeriNorm,
     PostNorm as PostNorm,
@@ -36,6 +37,7 @@ from .particles import (
     RandomValues as RandomValues,
     SinkhornFlow as SinkhornFlow,
     SqrtNorm as SqrtNorm,
+    hardmax_path as hardmax_path,
 )
 from .positions import HarmonicMapFlow as HarmonicMapFlow
 from .reductions import (

@@ -25,6 +25,7 @@ from meanfield.attention import (
     Blockwise,
     Dense,
     Gained,
+    Hardmax,
     Harmonic,
     Layers,
     MultiHead,
@@ -69,6 +70,7 @@ ATTENTIONS = {
     "Unnormalized": Unnormalized(2.0),
     "L2": L2(2.0),
     "Relu": Relu(),
+    "Hardmax": Hardmax(),
     "Softmax.places": Softmax(2.0, MATRIX[:2], MATRIX[1:], rotary=Rotary(), query_bias=MEAN[:2]),
     "MultiHead.outputs": MultiHead([Softmax(2.0, value=MATRIX[:2])], [MATRIX[:, :2]], MEAN),
     "Sinkhorn": SINKHORN,
@@ -103,6 +105,9 @@ ENTRIES = [
         entry(f"attention.Sinkhorn.{name}.__call__", attention.__call__, x=X, w=V)
         for name, attention in MASKED.items()
     ),
+    entry("attention.Hardmax", kinds_=OF_MATRICES, **MATRICES),
+    entry("attention.Hardmax.best", Hardmax().best, x=X, y=Y, w=V, single_=None),
+    entry("attention.Hardmax.leaders", Hardmax().leaders, x=X, single_=None),
     entry("attention.Rotary", base=100.0, single_=None, kinds_={"base": "positive"}),
     entry(
         "attention.Rotary.__call__", Rotary(100.0).__call__, points=PLANE, kinds_={"points": None}

@@ -8,6 +8,7 @@ from catalogue.things import (
     CLOUDS,
     DENSITY,
     ENERGY,
+    FLAT_X,
     FLOW,
     HALVES,
     KEY,
@@ -129,6 +130,13 @@ ENTRIES = [
     entry("dynamics.Early", until=1.0, fine_={("until", "zero")}),
     entry("dynamics.NearSaddles", rate=0.5),
     entry("dynamics.Schedule", times=jnp.array([0.0, 1.0])),
+    entry(
+        "dynamics.hardmax_path",
+        x0=FLAT_X,
+        ts=jnp.array([0.0, 0.5]),
+        matrix=jnp.eye(3),
+        single_=None,
+    ),
     entry("dynamics.Equiangular", attention=SOFTMAX, n=8),
     entry("dynamics.Equiangular.hitting_time", REDUCED.hitting_time, delta=1e-3, start=0.0),
     entry(
@@ -221,3 +229,4 @@ ENTRIES = [
         collapses_=SAME_SIZE,
     ),
 ]
+MADE_BY = {"dynamics.HardmaxPath": "dynamics.hardmax_path"}

@@ -11,6 +11,7 @@ from ._exponential import (
     check_isotropic as check_isotropic,
 )
 from ._gained import Gained as Gained
+from ._hardmax import Hardmax as Hardmax
 from ._multi_head import MultiHead as MultiHead
 from ._pairwise import AbstractPairwise as AbstractPairwise
 from ._relu import Relu as Relu

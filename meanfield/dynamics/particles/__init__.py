@@ -4,6 +4,7 @@ from ._arc_length import ArcLength as ArcLength
 from ._attention_flow import AttentionFlow as AttentionFlow
 from ._forces import Control as Control, Drift as Drift
 from ._gradient_flow import GradientFlow as GradientFlow
+from ._hardmax_path import HardmaxPath as HardmaxPath, hardmax_path as hardmax_path
 from ._normalizations import (
     NGPT as NGPT,
     AbstractNormalization as AbstractNormalization,

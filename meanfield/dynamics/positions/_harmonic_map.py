@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..._checks import check_integer, check_nonnegative, check_positive, check_scalar
+from ..._door import door
 from ..._typing import Points, Scalar
 from ...attention.masks import AbstractMask, ring_bias
 from ...geometry import AbstractGeometry
@@ -38,6 +39,7 @@ class HarmonicMapFlow(AbstractDynamics):
     periodic: bool = eqx.field(static=True, default=True)
 
     @staticmethod
+    @door
     def of_mask(
         geometry: AbstractGeometry, mask: AbstractMask, length: float | Scalar = 2 * jnp.pi
     ) -> "HarmonicMapFlow":
@@ -78,6 +80,7 @@ class HarmonicMapFlow(AbstractDynamics):
             )
         return state
 
+    @door
     def energy(self, h: Points) -> Scalar:
         """(diffusion/2) int |h_s|^2 ds, by the differences between neighbors."""
         step = self._beside(h, -1) - h

@@ -43,7 +43,7 @@ class RandomPair(AbstractChecked):
 
     def drift(self, c: Scalar | float) -> Scalar:
         """The mean of dc/dt."""
-        c = check_scalar(c, "c")
+        c = check_scalar(c, "c").astype(self.beta.dtype)
         w = 1 / (1 + jnp.exp(self.beta.astype(c.dtype) * (c - 1)))
         both, same = 2 * w * (1 - w), w**2 + (1 - w) ** 2
         size, overlap = same + both * c, both + same * c
@@ -53,7 +53,7 @@ class RandomPair(AbstractChecked):
 
     def variance(self, c: Scalar | float) -> Scalar:
         """The variance of dc over dt: 2 s^2 (1-c^2)^2 (w^2 + (1-w)^2), as 2A - 2cB = 2 (1-c^2)(...)."""
-        c = check_scalar(c, "c")
+        c = check_scalar(c, "c").astype(self.beta.dtype)
         w = 1 / (1 + jnp.exp(self.beta.astype(c.dtype) * (c - 1)))
         return 2 * (self.scale.astype(c.dtype) * (1 - c**2)) ** 2 * (w**2 + (1 - w) ** 2)
 
