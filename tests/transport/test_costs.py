@@ -88,3 +88,11 @@ def test_karcher_means():
     assert abs(jnp.linalg.norm(stuck) - 1) < 1e-14
     flat, _ = SquaredEuclidean().barycenter(w, points)
     np.testing.assert_allclose(flat, w @ points, rtol=1e-15)
+
+
+def test_karcher_means_are_the_same_for_weights_of_any_sum():
+    # On one great circle within half a turn it is the mean of the angles, (0 + .3 + 2)/4.
+    points = jax.vmap(arc)(jnp.array([0.0, 0.3, 1.0]))
+    mean, converged = COST.barycenter(jnp.array([1.0, 1.0, 2.0]), points)
+    assert converged
+    np.testing.assert_allclose(mean, arc(0.575), atol=1e-12)

@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from meanfield.transport import SquaredGeodesic, wasserstein, wasserstein_circle, wasserstein_line
-from meanfield.transport.exact._line import ascending
+from meanfield.transport.exact._line import ascending, intervals
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of array libraries that it does not find
@@ -160,3 +160,11 @@ def test_linear_program_and_its_potentials(getkey):
     assert (f[:, None] + g - cost).max() < 1e-9
     np.testing.assert_allclose(f @ A + g @ B, found.cost, rtol=1e-10)
     np.testing.assert_allclose(found.average(y), plan @ y / A[:, None], rtol=1e-12)
+
+
+def test_cuts_that_rounding_has_parted_are_one_and_near_ones_are_two():
+    eps = float(np.finfo(float).eps)
+    middles, lengths = intervals(jnp.array([1.0, 0.5, 0.5 + 1e-3, 0.5 + 4 * eps]))
+    # Sorted: 1/2, 4 eps after it, a thousandth after that but for those 4 eps, and the rest.
+    np.testing.assert_allclose(lengths, [0.5, 0, 1e-3, 0.499], rtol=1e-11)
+    np.testing.assert_allclose(middles, [0.25, 0.5, 0.5005, 0.7505], rtol=1e-14)

@@ -123,3 +123,8 @@ def test_size_decides_between_the_matrix_and_blocks():
     for x in (small, large):
         jax.eval_shape(lambda x: kinds.append(point_geometry(x, epsilon=1.0).is_online), x)
     assert kinds == [False, True]
+
+
+@pytest.mark.parametrize("dense", [False, True])
+def test_the_shape_is_that_of_the_clouds(dense):
+    assert point_geometry(X, Y, epsilon=EPSILON, dense=dense, block=BLOCK).shape == (N, M)
