@@ -3,12 +3,13 @@ BIN := .venv/bin
 READY := .venv/.ready
 BENCH_READY := .venv/.ready-bench
 MUTANTS_READY := .venv/.ready-mutants
+TYPES := .venv/.types
 
 .PHONY: demo test validate mutants figures docs bench format
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[test]'
 	touch $(READY)
 
 $(BENCH_READY): $(READY)
@@ -26,8 +27,11 @@ test: $(READY)  ## everything that must hold before a change lands
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/pyright
-	$(BIN)/pytest -n 2 --dist loadgroup
+	@echo "$(BIN)/pyright, beside $(BIN)/pytest -n 2 --dist loadgroup"
+	@$(BIN)/pyright > $(TYPES) 2>&1 & types=$$!; \
+	$(BIN)/pytest -n 2 --dist loadgroup; tests=$$?; \
+	wait $$types; types=$$?; cat $(TYPES); \
+	exit $$((tests ? tests : types))
 
 validate: $(READY)  ## the slow half of the tests: full-size validation against theory
 	XLA_FLAGS=--xla_force_host_platform_device_count=4 $(BIN)/pytest -n 2 --dist loadgroup -m slow

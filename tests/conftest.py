@@ -18,6 +18,9 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # once, so they are compiled the cheap way, which halves the time of all tests; those of users are held
 # by test_canary.py, the demo and `make validate`, which sets its own flags.
 _FLAGS = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
+# Nor are they simplified until nothing changes, which takes ten rounds and more: one is enough.
+_FLAGS += " --xla_disable_hlo_passes=simplification,constant_folding,reshape-mover,"
+_FLAGS += "simplify-while-loops,while-loop-invariant-code-motion,while-loop-constant-sinking"
 if [*map(int, version("jaxlib").split(".")[:2])] < [
     0,
     12,
@@ -85,6 +88,9 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.name not in SPREAD:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    # Files go first, those with most tests before others, then single tests in this order: a long
+    # one at the end would leave the other worker without work.
+    items.sort(key=lambda item: item.path.name != "test_figures.py")
 
 
 @pytest.fixture(autouse=True, scope="module")
