@@ -21,6 +21,8 @@
       --weights FILE                is read from its weights
       --text FILE ...
       [--out DIR] [--tokens N]
+  meanfield surrogate check FILE    equations as data: their units checked; or
+      run|fit|report FILE, schema   run, fitted to a table, reported on
   meanfield doctor                  whether this machine computes right numbers
   meanfield --version
 
@@ -51,6 +53,7 @@ _COMMANDS = {
     "explore": ("_explore", "explore"),
     "look": ("states._look", "look"),
     "record": ("states._record", "record"),
+    "surrogate": ("surrogates._surrogate", "surrogate"),
     "doctor": ("_doctor", "doctor"),
 }
 """Where each command is: its module, which is imported when it is asked for, and the function."""

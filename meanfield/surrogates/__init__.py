@@ -2,6 +2,7 @@
 
 from ._surrogate import (
     Surrogate as Surrogate,
+    compare as compare,
     examples as examples,
     load as load,
     schema as schema,

@@ -1,15 +1,17 @@
 """A model of a model, as users hold it. What it needs beyond the core is imported when it is asked for."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._checks import shown
+from .._checks import check_instances, check_integer, shown
 from .._shown import OneLine
 
 if TYPE_CHECKING:
+    from .analysis import Control, Counterfactual, Sensitivity
+    from .fits import Compared, Fit
     from .runs import Model, Simulated
 
 NEEDED = ("pydantic", "pint", "sympy", "yaml", "SALib")
@@ -71,6 +73,92 @@ class Surrogate(OneLine):
         self._must_pass()
         return _part("runs").simulated(self.model, self._changes(changed), key)
 
+    def fit(self, data: Any, starts: int = 4, seed: int = 0) -> "Fit":
+        """The parameters among the unknowns, fitted to measurements by maximum likelihood.
+
+        - `data`: the path of a CSV file with columns named by the symbols of the independent variable and of
+          the measurements, perhaps with one called condition; or the same as a `pandas.DataFrame`, an
+          `xarray.Dataset` or a dict of arrays. What is NaN was not measured.
+        - `starts`: from where the search begins: the document's values, then others, drawn by `seed`.
+
+        Standard errors are those of the curvature at the best fit, for noise of the size in the document;
+        where the Jacobian has not full rank, `unidentified` says which directions nothing determines.
+        Raises ValueError for data that do not fit the document, and a document with nothing to fit.
+
+        Source: Levenberg-Marquardt as in optimistix; Seber and Wild, Nonlinear Regression (1989), section 5.
+        """
+        self._must_pass()
+        starts, seed = check_integer(starts, "starts"), check_integer(seed, "seed", 0)
+        return _part("fits").fit(self.model, data, starts, seed)
+
+    def sensitivity(self, output: str | None = None, seed: int = 0) -> "Sensitivity":
+        """How much an output at the end depends on each parameter: derivatives, and over the ranges of the
+        document Sobol's indices and Morris' effects, from points drawn by `seed`.
+
+        - `output`: a state, an output or a measurement; the document's by default.
+        """
+        self._must_pass()
+        seed = check_integer(seed, "seed", 0)
+        return _part("analysis").sensitivity(self.model, output, seed)
+
+    def counterfactuals(
+        self, changed: Mapping[str, float] | None = None
+    ) -> "tuple[Counterfactual, ...]":
+        """What the document's counterfactuals do to outputs at the end, and whether that was expected;
+        `changed` as in `simulate`, before them."""
+        self._must_pass()
+        return _part("analysis").counterfactuals(self.model, self._changes(changed))
+
+    def propagate(self, fit: "Fit", count: int = 1000, seed: int = 0) -> Any:
+        """An `xarray.Dataset` of medians and 95 % bands of what follows from a `fit`, over `count` draws by
+        `seed` of its parameters. What the fit does not determine stays as it is."""
+        count, seed = check_integer(count, "count", 2), check_integer(seed, "seed", 0)
+        return _part("analysis").propagate(self.model, fit, count, seed)
+
+    def control(
+        self, symbol: str, nodes: Any = 20, penalty: float = 1e3, tol: float = 1e-10
+    ) -> "Control":
+        """The course of an input, within its bounds, by which the document's objective at the end is best.
+
+        - `symbol`: an input among the unknowns, with bounds.
+        - `nodes`: how many evenly spaced points it is given at, straight lines between them, or their times;
+          one node is a constant.
+        - `penalty`: of the mean square of what breaks a constraint. `tol`: of the search, by BFGS.
+        """
+        self._must_pass()
+        return _part("analysis").control(self.model, symbol, nodes, penalty, tol)
+
+    def report(self, path: str | Path, data: Any = None, seed: int = 0) -> Path:
+        """A report of all that the document asks, as .md or .html by the suffix of the path, and the same
+        for the same document and data: it has no date, and begins with the document's hash.
+
+        - `data`: to fit first, as in `fit`; `seed` of whatever is drawn.
+        """
+        path = Path(path)
+        if path.suffix not in (".md", ".html"):
+            raise ValueError(
+                f"expected a path that ends in .md or .html, got {path.name!r}; rename it."
+            )
+        reports, found = _part("reports"), self._findings(data, seed)
+        blocks = reports.blocks_of(self.model, found)
+        title = self.document.metadata.title or self.document.metadata.problem_id
+        text = (
+            reports.as_markdown(blocks) if path.suffix == ".md" else reports.as_html(blocks, title)
+        )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def _findings(self, data: Any, seed: int) -> Any:
+        findings, problems = _part("reports").Findings, self.check().problems
+        if problems:
+            return findings(problems)
+        fit = None if data is None else self.fit(data, seed=seed)
+        values = {} if fit is None else fit.values
+        asked = self.document.solution_and_analysis
+        sensitivity = None if asked.sensitivity is None else self.sensitivity(seed=seed)
+        return findings((), self.simulate(values), fit, sensitivity, self.counterfactuals(values))
+
     def _must_pass(self) -> None:
         for problem in self.check().problems:
             raise ValueError(problem)
@@ -111,6 +199,21 @@ def load(path: str | Path) -> Surrogate:
     model = runs.build(document)
     runs.units_of(model)
     return Surrogate(model)
+
+
+def compare(
+    surrogates: Sequence[Surrogate], train: Any, held_out: Any, starts: int = 4, seed: int = 0
+) -> "list[Compared]":
+    """The surrogates, fitted to one set of data and ranked by the likelihood of another, the best first.
+
+    - `train`, `held_out`: data as in `Surrogate.fit`, of the same measurements for all; `starts`, `seed` as
+      there. Each has its `score`, the mean logarithm of the density of what was held out, and how far it
+      is `behind` the best, with the standard error of that difference.
+    """
+    remedy = "pass surrogates=[load('E1'), load('E1_adding')]"
+    models = check_instances(surrogates, Surrogate, "surrogates", remedy)
+    starts, seed = check_integer(starts, "starts"), check_integer(seed, "seed", 0)
+    return _part("fits").compare([each.model for each in models], train, held_out, starts, seed)
 
 
 def schema() -> dict[str, Any]:

@@ -96,9 +96,9 @@ class Conserved(Part):
 
 
 class Noise(Part):
-    """The error of a measurement: normal of this size, or of this size relative to the value."""
+    """The error of a measurement: normal of this size, or normal of this size in the logarithm."""
 
-    kind: Literal["normal", "relative"] = "normal"
+    kind: Literal["normal", "lognormal"] = "normal"
     size: Annotated[float, Field(gt=0, le=1e30)]
 
 

@@ -59,6 +59,14 @@ class Relation:
     sign: str
     right: Expr
 
+    @property
+    def excess(self) -> Expr:
+        """What is positive where the comparison does not hold."""
+        less = self.sign in ("<", "<=")
+        one, other = (self.left, self.right) if less else (self.right, self.left)
+        difference = sympy.Add(one, negative(other), evaluate=False)
+        return sympy.Abs(difference, evaluate=False) if self.sign == "==" else difference
+
 
 def read_expression(text: str, symbols: Collection[str], axis: str | None = None) -> Expr:
     """The expression that the text says, of these symbols, as it is written: nothing is simplified.

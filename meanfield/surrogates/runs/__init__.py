@@ -3,6 +3,7 @@
 from ._model import Model as Model, build as build
 from ._run import Run as Run, evaluate as evaluate, solve as solve, times as times
 from ._simulated import Simulated as Simulated, simulated as simulated
+from ._tables import Tabulated as Tabulated
 from ._units import (
     problems_of as problems_of,
     problems_of_fields as problems_of_fields,

@@ -14,13 +14,15 @@ from ...schemes import AbstractScheme
 from ..expressions import Expr, value_of
 from ._fields import centres, divergence, padded
 from ._model import Model
+from ._tables import Tabulated
 
 
 def surroundings(
     model: Model, t: Scalar, states: dict[str, Array], args: dict, x=None
 ) -> dict[str, Any]:
     """The value of each symbol at a time, where states have these values: inputs and outputs follow."""
-    values = {**args, model.time: t, **states}
+    given = {n: each.at(t) if isinstance(each, Tabulated) else each for n, each in args.items()}
+    values = {**given, model.time: t, **states}
     if x is not None:
         values[str(model.axis)] = x
     for name, expression in model.inputs.items():

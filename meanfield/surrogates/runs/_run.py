@@ -13,6 +13,7 @@ from ..expressions import Expr, value_of
 from ._fields import centres
 from ._flow import Flow, Paths, surroundings
 from ._model import Model
+from ._tables import Tabulated
 
 
 def _itself(state):
@@ -23,11 +24,15 @@ def _second(state):
     return state[1]
 
 
-def arguments(model: Model, changed: Mapping[str, Any] | None = None) -> dict[str, Array]:
+def arguments(model: Model, changed: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The values of parameters and known quantities, and of what else is changed, by symbol."""
     values = {**model.numbers, **(changed or {})}
     states = {*model.states}
-    return {name: jnp.asarray(each, float) for name, each in values.items() if name not in states}
+    return {
+        name: each if isinstance(each, Tabulated) else jnp.asarray(each, float)
+        for name, each in values.items()
+        if name not in states
+    }
 
 
 def start_of(
@@ -97,6 +102,8 @@ def _spread(model: Model, parts: list[tuple[dict, np.ndarray]]) -> dict[str, Arr
     names = dict.fromkeys(name for args, _ in parts for name in args)
 
     def along(name: str, args: dict, ts: np.ndarray) -> Array:
+        if isinstance(args.get(name), Tabulated):
+            return jax.vmap(args[name].at)(jnp.asarray(ts, float))
         if name in args:
             return jnp.broadcast_to(args[name], ts.shape)
         values = {**args, model.time: jnp.asarray(ts)}

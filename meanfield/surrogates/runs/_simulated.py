@@ -98,10 +98,7 @@ def _dataset(model: Model, run: Run) -> xr.Dataset:
 
 
 def _violation(model: Model, run: Run, name: str, relation: Relation) -> Violation | None:
-    sides = evaluate(model, run, {"left": relation.left, "right": relation.right})
-    excess = np.asarray(sides["left"] - sides["right"])
-    excess = excess if relation.sign in ("<", "<=") else -excess
-    excess = np.abs(excess) if relation.sign == "==" else excess
+    excess = np.asarray(evaluate(model, run, {name: relation.excess})[name])
     rows = {row.id: row for row in model.document.input.hard_constraints}
     broken = ~(excess <= rows[name].tolerance)  # NaN is not
     if relation.sign in ("<", ">"):

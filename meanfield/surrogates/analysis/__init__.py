@@ -1,0 +1,6 @@
+"""What follows from a model: sensitivities, bands, counterfactuals, controls."""
+
+from ._control import Control as Control, control as control
+from ._counterfactuals import Counterfactual as Counterfactual, counterfactuals as counterfactuals
+from ._propagation import propagate as propagate
+from ._sensitivity import Sensitivity as Sensitivity, sensitivity as sensitivity

@@ -1,0 +1,100 @@
+"""An input chosen so that an objective at the end is least: the direct method, through the solver."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import optimistix as optx
+from jax.scipy.special import expit
+from jaxtyping import Array, Float
+
+from ..._shown import OneLine
+from ..runs import Model, Tabulated, evaluate, solve, times
+
+STEPS = 400
+OBJECTIVE = "the objective"
+
+
+@dataclass(frozen=True, repr=False)
+class Control(OneLine):
+    """An input at its nodes, which are joined by straight lines: `ts`, `values`; the `objective` that it
+    reaches; `violations`: the largest excess over each constraint; `converged`."""
+
+    symbol: str
+    ts: Float[np.ndarray, " k"]
+    values: Float[np.ndarray, " k"]
+    objective: float
+    violations: dict[str, float]
+    converged: bool
+
+
+def control(model: Model, symbol: str, nodes: Any, penalty: float, tol: float) -> Control:
+    """The best course of an input between its bounds, from the middle between them."""
+    low, high = _bounds(model, symbol)
+    ts, objective = _nodes(model, nodes), model.document.input.objective
+    sign = 1.0 if objective is None or objective.sense == "minimize" else -1.0
+
+    def course(free: Array) -> Array:
+        return low + (high - low) * expit(free)
+
+    def both(free: Array) -> tuple[Array, dict[str, Array]]:
+        table = Tabulated(jnp.asarray(ts), course(free))
+        run = solve(model, {symbol: table}, times(model), {})
+        sides = {name: relation.excess for name, relation in model.constraints.items()}
+        found = evaluate(model, run, {**sides, OBJECTIVE: model.objective})
+        best = jnp.mean(found.pop(OBJECTIVE)[-1])
+        return best, {name: jnp.maximum(each, 0) for name, each in found.items()}
+
+    def cost(free: Array, _: Any) -> Array:
+        reached, excess = both(free)
+        return sign * reached + penalty * sum(
+            (jnp.mean(e**2) for e in excess.values()), jnp.asarray(0.0)
+        )
+
+    start = jnp.zeros(len(ts))
+    solver = optx.BFGS(rtol=tol, atol=tol)
+    found = eqx.filter_jit(lambda z: optx.minimise(cost, solver, z, max_steps=STEPS, throw=False))(
+        start
+    )
+    reached, excess = eqx.filter_jit(both)(found.value)
+    return Control(
+        symbol,
+        ts,
+        np.asarray(course(found.value)),
+        float(reached),
+        {name: float(jnp.max(each)) for name, each in excess.items()},
+        bool(found.result == optx.RESULTS.successful),
+    )
+
+
+def _nodes(model: Model, nodes: Any) -> np.ndarray:
+    """Times of nodes: so many evenly spaced ones, or those given."""
+    axis = model.document.modeling.independent
+    if isinstance(nodes, int) and not isinstance(nodes, bool):
+        if not 1 <= nodes <= 1000:
+            raise ValueError(f"expected 1 to 1000 nodes, got {nodes}; pass nodes=20.")
+        return np.linspace(axis.start, axis.stop, nodes)
+    ts = np.asarray(nodes, float)
+    if ts.ndim != 1 or not np.isfinite(ts).all() or (np.diff(ts) <= 0).any():
+        raise ValueError(
+            "expected increasing times of nodes, got others; pass nodes=20, or such times."
+        )
+    return ts
+
+
+def _bounds(model: Model, symbol: str) -> tuple[float, float]:
+    if model.objective is None:
+        raise ValueError("expected an objective, got none; add input.objective to the document.")
+    if model.noises:
+        raise ValueError(
+            "expected equations without noise, got some with it; write those of the means."
+        )
+    rows = {row.symbol: row for row in model.document.input.unknowns if row.role == "input"}
+    bounds = rows[symbol].bounds if symbol in rows else None
+    if bounds is None:
+        raise ValueError(
+            f"expected an input with bounds among input.unknowns, got {symbol!r}; add it there with bounds."
+        )
+    return bounds[0], bounds[1]

@@ -1,0 +1,40 @@
+"""What is uncertain of parameters, carried to what follows from them."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+from ..expressions import read_expression
+from ..fits import Fit, unknowns_of
+from ..runs import Model, evaluate, solve, times
+
+
+def propagate(model: Model, fit: Fit, count: int, seed: int) -> xr.Dataset:
+    """States, outputs and measurements over runs with parameters drawn from the normal law of a fit, on
+    the scale of each: median and the ends of 95 % bands, along the dimension `quantile`."""
+    rows = unknowns_of(model).rows
+    names = [row.symbol for row in rows]
+    theta = np.array([fit.values[name] for name in names])
+    log = np.array([row.scale == "log" for row in rows])
+    # where a scale is logarithmic the law is normal in the logarithm
+    per = np.where(log, 1 / np.where(log, theta, 1.0), 1.0)
+    draws = np.random.default_rng(seed).multivariate_normal(
+        np.zeros(len(names)), fit.covariance * per * per[:, None], count, method="svd"
+    )
+    points = np.where(log, theta * np.exp(draws), theta + draws)
+    ts = times(model)
+    symbols = {name: read_expression(name, [name]) for name in (*model.states, *model.outputs)}
+
+    def one(values: jax.Array) -> dict[str, jax.Array]:
+        run = solve(model, dict(zip(names, values, strict=True)), ts, {})
+        return evaluate(model, run, {**symbols, **model.measured})
+
+    found = eqx.filter_jit(jax.vmap(one))(jnp.asarray(points))
+    levels = np.array([0.025, 0.5, 0.975])
+    bands = {
+        n: (["quantile", model.time], np.quantile(np.asarray(v), levels, axis=0))
+        for n, v in found.items()
+    }
+    return xr.Dataset(bands, {"quantile": levels, model.time: ts})

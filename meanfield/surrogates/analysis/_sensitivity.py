@@ -1,0 +1,100 @@
+"""How much an output at the end depends on each parameter: derivatives, Sobol indices, Morris' effects."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from SALib.analyze import morris as effects, sobol as indices
+from SALib.sample import morris as trajectories, sobol as sequence
+
+from ..._shown import OneLine
+from ...solve import ForwardMode
+from ..runs import Model
+from ._outputs import output_at_end
+
+TRAJECTORIES = 32
+LEVELS = 4
+
+
+@dataclass(frozen=True, repr=False)
+class Sensitivity(OneLine):
+    """What an output at the end depends on.
+
+    - `slopes`: its derivative by each parameter, `elasticities`: relative to both.
+    - `first`, `total`: Sobol's indices over the ranges of the document, with half-widths of 95 % intervals
+      under `first_error` and `total_error`.
+    - `effects`: Morris' mean of absolute effects, `spread`: their standard deviation. Empty without ranges.
+
+    Source: Saltelli et al., Comput. Phys. Commun. 181 (2010) 259; Morris, Technometrics 33 (1991) 161.
+    """
+
+    output: str
+    value: float
+    slopes: dict[str, float]
+    elasticities: dict[str, float]
+    first: dict[str, float] = field(default_factory=dict)
+    first_error: dict[str, float] = field(default_factory=dict)
+    total: dict[str, float] = field(default_factory=dict)
+    total_error: dict[str, float] = field(default_factory=dict)
+    effects: dict[str, float] = field(default_factory=dict)
+    spread: dict[str, float] = field(default_factory=dict)
+
+
+def sensitivity(model: Model, output: str | None, seed: int) -> Sensitivity:
+    """The sensitivity of an output, that of the document by default."""
+    asked = model.document.solution_and_analysis.sensitivity
+    symbol = output or (asked.output if asked is not None else None)
+    if symbol is None:
+        raise ValueError("expected an output to look at, got none; pass output='H', say.")
+    local = _local(model, symbol)
+    if asked is None or not asked.ranges:
+        return Sensitivity(symbol, *local)
+    return Sensitivity(symbol, *local, **_global(model, symbol, asked, seed))
+
+
+def _local(model: Model, symbol: str) -> tuple[float, dict[str, float], dict[str, float]]:
+    names = [v.symbol for v in model.document.modeling.variables if v.role == "parameter"]
+    output = output_at_end(model, symbol, names, adjoint=ForwardMode())
+    at = jnp.asarray([model.numbers[name] for name in names], float)
+    value, slopes = eqx.filter_jit(lambda p: (output(p), jax.jacfwd(output)(p)))(at)
+    ratios = (
+        np.asarray(slopes) * np.asarray(at) / float(value)
+        if float(value)
+        else np.full(at.shape, np.nan)
+    )
+    named = lambda row: dict(zip(names, np.asarray(row, float).tolist(), strict=True))
+    return float(value), named(slopes), named(ratios)
+
+
+def _global(model: Model, symbol: str, asked: Any, seed: int) -> Mapping[str, dict[str, float]]:
+    names = [row.symbol for row in asked.ranges]
+    problem = {
+        "num_vars": len(names),
+        "names": names,
+        "bounds": [[r.low, r.high] for r in asked.ranges],
+    }
+    run = eqx.filter_jit(jax.vmap(output_at_end(model, symbol, names)))
+    count = 2 ** int(
+        np.ceil(np.log2(asked.samples))
+    )  # Sobol's sequence is balanced at powers of two
+    points = sequence.sample(problem, count, calc_second_order=False, seed=seed)
+    found = indices.analyze(
+        problem, np.asarray(run(jnp.asarray(points))), calc_second_order=False, seed=seed
+    )
+    paths = trajectories.sample(problem, TRAJECTORIES, num_levels=LEVELS, seed=seed)
+    screened = effects.analyze(
+        problem, paths, np.asarray(run(jnp.asarray(paths))), num_levels=LEVELS, seed=seed
+    )
+    named = lambda row: dict(zip(names, np.asarray(row, float).tolist(), strict=True))
+    return {
+        "first": named(found["S1"]),
+        "first_error": named(found["S1_conf"]),
+        "total": named(found["ST"]),
+        "total_error": named(found["ST_conf"]),
+        "effects": named(screened["mu_star"]),
+        "spread": named(screened["sigma"]),
+    }

@@ -1,0 +1,6 @@
+"""Parameters fitted to measurements."""
+
+from ._compare import Compared as Compared, compare as compare
+from ._data import series_of as series_of
+from ._fit import Fit as Fit, fit as fit, log_likelihood as log_likelihood
+from ._residuals import unknowns_of as unknowns_of

@@ -1,0 +1,102 @@
+"""Measurements to fit: from CSV files, tables, labelled datasets or dicts of arrays."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..runs import Model
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """The measurements of one condition: at times [T], values [T] by symbol, NaN where there is none."""
+
+    condition: str
+    ts: np.ndarray
+    values: dict[str, np.ndarray]
+
+
+def series_of(model: Model, data: Any) -> list[Series]:
+    """The measurements in data of any kind that is taken, one series a condition.
+
+    - the path of a CSV file, or a `pandas.DataFrame`: a column of the independent variable by its symbol,
+      one of each measurement by its own, and perhaps one called condition;
+    - an `xarray.Dataset` with these as variables along the independent variable, perhaps along condition too;
+    - a dict of arrays with the same names.
+
+    Raises ValueError for what is none of these, has none of the measurements, or other conditions.
+    """
+    table = _table(model, data)
+    names = [name for name in model.measured if name in table]
+    if model.time not in table or not names:
+        wanted = ", ".join([model.time, *model.measured])
+        raise ValueError(
+            f"expected data of {wanted}, got {', '.join(map(str, table.columns)) or 'none'}; name them so."
+        )
+    table = table.sort_values(model.time, kind="stable")
+    if "condition" not in table:
+        return [_series(model, "", table, names)]
+    known = {each.id for each in model.document.modeling.conditions}
+    found = {str(each): part for each, part in table.groupby("condition", sort=True)}
+    if strange := [name for name in found if name not in known]:
+        raise ValueError(
+            f"expected conditions of the document, got {strange[0]}; add it to modeling.conditions."
+        )
+    return [_series(model, name, part, names) for name, part in found.items()]
+
+
+def _table(model: Model, data: Any) -> pd.DataFrame:
+    if isinstance(data, str | Path):
+        return _read(Path(data))
+    if isinstance(data, pd.DataFrame):
+        return data
+    if isinstance(data, xr.Dataset):
+        names = [name for name in model.measured if name in data]
+        if model.time not in data.dims:
+            raise ValueError(
+                f"expected a dataset along {model.time}, got {list(data.dims)}; rename its dimension."
+            )
+        return data[names].to_dataframe().reset_index()
+    if isinstance(data, Mapping):
+        try:
+            return pd.DataFrame({str(name): np.asarray(each) for name, each in data.items()})
+        except ValueError as error:
+            raise ValueError(
+                "expected arrays of one length, got several; pass one number for each time."
+            ) from error
+    raise ValueError(
+        f"expected data to fit, got {type(data).__name__}; pass the path of a CSV file, a dict of arrays, "
+        "a pandas.DataFrame or an xarray.Dataset."
+    )
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "no table"
+        raise ValueError(f"expected a CSV file, got {path} ({why}); check its path.") from error
+
+
+def _series(model: Model, condition: str, table: pd.DataFrame, names: list[str]) -> Series:
+    try:
+        ts = table[model.time].to_numpy(float)
+        values = {name: table[name].to_numpy(float) for name in names}
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            "expected numbers in data, got text; drop or convert those rows."
+        ) from error
+    axis = model.document.modeling.independent
+    if not np.isfinite(ts).all() or ts.min() < axis.start:
+        raise ValueError(
+            f"expected times from {axis.start:g} on in {model.time}, got others; drop those rows."
+        )
+    for name, each in values.items():
+        if np.isinf(each).any() or np.isnan(each).all():
+            raise ValueError(f"expected finite numbers in {name}, got others; drop those rows.")
+    return Series(condition, ts, values)

@@ -1,0 +1,138 @@
+"""What parts a run from measurements, in units of their noise, as a function of the unknowns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import expit, logit
+from jaxtyping import Array, Float
+
+from ...solve import ForwardMode
+from ..documents import Unknown
+from ..runs import Model, evaluate, solve
+from ._data import Series
+
+FAILED = 1e8
+"""The residual of a run that fails, which no fit prefers."""
+MOST_STEPS = 16_384
+
+
+@dataclass(frozen=True, eq=False)
+class Unknowns:
+    """The parameters that are sought, as free numbers: bounds by a logistic map, scales by logarithms."""
+
+    names: tuple[str, ...]
+    rows: tuple[Unknown, ...]
+
+    def natural(self, free: Float[Array, " p"]) -> Float[Array, " p"]:
+        """Parameters in their units."""
+        return jnp.stack([_natural(row, free[i]) for i, row in enumerate(self.rows)])
+
+    def free(self, values: Sequence[float]) -> Float[np.ndarray, " p"]:
+        """Free numbers of parameters, which are moved off their bounds by a millionth of what is between."""
+        return np.array([_free(row, value) for row, value in zip(self.rows, values, strict=True)])
+
+    def sizes(self, values: Sequence[float]) -> Float[np.ndarray, " p"]:
+        """By what parameters are measured where their effects are compared: their values, or bounds."""
+        return np.array([_size(row, value) for row, value in zip(self.rows, values, strict=True)])
+
+
+def _ends(row: Unknown) -> tuple[float, float] | None:
+    if row.bounds is None:
+        return None
+    low, high = row.bounds
+    return (np.log(low), np.log(high)) if row.scale == "log" else (low, high)
+
+
+def _natural(row: Unknown, free: Array) -> Array:
+    ends = _ends(row)
+    scaled = free if ends is None else ends[0] + (ends[1] - ends[0]) * expit(free)
+    return jnp.exp(scaled) if row.scale == "log" else scaled
+
+
+def _free(row: Unknown, value: float) -> float:
+    if row.scale == "log":
+        value = np.log(value)
+    ends = _ends(row)
+    if ends is None:
+        return float(value)
+    share = np.clip((value - ends[0]) / (ends[1] - ends[0]), 1e-6, 1 - 1e-6)
+    return float(logit(share))
+
+
+def _size(row: Unknown, value: float) -> float:
+    if value:
+        return abs(value)
+    return 1.0 if row.bounds is None else row.bounds[1] - row.bounds[0]
+
+
+def unknowns_of(model: Model) -> Unknowns:
+    """The unknown parameters of a document. Raises ValueError where there are none."""
+    rows = tuple(row for row in model.document.input.unknowns if row.role == "parameter")
+    if not rows:
+        raise ValueError(
+            "expected parameters among input.unknowns, got none; name those that shall be fitted."
+        )
+    if model.noises or model.axis is not None:
+        kind = model.document.modeling.model_class
+        raise ValueError(
+            f"expected ordinary or algebraic equations to fit, got the class {kind}; fit those of its means."
+        )
+    if not model.measured:
+        raise ValueError(
+            "expected measurements to fit, got none; add them to modeling.measurements."
+        )
+    for row in rows:
+        if row.scale == "log" and model.numbers[row.symbol] <= 0:
+            raise ValueError(
+                f"expected a positive value of {row.symbol} on a log scale, got "
+                f"{model.numbers[row.symbol]:g}; start it from another."
+            )
+    return Unknowns(tuple(row.symbol for row in rows), rows)
+
+
+def predicted(
+    model: Model, series: Series, names: Sequence[str], theta: Array
+) -> tuple[dict[str, Any], Any]:
+    """What is measured in a condition where the unknowns have these values, and whether its run went well."""
+    conditions = {each.id: each.set for each in model.document.modeling.conditions}
+    changed = {**dict(zip(names, theta, strict=True)), **conditions.get(series.condition, {})}
+    start = model.document.modeling.independent.start
+    ts, where = np.unique(np.concatenate([[start], series.ts]), return_inverse=True)
+    options = {"adjoint": ForwardMode(), "throw": False, "max_steps": MOST_STEPS}
+    run = solve(model, changed, ts, options)
+    expressions = {name: model.measured[name] for name in series.values}
+    found = evaluate(model, run, expressions)
+    return {name: each[where[1:]] for name, each in found.items()}, run.ok
+
+
+def residuals(
+    model: Model,
+    unknowns: Unknowns,
+    data: list[Series],
+    theta: Float[Array, " p"],
+    values: list[dict],
+) -> Float[Array, " m"]:
+    """(value - prediction)/noise of all that was measured: with normal noise of this size, or of the
+    logarithms, for lognormal noise. Half the sum of squares is minus the logarithm of the likelihood, but
+    for a constant."""
+    noises = {each.symbol: each.noise for each in model.document.modeling.measurements}
+    rows = []
+    for series, measured in zip(data, values, strict=True):
+        found, ok = predicted(model, series, unknowns.names, theta)
+        for name, each in measured.items():
+            known = np.isfinite(series.values[name])
+            noise, guess, value = noises[name], found[name][known], each[known]
+            if noise.kind == "lognormal":
+                positive = jnp.where(guess > 0, guess, 1.0)
+                ok, guess, value = ok & (guess > 0).all(), jnp.log(positive), jnp.log(value)
+            rows.append((value - guess) / noise.size)
+    whole = jnp.concatenate(rows)
+    return jnp.where(ok & jnp.isfinite(whole), whole, FAILED)
+
+
+def arrays_of(data: list[Series]) -> list[dict[str, Array]]:
+    """The measured values, as arrays of jax."""
+    return [{name: jnp.asarray(each) for name, each in series.values.items()} for series in data]

@@ -1,0 +1,157 @@
+"""Sensitivities, bands, counterfactuals and controls, against closed forms."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import xarray as xr
+from refusals import check_refused
+
+from meanfield import surrogates
+from meanfield.surrogates.fits import Fit
+
+
+def algebraic(tmp_path, rhs: str, ranges: dict, samples: int, numbers=()):
+    """A document of one output y of dimensionless parameters."""
+    names = [*ranges, *(name for name, _ in numbers)]
+    values = {**dict.fromkeys(ranges, 0.5), **dict(numbers)}
+    parameters = [
+        {"symbol": n, "role": "parameter", "units": "", "value": values[n]} for n in names
+    ]
+    equation = {
+        "id": "E",
+        "lhs": "y",
+        "rhs": rhs,
+        "mechanism_link": "a test",
+        "novelty_tag": "baseline",
+    }
+    rows = [{"symbol": n, "low": low, "high": high} for n, (low, high) in ranges.items()]
+    content = {
+        "schema_version": "1.0",
+        "metadata": {"problem_id": "function"},
+        "input": {"problem_summary": "a function"},
+        "modeling": {
+            "model_class": "algebraic",
+            "independent": {"symbol": "t", "units": "iteration", "stop": 1, "points": 2},
+            "variables": [*parameters, {"symbol": "y", "role": "output", "units": ""}],
+            "equations": [equation],
+        },
+        "solution_and_analysis": {
+            "sensitivity": {"output": "y", "ranges": rows, "samples": samples}
+        },
+    }
+    path = tmp_path / "function.json"
+    path.write_text(json.dumps(content))
+    return surrogates.load(path)
+
+
+def test_sobol_indices_of_ishigami(tmp_path):
+    """y = sin x1 + 7 sin^2 x2 + x3^4 sin(x1)/10 over (-pi, pi)^3: as in Ishigami and Homma (1990)."""
+    a, b, pi = 7.0, 0.1, np.pi
+    model = algebraic(
+        tmp_path, "sin(x1) + a*sin(x2)**2 + b*x3**4*sin(x1)", dict.fromkeys(("x1", "x2", "x3"), (-pi, pi)),
+        4096, [("a", a), ("b", b)],
+    )  # fmt: skip
+    found = model.sensitivity()
+    one, two = 0.5 * (1 + b * pi**4 / 5) ** 2, a**2 / 8
+    both = 8 * b**2 * pi**8 / 225
+    whole = one + two + both
+    # three standard errors of the estimates, which are 1/1.96 of half-widths
+    for name, first, total in (("x1", one, one + both), ("x2", two, two), ("x3", 0.0, both)):
+        assert abs(found.first[name] - first / whole) < 1.6 * found.first_error[name] < 0.15
+        assert abs(found.total[name] - total / whole) < 1.6 * found.total_error[name] < 0.15
+
+
+def test_effects_of_a_linear_function_are_its_slopes(tmp_path):
+    """Variances 4/12 and 9/12 of 2 x + 3 y over the unit square; effects 2 and 3 without spread."""
+    found = algebraic(tmp_path, "2*x1 + 3*x2 - 1", {"x1": (0, 1), "x2": (0, 1)}, 256).sensitivity()
+    assert found.effects == pytest.approx({"x1": 2.0, "x2": 3.0})
+    assert found.spread == pytest.approx({"x1": 0.0, "x2": 0.0}, abs=1e-12)
+    assert found.first == pytest.approx({"x1": 4 / 13, "x2": 9 / 13}, abs=0.05)
+    assert found.slopes == pytest.approx({"x1": 2.0, "x2": 3.0}) and found.value == pytest.approx(
+        1.5
+    )
+    assert found.elasticities == pytest.approx({"x1": 2 * 0.5 / 1.5, "x2": 1.0})
+
+
+def entropy(p):
+    kappa, floor, gamma = p
+    end = floor - gamma * 0.5 / kappa
+    return end + (5 - end) * jnp.exp(-kappa * 20)
+
+
+def test_derivatives_are_those_of_the_closed_form():
+    found = surrogates.load("E1").sensitivity("y_H")
+    at = jnp.array([0.1, 0.5, 0.2])
+    np.testing.assert_allclose([*found.slopes.values()], jax.grad(entropy)(at), rtol=1e-7)
+    assert found.first.keys() == {"kappa", "H_min"} and found.total["kappa"] > found.total["H_min"]
+
+
+def test_counterfactuals_move_as_expected_or_that_is_told():
+    found = {each.id: each for each in surrogates.load("E1").counterfactuals()}
+    assert all(each.ok for each in found.values())
+    assert found["faster"].after == pytest.approx(float(entropy([0.2, 0.5, 0.2])), abs=1e-8)
+    assert found["no_surprise"].before == pytest.approx(float(entropy([0.1, 0.5, 0.2])), abs=1e-8)
+    # from gamma = -0.2 on the surprise adds, and without it the entropy is lower
+    assert not {e.id: e for e in surrogates.load("E1").counterfactuals({"gamma": -0.2})}[
+        "no_surprise"
+    ].ok
+
+
+def test_bands_of_a_linear_model_are_normal():
+    """dH/dH_min = 1 - e^{-kappa l}: the ends of the band are 1.96 of that from the middle."""
+    names = ("kappa", "H_min", "gamma")
+    cov = np.diag([0.0, 0.01, 0.0])
+    zero = dict.fromkeys(names, 0.0)
+    fit = Fit(
+        values={"kappa": 0.1, "H_min": 0.5, "gamma": 0.2}, errors=zero, intervals={}, covariance=cov, rank=3,
+        unknowns=3, unidentified=(), chi2=0.0, dof=1, log_likelihood=0.0, deviances=(), quality={},
+        at_bounds=(), residuals=xr.Dataset(), converged=True,
+    )  # fmt: skip
+    found = surrogates.load("E1").propagate(fit, count=2000)
+    width = (found.H.sel(quantile=0.975) - found.H.sel(quantile=0.025)).values
+    exact = 2 * 1.96 * 0.1 * (1 - np.exp(-0.1 * found.l.values))
+    # a quantile of 2000 draws has a standard error of sqrt(.025 .975/2000)/.0584 = .06 of one sigma
+    np.testing.assert_allclose(width[1:], exact[1:], rtol=4 * 0.06 * np.sqrt(2) / 3.92)
+    assert width[0] == pytest.approx(0.0, abs=1e-12)
+
+
+CURVATURE, NOISE2, END = 1.0, 0.1, 10.0
+
+
+def test_the_best_constant_learning_rate():
+    """v(10) = e^{-20 eta} + eta/20 (1 - e^{-20 eta}) is least, .0174410, where its derivative vanishes."""
+    found = surrogates.load("learning_rate").control("eta", nodes=1)
+    eta = float(found.values[0])
+    assert found.converged and found.objective == pytest.approx(0.0174410, abs=5e-8)
+    slope = -20 * np.exp(-20 * eta) + (1 - np.exp(-20 * eta)) / 20 + eta * np.exp(-20 * eta)
+    assert abs(slope) < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("cap", "least"), [(20.0, 0.00990099), (2.0, 0.01004955)])
+def test_the_best_course_of_the_learning_rate(tmp_path, cap, least):
+    """eta = min(cap, lambda v/s^2), of Pontryagin: 1/v grows at lambda^2/s^2 = 10 where it is not capped."""
+    from editing import edited
+
+    bounds = [
+        {"symbol": "eta", "role": "input", "units": "weight**2/(nat*iteration)", "bounds": [0, cap]}
+    ]
+    model = edited(tmp_path, "learning_rate", input__unknowns=bounds)
+    nodes = np.concatenate([[0.0], np.geomspace(0.02, END, 40)])
+    found = model.control("eta", nodes)
+    # straight lines between nodes can only be worse, by the square of what they miss
+    assert least - 1e-7 < found.objective < least * (1 + 2e-3)
+
+
+def test_what_cannot_be_analysed_is_refused():
+    check_refused(lambda: surrogates.load("E1").sensitivity("kappa"), "choose one")
+    check_refused(lambda: surrogates.load("E2").sensitivity(), "output='H'")
+    check_refused(lambda: surrogates.load("E3").sensitivity("L"), "as in E4_mean")
+    check_refused(lambda: surrogates.load("E1").control("S"), "add input.objective")
+    check_refused(lambda: surrogates.load("learning_rate").control("sigma"), "with bounds")
+    check_refused(
+        lambda: surrogates.load("learning_rate").control("eta", nodes=[1.0, 0.0]), "nodes=20"
+    )
