@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
+from editing import edited, solved
 from refusals import check_refused
 
 from meanfield import surrogates
@@ -89,8 +90,9 @@ def test_derivatives_are_those_of_the_closed_form():
     assert found.first.keys() == {"kappa", "H_min"} and found.total["kappa"] > found.total["H_min"]
 
 
-def test_counterfactuals_move_as_expected_or_that_is_told():
-    found = {each.id: each for each in surrogates.load("E1").counterfactuals()}
+def test_counterfactuals_move_as_expected_or_that_is_told(tmp_path):
+    model = solved(tmp_path, "E1")
+    found = {each.id: each for each in model.counterfactuals()}
     assert all(each.ok for each in found.values())
     assert found["faster"].after == pytest.approx(float(entropy([0.2, 0.5, 0.2])), abs=1e-8)
     assert found["no_surprise"].before == pytest.approx(float(entropy([0.1, 0.5, 0.2])), abs=1e-8)
@@ -100,7 +102,7 @@ def test_counterfactuals_move_as_expected_or_that_is_told():
     ].ok
 
 
-def test_bands_of_a_linear_model_are_normal():
+def test_bands_of_a_linear_model_are_normal(tmp_path):
     """dH/dH_min = 1 - e^{-kappa l}: the ends of the band are 1.96 of that from the middle."""
     names = ("kappa", "H_min", "gamma")
     cov = np.diag([0.0, 0.01, 0.0])
@@ -110,7 +112,7 @@ def test_bands_of_a_linear_model_are_normal():
         unknowns=3, unidentified=(), chi2=0.0, dof=1, log_likelihood=0.0, deviances=(), quality={},
         at_bounds=(), residuals=xr.Dataset(), converged=True,
     )  # fmt: skip
-    found = surrogates.load("E1").propagate(fit, count=2000)
+    found = solved(tmp_path, "E1").propagate(fit, count=2000)
     width = (found.H.sel(quantile=0.975) - found.H.sel(quantile=0.025)).values
     exact = 2 * 1.96 * 0.1 * (1 - np.exp(-0.1 * found.l.values))
     # a quantile of 2000 draws has a standard error of sqrt(.025 .975/2000)/.0584 = .06 of one sigma
@@ -134,16 +136,14 @@ def test_the_best_constant_learning_rate():
 @pytest.mark.parametrize(("cap", "least"), [(20.0, 0.00990099), (2.0, 0.01004955)])
 def test_the_best_course_of_the_learning_rate(tmp_path, cap, least):
     """eta = min(cap, lambda v/s^2), of Pontryagin: 1/v grows at lambda^2/s^2 = 10 where it is not capped."""
-    from editing import edited
-
     bounds = [
         {"symbol": "eta", "role": "input", "units": "weight**2/(nat*iteration)", "bounds": [0, cap]}
     ]
     model = edited(tmp_path, "learning_rate", input__unknowns=bounds)
-    nodes = np.concatenate([[0.0], np.geomspace(0.02, END, 40)])
+    nodes = np.concatenate([[0.0], np.geomspace(0.02, END, 24)])
     found = model.control("eta", nodes)
     # straight lines between nodes can only be worse, by the square of what they miss
-    assert least - 1e-7 < found.objective < least * (1 + 2e-3)
+    assert found.converged and least - 1e-8 < found.objective < least * (1 + 1e-4)
 
 
 def test_what_cannot_be_analysed_is_refused():

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from editing import edited
+from editing import edited, solved
 from refusals import check_refused
 from scipy import optimize, stats
 
@@ -73,23 +73,15 @@ def test_what_one_run_does_not_determine_is_told():
 def test_conditions_with_other_surprises_determine_it(tmp_path):
     """Runs without noise at S = 1/2 and 2 give back all three, from the solution as an algebraic equation."""
     conditions = [{"id": "calm", "set": {"S": 0.5}}, {"id": "busy", "set": {"S": 2.0}}]
-    solved = {
-        "modeling__model_class": "algebraic",
-        "modeling__variables__0__role": "output",
-        "modeling__equations__0__lhs": "H",
-        "modeling__equations__0__rhs": "H_min - gamma*S/kappa + (H0 - H_min + gamma*S/kappa)*exp(-kappa*l)",
-        "modeling__initial_conditions": [],
-        "modeling__variables__1__value": 0.15,
-    }
     rows = []
     for each in conditions:
         values = entropy(DEPTH, surprise=each["set"]["S"])
         rows.append(pd.DataFrame({"l": DEPTH, "y_H": values, "condition": each["id"]}))
-    one = edited(tmp_path, "E1", **solved).fit({"l": DEPTH, "y_H": entropy(DEPTH)}, starts=1)
+    one = solved(tmp_path, "E1").fit({"l": DEPTH, "y_H": entropy(DEPTH)}, starts=1)
     assert one.rank == 2
-    found = edited(tmp_path, "E1", modeling__conditions=conditions, **solved).fit(
-        pd.concat(rows), starts=1
-    )
+    found = solved(
+        tmp_path, "E1", modeling__conditions=conditions, modeling__variables__1__value=0.15
+    ).fit(pd.concat(rows), starts=1)
     assert found.rank == 3 and not found.unidentified
     np.testing.assert_allclose([*found.values.values()], [0.1, 0.5, 0.2], rtol=1e-6)
 
@@ -186,4 +178,4 @@ def test_held_out_entropies_choose_the_sign_that_made_them(tmp_path):
     train, held_out = ({"l": DEPTH, "y_H": truth + 0.02 * rng.normal(size=21)} for _ in range(2))
     best, other = surrogates.compare(models, train, held_out, starts=2)
     assert best.problem == "E1_adding" and best.behind == 0
-    assert other.behind > 5 * other.error > 0
+    assert other.behind > 3 * other.error > 0
