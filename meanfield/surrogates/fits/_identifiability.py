@@ -11,7 +11,7 @@ RANK = 1e-6
 """Singular values below this share of the largest are none: runs and their derivatives are right to about
 a thousandth of it."""
 NORMAL = 1.959963984540054
-"""Quantile .975 of the normal law."""
+"""What the two ends of a 95 % interval are from its middle, in standard errors."""
 
 
 @dataclass(frozen=True)
