@@ -7,3 +7,9 @@ from .exact import (
     OpenLoop as OpenLoop,
     Planner as Planner,
 )
+from .meanfield import (
+    Kuramoto as Kuramoto,
+    MeanFieldEquilibrium as MeanFieldEquilibrium,
+    MeanFieldGame as MeanFieldGame,
+    crowd_aversion as crowd_aversion,
+)

@@ -1,0 +1,6 @@
+"""Games of infinitely many players: stationary equilibria, their thresholds and branches."""
+
+from ._crowd_aversion import crowd_aversion as crowd_aversion
+from ._kuramoto import Kuramoto as Kuramoto
+from ._mean_field_game import MeanFieldGame as MeanFieldGame
+from ._solution import MeanFieldEquilibrium as MeanFieldEquilibrium
