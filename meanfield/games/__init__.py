@@ -1,5 +1,21 @@
 """Several players who steer measures: exact games, equilibria, mean-field games, control."""
 
+from .control import (
+    AbstractDiscord as AbstractDiscord,
+    ConsensusGame as ConsensusGame,
+    Matched as Matched,
+    Means as Means,
+    Quantiles as Quantiles,
+    pontryagin_residual as pontryagin_residual,
+)
+from .equilibrium import (
+    AbstractGame as AbstractGame,
+    Equilibrium as Equilibrium,
+    OneShot as OneShot,
+    nash as nash,
+    planner as planner,
+    stackelberg as stackelberg,
+)
 from .exact import (
     AbstractPlay as AbstractPlay,
     Feedback as Feedback,

@@ -3,14 +3,28 @@
 import jax.numpy as jnp
 
 from catalogue.entry import entry
-from catalogue.things import SOFTMAX, W, X
-from meanfield.games import Feedback, Kuramoto, LinearQuadratic, MeanFieldGame
+from catalogue.things import SOFTMAX, TS, W, X
+from meanfield.dynamics import Drift
+from meanfield.games import (
+    ConsensusGame,
+    Feedback,
+    Kuramoto,
+    LinearQuadratic,
+    MeanFieldGame,
+    OneShot,
+    Quantiles,
+)
+from meanfield.geometry import Euclidean
 from meanfield.harmonics import Gegenbauer
 
 GAME = LinearQuadratic(3, 2.0, 0.5, 0.1)
 ROWS = jnp.array([[-1.0, 0.2], [0.0, 0.3], [1.3, 2.0]])
 CIRCLE = Gegenbauer(2, 6)
 CROWD = MeanFieldGame(CIRCLE, Kuramoto(1.0), 0.5)
+STILL = Drift(Euclidean(1), jnp.zeros_like)
+STEERED = ConsensusGame([STILL] * 2, 1.0, 1.0)
+LINES = jnp.array([[[-1.0], [0.2]], [[0.5], [1.3]]])
+TWO = {"x0": ROWS, "single_": None, "slow_": True, "kinds_": {"x0": "points", "ts": None}}
 ENTRIES = [
     entry("games.OpenLoop"),
     entry("games.Feedback"),
@@ -69,5 +83,34 @@ ENTRIES = [
         single_=None,
         kinds_={"guess": "array"},
     ),
+    entry("games.Quantiles"),
+    entry("games.Means"),
+    entry("games.Matched"),
+    entry("games.OneShot", weight=4.0, kinds_={"weight": "nonnegative"}),
+    entry("games.nash", game=OneShot(4.0), rounds=3, max_steps=20, **TWO),
+    entry("games.planner", game=OneShot(4.0), max_steps=20, **TWO),
+    entry("games.stackelberg", game=OneShot(4.0), leader=1, max_steps=20, **TWO),
+    entry(
+        "games.ConsensusGame",
+        flows=[STILL] * 2,
+        running=1.0,
+        terminal=0.5,
+        discord=Quantiles(),
+        steps=1,
+        kinds_={"running": "nonnegative", "terminal": "nonnegative", "discord": None},
+    ),
+    entry(
+        "games.pontryagin_residual",
+        slow_=True,
+        game=STEERED,
+        controls=0.1 * jnp.ones((2, 3, 2, 1)),
+        x0=LINES,
+        ts=TS,
+        single_=None,
+        kinds_={"game": "object", "controls": "array", "x0": "array"},
+    ),
 ]
-MADE_BY = {"games.MeanFieldEquilibrium": "games.MeanFieldGame.equilibrium"}
+MADE_BY = {
+    "games.Equilibrium": "games.nash",
+    "games.MeanFieldEquilibrium": "games.MeanFieldGame.equilibrium",
+}

@@ -9,8 +9,9 @@ class MeanFieldEquilibrium(AbstractShown):
 
     `value` [k], the coefficients of V, whose mean counts as 0: players steer by -grad V; `density` [k],
     those of m; `cost`, what a player pays in unit time beyond the cost of the uniform law, of which
-    `effort` is int |grad V|^2/2 m; `order`, the length of the mean of m; `noise`; `residual`, the largest of its equations, each in
-    units of its linear part; `iterations` of Newton's method; `converged`.
+    `effort` is int |grad V|^2/2 m; `order`, the length of the mean of m; `noise`; `residual`, the
+    largest of its equations, each in units of its linear part; `iterations` of Newton's method;
+    `converged`.
     """
 
     value: Float[Array, " k"]

@@ -1,0 +1,10 @@
+"""Models whose flows are steered: games of consensus, and certificates that controls are optimal."""
+
+from ._consensus_game import ConsensusGame as ConsensusGame
+from ._discords import (
+    AbstractDiscord as AbstractDiscord,
+    Matched as Matched,
+    Means as Means,
+    Quantiles as Quantiles,
+)
+from ._pontryagin import pontryagin_residual as pontryagin_residual

@@ -1,0 +1,152 @@
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ..._checks import check_finite, check_instances, check_integer, check_nonnegative, guard
+from ..._typing import Scalar
+from ...dynamics import AbstractDynamics, AbstractParticles
+from ...geometry import AbstractGeometry
+from ...solve import simulate
+from ..equilibrium import AbstractGame
+from ._discords import AbstractDiscord, Matched, Quantiles
+
+Clouds = Float[Array, "models n d"]
+PathControls = Float[Array, "models times n d"]
+
+
+class ConsensusGame(AbstractGame):
+    """N models, each with its flow, that steer their clouds toward agreement at a cost of their own.
+
+        x_i' = flow_i(x_i) + P u_i,
+        J_i = int (mean |u_i|^2/2 + (running/2) D_i) dt + (terminal/2) D_i(end)
+
+    D_i is the squared distance of model i to the barycenter of all, as `discord` has it, and P the
+    projection on tangent spaces. Controls [N, T, n, d] are those at the times ts [T], and linear
+    between them: `nash(game, x0, ts)` and `planner(game, x0, ts)` find them, from x0 [N, n, d].
+
+    - `flows`: one a model, on one geometry, without noise: `AttentionFlow(...)`, or
+      `Drift(Euclidean(1), jax.numpy.zeros_like)` for models that only steer.
+    - `running`, `terminal`: weights >= 0.
+    - `discord`: `Quantiles()` on the line, the exact W2^2, by default; `Matched()`, where tokens correspond
+      by number, in all other spaces; `Means()`. A distance that is not squared makes controls bang-bang.
+    - `steps`: of the integrator between two of the times.
+
+    On the line with flows x' = a x it is `LinearQuadratic`.
+    Raises ValueError for flows that do not fit together.
+    """
+
+    flows: tuple[AbstractParticles, ...]
+    running: Scalar = eqx.field(converter=lambda q: check_nonnegative(q, "running"))
+    terminal: Scalar = eqx.field(converter=lambda g: check_nonnegative(g, "terminal"))
+    discord: AbstractDiscord
+    steps: int = eqx.field(static=True)
+
+    def __init__(
+        self,
+        flows: Sequence[AbstractParticles],
+        running: Scalar | float,
+        terminal: Scalar | float,
+        discord: AbstractDiscord | None = None,
+        *,
+        steps: int = 1,
+    ):
+        self.flows = _fitting(flows)
+        self.running, self.terminal = running, terminal  # pyright: ignore[reportAttributeAccessIssue]
+        line = self.flows[0].geometry.d == 1
+        self.discord = (Quantiles() if line else Matched()) if discord is None else discord
+        self.steps = check_integer(steps, "steps")
+
+    @property
+    def geometry(self) -> AbstractGeometry:
+        """The one that all flows share."""
+        return self.flows[0].geometry
+
+    def costs(self, controls: PathControls, x0: Any, ts: Any = None) -> Float[Array, " models"]:
+        x, spent = self._run(controls, x0, ts)
+        end = self.discord(self.geometry, x)
+        return spent + self.terminal.astype(end.dtype) / 2 * end
+
+    def final(self, controls: PathControls, x0: Clouds, ts: Float[Array, " times"]) -> Clouds:
+        """The clouds [N, n, d] at the last of the times."""
+        return self._run(controls, x0, ts)[0]
+
+    def blank(self, x0: Any, ts: Any = None) -> PathControls:
+        x0 = check_finite(x0, "x0")
+        if x0.ndim != 3 or len(x0) != len(self.flows):
+            raise ValueError(
+                f"expected clouds x0 [{len(self.flows)}, n, d], one a flow, got {list(x0.shape)}; stack them."
+            )
+        for flow, cloud in zip(self.flows, x0, strict=True):
+            flow.check(cloud)
+        ts = check_finite([] if ts is None else ts, "ts")
+        if ts.ndim != 1 or ts.shape[0] < 2:
+            raise ValueError(
+                f"expected at least two times ts, got shape {list(ts.shape)}; pass "
+                "ts=jax.numpy.linspace(0.0, 1.0, 11)."
+            )
+        guard(ts, (jnp.diff(ts) > 0).all(), "expected increasing times ts; sort them.")
+        return jnp.zeros((len(x0), len(ts), *x0.shape[1:]), x0.dtype)
+
+    def _run(self, controls, x0, ts) -> tuple[Clouds, Float[Array, " models"]]:
+        ts = ts.astype(controls.dtype)
+        steered = _Steered(self, ts, controls)
+        start = jnp.asarray(x0, controls.dtype), jnp.zeros(len(self.flows), controls.dtype)
+        return simulate(
+            steered, start, ts[jnp.asarray([0, -1])], dt=jnp.diff(ts).min() / self.steps, throw=False,
+            max_steps=4 * self.steps * len(ts),
+        ).final  # fmt: skip
+
+
+class _Steered(AbstractDynamics):
+    """The clouds of a game under given controls, and what each model has spent until now."""
+
+    game: ConsensusGame
+    ts: Float[Array, " times"]
+    controls: PathControls
+
+    def drift(self, t: Scalar, state: tuple, args: Any) -> tuple:
+        (x, _), game = state, self.game
+        shape, u = x.shape, self._control(t)
+
+        def field(points):
+            clouds = points.reshape(shape)
+            pairs = zip(game.flows, clouds, strict=True)
+            own = jnp.stack([flow.drift(t, cloud, args) for flow, cloud in pairs])
+            return (own + u).reshape(-1, shape[-1])
+
+        moved = game.geometry.extend(field, x.reshape(-1, shape[-1])).reshape(shape)
+        away = game.discord(game.geometry, game.geometry.project(x))
+        effort = jnp.mean(jnp.sum(u**2, axis=-1), axis=-1)
+        return moved, (effort + game.running.astype(x.dtype) * away) / 2
+
+    def _control(self, t: Scalar) -> Clouds:
+        k = jnp.clip(jnp.searchsorted(self.ts, t, side="right") - 1, 0, len(self.ts) - 2)
+        share = (t - self.ts[k]) / (self.ts[k + 1] - self.ts[k])
+        return (1 - share) * self.controls[:, k] + share * self.controls[:, k + 1]
+
+    def project(self, state: tuple) -> tuple:
+        return self.game.geometry.project(state[0]), state[1]
+
+    def check(self, state: Any) -> Any:
+        return state
+
+    def jumps(self) -> Float[Array, " jumps"] | None:
+        return self.ts[1:-1] if len(self.ts) > 2 else None
+
+
+def _fitting(flows: Sequence[AbstractParticles]) -> tuple[AbstractParticles, ...]:
+    flows = (*check_instances(flows, AbstractParticles, "flows", "pass [flow] * 3, say"),)
+    if len(flows) < 2:
+        raise ValueError(f"expected two flows or more, got {len(flows)}; pass [flow] * 3, say.")
+    if any(flow.geometry != flows[0].geometry for flow in flows):
+        raise ValueError("expected flows on one geometry, got several; make them with the same.")
+    if any(getattr(getattr(f, "normalization", None), "radial", False) for f in flows):
+        raise ValueError("expected flows of clouds [n, d], got radii; use PostNorm() or none.")
+    if any(flow.noise is not None or flow.weights is not None for flow in flows):
+        raise ValueError(
+            "expected flows without noise or weights, got some; leave out noise and weights."
+        )
+    return flows

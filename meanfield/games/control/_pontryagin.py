@@ -1,0 +1,80 @@
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ..._checks import check_finite, check_known
+from ..._door import door
+from ._consensus_game import ConsensusGame
+
+
+@door
+def pontryagin_residual(
+    game: ConsensusGame,
+    controls: Float[Array, "_ _ _ _"],
+    x0: Float[Array, "_ _ _"],
+    ts: Float[Array, " _"],
+    *,
+    planned: bool = False,
+) -> Float[Array, " models"]:
+    """How far the control of each model is from the maximum principle: |u_i + p_i|/|u_i|.
+
+        u_i = -p_i,    -p_i' = (d flow_i/dx)^T p_i + (running/2) dD_i/dx_i
+
+    with p_i = (terminal/2) dD_i/dx_i at the end. Norms are those of L2 in time and tokens. The costate p_i
+    is found on times twice as dense, so that controls which are best among those linear between `ts`
+    leave what their kinks cost, of order h^2: a certificate of the discretization as well as of the
+    search. In a Nash equilibrium each model's is small, with `planned=True`, where all bear all costs,
+    in a planner's optimum.
+
+    Where a model has no control at all its residual is NaN. Raises ValueError under jit.
+    Source: Pontryagin, Boltyanskii, Gamkrelidze, Mishchenko (1962); in Wasserstein space Bonnet and
+    Rossi (2019), doi:10.1007/s00526-019-1534-2.
+    """
+    check_known((game, controls, x0, ts), "a game", "call it outside of jax.jit")
+    controls, ts = check_finite(controls, "controls"), check_finite(ts, "ts")
+    blank = game.blank(x0, ts)
+    if blank.shape != controls.shape:
+        raise ValueError(
+            f"expected controls of shape {list(blank.shape)}, got {list(controls.shape)}; pass the "
+            "controls of nash(game, x0, ts)."
+        )
+    return _residual(game, controls, x0, ts, planned)
+
+
+@eqx.filter_jit
+def _residual(game, controls, x0, ts, planned: bool) -> Float[Array, " models"]:
+    middle = (controls[:, 1:] + controls[:, :-1]) / 2
+    fine = _interlaced(controls.swapaxes(0, 1), middle.swapaxes(0, 1)).swapaxes(0, 1)
+    times = _interlaced(ts, (ts[1:] + ts[:-1]) / 2)
+
+    def slope(i):
+        def cost(own):
+            costs = game.costs(fine.at[i].set(own), x0, times)
+            return costs.sum() if planned else costs[i]
+
+        return jax.grad(cost)(fine[i])
+
+    slopes = jax.lax.map(slope, jnp.arange(len(fine)))
+    # In the basis of hats the derivative is the mass matrix times u + p, over n.
+    masses = _masses(times)
+    n, flat = fine.shape[2], lambda a: a.swapaxes(0, 1).reshape(len(times), -1)
+    errors = n * jnp.linalg.solve(masses, flat(slopes))
+    norms = [
+        jnp.sum((a * (masses @ a)).reshape(len(times), len(fine), -1), axis=(0, 2))
+        for a in (errors, flat(fine))
+    ]
+    return jnp.sqrt(norms[0] / norms[1])
+
+
+def _interlaced(a: Float[Array, "times ..."], b: Float[Array, "_ ..."]) -> Float[Array, "_ ..."]:
+    """a_0, b_0, a_1, b_1, ..., a_last."""
+    pairs = jnp.stack([a[:-1], b], axis=1).reshape(-1, *a.shape[1:])
+    return jnp.concatenate([pairs, a[-1:]])
+
+
+def _masses(ts: Float[Array, " times"]) -> Float[Array, "times times"]:
+    """The integrals of products of two hats."""
+    steps = jnp.diff(ts)
+    sides = jnp.pad(steps, (0, 1)) + jnp.pad(steps, (1, 0))
+    return jnp.diag(sides) / 3 + (jnp.diag(steps, 1) + jnp.diag(steps, -1)) / 6

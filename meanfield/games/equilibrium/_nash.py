@@ -1,0 +1,162 @@
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import optimistix as optx
+from jaxtyping import Array, Bool, Float
+
+from ..._checks import check_finite, check_integer, check_known
+from ..._door import door
+from ..._shown import AbstractShown
+from ..._typing import Scalar
+from ._game import AbstractGame, Controls
+
+ENOUGH = 1e-6
+"""The share of all costs that a player may at most gain by deviating in an equilibrium."""
+
+
+class Equilibrium(AbstractShown):
+    """Controls of all players, and what each could gain by another one.
+
+    `controls` [N, ...]; `costs` [N]: who pays; `exploitability` [N], what each player would save by its best
+    response to the controls of the others; `contraction`, the factor by which the changes of a round
+    of best responses shrank, NaN if there were too few; `iterations`, these rounds. `converged`: for
+    Nash equilibria, that the rounds came to rest and no player can save more than 1e-6 of the sum of all
+    costs; for a planner, that the minimum was found.
+    """
+
+    controls: Controls
+    costs: Float[Array, " players"]
+    exploitability: Float[Array, " players"]
+    contraction: Scalar
+    iterations: int
+    converged: Bool[Array, ""]
+
+
+@door
+def nash(
+    game: AbstractGame,
+    x0: Float[Array, "..."],
+    ts: Float[Array, " times"] | None = None,
+    *,
+    guess: Float[Array, "..."] | None = None,
+    rounds: int = 64,
+    max_steps: int = 512,
+) -> Equilibrium:
+    """An open-loop Nash equilibrium, by best responses.
+
+    In each round each player in turn finds its best response to the present controls of the others, by
+    L-BFGS with adjoint gradients through the run, until a round changes nothing. At the end each
+    player's best response is found once more: what it would save is its `exploitability`.
+
+    - `game`: such as `ConsensusGame(flows, running, terminal)`. `x0`, `ts`: the start and the times of
+      the controls, as it says.
+    - `guess`: controls to start from, by default none: of several equilibria, each has its own.
+    - `rounds`: at most; `max_steps` of L-BFGS in each response. Where they do not suffice `converged`
+      is False.
+
+    Costs that have kinks in controls, as an unsquared distance has at 0, have bang-bang answers that
+    this does not find. Raises ValueError under jit.
+    Source: Liu and Nocedal (1989), doi:10.1007/BF01589116, for L-BFGS.
+    """
+    rounds = check_integer(rounds, "rounds")
+    controls = start(game, x0, ts, guess)
+    limit = check_integer(max_steps, "max_steps")
+    still = float(jnp.finfo(controls.dtype).eps) ** 0.5
+    changes, scale = [], 1.0
+    for _ in range(rounds):
+        before = controls
+        for i in range(len(controls)):
+            controls = controls.at[i].set(_answer(game, controls, x0, ts, jnp.asarray(i), limit)[0])
+        changes.append(float(jnp.abs(controls - before).max()))
+        scale = max(float(jnp.abs(controls).max()), 1e-300)
+        if not changes[-1] > still * scale:
+            break
+    settled = changes[-1] <= still * scale
+    rate = jnp.asarray(_contraction(changes, scale), controls.dtype)
+    found = judged(game, controls, x0, ts, limit, rate, len(changes))
+    enough = found.exploitability.max() <= ENOUGH * jnp.abs(found.costs).sum()
+    return eqx.tree_at(lambda e: e.converged, found, found.converged & enough & settled)
+
+
+@door
+def planner(
+    game: AbstractGame,
+    x0: Float[Array, "..."],
+    ts: Float[Array, " times"] | None = None,
+    *,
+    guess: Float[Array, "..."] | None = None,
+    max_steps: int = 1024,
+) -> Equilibrium:
+    """The controls that minimize the sum of all costs, by L-BFGS.
+
+    Its `exploitability` says how tempted each player is to leave the plan. Arguments and what is
+    raised as in `nash`.
+    """
+    controls = start(game, x0, ts, guess)
+    limit = check_integer(max_steps, "max_steps")
+    controls, ok = _plan(game, controls, x0, ts, limit)
+    rate = jnp.asarray(jnp.nan, controls.dtype)
+    found = judged(game, controls, x0, ts, limit, rate, 0)
+    return eqx.tree_at(lambda e: e.converged, found, found.converged & ok)
+
+
+def start(game: AbstractGame, x0, ts, guess) -> Controls:
+    """Controls to begin with, once all that is needed is known to fit."""
+    check_known((game, x0, ts, guess), "a game", "call it outside of jax.jit")
+    blank = game.blank(x0, ts)
+    if guess is None:
+        return blank
+    guess = check_finite(guess, "guess")
+    if guess.shape != blank.shape:
+        raise ValueError(
+            f"expected controls of shape {list(blank.shape)}, got {list(guess.shape)}; start from the "
+            "controls of another equilibrium, or leave out guess."
+        )
+    return guess.astype(blank.dtype)
+
+
+def minimized(cost, start, max_steps: int, adjoint=None):
+    """A minimum of a smooth function near a start, by L-BFGS, and whether it was found."""
+    tol = float(jnp.finfo(start.dtype).eps) ** 0.75
+    method = optx.LBFGS(rtol=tol, atol=tol * 1e-3)
+    adjoint = optx.ImplicitAdjoint() if adjoint is None else adjoint
+    found = optx.minimise(cost, method, start, max_steps=max_steps, throw=False, adjoint=adjoint)
+    return found.value, found.result == optx.RESULTS.successful
+
+
+@eqx.filter_jit
+def _answer(game: AbstractGame, controls: Controls, x0, ts, i, max_steps: int):
+    """The best response of player i, what it saves, and whether it was found."""
+
+    def cost(own, _):
+        return _costs(game, controls.at[i].set(own), x0, ts)[i]
+
+    best, ok = minimized(cost, controls[i], max_steps)
+    return best, cost(controls[i], None) - cost(best, None), ok
+
+
+@eqx.filter_jit
+def _plan(game: AbstractGame, controls: Controls, x0, ts, max_steps: int):
+    return minimized(lambda u, _: _costs(game, u, x0, ts).sum(), controls, max_steps)
+
+
+@eqx.filter_jit
+def _costs(game: AbstractGame, controls: Controls, x0, ts) -> Float[Array, " players"]:
+    return game.costs(controls, x0, ts)
+
+
+def judged(game, controls, x0, ts, limit: int, rate, count: int) -> Equilibrium:
+    """Controls with what each player pays and could save; converged if all that was found out."""
+    each = range(len(controls))
+    answers = [_answer(game, controls, x0, ts, jnp.asarray(i), limit) for i in each]
+    saved = jnp.stack([jnp.maximum(saving, 0) for _, saving, _ in answers])
+    ok = jnp.stack([found for _, _, found in answers]).all()
+    costs = _costs(game, controls, x0, ts)
+    return Equilibrium(controls, costs, saved, rate, count, ok & jnp.isfinite(costs).all())
+
+
+def _contraction(changes: list[float], scale: float) -> float:
+    """The mean factor of changes that rounding and the tolerance of the responses leave alone."""
+    clear = [change for change in changes if change > 1e-5 * scale]
+    ratios = np.array(clear[2:]) / np.array(clear[1:-1]) if len(clear) > 2 else np.array([])
+    return float(np.exp(np.log(ratios).mean())) if ratios.size else float("nan")

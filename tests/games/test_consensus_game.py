@@ -1,0 +1,128 @@
+"""Best responses by adjoint gradients against Riccati equations: any clouds on the line, means in R^2."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from meanfield.dynamics import AttentionFlow, Drift
+from meanfield.games import (
+    ConsensusGame,
+    LinearQuadratic,
+    Matched,
+    Means,
+    Planner,
+    Quantiles,
+    nash,
+    planner,
+    pontryagin_residual,
+)
+from meanfield.geometry import Euclidean, Sphere
+
+LINE, PLANE, SPHERE = (
+    Drift(space, jnp.zeros_like) for space in (Euclidean(1), Euclidean(2), Sphere(3))
+)
+
+
+def test_any_clouds_on_the_line():
+    """N = 2, six points each: the share that is left of all differences of quantiles."""
+    start = jax.random.normal(jax.random.key(0), (2, 6, 1))
+    x0 = start * jnp.array([1.0, 0.5]).reshape(2, 1, 1) + jnp.array([2.0, -1.0]).reshape(2, 1, 1)
+    game, exact = ConsensusGame([LINE] * 2, 4.0, 1.0), LinearQuadratic(2, 4.0, 1.0)
+    ts = jnp.linspace(0.0, 1.0, 9)
+    found = nash(game, x0, ts)
+    assert found.converged and found.exploitability.max() < 1e-6 * found.costs.sum()
+    before, after = jnp.sort(x0[..., 0]), jnp.sort(game.final(found.controls, x0, ts)[..., 0])
+    left = (after - after.mean(axis=0))[0] / (before - before.mean(axis=0))[0]
+    # Controls linear between times h apart: ends are off by order h^4 = 2e-4, times c^4/720.
+    np.testing.assert_allclose(left, 0.3493654, atol=1e-6)
+    np.testing.assert_allclose(left, exact.remaining(1.0, 1.0), atol=1e-6)
+    np.testing.assert_allclose(after.mean(axis=0), before.mean(axis=0), atol=1e-6)
+    # Costs are off by the square of the controls' error below.
+    np.testing.assert_allclose(found.costs, exact.costs(before, 1.0), rtol=5e-6)
+    # The contraction of a discretized game of the same numbers is .148, with steps of 1/100.
+    assert found.contraction == pytest.approx(0.148, abs=2e-3)
+
+
+@pytest.mark.slow
+def test_means_of_gaussian_clouds_in_the_plane():
+    """Shifted copies of one cloud: the means follow the Riccati equation, and nothing else moves."""
+    shape = jax.random.normal(jax.random.key(1), (3, 2))
+    means = jnp.array([[0.0, 1.0], [2.0, 0.0], [-1.0, 0.5]])
+    game, exact = ConsensusGame([PLANE] * 3, 2.0, 0.5, Means()), LinearQuadratic(3, 2.0, 0.5)
+    x0, ts = means[:, None] + shape, jnp.linspace(0.0, 1.0, 6)
+    found = nash(game, x0, ts)
+    assert found.converged
+    x = game.final(found.controls, x0, ts)
+    # h^4 c^4/720 = 4e-6.
+    ends = exact.play(means + shape.mean(axis=0), jnp.array([0.0, 1.0]))[-1]
+    np.testing.assert_allclose(x.mean(axis=1), ends, atol=1e-5)
+    np.testing.assert_allclose(
+        x - x.mean(axis=1, keepdims=True),
+        jnp.broadcast_to(shape - shape.mean(axis=0), x.shape),
+        atol=1e-6,
+    )
+    costs = exact.costs(means, 1.0, quantiles=False)
+    np.testing.assert_allclose(found.costs, costs, rtol=2e-5)
+
+
+@pytest.mark.slow
+def test_the_certificate_sees_the_kinks():
+    x0 = jnp.array([[[0.3], [1.0]], [[-0.5], [2.0]]])
+    game, ts = ConsensusGame([LINE] * 2, 4.0, 1.0), jnp.linspace(0.0, 1.0, 9)
+    found = nash(game, x0, ts)
+    # u'' = c^2 u, c^2 = 2: the best linear pieces are off by h^2 c^2/(12 sqrt 5), of which
+    # pieces half as long see all but a sixteenth.
+    kinks = (15 / 16) ** 0.5 * 0.125**2 * 2 / (12 * 5**0.5)
+    np.testing.assert_allclose(pontryagin_residual(game, found.controls, x0, ts), kinks, rtol=0.02)
+
+
+@pytest.mark.slow
+def test_two_tokens_on_the_sphere():
+    """They play on the great circle between them what clouds of one point play on the line."""
+    angle = 1.2
+    x0 = jnp.array([[[1.0, 0.0, 0.0]], [[jnp.cos(angle), jnp.sin(angle), 0.0]]])
+    game, ts = ConsensusGame([SPHERE] * 2, 4.0, 1.0), jnp.linspace(0.0, 1.0, 41)
+    exact = LinearQuadratic(2, 4.0, 1.0)
+    for found, play in ((nash(game, x0, ts), None), (planner(game, x0, ts), Planner())):
+        assert found.converged
+        x = game.final(found.controls, x0, ts)
+        left = jnp.arccos(x[0, 0] @ x[1, 0]) / angle
+        assert left == pytest.approx(float(exact.remaining(1.0, 1.0, play)), abs=1e-4)
+        residual = pontryagin_residual(game, found.controls, x0, ts, planned=play is not None)
+        assert residual.max() < 1e-4
+    worse = pontryagin_residual(game, 1.01 * found.controls, x0, ts, planned=True)
+    assert worse.min() > 0.01
+
+
+def test_discords_agree():
+    """On the line, for clouds in one order, tokens that correspond are quantiles."""
+    x = jnp.sort(jax.random.normal(jax.random.key(2), (3, 4, 1)), axis=1)
+    line = Euclidean(1)
+    away = jnp.mean((x - x.mean(axis=0))[..., 0] ** 2, axis=1)
+    np.testing.assert_allclose(Quantiles()(line, x), away, atol=1e-13)
+    np.testing.assert_allclose(Quantiles()(line, x[:, ::-1]), away, atol=1e-13)
+    np.testing.assert_allclose(Matched()(line, x), away, atol=1e-13)
+    square = Means()(Euclidean(2), jnp.array([[[0.0, 1.0], [2.0, 1.0]], [[3.0, 5.0], [1.0, 3.0]]]))
+    np.testing.assert_allclose(square, (0.5**2 + 1.5**2), atol=1e-13)  # means (1, 1) and (2, 4)
+    single = x[:, :1]
+    np.testing.assert_allclose(Means()(line, single), Matched()(line, single), atol=1e-13)
+    ends = jnp.array([[[1.0, 0.0]], [[0.0, 1.0]]])
+    np.testing.assert_allclose(Matched()(Sphere(2), ends), (np.pi / 2) ** 2 / 4, atol=1e-13)
+
+
+def test_refusals():
+    with pytest.raises(ValueError, match="two flows"):
+        ConsensusGame([LINE], 1.0, 1.0)
+    with pytest.raises(ValueError, match="one geometry"):
+        ConsensusGame([LINE, PLANE], 1.0, 1.0)
+    from meanfield.attention import Softmax
+
+    noisy = AttentionFlow(Sphere(3), Softmax(1.0), noise=0.1)
+    with pytest.raises(ValueError, match="without noise"):
+        ConsensusGame([noisy] * 2, 1.0, 1.0)
+    game = ConsensusGame([PLANE] * 2, 1.0, 1.0, Quantiles())
+    with pytest.raises(ValueError, match="on the line"):
+        game.discord(game.geometry, jnp.zeros((2, 1, 2)))
+    with pytest.raises(ValueError, match="two times"):
+        nash(game, jnp.zeros((2, 1, 2)))

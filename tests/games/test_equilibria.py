@@ -1,0 +1,69 @@
+"""Games of one step, of which everything is known, by the verbs for all games."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from meanfield.games import AbstractGame, OneShot, nash, planner, stackelberg
+
+GAME, X0 = OneShot(4.0), jnp.array([[0.5], [-0.5]])
+# L-BFGS stops at steps of eps^(3/4) = 2e-12 of a function flat to second order: controls to 1e-6.
+CLOSE = 2e-6
+
+
+def test_nash():
+    found = nash(GAME, X0)
+    assert found.converged
+    np.testing.assert_allclose(found.controls.ravel(), [-1 / 3, 1 / 3], atol=CLOSE)
+    np.testing.assert_allclose(found.costs, 1 / 9, atol=CLOSE)
+    assert found.exploitability.max() < 1e-10
+    # Each answers a change of the other by half of it: u_1 = (1 + u_0)/2.
+    assert found.contraction == pytest.approx(0.25, abs=1e-3)
+
+
+def test_the_planner_and_who_is_tempted():
+    """u^2 + (1 - 2u)^2 has its minimum at .4; alone one would then move (1 - .4)/2 = .3 and save .01."""
+    found = planner(GAME, X0)
+    assert found.converged
+    np.testing.assert_allclose(found.controls.ravel(), [-0.4, 0.4], atol=CLOSE)
+    np.testing.assert_allclose(found.costs, 0.1, atol=CLOSE)
+    np.testing.assert_allclose(found.exploitability, 0.01, atol=CLOSE)
+
+
+def test_a_leader_moves_less():
+    found = stackelberg(GAME, X0, leader=1)
+    assert found.converged
+    np.testing.assert_allclose(found.controls.ravel(), [-0.4, 0.2], atol=CLOSE)
+    np.testing.assert_allclose(found.costs, [0.16, 0.1], atol=CLOSE)
+    np.testing.assert_allclose(found.exploitability, [0, 0.01], atol=CLOSE)
+
+
+class Meeting(AbstractGame):
+    """Two who want to stand at the same of two places, -1 and 1."""
+
+    def costs(self, controls, x0, ts=None):
+        together = (controls[0, 0] - controls[1, 0]) ** 2
+        return 1 + together + (controls[:, 0] ** 2 - 1) ** 2
+
+    def blank(self, x0, ts=None):
+        return jnp.zeros_like(x0)
+
+
+def test_several_equilibria_from_several_starts():
+    for place in (-1.0, 1.0):
+        found = nash(Meeting(), X0, guess=jnp.full((2, 1), 0.8 * place))
+        assert found.converged
+        np.testing.assert_allclose(found.controls, place, atol=CLOSE)
+
+
+def test_what_does_not_come_to_rest_says_so():
+    assert not nash(GAME, X0, rounds=1).converged
+
+
+def test_refusals():
+    with pytest.raises(ValueError, match="one row a player"):
+        nash(GAME, jnp.zeros(3))
+    with pytest.raises(ValueError, match="controls of shape"):
+        nash(GAME, X0, guess=jnp.zeros((3, 1)))
+    with pytest.raises(ValueError, match="leader below 2"):
+        stackelberg(GAME, X0, leader=2)
