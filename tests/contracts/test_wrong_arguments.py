@@ -18,6 +18,7 @@ GROUPS = {
         "schemes",
         "solve",
         "landscape",
+        "games",
         "latents",
         "surrogates",
         "viz",
