@@ -23,6 +23,14 @@ from .depth import (
     RandomTransformer as RandomTransformer,
     SinkformerKernels as SinkformerKernels,
 )
+from .games import (
+    ConsensusGames as ConsensusGames,
+    Impatience as Impatience,
+    LqGames as LqGames,
+    MeanFieldGames as MeanFieldGames,
+    PriceOfAnarchy as PriceOfAnarchy,
+    Schedules as Schedules,
+)
 from .gaussians import Covariances as Covariances, GaussianClosures as GaussianClosures
 from .heat import (
     Heat as Heat,

@@ -19,6 +19,7 @@ STUDIES = available()
 LONG = (
     "barriers",
     "cloud_paths",
+    "consensus_games",
     "critical_points",
     "decision",
     "escape_times",

@@ -89,8 +89,8 @@ def planner(
 ) -> Equilibrium:
     """The controls that minimize the sum of all costs, by L-BFGS.
 
-    Its `exploitability` says how tempted each player is to leave the plan. Arguments and what is
-    raised as in `nash`.
+    Its `exploitability` says how tempted each player is to leave the plan.
+    Arguments and what is raised as in `nash`.
     """
     controls = start(game, x0, ts, guess)
     limit = check_integer(max_steps, "max_steps")

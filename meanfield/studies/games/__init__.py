@@ -1,0 +1,8 @@
+"""Models that steer measures against each other: exact games, equilibria, mean-field games, schedules."""
+
+from ._consensus_games import ConsensusGames as ConsensusGames
+from ._impatience import Impatience as Impatience
+from ._lq_games import LqGames as LqGames
+from ._mean_field_games import MeanFieldGames as MeanFieldGames
+from ._price_of_anarchy import PriceOfAnarchy as PriceOfAnarchy
+from ._schedules import Schedules as Schedules
