@@ -31,7 +31,7 @@ def _schedules(ax: Axes, result: xr.Dataset) -> None:
     ax.plot([0, 1], [0, 1], "--", color="0.6", linewidth=0.8)
     ax.set(xlabel="time $s$", ylabel=r"place on the way $\tau$", xlim=(0, 1), ylim=(0, 1))
     ax.set_title(f"largest stretch {float(result.high):g}")
-    style = {"fontsize": 6, "title_fontsize": 6, "handlelength": 1, "borderaxespad": 0}
+    style = {"fontsize": 6, "title_fontsize": 6, "handlelength": 1, "borderaxespad": 0.3}
     ax.legend(title="least stretch", loc="upper left", **style)
 
 
@@ -50,6 +50,7 @@ def _constants(ax: Axes, result: xr.Dataset) -> None:
 def _bridges(ax: Axes, result: xr.Dataset) -> None:
     for shade, spread in zip(_shades(result.spread.size), result.spread.values, strict=True):
         ax.plot(result.s, result.variance.sel(spread=spread), "-", color=shade, label=f"{spread:g}")
-    ax.set(xlabel="time", ylabel="variance", xlim=(0, 1), ylim=(0, None))
+    most = 1.5 * float(result.variance.max())  # room for the legend
+    ax.set(xlabel="time", ylabel="variance", xlim=(0, 1), ylim=(0, most))
     ax.set_title("Schroedinger bridges")
-    ax.legend(title="noise $s$", title_fontsize=7)
+    ax.legend(title="noise $s$", title_fontsize=7, ncols=2)

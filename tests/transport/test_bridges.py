@@ -7,7 +7,10 @@ import pytest
 from scipy.integrate import quad
 from scipy.linalg import sqrtm
 
-from meanfield.transport import best_schedule, gaussian_bridge
+from meanfield.harmonics import Gegenbauer
+from meanfield.measures import HeatKernel
+from meanfield.transport import best_schedule, gaussian_bridge, solve
+from meanfield.transport.densities import HeatGeometry
 
 
 def steepest(low, high, t):
@@ -66,6 +69,25 @@ def test_bridge_of_matrices():
     root = np.real(sqrtm(A))
     optimal = root @ np.real(sqrtm(root @ B @ root)) @ np.linalg.inv(root)
     np.testing.assert_allclose(gaussian_bridge(A, B, 1e-4).cross, optimal, atol=1e-7)
+
+
+def test_the_bridge_between_heat_kernels_is_brownian_motion():
+    """On S^2, from p_.2 to p_.5 in time .3: the coupling of Sinkhorn is free of a drift, and is at
+    p_.35 half way."""
+    basis, time = Gegenbauer(3, 20), 0.3
+    law = lambda t: jnp.exp(HeatKernel(3, t).log_density(basis.points))
+    masses = lambda t: basis.weights * law(t) / (basis.weights @ law(t))
+    start, end = masses(0.2), masses(0.5)
+    found = solve(HeatGeometry(basis, jnp.asarray(time), jnp.asarray(1.0)), start, end, tol=1e-12)
+    assert found.converged
+    # plan = start p_T weights: e^f is constant, and end e^g as uniform.
+    assert jnp.ptp(found.f) < 1e-9
+    assert jnp.ptp(jnp.log(end / basis.weights) + found.g) < 1e-9
+    half = HeatGeometry(basis, jnp.asarray(time / 2), jnp.asarray(1.0))
+    halfway = half.apply_kernel(start * jnp.exp(found.f)) * half.apply_kernel(
+        end * jnp.exp(found.g)
+    )
+    np.testing.assert_allclose(basis.weights * halfway, masses(0.35), atol=1e-10)
 
 
 def test_bridge_refusals():
