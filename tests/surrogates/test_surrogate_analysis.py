@@ -142,8 +142,9 @@ def test_the_best_course_of_the_learning_rate(tmp_path, cap, least):
     model = edited(tmp_path, "learning_rate", input__unknowns=bounds)
     nodes = np.concatenate([[0.0], np.geomspace(0.02, END, 24)])
     found = model.control("eta", nodes)
-    # straight lines between nodes can only be worse, by the square of what they miss
-    assert found.converged and least - 1e-8 < found.objective < least * (1 + 1e-4)
+    # On a bound, at which the search is slow, what is missing is the slope itself: 25 nodes of 1e-6 at the
+    # most. Straight lines between nodes are worse by the square of what they miss, some 3e-7.
+    assert found.converged and least - 1e-8 < found.objective < least + 25 * 1e-6
 
 
 def test_what_cannot_be_analysed_is_refused():
