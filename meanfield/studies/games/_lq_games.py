@@ -1,7 +1,7 @@
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import numpy as np
+import jax.numpy as jnp
 import xarray as xr
 from scipy.integrate import solve_ivp
 
@@ -50,7 +50,7 @@ class LqGames(Study):
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         game, play = self._game(cell["players"]), PLAYS[cell["play"]]
-        t = np.linspace(0.0, self.horizon, self.frames)
+        t = jnp.linspace(0.0, self.horizon, self.frames)
         return xr.Dataset(
             {
                 "gain": ("time", game.gain(t, self.horizon, play)),

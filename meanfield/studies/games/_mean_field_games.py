@@ -1,6 +1,7 @@
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from scipy.special import mathieu_a
@@ -52,9 +53,9 @@ class MeanFieldGames(Study):
         made: Any = MeanFieldGame
         game = made(basis, Kuramoto(cell["kappa"]), self.noise)
         found = {"nash": game.equilibrium(), "planner": game.planner()}
-        angle = np.linspace(-np.pi, np.pi, self.angles)
+        angle = jnp.linspace(-jnp.pi, jnp.pi, self.angles)
         at = lambda name: ("who", np.array([getattr(one, name) for one in found.values()]))
-        laws = [basis.evaluate(one.density, np.cos(angle)) for one in found.values()]
+        laws = [basis.evaluate(one.density, jnp.cos(angle)) for one in found.values()]
         names = ("order", "cost", "effort", "residual")
         return xr.Dataset(
             {**{name: at(name) for name in names}, "density": (("who", "angle"), np.array(laws))},

@@ -1,6 +1,7 @@
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from scipy.integrate import quad
@@ -46,7 +47,7 @@ class Schedules(Study):
         return grid(high=self.highs)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
-        s = np.linspace(0.0, 1.0, self.frames)
+        s = jnp.linspace(0.0, 1.0, self.frames)
         made = [best_schedule(low, cell["high"]) for low in self.lows]
         bridges = [gaussian_bridge(1.0, cell["high"] ** 2 / 10, spread) for spread in self.spreads]
         variance = [[bridge.covariance(t)[0, 0] for t in s] for bridge in bridges]

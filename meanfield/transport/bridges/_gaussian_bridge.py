@@ -23,6 +23,7 @@ class GaussianBridge(AbstractShown):
     divergence: Scalar
     s: Scalar
 
+    @door
     def covariance(self, t: Scalar | float) -> Float[Array, "d d"]:
         """That at time t in [0, 1]: (1-t)^2 A + t^2 B + t (1-t) (C + C^T + s^2 I)."""
         message = (

@@ -21,6 +21,7 @@ class BestSchedule(AbstractShown):
     straight: Scalar
     switch: Scalar
 
+    @door
     def __call__(self, s: Float[Array, "*times"] | float) -> Float[Array, "*times"]:
         """tau at the times s, which are clipped to [0, 1]."""
         s = jnp.clip(check_finite(s, "s"), 0, 1).astype(self.low.dtype)
