@@ -56,4 +56,15 @@ from .exact import (
     wasserstein_circle as wasserstein_circle,
     wasserstein_line as wasserstein_line,
 )
+from .sequences import (
+    AdaptedTransport as AdaptedTransport,
+    adapted_chains as adapted_chains,
+    adapted_empirical as adapted_empirical,
+    adapted_gaussian as adapted_gaussian,
+    adapted_rate as adapted_rate,
+    adapted_wasserstein as adapted_wasserstein,
+    gaussian_knothe_rosenblatt as gaussian_knothe_rosenblatt,
+    knothe_rosenblatt as knothe_rosenblatt,
+    structural_covariance as structural_covariance,
+)
 from .sinkhorn import Solution as Solution, solve as solve

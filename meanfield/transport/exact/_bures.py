@@ -25,7 +25,7 @@ def bures(cov1: ArrayLike, cov2: ArrayLike) -> Scalar:
     Source: Gelbrich (1990), doi:10.1002/mana.19901470121; Bhatia, Jain and Lim (2019), arXiv
     1712.01504, theorem 1 and section 4.
     """
-    cov1, cov2 = _check_covariance(cov1, "cov1"), _check_covariance(cov2, "cov2")
+    cov1, cov2 = check_covariance(cov1, "cov1"), check_covariance(cov2, "cov2")
     if cov1.shape != cov2.shape:
         raise ValueError(
             f"expected covariances of one shape, got {list(cov1.shape)} and {list(cov2.shape)}; "
@@ -46,7 +46,7 @@ def gaussian_wasserstein(
     Raises ValueError as `bures` does, and for means that do not fit.
     """
     mean1, mean2 = check_finite(mean1, "mean1"), check_finite(mean2, "mean2")
-    cov1, cov2 = _check_covariance(cov1, "cov1"), _check_covariance(cov2, "cov2")
+    cov1, cov2 = check_covariance(cov1, "cov1"), check_covariance(cov2, "cov2")
     if not mean1.shape == mean2.shape == cov1.shape[:1] == cov2.shape[:1]:
         shapes = [list(z.shape) for z in (mean1, cov1, mean2, cov2)]
         raise ValueError(
@@ -73,7 +73,7 @@ def _square_bures_jvp(primals, tangents):
     return _square_bures(s1, s2), jnp.sum((eye - forth) * d1) + jnp.sum((eye - back) * d2)
 
 
-def _check_covariance(cov, name: str) -> Float[Array, "d d"]:
+def check_covariance(cov, name: str) -> Float[Array, "d d"]:
     cov = check_finite(cov, name)
     if cov.ndim != 2 or cov.shape[0] != cov.shape[1]:
         raise ValueError(f"expected {name} of shape [d, d], got {list(cov.shape)}; pass a matrix.")
