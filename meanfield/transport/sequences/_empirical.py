@@ -23,7 +23,7 @@ def adapted_empirical(
       x - mean.
 
     Raises ValueError for numbers that are not finite and spacing <= 0.
-    Source: Backhoff, Bartl, Beiglboeck, Wiesel, arXiv 2002.07261, definition 1.2 and theorem 1.5.
+    Source: Backhoff, Bartl, Beiglboeck, Wiesel, arXiv 2002.07261.
     """
     x = check_finite(x, "x")
     n, steps, d = x.shape
