@@ -74,6 +74,7 @@ def _square_bures_jvp(primals, tangents):
 
 
 def check_covariance(cov, name: str) -> Float[Array, "d d"]:
+    """`cov` as a symmetric positive semidefinite matrix."""
     cov = check_finite(cov, name)
     if cov.ndim != 2 or cov.shape[0] != cov.shape[1]:
         raise ValueError(f"expected {name} of shape [d, d], got {list(cov.shape)}; pass a matrix.")
