@@ -1,10 +1,8 @@
 """Valid calls of optimal transport."""
 
-import math
-
 import jax.numpy as jnp
 
-from catalogue import bridges
+from catalogue import bridges, sequences
 from catalogue.entry import SAME_SIZE, entry
 from catalogue.things import (
     ANGLES,
@@ -41,10 +39,6 @@ from meanfield.transport import (
     wasserstein,
 )
 
-PATHS, PATHS_Y = FLAT_X[:, :2], FLAT_Y[:, :2]
-OF_PATHS = {"x": "array", "y": "array"}
-HALVES_OF_3 = jnp.array([0.5, 1.0, 0.5])
-CHAIN = (jnp.eye(5) + jnp.roll(jnp.eye(5), 1, axis=0)) / 2
 BOX = Box(-2.0, 2.0, 12)
 GAUSS = BOX.evaluate(lambda x: jnp.exp(-(x[0] ** 2)))
 GAUSS2 = BOX.evaluate(lambda x: jnp.exp(-2 * (x[0] - 0.3) ** 2))
@@ -87,6 +81,7 @@ COSTS = [
 ENTRIES = [
     *COSTS,
     *bridges.ENTRIES,
+    *sequences.ENTRIES,
     entry("transport.Accuracy", tol=1e-9, max_iterations=500, kinds_=PLUMBING),
     entry("transport.Box", low=-2.0, high=2.0, cells=8, kinds_={"low": "real", "high": "real"}),
     entry("transport.Box.evaluate", BOX.evaluate, function=lambda x: jnp.exp(-(x[0] ** 2))),
@@ -232,31 +227,6 @@ ENTRIES = [
         tol=1e-8,
         fine_={("tol", "zero")},
         clouds_=PAIR,
-    ),
-    entry("transport.adapted_gaussian", mean1=MEAN, cov1=COV, mean2=-MEAN, cov2=COV2, d=1),
-    entry("transport.gaussian_knothe_rosenblatt", mean1=MEAN, cov1=COV, mean2=-MEAN, cov2=COV2),
-    entry("transport.structural_covariance", linear=jnp.tril(COV, -1), noise=HALVES_OF_3),
-    entry("transport.adapted_wasserstein", x=PATHS, y=PATHS_Y, a=W, b=V, kinds_=OF_PATHS),
-    entry("transport.knothe_rosenblatt", x=PATHS, y=PATHS_Y, a=W, b=V, kinds_=OF_PATHS),
-    entry(
-        "transport.adapted_empirical",
-        x=PATHS[:, :, None],
-        spacing=0.5,
-        kinds_={"x": "array", "spacing": "positive"},
-        single_=math.inf,
-    ),
-    entry("transport.adapted_rate", t=2, d=1, kinds_={"t": "count"}),
-    entry(
-        "transport.adapted_chains",
-        x=X,
-        linear1=CHAIN,
-        y=Y,
-        linear2=CHAIN.T,
-        steps=3,
-        a=W,
-        b=V,
-        kinds_={"linear1": "array", "linear2": "array"},
-        collapses_=(),
     ),
     entry("transport.cost_of", geometry=SPHERE),
     entry(
