@@ -1,4 +1,4 @@
-"""Valid calls of distances between laws of sequences."""
+"""Valid calls of distances between Gaussian laws, and between laws of sequences."""
 
 import math
 
@@ -12,6 +12,8 @@ OF_PATHS = {"x": "array", "y": "array"}
 HALVES_OF_3 = jnp.array([0.5, 1.0, 0.5])
 CHAIN = (jnp.eye(5) + jnp.roll(jnp.eye(5), 1, axis=0)) / 2
 ENTRIES = [
+    entry("transport.bures", cov1=COV, cov2=COV2),
+    entry("transport.gaussian_wasserstein", mean1=MEAN, cov1=COV, mean2=-MEAN, cov2=COV2),
     entry("transport.adapted_gaussian", mean1=MEAN, cov1=COV, mean2=-MEAN, cov2=COV2, d=1),
     entry("transport.gaussian_knothe_rosenblatt", mean1=MEAN, cov1=COV, mean2=-MEAN, cov2=COV2),
     entry("transport.structural_covariance", linear=jnp.tril(COV, -1), noise=HALVES_OF_3),

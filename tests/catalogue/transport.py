@@ -169,8 +169,6 @@ ENTRIES = [
         fine_={("a", "None"), ("b", "None")},
         clouds_=PAIR,
     ),
-    entry("transport.bures", cov1=COV, cov2=COV2),
-    entry("transport.gaussian_wasserstein", mean1=MEAN, cov1=COV, mean2=-MEAN, cov2=COV2),
     entry("transport.symmetric_root", a=COV, kinds_={"a": None}),
     entry(
         "transport.barycenter",
@@ -287,18 +285,16 @@ def _divergence(x, y, a, b, relative_epsilon):
     return sinkhorn_divergence(x, y, a, b, relative_epsilon=relative_epsilon)
 
 
-MADE_BY = (
-    bridges.MADE_BY
-    | sequences.MADE_BY
-    | {
-        "transport.Barycenter": "transport.barycenter",
-        "transport.Coupling": "transport.wasserstein",
-        "transport.Divergence": "transport.sinkhorn_divergence",
-        "transport.Effort": "transport.self_potential",
-        "transport.FixedSupportBarycenter": "transport.fixed_support_barycenter",
-        "transport.GaussianBarycenter": "transport.gaussian_barycenter",
-        "transport.QuantileBarycenter": "transport.quantile_barycenter",
-        "transport.Solution": "transport.solve",
-        "transport.Transport": "transport.wasserstein",
-    }
-)
+MADE_BY = {
+    **bridges.MADE_BY,
+    **sequences.MADE_BY,
+    "transport.Barycenter": "transport.barycenter",
+    "transport.Coupling": "transport.wasserstein",
+    "transport.Divergence": "transport.sinkhorn_divergence",
+    "transport.Effort": "transport.self_potential",
+    "transport.FixedSupportBarycenter": "transport.fixed_support_barycenter",
+    "transport.GaussianBarycenter": "transport.gaussian_barycenter",
+    "transport.QuantileBarycenter": "transport.quantile_barycenter",
+    "transport.Solution": "transport.solve",
+    "transport.Transport": "transport.wasserstein",
+}
