@@ -89,7 +89,10 @@ def knothe_rosenblatt(
     """The Knothe-Rosenblatt coupling of two laws of sequences on the line, and its mean |x - y|^2.
 
     Each step is coupled by quantiles given the pasts: it does not look ahead, so that `value` >= AW2.
-    Arguments and errors as in `adapted_wasserstein`, for d = 1. Source: Rosenblatt (1952),
+
+    - `x` [n, T], `y` [m, T]: paths on the line; `a` [n], `b` [m]: their masses, uniform by default.
+
+    Raises ValueError as `adapted_wasserstein` does, and for d > 1. Source: Rosenblatt (1952),
     doi:10.1214/aoms/1177729394; Backhoff, Bartl, Beiglboeck, Eder, arXiv 1905.11182.
     """
     return _transport(x, y, a, b, SquaredEuclidean(), monotone=True)

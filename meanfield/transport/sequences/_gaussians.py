@@ -47,8 +47,12 @@ def gaussian_knothe_rosenblatt(
         KR^2 = |m_1 - m_2|^2 + |L - M|^2,    S_1 = L L^T,  S_2 = M M^T
 
     Each coordinate is mapped by quantiles given those before: x = m_1 + L z, y = m_2 + M z. It does not
-    look ahead, so that KR >= AW2. Arguments and errors as in `adapted_gaussian`. Source: Rosenblatt
-    (1952), doi:10.1214/aoms/1177729394.
+    look ahead, so that KR >= AW2.
+
+    - `mean1`, `mean2` [n], `cov1`, `cov2` [n, n]: of (x_1, ..., x_n), positive definite.
+
+    Raises ValueError as `adapted_gaussian` does. Source: Rosenblatt (1952),
+    doi:10.1214/aoms/1177729394.
     """
     means, (left, right) = _checked(mean1, cov1, mean2, cov2)
     return _distance(means, left, right)
