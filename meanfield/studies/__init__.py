@@ -74,6 +74,7 @@ from .metastability import (
     Staircase as Staircase,
 )
 from .movements import JkoFlows as JkoFlows, JkoOrders as JkoOrders
+from .positions import Influence as Influence, TwistedRings as TwistedRings
 from .transitions import (
     DensityFilm as DensityFilm,
     FreeEnergyRates as FreeEnergyRates,
