@@ -3,8 +3,10 @@
 from .clustering import (
     Clustering as Clustering,
     ClusteringRates as ClusteringRates,
+    HardAttention as HardAttention,
     PhaseDiagram as PhaseDiagram,
     RandomMatrices as RandomMatrices,
+    RandomValues as RandomValues,
     Trajectories as Trajectories,
 )
 from .consensus import (
