@@ -42,9 +42,9 @@ class RandomValues(Study):
     """The largest dimension in which tokens are run."""
     runs: int = 4000
     """Runs of a pair."""
-    t_end: float = 40.0
+    t_end: float = 15.0
     """End of the runs."""
-    dt: float = 0.02
+    dt: float = 0.005
     """Steps of the runs."""
 
     QUANTITIES: ClassVar = {
@@ -91,7 +91,7 @@ class RandomValues(Study):
     def tiny(self) -> "RandomValues":
         return replace(
             self, dimensions=some_of(self.dimensions, (3, 8)), beta=some_of(self.beta, (0.0, 1.0, 2.0)),
-            tried=some_of(self.tried, (2.0,)), largest=3, runs=200, t_end=20.0, dt=0.1,
+            tried=some_of(self.tried, (2.0,)), largest=3, runs=200, dt=0.05,
         )  # fmt: skip
 
     def claims(self, dataset: xr.Dataset) -> list[Claim]:
@@ -110,9 +110,10 @@ class RandomValues(Study):
 
     def _runs(self, d: int, at: xr.Dataset) -> list[Claim]:
         source = "scale function of <x_1, x_2>"
-        # Two standard errors, and what the steps leave: first order in dt, at most s^2 d dt of the share.
+        # Two standard errors, and what steps leave, of first order: the share of d dt that the noise moves a
+        # token in one. It was measured to be as large: -7 % at d dt = .06, -16 % at .16.
         error = np.sqrt(at.theory * (1 - at.theory) / self.runs)
-        slack = Z95 * error + 0.1 * d * self.dt * at.theory + at.undecided
+        slack = Z95 * error + d * self.dt * at.theory + at.undecided
         name = f"antipodal, d={d}, beta={float(at.tried):g}"
         return Claim.telling(name, at.share, at.theory, slack, source, effect=max(at.theory, 0.05))
 
