@@ -17,7 +17,7 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
         at = result.sel(d=d)
         ax.plot(at.beta, at.antipodal, "-", color=f"C{k}", label=f"d = {d}")
         ax.plot(float(at.critical), 0, "|", color=f"C{k}", markersize=9, clip_on=False)
-        error = abs(at.share - [at.share_low, at.share_high])
+        error = [at.share - at.share_low, at.share_high - at.share]
         ax.errorbar(at.tried, at.share, error, fmt="o", color=f"C{k}", markersize=3.5, capsize=2)
     ax.plot([], [], "ko", markersize=3.5, label="runs of two tokens")
     ax.plot([], [], "k|", markersize=9, label=r"$\beta_c$")

@@ -122,8 +122,9 @@ class HardAttention(Study):
             gap = dataset.turn_gap.max()
             claims.append(Claim.close("scores where tokens turn", gap, 0, 1e-12, "both are best"))
         fit = order_of(dataset.alpha, dataset.layers.mean("draw"), "alpha")
-        # From steps of 1/50 on, second orders move the slope by some percent; turns fall between layers.
-        claims.append(Claim.close("order of layers", fit.order, 1, 0.15, "Euler's method"))
+        # A turn falls anywhere between two layers: errors of first order that jitter by half, and with four
+        # steps over a factor of 8 a slope that jitters by .2.
+        claims.append(Claim.close("order of layers", fit.order, 1, 0.4, "Euler's method"))
         return claims
 
 
