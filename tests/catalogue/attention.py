@@ -4,7 +4,7 @@ import math
 
 import jax.numpy as jnp
 
-from catalogue.entry import entry
+from catalogue.entry import SAME_SIZE, entry
 from catalogue.things import (
     BUMP,
     COV,
@@ -102,7 +102,13 @@ ENTRIES = [
     ),
     entry("attention.causal_columns", n=5, gain=0.5, kinds_={"gain": "positive"}),
     *(
-        entry(f"attention.Sinkhorn.{name}.__call__", attention.__call__, x=X, w=V)
+        entry(
+            f"attention.Sinkhorn.{name}.__call__",
+            attention.__call__,
+            x=X,
+            w=V,
+            collapses_=SAME_SIZE,
+        )
         for name, attention in MASKED.items()
     ),
     entry("attention.Hardmax", kinds_=OF_MATRICES, **MATRICES),
