@@ -41,3 +41,9 @@ from ._renyi import (
 from ._rotations import rotations as rotations
 from ._smoothed_entropy import smoothed_entropy as smoothed_entropy
 from ._state import state as state
+from .aggregators import (
+    CoarseChain as CoarseChain,
+    abstraction_error as abstraction_error,
+    coarse_chain as coarse_chain,
+    effective_information as effective_information,
+)

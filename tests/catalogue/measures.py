@@ -210,4 +210,26 @@ OBSERVABLES = [
         "observables.strong_renyi_centres", x=X, delta=0.5, single_=None, fine_={("delta", "zero")}
     ),
 ]
-ENTRIES = MEASURES + ENERGIES + OBSERVABLES
+_CHAIN = jnp.exp(X @ X.T) / jnp.exp(X @ X.T).sum(axis=1, keepdims=True)
+_GROUPS = jnp.array([0, 0, 3, 3, 3])
+
+
+def _leaned(x, w):
+    moved = x + 0.3 * (w @ x)
+    return moved / jnp.linalg.norm(moved, axis=1, keepdims=True)
+
+
+AGGREGATORS = [
+    entry("observables.effective_information", matrix=_CHAIN, w=W),
+    entry("observables.coarse_chain", matrix=_CHAIN, labels=_GROUPS, w=W, kinds_={"labels": None}),
+    entry(
+        "observables.abstraction_error",
+        move=_leaned,
+        x=X,
+        labels=_GROUPS,
+        w=W,
+        kinds_={"labels": None, "move": "function"},
+        collapses_=("coincident",),
+    ),
+]
+ENTRIES = MEASURES + ENERGIES + OBSERVABLES + AGGREGATORS

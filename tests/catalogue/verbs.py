@@ -195,6 +195,7 @@ MADE_BY = {
     "solve.Trajectory": "solve.simulate",
     "solve.Merges": "solve.simulate.merge",
     "observables.Clusters": "observables.clusters",
+    "observables.CoarseChain": "observables.coarse_chain",
     "observables.DimensionEstimate": "observables.intrinsic_dimension",
     "observables.EntropyEstimate": "observables.entropy_knn",
     "observables.Hemisphere": "observables.hemisphere",

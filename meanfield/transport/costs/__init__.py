@@ -24,6 +24,8 @@ from ._ott import (
     geometry as geometry,
     grid as grid,
     linear_problem as linear_problem,
+    quadratic as quadratic,
+    quadratic_problem as quadratic_problem,
     sinkhorn as sinkhorn,
 )
 from ._point_geometry import (

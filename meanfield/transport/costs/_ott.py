@@ -14,6 +14,8 @@ with warnings.catch_warnings():
         barycenter_problem as barycenter_problem,
         linear_problem as linear_problem,
     )
+    from ott.problems.quadratic import quadratic_problem as quadratic_problem
+    from ott.solvers import quadratic as quadratic
     from ott.solvers.linear import (
         acceleration as acceleration,
         discrete_barycenter as discrete_barycenter,
