@@ -57,6 +57,8 @@ from .limits import (
     FirstClusters as FirstClusters,
     Fluctuations as Fluctuations,
     GrowthRates as GrowthRates,
+    KernelModes as KernelModes,
+    LongContext as LongContext,
     MeanFieldLimit as MeanFieldLimit,
     ParticlesVsPde as ParticlesVsPde,
     PublishedClusters as PublishedClusters,

@@ -1,5 +1,6 @@
 """How long a state is lingered in: passage and escape times, and their statistics."""
 
+from ._attended_share import attended_share as attended_share
 from ._escape_time import escape_time as escape_time
 from ._kramers import kramers_time as kramers_time
 from ._passage import committor as committor, passage_time as passage_time
