@@ -78,7 +78,11 @@ from .metastability import (
     Staircase as Staircase,
 )
 from .movements import JkoFlows as JkoFlows, JkoOrders as JkoOrders
-from .positions import Influence as Influence, TwistedRings as TwistedRings
+from .positions import (
+    Causeformer as Causeformer,
+    Influence as Influence,
+    TwistedRings as TwistedRings,
+)
 from .transitions import (
     DensityFilm as DensityFilm,
     FreeEnergyRates as FreeEnergyRates,

@@ -253,6 +253,19 @@ def test_general_masks_have_columns_as_lower_triangular_ones_have():
     assert 10 <= sum(answers) <= 30
 
 
+def test_a_matrix_for_a_mask_inside_another_program_and_a_bias_that_columns_absorb():
+    # A bias of a key is a factor of its column, which the given sums take away again.
+    matrix = jnp.where(jnp.tril(jnp.ones((7, 7), bool)), jnp.zeros(7).at[0].set(4.0), -jnp.inf)
+
+    def plan(x, mask):
+        return Sinkhorn(4.0, mask=mask, tol=TOL, columns=causal_columns(7)).plan(x)
+
+    exact = Sinkhorn(4.0, mask=causal(7), tol=TOL).plan(X)
+    known, given = jax.jit(lambda x, m: (plan(x, matrix), plan(x, m)))(X, matrix)
+    np.testing.assert_allclose(known, exact, atol=1e-10)
+    np.testing.assert_allclose(given, exact, atol=1e-10)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", [Dense(), Blockwise(100)])
 def test_many_tokens_at_low_temperature(engine):

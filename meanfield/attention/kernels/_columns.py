@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -157,7 +158,8 @@ def _check_feasible(
 
     Of numbers that are not known yet nothing is said: without a plan the iteration does not converge.
     """
-    if not is_concrete(columns) or not (a is None or is_concrete(a)):
+    known = (columns, a, *jax.tree.leaves(mask))
+    if not all(each is None or is_concrete(each) for each in known):
         return
     with at_once(columns):
         b = np.asarray(columns, np.float64) / n
@@ -173,7 +175,9 @@ def _check_feasible(
     if isinstance(mask, Causal | Alibi):
         reason = why_no_triangular_plan(rows, b, margin)
     else:
-        reason = why_no_plan(np.asarray(mask) > -np.inf, rows, b, margin)
+        with at_once(columns):
+            allowed = np.asarray(mask) > -np.inf
+        reason = why_no_plan(allowed, rows, b, margin)
     if reason is not None:
         raise ValueError(
             f"expected columns that positive weights on what the mask allows can have, got {reason}; "

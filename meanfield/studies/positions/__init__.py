@@ -1,4 +1,5 @@
-"""Tokens in order: rings that unwind, and how the influence of early tokens spreads with depth."""
+"""Tokens in order: rings that unwind, what early tokens tell the last one, sinks and their absence."""
 
+from ._causeformer import Causeformer as Causeformer
 from ._influence import Influence as Influence
 from ._twisted_rings import TwistedRings as TwistedRings
