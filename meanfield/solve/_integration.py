@@ -61,7 +61,8 @@ class Plan(AbstractShown):
         if isinstance(dynamics, AbstractImex) and isinstance(self.solver, IMEX):
             explicit = self._until(dynamics.explicit, t1)
             return diffrax.MultiTerm(_term(explicit), _term(dynamics.decay))
-        drift = self._until(dynamics.drift, t1)
+        # diffrax traces the drift several times a run: in a program of its own it is traced once.
+        drift = self._until(eqx.filter_jit(dynamics.drift), t1)
         if self.key is None or self.dt is None or not isinstance(dynamics, NOISY):
             return _term(drift)
         # Stretches between stops are divided evenly, into halves of dt at the least.

@@ -72,8 +72,8 @@ def test_growth_rates_of_twisted_states_are_those_of_the_tokens(mask):
 def test_twisted_states_lose_stability_where_windows_are_long(twists, widest):
     n = 400
     # In a continuum of tokens windows are too long from here on (Wiley, Strogatz, Girvan 2006); a window
-    # of tokens is longer than its radius tells, by half a token at each end.
-    np.testing.assert_allclose(widest + 1 / n, 0.6809228 / twists, atol=2 / n * 1.5)
+    # of tokens is longer than its radius tells, by half a token at each end, and a turn has n/twists tokens.
+    np.testing.assert_allclose(widest + 1 / n, 0.6809228 / twists, atol=3 * twists / n)
 
     def stable(radius):
         ring = TwistedRing(Softmax(0.0, mask=window(n, radius, periodic=True)), n, twists)
