@@ -81,7 +81,7 @@ class HardAttention(Study):
         padding = np.full(self.n, np.nan)
         times, gap = padding.copy(), padding.copy()
         times[: len(gaps)], gap[: len(gaps)] = np.asarray(path.times)[: self.n], gaps[: self.n]
-        exact = hardmax_path(start, jnp.array([self.compared])).states[0]
+        exact = np.asarray(hardmax_path(start, jnp.array([self.compared])).states[0])
         layers = [
             float(jnp.abs(_layers(start, self.compared, a) - exact).max()) for a in self.alpha
         ]
@@ -96,7 +96,7 @@ class HardAttention(Study):
                 "turn_time": ("turn", times),
                 "turn_gap": ("turn", gap),
                 "turns": ((), float(path.times.size)),
-                "layers": ("alpha", layers),
+                "layers": ("alpha", np.abs(errors).max(axis=(1, 2))),
                 "extent": ((), extent),
                 "cell": (("side", "other"), np.asarray(seen).reshape(len(side), -1)),
             },
@@ -135,12 +135,10 @@ def _gap(start, time, token, leader) -> float:
     return float(scores.max() - scores[int(leader)]) / float(np.abs(scores).max())
 
 
-def _layers(x, end: float, alpha: float):
+def _layers(x: np.ndarray, end: float, alpha: float) -> np.ndarray:
     """The tokens by layers of step alpha, of the time log(1 + alpha) each."""
     count = round(end / np.log1p(alpha))
     step = -np.expm1(-end / count)  # alpha/(1 + alpha), of layers that end at the time
-
-    def layer(_, x):
-        return x + step * (Hardmax()(x) - x)
-
-    return jax.lax.fori_loop(0, count, layer, x)
+    for _ in range(count):
+        x = x + step * (x[(x @ x.T).argmax(axis=1)] - x)
+    return x
