@@ -82,9 +82,7 @@ class HardAttention(Study):
         times, gap = padding.copy(), padding.copy()
         times[: len(gaps)], gap[: len(gaps)] = np.asarray(path.times)[: self.n], gaps[: self.n]
         exact = np.asarray(hardmax_path(start, jnp.array([self.compared])).states[0])
-        layers = [
-            float(jnp.abs(_layers(start, self.compared, a) - exact).max()) for a in self.alpha
-        ]
+        errors = [_layers(np.asarray(start), self.compared, a) - exact for a in self.alpha]
         side, extent = np.linspace(-1, 1, self.resolution), 1.05 * np.abs(np.asarray(start)).max()
         points = extent * np.stack(np.meshgrid(side, side, indexing="ij"), axis=-1).reshape(-1, 2)
         seen = Hardmax().best(jnp.asarray(points), jnp.asarray(final[leader]))
