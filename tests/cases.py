@@ -42,6 +42,7 @@ from meanfield.dynamics import (
     GradientFlow,
     HarmonicMapFlow,
     MixNorm,
+    MomentumFlow,
     PeriNorm,
     PostNorm,
     PreNorm,
@@ -145,6 +146,13 @@ FLOWS = [
     Case("noise", lambda a: flow(Softmax(2 * a), noise=0.1 * a), X, True, True),
     Case(
         "random values", lambda a: RandomValues(SPHERE, Softmax(2 * a), a, 0.5 * a), X, True, True
+    ),
+    Case(
+        "momentum",
+        lambda a: MomentumFlow(SPHERE, Softmax(2 * a), 0.5 * a),
+        (X, SPHERE.to_tangent(X, X[::-1])),
+        True,
+        True,
     ),
     Case("potential", lambda a: flow(Softmax(2 * a), potential=_bowl), X, False, True),
     Case("layers", lambda a: flow(Layers([Softmax(a), Softmax(2 * a)], [0.0, 5.0])), X, True, True),

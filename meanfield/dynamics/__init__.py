@@ -31,6 +31,7 @@ from .particles import (
     GradientFlow as GradientFlow,
     HardmaxPath as HardmaxPath,
     MixNorm as MixNorm,
+    MomentumFlow as MomentumFlow,
     PeriNorm as PeriNorm,
     PostNorm as PostNorm,
     PreNorm as PreNorm,

@@ -47,6 +47,7 @@ from .densities import (
 from .times import (
     RandomPair as RandomPair,
     Survival as Survival,
+    alignment_blow_up as alignment_blow_up,
     attended_share as attended_share,
     committor as committor,
     escape_time as escape_time,

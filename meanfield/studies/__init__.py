@@ -53,6 +53,7 @@ from .latents import (
     TrainedSinkformer as TrainedSinkformer,
 )
 from .limits import (
+    AlignmentShock as AlignmentShock,
     DensityClusters as DensityClusters,
     FirstClusters as FirstClusters,
     Fluctuations as Fluctuations,

@@ -242,6 +242,7 @@ ENTRIES = [
     entry("landscape.growth_rates", attention=SOFTMAX, d=3, noise=0.1, max_degree=8),
     entry("landscape.fastest_mode", attention=SOFTMAX, d=3, noise=0.1, max_degree=8),
     entry("landscape.tricritical_beta", d=3),
+    entry("landscape.alignment_blow_up", slope=-2.0, kinds_={"slope": "real"}),
     entry("landscape.attended_share", scale=1.0, d=3, kinds_={"scale": "positive"}),
     entry(
         "landscape.crossing",

@@ -5,6 +5,7 @@ from ._attention_flow import AttentionFlow as AttentionFlow
 from ._forces import Control as Control, Drift as Drift
 from ._gradient_flow import GradientFlow as GradientFlow
 from ._hardmax_path import HardmaxPath as HardmaxPath, hardmax_path as hardmax_path
+from ._momentum_flow import MomentumFlow as MomentumFlow
 from ._normalizations import (
     NGPT as NGPT,
     AbstractNormalization as AbstractNormalization,

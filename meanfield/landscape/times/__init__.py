@@ -1,5 +1,6 @@
 """How long a state is lingered in: passage and escape times, and their statistics."""
 
+from ._alignment import alignment_blow_up as alignment_blow_up
 from ._attended_share import attended_share as attended_share
 from ._escape_time import escape_time as escape_time
 from ._kramers import kramers_time as kramers_time
