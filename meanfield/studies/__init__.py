@@ -80,6 +80,7 @@ from .metastability import (
 )
 from .movements import JkoFlows as JkoFlows, JkoOrders as JkoOrders
 from .positions import (
+    AdaptedDistances as AdaptedDistances,
     Causeformer as Causeformer,
     Influence as Influence,
     TwistedRings as TwistedRings,

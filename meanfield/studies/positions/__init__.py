@@ -1,5 +1,6 @@
-"""Tokens in order: rings that unwind, what early tokens tell the last one, sinks and their absence."""
+"""Tokens in order: twisted rings, what early tokens tell the last, sinks, distances of sequences."""
 
+from ._adapted_distances import AdaptedDistances as AdaptedDistances
 from ._causeformer import Causeformer as Causeformer
 from ._influence import Influence as Influence
 from ._twisted_rings import TwistedRings as TwistedRings
