@@ -135,3 +135,46 @@ def test_refusals():
         GAME.gain(2.0, 1.0)
     with pytest.raises(ValueError, match="one row a model"):
         GAME.costs(jnp.zeros((2, 3)), 1.0)
+
+
+def test_long_horizons_cost_what_infinite_ones_do():
+    # What is missing is of order e^{-2 c T}; layers as thin as 1/(c T) of the horizon are at its start.
+    game = LinearQuadratic(2, 1.0, 1.0)
+    for horizon in (1e2, 1e4, 1e8):
+        assert game.cost(horizon) == pytest.approx(float(game.cost()), rel=1e-12)
+    assert LinearQuadratic(2, 1e12, 0.0).cost(1.0) == pytest.approx(1.5e12 / (4 * 5e11**0.5))
+
+
+def test_costs_of_planners_and_feedback_are_gains():
+    # P/(2 w) solves the equation of the cost for both: the quadrature has no part in that.
+    for drift, horizon in ((0.3, 1.2), (-50.0, 3.0), (0.0, 1e3)):
+        game = LinearQuadratic(3, 2.0, 0.5, drift)
+        for play, felt in ((Planner(), 1.0), (Feedback(), 2 / 3)):
+            half = game.gain(0.0, horizon, play) / (2 * felt)
+            assert game.cost(horizon, play) == pytest.approx(float(half), rel=1e-12)
+
+
+@pytest.mark.parametrize("drift", [-50.0, 50.0])
+def test_strong_drift_leaves_single_precision(drift):
+    # Sums of positive numbers: some dozens of roundings, and that of the exponent c T = 10.
+    exact, game = (
+        LinearQuadratic(2, *(jnp.asarray(a, dtype) for a in (1.0, 1.0, drift)))
+        for dtype in (jnp.float64, jnp.float32)
+    )
+    t, horizon = jnp.asarray(0.1, jnp.float32), jnp.asarray(0.2, jnp.float32)
+    wide = t.astype(float), horizon.astype(float)
+    for play in (OpenLoop(), Feedback(), Planner()):
+        gain = exact.gain(*wide, play)
+        assert game.gain(t, horizon, play) == pytest.approx(float(gain), rel=3e-6)
+        assert game.remaining(t, horizon, play) == pytest.approx(
+            float(exact.remaining(*wide, play)), rel=1e-5
+        )
+        stationary = float(exact.stationary_gain(play))
+        assert game.stationary_gain(play) == pytest.approx(stationary, rel=1e-6)
+
+
+def test_quantiles_increase():
+    game = LinearQuadratic(2, 1.0, 0.0)
+    with pytest.raises(ValueError, match="increasing quantiles"):
+        game.costs(jnp.array([[1.0, 0.0], [0.0, 1.0]]), 1.0)
+    assert game.costs(jnp.array([[1.0, 0.0], [0.0, 1.0]]), 1.0, quantiles=False).shape == (2,)

@@ -199,3 +199,16 @@ def test_refusals():
         game.equilibrium(jnp.zeros(3))
     with pytest.raises(ValueError, match="ascending"):
         game.branch(jnp.array([0.5, 0.2]))
+
+
+def test_a_basis_too_small_for_the_law_has_not_converged():
+    coarse, fine = (
+        MeanFieldGame(Gegenbauer(2, degree), Kuramoto(1.0), 0.05).equilibrium()
+        for degree in (8, 64)
+    )
+    assert not coarse.converged and fine.converged
+    # Mathieu's equation for the order that was found: E = a_0(order/noise^2) noise^2/2.
+    energy = mathieu_a(0, float(fine.order) / 0.05**2) * 0.05**2 / 2
+    # The last coefficients of V are 1e-5 of the first.
+    assert fine.cost == pytest.approx(energy, abs=1e-5)
+    assert abs(coarse.cost - energy) > 0.4

@@ -97,3 +97,25 @@ def test_bridge_refusals():
         gaussian_bridge(jnp.zeros((2, 2)), jnp.eye(2), 1.0)
     with pytest.raises(ValueError, match="t in"):
         gaussian_bridge(1.0, 1.0, 1.0).covariance(1.5)
+
+
+def test_single_precision():
+    """Maps that shrink a lot, noise that drowns all and noise that hardly moves: no differences."""
+    single = lambda *a: [jnp.asarray(z, jnp.float32) for z in a]
+    # log(1/low) from straight time until the switch at 1, for a map that nowhere grows.
+    schedule = best_schedule(*single(1e-9, 1.0))
+    assert schedule.lipschitz == pytest.approx(9 * np.log(10), rel=1e-6)
+    assert schedule.straight == pytest.approx(1e9, rel=1e-6)
+    for a, b, s in ((1.0, 4.0, 100.0), (1.0, 4.0, 1e4), (1.0, 1.0, 0.01), (1.0, 4.0, 1.0)):
+        bridge, u = gaussian_bridge(*single(a, b, s)), s**2
+        cross = 2 * a * b / (np.sqrt(4 * a * b + u**2) + u)
+        assert bridge.cross[0, 0] == pytest.approx(cross, rel=1e-6)
+        # B - C^2/A = s^2 C/A, so that s^2 drops out of the logarithm.
+        exact = ((a + b - 2 * cross) / u - 1 - np.log(cross / a)) / 2
+        assert bridge.divergence == pytest.approx(exact, rel=2e-6, abs=2e-7)
+
+
+def test_wrong_numbers_in_a_trace_are_nan():
+    assert jnp.isnan(jax.jit(lambda a: best_schedule(a, 2.0)(0.3))(3.0))
+    uneven = lambda a: gaussian_bridge(jnp.array([[1.0, a], [0.0, 1.0]]), jnp.eye(2), 1.0)
+    assert jnp.isnan(jax.jit(lambda a: uneven(a).divergence)(0.5))

@@ -1,3 +1,5 @@
+from typing import NamedTuple
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -8,8 +10,8 @@ from ..._door import AbstractChecked, door
 from ..._typing import Scalar
 from ._plays import AbstractPlay, Feedback, OpenLoop, Planner
 
-_PANELS, _NODES = 32, 16
-"""Of the quadrature of costs: to rounding while the gains times the horizon are below some hundred."""
+_HALVINGS, _NODES = 40, 16
+"""Of the quadrature of costs: panels halve toward both ends, where layers are as thin as 1/gain."""
 
 
 class LinearQuadratic(AbstractChecked):
@@ -54,16 +56,15 @@ class LinearQuadratic(AbstractChecked):
     ) -> Float[Array, "*times"]:
         """P at the times t in [0, horizon]; `play` is `OpenLoop()` by default."""
         left, play = self._left(t, horizon), _known(play)
-        back, drift, first, rate = self._riccati(play, left.dtype)
-        decayed, ramp = _decay(rate, left)
-        slope = 2 * ramp / (1 + decayed)
-        return (drift + (first + rate**2 * slope) / (1 + first * slope)) / back
+        path = self._path(play, left.dtype)
+        distance, costate = path.at(left)
+        return costate / jnp.where(distance == 0, 1, distance) / path.back
 
     @door
     def stationary_gain(self, play: AbstractPlay | None = None) -> Scalar:
         """P of an infinite horizon: (drift + sqrt(drift^2 + b w running))/b."""
-        back, drift, _, rate = self._riccati(_known(play), self.running.dtype)
-        return (drift + rate) / back
+        path = self._path(_known(play), self.running.dtype)
+        return path.up / path.back
 
     def feedback_gain(self) -> Scalar:
         """P of an infinite horizon in feedback: sqrt(running (N-1)/(N+1)) without drift."""
@@ -78,10 +79,13 @@ class LinearQuadratic(AbstractChecked):
     ) -> Float[Array, "*times"]:
         """delta(t)/delta(0), the share of each deviation that is left at times t in [0, horizon]."""
         left, play = self._left(t, horizon), _known(play)
-        back, drift, first, rate = self._riccati(play, left.dtype)
+        path = self._path(play, left.dtype)
+        # Not horizon - left: of a long horizon that would round.
+        passed = jnp.asarray(t, left.dtype)
         whole = check_scalar(horizon, "horizon").astype(left.dtype)
-        logs = [_log_growth(rate, first, s) for s in (left, whole)]
-        return jnp.exp((1 - 1 / back) * drift * (whole - left) + (logs[0] - logs[1]) / back)
+        logs = [jnp.log(path.at(s)[0]) for s in (left, whole)]
+        grown = logs[0] - logs[1] - path.rate * passed
+        return jnp.exp((1 - 1 / path.back) * path.drift * passed + grown / path.back)
 
     @door
     def cost(
@@ -149,8 +153,13 @@ class LinearQuadratic(AbstractChecked):
         """J_i of each model, from x0 as in `play`: who pays.
 
         Quantiles count by their mean, the coordinates of means (`quantiles=False`) by their sum.
+        Raises ValueError for quantiles that do not increase.
         """
         x0 = self._start(x0)
+        if quantiles:
+            rising = (jnp.diff(x0, axis=-1) >= 0).all()
+            message = "expected increasing quantiles x0; sort each row, or pass quantiles=False."
+            x0 = jnp.where(rising, guard(x0, rising, message), jnp.nan)
         square = (x0 - x0.mean(axis=0)).reshape(self.players, -1) ** 2
         each = square.mean(axis=1) if quantiles else square.sum(axis=1)
         return self.cost(horizon, play).astype(x0.dtype) * each
@@ -170,34 +179,55 @@ class LinearQuadratic(AbstractChecked):
         message = "expected t in [0, horizon], got a time outside; raise horizon."
         return guard(horizon - t, ((t >= 0) & (t <= horizon)).all(), message)
 
-    def _riccati(self, play: AbstractPlay, dtype) -> tuple[float, Scalar, Scalar, Scalar]:
-        """b and the drift; then y = b P - drift at the end, and the rate c of y' = y^2 - c^2."""
+    def _path(self, play: AbstractPlay, dtype) -> "_Path":
         numbers = self.running, self.terminal, self.drift
         running, terminal, drift = (number.astype(dtype) for number in numbers)
         back, felt = play.returned(self.players), play.felt(self.players)
-        rate = jnp.sqrt(drift**2 + back * felt * running)
-        return back, drift, back * felt * terminal - drift, rate
+        pull = back * felt * running
+        rate = jnp.sqrt(drift**2 + pull)
+        # rate - |drift| without cancellation.
+        speed = jnp.where(drift >= 0, drift, -drift)
+        large = rate + speed
+        small = pull / jnp.where(large > 0, large, 1)
+        ahead = drift >= 0
+        up, down = jnp.where(ahead, large, small), jnp.where(ahead, small, large)
+        return _Path(back, drift, pull, back * felt * terminal, rate, up, down)
+
+
+class _Path(NamedTuple):
+    """The Riccati equation as a linear system, in the time s that is left.
+
+    x' = y - drift x, y' = drift y + pull x, from x = 1, y = end: then b P = y/x. `rate` is that of
+    growth, `up` and `down` are rate + drift and rate - drift.
+    """
+
+    back: float
+    drift: Scalar
+    pull: Scalar
+    end: Scalar
+    rate: Scalar
+    up: Scalar
+    down: Scalar
+
+    def at(self, s: Float[Array, "*times"]) -> tuple[Array, Array]:
+        """x and y times e^{-rate s}: sums of numbers >= 0, which do not cancel."""
+        some = jnp.where(self.rate > 0, 2 * self.rate, 1)
+        decayed = jnp.exp(-2 * self.rate * s)
+        ramp = jnp.where(self.rate > 0, -jnp.expm1(-some * s) / some, s)
+        mixed = lambda a, b: jnp.where(self.rate > 0, (a + b * decayed) / some, 1)
+        x = mixed(self.down, self.up) + self.end * ramp
+        return x, self.end * mixed(self.up, self.down) + self.pull * ramp
 
 
 def _known(play: AbstractPlay | None) -> AbstractPlay:
     return OpenLoop() if play is None else play
 
 
-def _decay(rate: Scalar, s: Float[Array, "*times"]) -> tuple[Array, Array]:
-    """e^{-2 c s}, and (1 - e^{-2 c s})/(2 c), which is s for c = 0."""
-    some = jnp.where(rate > 0, rate, 1)
-    return jnp.exp(-2 * rate * s), jnp.where(rate > 0, -jnp.expm1(-2 * some * s) / (2 * some), s)
-
-
-def _log_growth(rate: Scalar, first: Scalar, s: Float[Array, "*times"]) -> Float[Array, "*times"]:
-    """log(cosh c s + y sinh(c s)/c): its slope is the solution from y of y' = c^2 - y^2."""
-    decayed, ramp = _decay(rate, s)
-    return rate * s + jnp.log((1 + decayed) / 2 + first * ramp)
-
-
 def _quadrature() -> tuple[Array, Array]:
     """Nodes and weights of Gauss and Legendre on panels of [0, 1]."""
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
-    starts = np.arange(_PANELS)[:, None]
-    inner = (starts + (nodes + 1) / 2) / _PANELS
-    return jnp.asarray(inner.ravel()), jnp.asarray(np.tile(weights, _PANELS) / (2 * _PANELS))
+    ends = np.append(0.0, 0.5 ** np.arange(_HALVINGS, 0, -1))
+    lengths = np.diff(ends)[:, None]
+    inner = (ends[:-1, None] + lengths * (nodes + 1) / 2).ravel()
+    shares = (lengths * weights / 2).ravel()
+    return jnp.asarray(np.append(inner, 1 - inner)), jnp.asarray(np.tile(shares, 2))

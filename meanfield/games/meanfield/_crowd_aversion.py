@@ -26,4 +26,4 @@ def crowd_aversion(
         noise, "noise", "pass noise=1.0"
     )
     # Not the difference of two large numbers.
-    return 2 * running / (ratio + jnp.sqrt(ratio**2 + 4 * running))
+    return 2 * running / (ratio + jnp.hypot(ratio, 2 * jnp.sqrt(running)))

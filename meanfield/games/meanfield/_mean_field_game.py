@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import lineax as lx
 import optimistix as optx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from ..._checks import check_finite, check_instance, check_positive, guard
 from ..._door import AbstractChecked, door
@@ -17,6 +17,8 @@ from ._solution import MeanFieldEquilibrium
 
 Coefficients = Float[Array, " k"]
 _STEPS = 64
+_RESOLVED = 1e-3
+"""The share of the largest coefficient of m that its highest degrees may have."""
 _SMALL = 1e-3
 """The order at which a branch is begun: linear theory is right there up to 1e-6 of it."""
 
@@ -82,8 +84,10 @@ class MeanFieldGame(AbstractChecked):
         """A stationary Nash equilibrium, by Newton's method.
 
         `guess` [k] are coefficients of V, such as `value` of another equilibrium or zeros for the uniform
-        law; by default a cluster about e_1, from which one with clusters is found where there is
-        one. Several guesses may find several equilibria. Where the method fails `converged` is False.
+        law; by default a cluster about e_1. Several guesses may find several equilibria: far below the
+        critical noise the search may end at the uniform law, and the value of an equilibrium at
+        higher noise is the better guess. Where the method fails, or the basis has too few degrees for
+        the law (its last ones exceed 1e-3 of the largest), `converged` is False.
         """
         return _solve(self, self._guess(guess), False, None)
 
@@ -151,6 +155,13 @@ def _order(basis: AbstractBasis, density: Coefficients) -> Scalar:
     return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)
 
 
+def _resolved(basis: AbstractBasis, density: Coefficients) -> Bool[Array, ""]:
+    """Whether the highest degrees of a law are small: three, as symmetric laws lack some of them."""
+    size, degrees = jnp.abs(density), jnp.asarray(basis.degrees)
+    last = jnp.where(degrees > jnp.maximum(degrees.max() - 3, 0), size, 0).max()
+    return last <= _RESOLVED * size.max()
+
+
 def _common_cost(game: MeanFieldGame, density: Coefficients) -> Scalar:
     """-int m W*m."""
     return -density @ game._attraction(density)
@@ -196,10 +207,11 @@ def _solve(game: MeanFieldGame, guess: Coefficients, planned: bool, order) -> Me
         _equations, method, guess, args=args, max_steps=_STEPS, adjoint=adjoint, throw=False
     )
     residual = jnp.abs(_equations(found.value, args)).max()
-    converged = (found.result == optx.RESULTS.successful) & (residual <= 16 * tol)
     noise = game.noise.astype(guess.dtype) if order is None else found.value[0]
     value = found.value.at[0].set(0)
     density = _density(game.basis, value, noise)
+    done = (found.result == optx.RESULTS.successful) & (residual <= 16 * tol)
+    converged = done & (noise > 0) & _resolved(game.basis, density)
     effort = density @ _square_slope(game.basis, value) / 2
     # Of the attraction only the gradient is known: a constant is not.
     uniform = jnp.zeros_like(density).at[0].set(1)

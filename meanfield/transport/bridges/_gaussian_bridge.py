@@ -7,6 +7,7 @@ from ..._door import door
 from ..._shown import AbstractShown
 from ..._typing import Scalar
 from ..costs import symmetric_root
+from ..exact import bures
 
 
 class GaussianBridge(AbstractShown):
@@ -60,12 +61,17 @@ def gaussian_bridge(A: ArrayLike, B: ArrayLike, s: Scalar | float) -> GaussianBr
         raise ValueError(f"expected A and B of one shape, got {shapes}; pass two matrices [d, d].")
     B, s, eye = B.astype(A.dtype), s.astype(A.dtype), jnp.eye(len(A), dtype=A.dtype)
     root = symmetric_root(A)
-    inner = symmetric_root(4 * root @ B @ root + s**4 * eye)
-    cross = (root @ jnp.linalg.solve(root, inner).T - s**2 * eye) / 2
-    given_start = B - cross.T @ jnp.linalg.solve(A, cross)
-    logs = jnp.linalg.slogdet(given_start / s**2)[1]
-    moved = jnp.trace(A + B - cross - cross.T) / s**2
-    return GaussianBridge(A, B, cross, (moved - len(A) - logs) / 2, s)
+    product = root @ B @ root
+    product = (product + product.T) / 2
+    inner = symmetric_root(4 * product + s**4 * eye)
+    # X = (inner - s^2)/2 = A^{-1/2} C A^{1/2}, without the difference: X^2 + s^2 X = A^{1/2} B A^{1/2}.
+    turned = 2 * jnp.linalg.solve(inner + s**2 * eye, product)
+    cross = root @ jnp.linalg.solve(root, turned.T).T
+    # B - C^T A^{-1} C = s^2 A^{-1/2} X A^{-1/2}, and tr(A + B - 2 C) is the square of W2 and a rest.
+    logs = jnp.linalg.slogdet(turned)[1] - jnp.linalg.slogdet(A)[1]
+    rest = jnp.linalg.inv(inner / 2 + symmetric_root(product))
+    moved = (bures(A, B) / s) ** 2 - s**2 / 2 * jnp.trace(rest)
+    return GaussianBridge(A, B, cross, (moved - logs) / 2, s)
 
 
 def _covariance(a, name: str) -> Float[Array, "d d"]:
@@ -77,4 +83,4 @@ def _covariance(a, name: str) -> Float[Array, "d d"]:
     a = guard(a, even, f"expected a symmetric {name}; pass ({name} + {name}.T) / 2.")
     positive = jnp.linalg.eigvalsh(a).min() > 0
     message = f"expected a positive definite {name}; add a small multiple of the identity."
-    return guard(a, positive, message)
+    return jnp.where(even & positive, guard(a, positive, message), jnp.nan)

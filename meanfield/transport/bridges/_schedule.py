@@ -32,7 +32,7 @@ class BestSchedule(AbstractShown):
         left = self.low * jnp.exp(self.lipschitz * (1 - s))
         after = (1 - left) / jnp.where(shrunk > 0, shrunk, 1)
         moving = jnp.where(self.lipschitz * s <= first, before, after)
-        return jnp.where(self.lipschitz > 0, moving, s)
+        return jnp.where(self.lipschitz == 0, s, moving)
 
 
 @door
@@ -54,7 +54,9 @@ def best_schedule(low: Scalar | float, high: Scalar | float) -> BestSchedule:
     remedy = "pass the extreme eigenvalues of the derivative of the map"
     least = check_positive(low, "low", remedy)
     most = check_positive(high, "high", remedy).astype(least.dtype)
-    guard(least, least <= most, f"expected low <= high, got {low} > {high}; swap them.")
+    fits = least <= most
+    guard(least, fits, f"expected low <= high, got {low} > {high}; swap them.")
+    least = jnp.where(fits & (least > 0), least, jnp.nan)
     grown, shrunk = jnp.maximum(most - 1, 0), jnp.maximum(1 - least, 0)
     both = grown * shrunk > 0
     even = (grown - shrunk) / jnp.where(both, 2 * grown * shrunk, 1)
@@ -62,6 +64,7 @@ def best_schedule(low: Scalar | float, high: Scalar | float) -> BestSchedule:
         both, jnp.clip(even, 0, 1), jnp.where(grown > 0, 1.0, 0.0).astype(least.dtype)
     )
     shortest = jnp.log1p(grown * switch)
-    shortest += jnp.log1p(-shrunk * switch) - jnp.log1p(-shrunk)
-    straight = jnp.maximum(grown, shrunk / (1 - shrunk))
+    # Not log(1 - shrunk), where a small `low` is lost.
+    shortest += jnp.log1p(-shrunk * switch) - jnp.log(jnp.minimum(least, 1))
+    straight = jnp.maximum(grown, jnp.maximum(1 / least - 1, 0))
     return BestSchedule(least, most, shortest, straight, switch)

@@ -32,6 +32,7 @@ def adapted_empirical(
         side = jnp.where(size > 0, size, 1) * n ** -adapted_rate(steps, d)
     else:
         side = check_positive(spacing, "spacing").astype(x.dtype)
+        side = jnp.where(side > 0, side, jnp.nan)
     return side * jnp.round(x / side)
 
 

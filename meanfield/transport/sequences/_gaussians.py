@@ -32,8 +32,8 @@ def adapted_gaussian(
     Source: Gunasingam and Wong, arXiv 2404.06625.
     """
     means, factors = _checked(mean1, cov1, mean2, cov2)
-    left, right = (factor.reshape(len(factor), -1, check_integer(d, "d")) for factor in
-                   _divided(factors, d))  # fmt: skip
+    d = check_integer(d, "d")
+    left, right = (factor.reshape(len(factor), -1, d) for factor in _divided(factors, d))
     turned = jnp.einsum("nti,tji->ntj", right, _polar(jnp.einsum("nti,ntj->tij", left, right)))
     return _distance(means, left, turned)
 
