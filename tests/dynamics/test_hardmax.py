@@ -100,3 +100,13 @@ def test_what_has_no_exact_run_is_refused():
         hardmax_path(X, jnp.array([1.0, 0.0]))
     with pytest.raises(ValueError, match=r"mask of shape \[6, 6\]"):
         Hardmax(mask=causal(5))(X)
+
+
+def test_exact_runs_know_no_units():
+    # x' = v - x is linear, and neither a scale of x nor one of A moves a cell.
+    ts, metric = jnp.array([0.5, 3.0]), jnp.diag(jnp.array([1.0, 2.0, 0.5]))
+    run = hardmax_path(2 * X, ts, metric)
+    for size, factor in ((1e-20, 1.0), (1e18, 1.0), (1.0, 1e18)):
+        scaled = hardmax_path(2 * size * X, ts, factor * metric)
+        np.testing.assert_allclose(scaled.states / size, run.states, atol=1e-12)
+        np.testing.assert_array_equal(scaled.tokens, run.tokens)

@@ -54,8 +54,11 @@ def hardmax_path(x0: Points, ts: Float[Array, " T"], matrix: Matrix | None = Non
     x, times = check_finite(check_cloud(x0, "x0"), "x0"), check_finite(as_array(ts, "ts"), "ts")
     increasing = (times[0] >= 0) & (jnp.diff(times) > 0).all()
     guard(times, increasing, "expected increasing times from 0 on; sort ts and drop repeats.")
-    run = _Run(np.asarray(x, float), _metric(matrix, x.shape[1]))
-    states = [run.until(t).copy() for t in np.asarray(times, float)]
+    start = np.asarray(x, float)
+    # The run is the same in all units, but thresholds are in these.
+    size = np.abs(start).max() or 1.0
+    run = _Run(start / size, _metric(matrix, x.shape[1]))
+    states = [size * run.until(t) for t in np.asarray(times, float)]
     events = np.array(run.events, float).reshape(-1, 3)
     return HardmaxPath(
         times,
@@ -75,7 +78,7 @@ def _metric(matrix, d: int) -> NDArray:
             f"expected a symmetric positive definite matrix of shape {[d, d]}, got another; pass "
             "a @ a.T + jax.numpy.eye(d)."
         )
-    return metric
+    return metric / np.linalg.norm(metric, 2)
 
 
 class _Run:
@@ -84,7 +87,6 @@ class _Run:
     def __init__(self, x: NDArray, metric: NDArray):
         self.x, self.metric, self.t = x, metric, 0.0
         self.followed = (x @ metric @ x.T).argmax(axis=1)
-        self.norm = np.linalg.norm(metric, 2)
         self.events: list[tuple[float, int, int]] = []
 
     def until(self, end: float) -> NDArray:
@@ -96,7 +98,7 @@ class _Run:
                 break
             # Tokens stay in their hull, and by more than twice the speed none is ever accelerated: so is
             # bounded how fast a gap bends, and it stays positive for the root of a quadratic at least.
-            bend = self.norm * speed * (8 * extent + 4 * speed)
+            bend = speed * (8 * extent + 4 * speed)
             gaps, falls = np.maximum(self._gaps(self.x), 0), self._falls(self.x)
             root = np.sqrt(falls**2 + 2 * bend * np.minimum(gaps, 1 / _STILL))
             closing = 2 * gaps / np.where(falls > 0, falls + root, 1)

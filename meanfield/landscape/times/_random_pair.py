@@ -77,7 +77,7 @@ class RandomPair(AbstractChecked):
         return jnp.asarray(above / (above + below))
 
     def critical_beta(self) -> Scalar:
-        """The beta > 0 from which antipodes attract without a pull: arcosh((d-1)/2)^{1/2}; 0 for d <= 3.
+        """The beta > 0 from which antipodes attract without a pull: arcosh(((d-1)/2)^{1/2}); 0 for d <= 3.
 
         d = 8: 1.23894; d = 32: 2.04703. NaN with a pull, for which the condition above has to be solved.
         """
