@@ -127,3 +127,11 @@ def test_refusals():
         game.discord(game.geometry, jnp.zeros((2, 1, 2)))
     with pytest.raises(ValueError, match="two times"):
         nash(game, jnp.zeros((2, 1, 2)))
+
+
+def test_times_may_be_uneven():
+    # Nobody moves: 4/2 of the squared distance for one unit of time, and 1/2 of it at the end.
+    x0 = jnp.array([[[0.0], [1.0]], [[2.0], [3.5]]])
+    game, ts = ConsensusGame([LINE] * 2, 4.0, 1.0), jnp.array([0.0, 0.02, 1.0])
+    costs = game.costs(game.blank(x0, ts), x0, ts)
+    np.testing.assert_allclose(costs, 2.5 * (1.0**2 + 1.25**2) / 2, rtol=1e-12)

@@ -2,6 +2,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -94,14 +95,19 @@ class ConsensusGame(AbstractGame):
         ts = ts.astype(controls.dtype)
         steered = _Steered(self, ts, controls)
         start = jnp.asarray(x0, controls.dtype), jnp.zeros(len(self.flows), controls.dtype)
-        return simulate(
-            steered, start, ts[jnp.asarray([0, -1])], dt=jnp.diff(ts).min() / self.steps, throw=False,
-            max_steps=4 * self.steps * len(ts),
-        ).final  # fmt: skip
+        ends = jnp.asarray([0, len(ts) - 1], ts.dtype)
+        run = simulate(
+            steered, start, ends, dt=1 / self.steps, throw=False, max_steps=4 * self.steps * len(ts)
+        )
+        # The costs of a part of the time are not those of the game.
+        return jax.tree.map(lambda a: jnp.where(run.ok, a, jnp.nan), run.final)
 
 
 class _Steered(AbstractDynamics):
-    """The clouds of a game under given controls, and what each model has spent until now."""
+    """The clouds of a game under given controls, and what each model has spent until now.
+
+    Its time s counts the times that have passed, so that all intervals have as many steps.
+    """
 
     game: ConsensusGame
     ts: Float[Array, " times"]
@@ -109,23 +115,21 @@ class _Steered(AbstractDynamics):
 
     def drift(self, t: Scalar, state: tuple, args: Any) -> tuple:
         (x, _), game = state, self.game
-        shape, u = x.shape, self._control(t)
+        k = jnp.clip(jnp.floor(t).astype(int), 0, len(self.ts) - 2)
+        share, length = t - k.astype(t.dtype), self.ts[k + 1] - self.ts[k]
+        now, shape = self.ts[k] + share * length, x.shape
+        u = (1 - share) * self.controls[:, k] + share * self.controls[:, k + 1]
 
         def field(points):
             clouds = points.reshape(shape)
             pairs = zip(game.flows, clouds, strict=True)
-            own = jnp.stack([flow.drift(t, cloud, args) for flow, cloud in pairs])
-            return (own + u).reshape(-1, shape[-1])
+            own = jnp.stack([flow.drift(now, cloud, args) for flow, cloud in pairs])
+            return length * (own + u).reshape(-1, shape[-1])
 
         moved = game.geometry.extend(field, x.reshape(-1, shape[-1])).reshape(shape)
         away = game.discord(game.geometry, game.geometry.project(x))
         effort = jnp.mean(jnp.sum(u**2, axis=-1), axis=-1)
-        return moved, (effort + game.running.astype(x.dtype) * away) / 2
-
-    def _control(self, t: Scalar) -> Clouds:
-        k = jnp.clip(jnp.searchsorted(self.ts, t, side="right") - 1, 0, len(self.ts) - 2)
-        share = (t - self.ts[k]) / (self.ts[k + 1] - self.ts[k])
-        return (1 - share) * self.controls[:, k] + share * self.controls[:, k + 1]
+        return moved, length * (effort + game.running.astype(x.dtype) * away) / 2
 
     def project(self, state: tuple) -> tuple:
         return self.game.geometry.project(state[0]), state[1]
@@ -134,7 +138,8 @@ class _Steered(AbstractDynamics):
         return state
 
     def jumps(self) -> Float[Array, " jumps"] | None:
-        return self.ts[1:-1] if len(self.ts) > 2 else None
+        inner = jnp.arange(1, len(self.ts) - 1, dtype=self.ts.dtype)
+        return inner if len(inner) else None
 
 
 def _fitting(flows: Sequence[AbstractParticles]) -> tuple[AbstractParticles, ...]:
