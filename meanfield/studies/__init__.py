@@ -4,6 +4,8 @@ from .clustering import (
     Clustering as Clustering,
     ClusteringRates as ClusteringRates,
     HardAttention as HardAttention,
+    InteractionMatrices as InteractionMatrices,
+    NegativeBeta as NegativeBeta,
     PhaseDiagram as PhaseDiagram,
     RandomMatrices as RandomMatrices,
     RandomValues as RandomValues,

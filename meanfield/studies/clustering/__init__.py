@@ -3,6 +3,8 @@
 from ._clustering import Clustering as Clustering
 from ._clustering_rates import ClusteringRates as ClusteringRates
 from ._hard_attention import HardAttention as HardAttention
+from ._interaction_matrices import InteractionMatrices as InteractionMatrices
+from ._negative_beta import NegativeBeta as NegativeBeta
 from ._phase_diagram import PhaseDiagram as PhaseDiagram
 from ._random_matrices import RandomMatrices as RandomMatrices
 from ._random_values import RandomValues as RandomValues
