@@ -83,10 +83,10 @@ class RandomValues(Study):
             "share_high": high,
             "undecided": 1 - (apart + merged) / self.runs,
         }
-        values = {name: ("tried", np.where(known, v, np.nan)) for name, v in values.items()}
-        values |= {"antipodal": ("beta", curve), "theory": ("tried", theory)}
-        values["critical"] = ((), float(RandomPair(1.0, d).critical_beta()))
-        return xr.Dataset(values, {"beta": list(self.beta), "tried": list(self.tried)})
+        counted = {name: ("tried", np.where(known, v, np.nan)) for name, v in values.items()}
+        curves = {"antipodal": ("beta", curve), "theory": ("tried", theory)}
+        found = xr.Dataset(counted | curves, {"beta": list(self.beta), "tried": list(self.tried)})
+        return found.assign(critical=float(RandomPair(1.0, d).critical_beta()))
 
     def tiny(self) -> "RandomValues":
         return replace(
