@@ -19,7 +19,7 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # by test_canary.py, the demo and `make validate`, which sets its own flags.
 _FLAGS = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
 # Nor are they simplified until nothing changes, which takes ten rounds and more: one is enough.
-_FLAGS += " --xla_disable_hlo_passes=simplification,constant_folding,reshape-mover,"
+_FLAGS += " --xla_disable_hlo_passes=simplification,reshape-mover,"
 _FLAGS += "simplify-while-loops,while-loop-invariant-code-motion,while-loop-constant-sinking"
 if [*map(int, version("jaxlib").split(".")[:2])] < [
     0,
