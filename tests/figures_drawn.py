@@ -13,10 +13,14 @@ FIGURES = sorted(path.stem for path in FOLDER.glob("fig_*.py"))
 LONG = (
     "fig_2110_11773_heat_limit",
     "fig_2110_11773_trained",
+    "fig_2501_03096_matrices",
+    "fig_2601_21942_random_values",
     "fig_2606_05140_bifurcation",
     "fig_barycenters_sphere",
     "fig_decision",
     "fig_escape_times",
+    "fig_games_attention",
+    "fig_games_prices",
     "fig_saddles",
 )
 

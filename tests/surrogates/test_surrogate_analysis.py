@@ -83,6 +83,7 @@ def entropy(p):
     return end + (5 - end) * jnp.exp(-kappa * 20)
 
 
+@pytest.mark.slow
 def test_derivatives_are_those_of_the_closed_form():
     found = surrogates.load("E1").sensitivity("y_H")
     at = jnp.array([0.1, 0.5, 0.2])
