@@ -16,6 +16,7 @@ from .._checks import (
     check_nonnegative,
     check_scalar,
     check_weights,
+    guard,
     is_concrete,
 )
 from .._door import AbstractChecked
@@ -232,7 +233,7 @@ def _of_one_mass(terms: tuple[AbstractParticles, ...]) -> tuple[AbstractParticle
 class AbstractReduction(AbstractDynamics):
     """A closed equation for one number, to which a symmetric cloud reduces exactly.
 
-    Raises ValueError for a start that is not one number.
+    Raises ValueError for a start that is not one number, or out of the range that `requirements` tells.
     """
 
     def check(self, state: Any) -> State:
@@ -243,6 +244,8 @@ class AbstractReduction(AbstractDynamics):
             raise ValueError(
                 f"expected one number to start from, got shape {list(state.shape)}; use vmap for more."
             )
+        for wrong, right in self.requirements(state).items():
+            guard(state, right, f"expected a start within its range, got one for which {wrong}.")
         return state
 
 

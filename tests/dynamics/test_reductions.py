@@ -10,7 +10,7 @@ from scipy.integrate import quad
 
 import meanfield as mf
 from meanfield.attention import Softmax, Unnormalized
-from meanfield.dynamics import AttentionFlow, Equiangular, TwoCluster
+from meanfield.dynamics import AttentionFlow, Equiangular, TwistedRing, TwoCluster
 from meanfield.geometry import Sphere
 
 N, DELTA = 32, 1e-3
@@ -160,3 +160,22 @@ def test_a_reduction_refuses_what_it_does_not_describe():
     for attention in (Softmax(1.0, value=jnp.eye(3)), mf.attention.MultiHead([Softmax(1.0)])):
         with pytest.raises(ValueError, match="without matrices, mask or biases"):
             Equiangular(attention, 4)
+
+
+@pytest.mark.parametrize(
+    ("reduction", "low"),
+    # n unit vectors of equal inner products g have 1 + (n - 1) g >= 0, the square of their sum over n.
+    [
+        (Equiangular(Softmax(1.0), 5), -0.25),
+        (TwoCluster(Softmax(1.0), [0.5, 0.5]), -1.0),
+        (TwistedRing(Softmax(1.0), 5, 1), -1.0),
+    ],
+)
+def test_a_start_that_no_tokens_have_is_refused(reduction, low):
+    for state in (low, 0.3, 1.0):
+        assert reduction.check(state) == state
+    for state in (low - 0.01, 1.01, 2.0):
+        with pytest.raises(
+            ValueError, match=r"expected a start within its range, .* start within it"
+        ):
+            reduction.check(state)

@@ -3,12 +3,14 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool
 
 from ..._checks import check_integer, check_scalar, guard
 from ..._typing import Scalar
 from ...attention.kernels import AbstractExponential, Softmax, Unnormalized
 from .._base import AbstractReduction
 from ._quadrature import integrate
+from ._ranges import within
 
 
 class Equiangular(AbstractReduction):
@@ -26,6 +28,9 @@ class Equiangular(AbstractReduction):
 
     attention: AbstractExponential = eqx.field(converter=lambda a: check_plain(a))
     n: int = eqx.field(static=True, converter=lambda n: check_integer(n, "n", 2))
+
+    def requirements(self, state: Scalar) -> dict[str, Bool[Array, ""]]:
+        return within(-1 / (self.n - 1), state, "the inner product of tokens")
 
     def drift(self, t: Scalar, state: Scalar, args: Any) -> Scalar:
         gap = 1 - state

@@ -3,13 +3,14 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from ..._checks import check_integer
 from ..._typing import Scalar
 from ...attention.kernels import Softmax
 from ...attention.masks import ring_bias
 from .._base import AbstractReduction
+from ._ranges import within
 
 
 class TwistedRing(AbstractReduction):
@@ -41,6 +42,9 @@ class TwistedRing(AbstractReduction):
         super().__check_init__()
         if self.attention.mask is not None:
             ring_bias(self.attention.mask, self.n, symmetric=True)
+
+    def requirements(self, state: Scalar) -> dict[str, Bool[Array, ""]]:
+        return within(-1.0, state, "the height")
 
     def drift(self, t: Scalar, state: Scalar, args: Any) -> Scalar:
         up = state**2

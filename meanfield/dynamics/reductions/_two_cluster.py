@@ -2,6 +2,7 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+from jaxtyping import Array, Bool
 
 from ..._checks import check_scalar, check_weights, guard
 from ..._typing import Scalar, Weights
@@ -9,6 +10,7 @@ from ...attention.kernels import AbstractExponential, Unnormalized
 from .._base import AbstractReduction
 from ._equiangular import check_plain
 from ._quadrature import integrate
+from ._ranges import within
 
 
 class TwoCluster(AbstractReduction):
@@ -26,6 +28,9 @@ class TwoCluster(AbstractReduction):
 
     attention: AbstractExponential = eqx.field(converter=check_plain)
     masses: Weights = eqx.field(converter=lambda m: check_weights(m, 2, "masses"))
+
+    def requirements(self, state: Scalar) -> dict[str, Bool[Array, ""]]:
+        return within(-1.0, state, "the inner product of clusters")
 
     def drift(self, t: Scalar, state: Scalar, args: Any) -> Scalar:
         return (1 - state**2) * self._pull(state)
