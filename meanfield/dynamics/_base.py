@@ -244,7 +244,8 @@ class AbstractReduction(AbstractDynamics):
             raise ValueError(
                 f"expected one number to start from, got shape {list(state.shape)}; use vmap for more."
             )
-        for wrong, right in self.requirements(state).items():
+        real = jnp.issubdtype(state.dtype, jnp.floating)
+        for wrong, right in self.requirements(state).items() if real else ():
             guard(state, right, f"expected a start within its range, got one for which {wrong}.")
         return state
 
