@@ -7,6 +7,7 @@ from ._gates import (
     NearSaddles as NearSaddles,
     Schedule as Schedule,
 )
+from ._models import several_models as several_models
 from ._pulls import (
     AbstractPull as AbstractPull,
     BarycenterPull as BarycenterPull,

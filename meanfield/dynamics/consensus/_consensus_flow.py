@@ -5,13 +5,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from ..._checks import check_finite, check_instances, check_weights, is_concrete, shown
+from ..._checks import check_finite, check_weights, is_concrete, shown
 from ..._door import AbstractChecked, door
 from ..._hooks import all_of, times_of
 from ..._typing import Scalar
 from ...geometry import AbstractGeometry
 from .._base import AbstractParticles, as_strength
 from ._gates import AbstractGate
+from ._models import several_models
 from ._pulls import AbstractPull, BarycenterPull
 
 Clouds = Float[Array, "models n d"]
@@ -190,13 +191,7 @@ def _check_gate(gate: Any) -> Any:
 
 
 def _check_flows(flows: Sequence[AbstractParticles]) -> tuple[AbstractParticles, ...]:
-    flows = (*check_instances(flows, AbstractParticles, "flows", "pass [flow] * 3, say"),)
-    if len(flows) < 2:
-        raise ValueError(f"expected two flows or more, got {len(flows)}; pass [flow] * 3, say.")
-    if any(flow.geometry != flows[0].geometry for flow in flows):
-        raise ValueError("expected flows on one geometry, got several; make them with the same.")
-    if any(getattr(getattr(f, "normalization", None), "radial", False) for f in flows):
-        raise ValueError("expected flows of clouds [n, d], got radii; use PostNorm() or none.")
+    flows = several_models(flows)
     if not all(_one_strength(flow.noise, flows[0].noise) for flow in flows):
         raise ValueError(
             "expected noise of one strength in all flows, got several; pass noise=0.1 to each."

@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..._checks import check_finite, check_instances, check_integer, check_nonnegative, guard
+from ..._checks import check_finite, check_integer, check_nonnegative, guard
 from ..._typing import Scalar
 from ...dynamics import AbstractDynamics, AbstractParticles
+from ...dynamics.consensus import several_models
 from ...geometry import AbstractGeometry
 from ...solve import simulate
 from ..equilibrium import AbstractGame
@@ -143,13 +144,7 @@ class _Steered(AbstractDynamics):
 
 
 def _fitting(flows: Sequence[AbstractParticles]) -> tuple[AbstractParticles, ...]:
-    flows = (*check_instances(flows, AbstractParticles, "flows", "pass [flow] * 3, say"),)
-    if len(flows) < 2:
-        raise ValueError(f"expected two flows or more, got {len(flows)}; pass [flow] * 3, say.")
-    if any(flow.geometry != flows[0].geometry for flow in flows):
-        raise ValueError("expected flows on one geometry, got several; make them with the same.")
-    if any(getattr(getattr(f, "normalization", None), "radial", False) for f in flows):
-        raise ValueError("expected flows of clouds [n, d], got radii; use PostNorm() or none.")
+    flows = several_models(flows)
     if any(flow.noise is not None or flow.weights is not None for flow in flows):
         raise ValueError(
             "expected flows without noise or weights, got some; leave out noise and weights."

@@ -1,5 +1,6 @@
 """An input chosen so that an objective at the end is least: the direct method, through the solver."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,26 +58,33 @@ def control(model: Model, symbol: str, nodes: Any, penalty: float, tol: float) -
             (jnp.mean(e**2) for e in excess.values()), jnp.asarray(0.0)
         )
 
+    best, still = _minimized(cost, len(ts), tol)
+    reached, excess = eqx.filter_jit(both)(best)
+    return Control(
+        symbol,
+        ts,
+        np.asarray(course(best)),
+        float(reached),
+        {name: float(jnp.max(each)) for name, each in excess.items()},
+        still,
+    )
+
+
+def _minimized(cost: Callable[[Array], Array], size: int, tol: float) -> tuple[Array, bool]:
+    """A minimum by Newton's method in a region of trust, from zeros, and whether its slope is below tol."""
     value, slope, bend = (
         eqx.filter_jit(f) for f in (cost, jax.jacfwd(cost), jax.jacfwd(jax.jacfwd(cost)))
     )
     found = optimize.minimize(
         lambda z: float(value(jnp.asarray(z))),
-        np.zeros(len(ts)),
+        np.zeros(size),
         jac=lambda z: np.asarray(slope(jnp.asarray(z))),
         hess=lambda z: np.asarray(bend(jnp.asarray(z))),
         method="trust-exact",
         options={"gtol": tol, "maxiter": STEPS},
     )
-    reached, excess = eqx.filter_jit(both)(jnp.asarray(found.x))
-    return Control(
-        symbol,
-        ts,
-        np.asarray(course(jnp.asarray(found.x))),
-        float(reached),
-        {name: float(jnp.max(each)) for name, each in excess.items()},
-        bool(np.abs(found.jac).max() <= tol),  # rounding of the cost may stop the search sooner
-    )
+    # Rounding of the cost may stop the search before its slope is that small.
+    return jnp.asarray(found.x), bool(np.abs(found.jac).max() <= tol)
 
 
 def _nodes(model: Model, nodes: Any) -> np.ndarray:
