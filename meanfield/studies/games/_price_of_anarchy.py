@@ -58,7 +58,8 @@ class PriceOfAnarchy(Study):
                 "endless": ("play", np.array(endless)),
                 "price": (("play", "horizon"), np.array(price)),
                 "step_price": ((), alone.costs.sum() / together.costs.sum()),
-                "tempted": ((), (together.exploitability / together.costs).max()),
+                # The same share for all but one in the middle, who pays nothing.
+                "tempted": ((), together.exploitability[0] / together.costs[0]),
             },
             {"play": list(plays), "horizon": list(self.horizons)},
         )
@@ -89,4 +90,8 @@ class PriceOfAnarchy(Study):
             claims.append(
                 Claim.close(title, one.step_price, exact, 1e-5, "best responses are linear")
             )
+            # One at distance 1 is w + 1/(N (1 + q)) from where the mean of the plan leaves it.
+            exact = 1 - (1 + q) * (w + 1 / (n * (1 + q))) ** 2 / (1 + w**2 * q)
+            title = f"N = {n}: saving of one who leaves the plan"
+            claims.append(Claim.close(title, one.tempted, exact, 1e-5, "best responses are linear"))
         return claims
