@@ -53,7 +53,7 @@ from meanfield.dynamics import (
     TwoCluster,
 )
 from meanfield.energies import Entropy, Interaction, InternalEnergy, Potential
-from meanfield.geometry import Euclidean, Sphere
+from meanfield.geometry import Euclidean, Product, Sphere
 from meanfield.harmonics import Fourier
 from meanfield.schemes import (
     AbstractScheme,
@@ -121,6 +121,7 @@ W = jnp.array([0.1, 0.3, 0.2, 0.15, 0.25])
 MATRIX = jax.random.normal(jax.random.key(1), (D, D))
 ALLOWED = np.tri(N, dtype=bool) | np.eye(N, k=2, dtype=bool)
 MLP = eqx.nn.MLP(D, D, 8, 1, jax.nn.tanh, key=jax.random.key(2))
+PLACED = Product(SPHERE, Euclidean(1))
 RING = window(N, 1, periodic=True)
 TURNING = _turning(1.0)  # a function made anew would be compiled anew
 
@@ -159,6 +160,13 @@ FLOWS = [
     Case("varying", lambda a: flow(TURNING), X, True, True),
     Case("distance", lambda a: AttentionFlow(FLAT, L2(2 * a)), X, True, True),
     Case("flat", lambda a: AttentionFlow(FLAT, Softmax(2 * a)), X, True, True),
+    Case(
+        "places",
+        lambda a: AttentionFlow(PLACED, Softmax(2 * a), noise=0.1 * a),
+        PLACED.join(X, R[:, None]),
+        False,
+        True,
+    ),
     Case("post", lambda a: flow(Softmax(2 * a), normalization=PostNorm()), X, True, True),
     Case("pre", lambda a: flow(Softmax(2 * a), normalization=PreNorm()), (X, R), True, True),
     Case("peri", lambda a: flow(Softmax(2 * a), normalization=PeriNorm()), (X, R), True, True),

@@ -6,16 +6,22 @@ import jax.numpy as jnp
 
 from catalogue.entry import entry
 from catalogue.things import BUMP, CIRCLE, FLAT, FLAT_X, FLAT_Y, KEY, S2, SPHERE, WAVE, ZONAL, X, Y
-from meanfield.geometry import Sphere
+from meanfield.geometry import Euclidean, Product, Sphere
 from meanfield.harmonics import zonal_polynomials
 
 TANGENT = SPHERE.to_tangent(X, Y)
+PLACED = Product(Sphere(3), Euclidean(1))
+PLACED_X, PLACED_Y = (jnp.concatenate([u, v[:, :1]], axis=1) for u, v in ((X, Y), (Y, X)))
 ONE = {"x": "points", "y": "points"}
 # One point is a batch as well as many.
 ANY_BATCH = {("x", "four axes"), ("y", "four axes"), ("v", "four axes"), ("x", "an empty cloud")}
 ANY_VALUES = {("values", "four axes")}
 # The tangent space of R^d is the same everywhere.
 ANY_PLACE = {("x", "NaN"), ("x", "infinity")}
+
+
+def _tangent(space):
+    return PLACED.to_tangent(PLACED_X, PLACED_Y) if space is PLACED else TANGENT
 
 
 def _first_four(d, t):
@@ -26,9 +32,30 @@ def _first_four(d, t):
 ENTRIES = [
     entry("geometry.Sphere", d=3),
     entry("geometry.Euclidean", d=3),
+    entry(
+        "geometry.Product",
+        lambda factor, other: Product(factor, other),
+        factor=SPHERE,
+        other=FLAT,
+        kinds_={"factor": "object", "other": "object"},
+    ),
+    entry("geometry.Product.selector", PLACED.selector, k=1, fine_={("k", "zero")}),
+    entry("geometry.Product.split", PLACED.split, x=PLACED_X, fine_=ANY_BATCH),
+    entry(
+        "geometry.Product.join",
+        lambda u, s: PLACED.join(u, s),
+        u=X,
+        s=Y[:, :1],
+        kinds_={"u": "points", "s": "points"},
+        fine_={("u", "NaN"), ("u", "infinity"), ("s", "NaN"), ("s", "infinity")},
+    ),
     *(
         made
-        for name, space, x, y in (("Sphere", SPHERE, X, Y), ("Euclidean", FLAT, FLAT_X, FLAT_Y))
+        for name, space, x, y in (
+            ("Sphere", SPHERE, X, Y),
+            ("Euclidean", FLAT, FLAT_X, FLAT_Y),
+            ("Product", PLACED, PLACED_X, PLACED_Y),
+        )
         for made in (
             entry(f"geometry.{name}.check", space.check, x=x),
             entry(f"geometry.{name}.project", space.project, x=1.5 * x, fine_=ANY_BATCH),
@@ -37,15 +64,16 @@ ENTRIES = [
                 space.to_tangent,
                 x=x,
                 v=y,
-                fine_=ANY_BATCH | (ANY_PLACE if space is FLAT else set()),
+                fine_=ANY_BATCH | (set() if space is SPHERE else ANY_PLACE),
             ),
-            entry(f"geometry.{name}.exp", space.exp, x=x, v=TANGENT, fine_=ANY_BATCH),
+            entry(f"geometry.{name}.exp", space.exp, x=x, v=_tangent(space), fine_=ANY_BATCH),
             entry(f"geometry.{name}.log", space.log, x=x, y=y, fine_=ANY_BATCH),
             entry(f"geometry.{name}.distance", space.distance, x=x, y=y, fine_=ANY_BATCH),
             entry(f"geometry.{name}.sample", space.sample, key=KEY, n=4, single_=None),
         )
     ),
     entry("geometry.Sphere.extend", SPHERE.extend, field=jnp.sin, x=1.5 * X),
+    entry("geometry.Product.extend", PLACED.extend, field=jnp.sin, x=1.5 * PLACED_X),
     entry("harmonics.Fourier", degree=4),
     entry("harmonics.Gegenbauer", d=3, degree=4),
     entry("harmonics.SphericalHarmonics", degree=4),

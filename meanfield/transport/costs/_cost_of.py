@@ -6,8 +6,14 @@ from ._ott import costs
 
 @door
 def cost_of(geometry: AbstractGeometry) -> SquaredEuclidean | SquaredGeodesic:
-    """The squared distance of a geometry."""
-    return SquaredGeodesic() if isinstance(geometry, Sphere) else SquaredEuclidean()
+    """The squared distance of a sphere or of flat space."""
+    if isinstance(geometry, Sphere):
+        return SquaredGeodesic()
+    if isinstance(geometry, Euclidean):
+        return SquaredEuclidean()
+    raise ValueError(
+        f"expected tokens on a sphere or in R^d, got {geometry}; use Sphere(d) or Euclidean(d)."
+    )
 
 
 def space_of(cost: costs.CostFn) -> type[Sphere] | type[Euclidean]:
