@@ -83,10 +83,10 @@ SPREAD = {"test_contract.py", "test_figures.py", "test_numbers.py", "test_wrong_
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """The tests of a file run in one worker (`--dist loadgroup`), where they share compiled programs."""
     for item in items:
-        if item.path.name not in SPREAD:
+        if item.path.name not in SPREAD and config.pluginmanager.hasplugin("xdist"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
     # Files go first, those with most tests before others, then single tests in this order: a long
     # one at the end would leave the other worker without work.
