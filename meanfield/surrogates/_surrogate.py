@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._checks import check_integer, check_positive, shown
+from .._checks import check_integer, check_nonnegative, check_positive, shown
 from .._shown import OneLine
 from ._parts import part as _part
 
@@ -25,6 +25,35 @@ class Checked(OneLine):
     def ok(self) -> bool:
         """Whether nothing was found."""
         return not self.problems
+
+
+@dataclass(frozen=True, repr=False)
+class Discovered(OneLine):
+    """Equations that were found in measurements.
+
+    - `surrogate`: the document with them, tagged as new; `equations`: with their fitted numbers.
+    - `fit` of them, and `before`: that of the document's own, to the same data.
+    - `gain`: by how much the mean logarithm of the density of held-out data rises, with its standard
+      `error`; `weak`: whether derivatives were avoided by the weak form.
+    """
+
+    surrogate: "Surrogate"
+    equations: dict[str, str]
+    fit: "Fit"
+    before: "Fit"
+    gain: float
+    error: float
+    weak: bool
+
+    @property
+    def accepted(self) -> bool:
+        """Whether held-out data are predicted better than by the document, by two standard errors."""
+        return self.gain > 2 * self.error
+
+    def shown(self) -> Mapping[str, Any]:
+        """What is printed of it."""
+        gain = f"{self.gain:.3g} +- {self.error:.2g}"
+        return {**self.equations, "gain": gain, "accepted": self.accepted}
 
 
 class Surrogate(OneLine):
@@ -124,6 +153,47 @@ class Surrogate(OneLine):
                 f"expected a fit of this document, got {shown(fit)}; pass fit=surrogate.fit(data), or none."
             )
         return fits.profile(self.model, symbol, data, found, level, points)
+
+    def discover(
+        self,
+        data: Any,
+        held_out: Any,
+        degree: int = 3,
+        threshold: float = 0.1,
+        weak: bool | None = None,
+        starts: int = 2,
+        seed: int = 0,
+    ) -> Discovered:
+        """Equations of the states found in their measurements, as powers of states with few terms.
+
+            dx/dt = sum_p c_p x^p
+
+        Sparse regression chooses the terms, a fit as in `fit` the coefficients, and held-out data decide
+        whether they are `accepted` in place of the document's equations. From a single start they seldom
+        should be: many equations share one trajectory. Needs the extra `meanfield-jax[discovery]`.
+
+        - `data`, `held_out`: as in `fit`, of all states, under several conditions.
+        - `degree`: of the powers. `threshold`: smaller coefficients are dropped, as a share of the largest.
+        - `weak`: whether to integrate against bumps instead of differentiating, as is done by default
+          where the document's noise is above a thousandth of how much the states vary.
+        - `starts`, `seed`: of the fits, and of where the bumps lie.
+
+        Source: Brunton, Proctor and Kutz, PNAS 113 (2016) 3932; Messenger and Bortz (2021), arXiv 2005.04339.
+        """
+        self._must_pass()
+        degree, starts = check_integer(degree, "degree", 0), check_integer(starts, "starts")
+        seed, fits = check_integer(seed, "seed", 0), _part("fits")
+        share = float(check_nonnegative(threshold, "threshold"))
+        found = fits.discover(self.model, data, held_out, degree, share, weak, starts, seed)
+        return Discovered(
+            Surrogate(found.model),
+            fits.typeset(found.equations, found.fit.values),
+            found.fit,
+            found.before,
+            found.gain,
+            found.error,
+            found.weak,
+        )
 
     def sensitivity(self, output: str | None = None, seed: int = 0) -> "Sensitivity":
         """How much an output at the end depends on each parameter: derivatives, and over the ranges of the
