@@ -17,4 +17,5 @@ from ._heteroclinic import (
 )
 from ._morse import MorseCount as MorseCount, morse_count as morse_count
 from ._rotations import orbit as orbit, symmetries as symmetries
-from ._saddle import CriticalPoint as CriticalPoint, saddle as saddle
+from ._saddle import saddle as saddle
+from ._search import CriticalPoint as CriticalPoint

@@ -13,7 +13,7 @@ from ...energies import AbstractEnergy
 from ...geometry import Sphere
 from ...transport.costs import weights_or_uniform
 from ._rotations import symmetries
-from ._saddle import CriticalPoint, search
+from ._search import CriticalPoint, search
 
 _CLIMB = 300
 """Steps that the highest image may climb."""

@@ -10,8 +10,10 @@ from ..._shown import AbstractShown
 from ..._typing import Key
 from ...energies import AbstractEnergy
 from ...geometry import Sphere
+from ._few_modes import search_few
 from ._rotations import symmetries
-from ._saddle import CriticalPoint, search
+from ._saddle import check_count
+from ._search import CriticalPoint, search
 
 _SAME = 1e-6
 """The difference, in energy and in rates, relative to the largest, up to which two states are one."""
@@ -21,8 +23,8 @@ class CriticalPoints(AbstractShown):
     """The stationary clouds that a search found, up to rotations, reflections and permutations.
 
     By `index`, then by `energy`: `x` [m, n, d]; `energy`, `index`, `orbit`, `residual` [m]; `rates`
-    [m, n(d-1)], descending: the first is the rate of escape; `found` [m]: from how many starts, times
-    indices, each was reached.
+    [m, n(d-1)], or fewer, descending: the first is the rate of escape; `found` [m]: from how many starts,
+    times indices, each was reached.
     """
 
     x: Float[Array, "m n d"]
@@ -42,6 +44,7 @@ def critical_points(
     key: Key,
     starts: int = 32,
     *,
+    count: int | None = None,
     max_steps: int = 300,
 ) -> CriticalPoints:
     """The stationary clouds of n equal tokens on S^{d-1}: `saddle` from random starts, for each index.
@@ -52,13 +55,17 @@ def critical_points(
     each was `found` says how complete the list is likely to be: raise `starts` until nothing new comes.
     A search costs `starts` * n(d-1) runs of at most `max_steps` steps, each with a dense Hessian.
 
-    Raises ValueError for n < 2 or d < 2, and under jit.
+    - `count`: how many rates to find, as of `saddle`, from products with the Hessian alone; of the indices
+      those below it are searched for, one run after the other.
+
+    Raises ValueError for n < 2 or d < 2, a count of n(d-1)/5 or more, and under jit.
     Source: Yin, Wang, Chen, Zhang, Zhang, Phys. Rev. Lett. 124 (2020) 090601, for solution landscapes.
     """
     n, d = check_integer(n, "n", 2), check_dimension(d, 2)
     check_known((energy, key), "an energy and a key", "call critical_points outside of jax.jit")
     starts = check_integer(starts, "starts")
     max_steps = check_integer(max_steps, "max_steps")
+    count = None if count is None else check_count(count, d, n * (d - 1))
     sphere, size = Sphere(d), n * (d - 1)
     clouds = jax.vmap(lambda k: sphere.sample(k, n))(jax.random.split(key, starts))
     # Tokens that coincide stay so: every second start looks among clusters, which are rarely met.
@@ -66,24 +73,30 @@ def critical_points(
     labels = jnp.where(jnp.arange(starts)[:, None] % 2 == 0, jnp.arange(n), labels)
     clouds = jnp.take_along_axis(clouds, labels[:, :, None], axis=1)
     algebra = symmetries(energy, n, d)
-    # Rotations are never among the directions in which the energy falls.
-    indices = jnp.arange(size - _turns(algebra, n) + 1)
-    found = _searches(energy, clouds, algebra, indices, max_steps)
+    # Rotations are never among the directions in which the energy falls, and a rate below 0 is to be seen.
+    turns = _turns(algebra, d)
+    indices = jnp.arange(size - turns + 1 if count is None else count - turns)
+    found = _searches(energy, clouds, algebra, indices, count, max_steps)
     return _distinct(found)
 
 
-def _turns(algebra: Float[Array, "s d d"], n: int) -> int:
+def _turns(algebra: Float[Array, "s d d"], d: int) -> int:
     """The least number of directions that rotations of any cloud take: of a pair of antipodes, d - 1."""
-    d = algebra.shape[-1]
     return d - 1 if len(algebra) == d * (d - 1) // 2 else 0
 
 
 @eqx.filter_jit
-def _searches(energy, clouds, algebra, indices, max_steps: int) -> CriticalPoint:
+def _searches(energy, clouds, algebra, indices, count: int | None, max_steps: int) -> CriticalPoint:
     """Searches from each cloud for each index, [indices * starts]."""
     w = jnp.full(clouds.shape[1], 1 / clouds.shape[1], clouds.dtype)
-    from_cloud = lambda index, x: search(energy, x, w, algebra, index, max_steps)
-    run = jax.vmap(jax.vmap(from_cloud, (None, 0)), (0, None))
+    if count is None:
+        from_cloud = lambda index, x: search(energy, x, w, algebra, index, max_steps)
+        run = jax.vmap(jax.vmap(from_cloud, (None, 0)), (0, None))
+    else:
+        few = lambda index, x: search_few(energy, x, w, algebra, index, count, max_steps)
+        run = lambda indices, clouds: jax.lax.map(
+            lambda index: jax.lax.map(lambda x: few(index, x), clouds), indices
+        )
     return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), run(indices, clouds))
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float
 from ..._typing import Points, Scalar, Weights
 from ...energies import AbstractEnergy
 from ._hessian import frames, moved
-from ._saddle import CriticalPoint, curved, roots, search
+from ._search import CriticalPoint, curved, roots, search
 
 _FARTHEST = 0.03
 """The longest step, in the metric of weights."""

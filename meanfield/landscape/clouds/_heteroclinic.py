@@ -15,7 +15,7 @@ from ._critical_points import CriticalPoints, alike
 from ._descent import Descent, descent
 from ._hessian import frames
 from ._rotations import symmetries
-from ._saddle import CriticalPoint, curved, roots, search
+from ._search import CriticalPoint, curved, roots, search
 from ._stabilizer import fixed_by, kept_by, symmetry
 
 _AWAY = 1e-3

@@ -1,0 +1,82 @@
+"""Saddles from products with the Hessian alone, against the dense search and closed forms."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from meanfield.energies import Interaction
+from meanfield.geometry import Sphere
+from meanfield.landscape import critical_points, saddle
+from meanfield.solve import SolveError
+
+BETA = 2.0
+ATTENTION = -Interaction(BETA, offset=BETA)
+
+
+def near(corners, n, spread):
+    """n tokens about these points in turn."""
+    corners = jnp.asarray(corners)
+    noise = spread * jax.random.normal(jax.random.key(1), (n, corners.shape[1]))
+    return Sphere(corners.shape[1]).project(jnp.tile(corners, (n // len(corners), 1)) + noise)
+
+
+def test_as_the_dense_search():
+    """A pair of clusters of random tokens' masses: the same cloud up to rotations, and its spectrum."""
+    w = jax.random.dirichlet(jax.random.key(0), 5 * jnp.ones(16))
+    x0 = near([[1.0, 0, 0, 0], [-1.0, 0, 0, 0]], 16, 0.2)
+    found, dense = saddle(ATTENTION, x0, 3, w, count=9), saddle(ATTENTION, x0, 3, w)
+    assert found.converged and found.orbit == dense.orbit == 3 and found.index == dense.index == 3
+    np.testing.assert_allclose(found.rates, dense.rates[:9], atol=1e-12)
+    np.testing.assert_allclose(found.rates[:3], np.exp(-2 * BETA), rtol=1e-11)
+    np.testing.assert_allclose(found.energy, dense.energy, rtol=1e-13)
+    np.testing.assert_allclose(found.x @ found.x.T, dense.x @ dense.x.T, atol=1e-12)
+    # Far from rest both take the same road: Krylov spaces of 48 directions are whole.
+    assert abs(int(found.steps) - int(dense.steps)) <= 1
+    # A tetrahedron of clusters has 6 rates above 0 and 6 rotations: 9 do not show whether that is all.
+    simplex = np.eye(4) - 1 / 4
+    turned = np.linalg.qr(np.ones((4, 1)), mode="complete")[0][:, 1:]
+    corners = np.pad(simplex @ turned / np.sqrt(3 / 4), ((0, 0), (0, 1)))
+    with pytest.raises(SolveError, match="raise count"):
+        saddle(ATTENTION, near(corners, 16, 1e-3), 6, w, count=9)
+
+
+@pytest.mark.slow
+def test_a_pair_of_large_clusters():
+    """n(d-1) = 4000: index d - 1, as many rotations, rate e^{-2 beta}."""
+    n, d = 500, 9
+    found = saddle(ATTENTION, near(np.eye(d)[:1] * [[1], [-1]], n, 0.02), d - 1, count=2 * d)
+    assert found.converged and found.index == d - 1 and found.orbit == d - 1
+    np.testing.assert_allclose(found.rates[: d - 1], np.exp(-2 * BETA), rtol=1e-11)
+    # A token comes back to its cluster at (1 - e^{-2 beta})/2.
+    np.testing.assert_allclose(found.rates[-2:], -(1 - np.exp(-2 * BETA)) / 2, rtol=1e-11)
+
+
+@pytest.mark.slow
+def test_a_triangle_of_large_clusters():
+    """Corners of a regular k-simplex can only be rotated: index k(d-1) - [dim SO(d) - dim SO(d-k+1)]."""
+    k, d, n = 3, 11, 402
+    corners = np.zeros((k, d))
+    corners[:, :2] = [[1, 0], [-1 / 2, np.sqrt(3) / 2], [-1 / 2, -np.sqrt(3) / 2]]
+    turns = d * (d - 1) // 2 - (d - k + 1) * (d - k) // 2
+    index = k * (d - 1) - turns
+    found = saddle(ATTENTION, near(corners, n, 0.01), index, count=index + turns + 2)
+    assert found.converged and found.index == index == 11 and found.orbit == turns == 19
+
+
+@pytest.mark.slow
+def test_the_list_from_few_modes():
+    """Of 13 tokens on the circle those of index 0: one cluster; and of index 1 a token opposite to it."""
+    found = critical_points(ATTENTION, 13, 2, jax.random.key(0), 4, count=2)
+    assert found.rates.shape[1] == 2 and found.index[0] == 0
+    np.testing.assert_allclose(found.energy[0], -1 / (2 * BETA), rtol=1e-12)
+
+
+def test_refused():
+    x0 = near([[1.0, 0, 0, 0], [-1.0, 0, 0, 0]], 16, 0.2)
+    with pytest.raises(ValueError, match=r"n\(d-1\)/5 = 9.6, got 10; leave it out"):
+        saddle(ATTENTION, x0, 3, count=10)
+    with pytest.raises(ValueError, match="count to be an integer >= 4"):
+        saddle(ATTENTION, x0, 3, count=3)
+    with pytest.raises(ValueError, match="count"):
+        critical_points(ATTENTION, 16, 4, jax.random.key(0), count=10)
