@@ -45,13 +45,16 @@ from .densities import (
     tricritical_beta as tricritical_beta,
 )
 from .times import (
+    MinimumAction as MinimumAction,
     RandomPair as RandomPair,
     Survival as Survival,
+    action as action,
     alignment_blow_up as alignment_blow_up,
     attended_share as attended_share,
     committor as committor,
     escape_time as escape_time,
     kramers_time as kramers_time,
+    minimum_action as minimum_action,
     passage_time as passage_time,
     survival as survival,
 )

@@ -16,7 +16,7 @@ from ._rotations import rotated
 from ._search import FARTHEST, CriticalPoint, roots
 
 _KRYLOV = 64
-"""Products with the Hessian for a step: 60 leave 1e-6 of an error at a condition number of 60."""
+"""Products with the Hessian for a step: what they leave of it the next one does."""
 _SIZED = 16
 """Products for the size of the Hessian, which need not be exact."""
 _ITERATIONS = 400

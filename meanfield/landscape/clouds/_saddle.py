@@ -28,7 +28,7 @@ def saddle(
         x' = -(I - 2 sum_{j <= k} v_j v_j^T) grad E,    v_1 .. v_k the lowest eigenvectors of the Hessian
 
     in the metric sum_i w_i |v_i|^2, of which saddles of this `index` are stable states. Each component is
-    moved by its slope over |its curvature|, at most by .2 in all, so that the last steps are Newton's on
+    moved by its slope over |its curvature|, far from rest by less, so that the last steps are Newton's on
     the quotient by rotations, which cost no step. An index of 0 finds a minimum.
 
     Attention ascends its interaction energy: pass `-Interaction(beta)`. `max_steps` bounds the steps, some

@@ -1,5 +1,10 @@
 """How long a state is lingered in: passage and escape times, and their statistics."""
 
+from ._action import (
+    MinimumAction as MinimumAction,
+    action as action,
+    minimum_action as minimum_action,
+)
 from ._alignment import alignment_blow_up as alignment_blow_up
 from ._attended_share import attended_share as attended_share
 from ._escape_time import escape_time as escape_time
