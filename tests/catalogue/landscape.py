@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 
 import meanfield as mf
+from catalogue import paths
 from catalogue.entry import Later, entry
 from catalogue.things import (
     CIRCLE,
@@ -41,7 +42,6 @@ def effort(control):
     return jnp.sum(control**2), jnp.exp(-2 * jnp.sum(control))
 
 
-NOISY = AttentionFlow(mf.geometry.Sphere(3), SOFTMAX, noise=0.2)
 ANTIPODES = jnp.array([[1.0, 0.0], [-1.0, 0.0]])
 RUN = Later(lambda: mf.simulate(FLOW, X, TS, observe={"x": mf.observables.state}))
 WALL = Later(lambda: barrier(mf.attention.Unnormalized(5.0), 2, 5.2, degree=16))
@@ -57,6 +57,7 @@ PAIRS = CriticalPoints(
 NARROW = Gegenbauer(2, 6)
 EVEN = jnp.zeros(7).at[0].set(1.0)
 ENTRIES = [
+    *paths.ENTRIES,
     entry(
         "landscape.barrier",
         slow_=True,
@@ -145,26 +146,6 @@ ENTRIES = [
         starts=2,
         max_steps=50,
         single_=None,
-    ),
-    entry(
-        "landscape.action",
-        flow=NOISY,
-        path=jnp.stack([X, X, X]),
-        ts=TS,
-        kinds_={"path": "array"},
-    ),
-    entry(
-        "landscape.minimum_action",
-        slow_=True,
-        flow=NOISY,
-        start=X,
-        end=X,
-        time=1.0,
-        points=4,
-        max_steps=50,
-        throw=False,
-        single_=None,
-        kinds_={"start": "points", "end": "points", "time": "positive", "points": "count"},
     ),
     entry("landscape.AtSaddles", energy=-ENERGY, distance=0.5, kinds_={"distance": "positive"}),
     entry(
@@ -297,6 +278,7 @@ ENTRIES = [
     ),
 ]
 MADE_BY = {
+    **paths.MADE_BY,
     "landscape.Barrier": "landscape.barrier",
     "landscape.Profile": "landscape.barrier",
     "landscape.CriticalPoint": "landscape.saddle",
@@ -305,7 +287,6 @@ MADE_BY = {
     "landscape.HeteroclinicGraph": "landscape.heteroclinic_graph",
     "landscape.MorseCount": "landscape.morse_count",
     "landscape.String": "landscape.string",
-    "landscape.MinimumAction": "landscape.minimum_action",
     "landscape.Survival": "landscape.survival",
     "landscape.Basins": "landscape.basins",
     "landscape.DecisionTimes": "landscape.decision_times",

@@ -3,6 +3,10 @@
 from ._barrier import Barrier as Barrier, Profile as Profile, barrier as barrier
 from ._branch import Branch as Branch, branch as branch
 from ._crossing import Crossing as Crossing, crossing as crossing
+from ._density_saddle import (
+    DensitySaddle as DensitySaddle,
+    density_saddle as density_saddle,
+)
 from ._growth import (
     critical_noise as critical_noise,
     fastest_mode as fastest_mode,
