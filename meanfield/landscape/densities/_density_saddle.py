@@ -107,9 +107,8 @@ def _step(drift: np.ndarray, rates: np.ndarray, modes: np.ndarray, index: int) -
 
 
 def _modes(matrix: np.ndarray, turns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rates, of the largest real parts first, and their vectors, rotations made to fall fast."""
-    stiff = np.abs(matrix).max() * turns @ np.linalg.pinv(turns, rcond=_FLAT) if turns.size else 0
-    rates, modes = np.linalg.eig(matrix - stiff)
+    """Rates, of the largest real parts first, and their vectors; rotations fall, as far as they move."""
+    rates, modes = np.linalg.eig(matrix - np.abs(matrix).max() * turns @ turns.T)
     order = np.argsort(-rates.real)
     return rates[order], modes[:, order]
 
