@@ -14,14 +14,19 @@ LONG = (
     "fig_2110_11773_heat_limit",
     "fig_2110_11773_trained",
     "fig_2501_03096_matrices",
+    "fig_2507_22857_negative_beta",
     "fig_2601_21942_random_values",
+    "fig_2603_16535_momentum",
     "fig_2606_05140_bifurcation",
+    "fig_aggregators",
     "fig_barycenters_sphere",
+    "fig_causal_characters",
     "fig_decision",
     "fig_escape_times",
     "fig_games_attention",
     "fig_games_prices",
     "fig_saddles",
+    "fig_window_limit",
 )
 
 

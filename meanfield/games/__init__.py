@@ -22,13 +22,10 @@ from .exact import (
     LinearQuadratic as LinearQuadratic,
     OpenLoop as OpenLoop,
     Planner as Planner,
-    UnequalLinearQuadratic as UnequalLinearQuadratic,
 )
 from .meanfield import (
     Kuramoto as Kuramoto,
     MeanFieldEquilibrium as MeanFieldEquilibrium,
     MeanFieldGame as MeanFieldGame,
-    MeanFieldPath as MeanFieldPath,
     crowd_aversion as crowd_aversion,
-    mean_field_path as mean_field_path,
 )

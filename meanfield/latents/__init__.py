@@ -20,5 +20,6 @@ from .recordings import (
     from_transformer_lens as from_transformer_lens,
     from_transformers as from_transformers,
     load as load,
+    paths as paths,
 )
 from .training import trained as trained

@@ -3,8 +3,10 @@
 from .clustering import (
     Clustering as Clustering,
     ClusteringRates as ClusteringRates,
+    FrankWolfe as FrankWolfe,
     HardAttention as HardAttention,
     InteractionMatrices as InteractionMatrices,
+    Momentum as Momentum,
     NegativeBeta as NegativeBeta,
     PhaseDiagram as PhaseDiagram,
     RandomMatrices as RandomMatrices,
@@ -33,7 +35,6 @@ from .games import (
     LqGames as LqGames,
     MeanFieldGames as MeanFieldGames,
     PriceOfAnarchy as PriceOfAnarchy,
-    Protocols as Protocols,
     Schedules as Schedules,
 )
 from .gaussians import Covariances as Covariances, GaussianClosures as GaussianClosures
@@ -47,6 +48,7 @@ from .heat import (
 )
 from .latents import (
     AttentionMarginals as AttentionMarginals,
+    CausalCharacters as CausalCharacters,
     DriftByLayer as DriftByLayer,
     EntropyByLayer as EntropyByLayer,
     LayerThinness as LayerThinness,
@@ -56,6 +58,7 @@ from .latents import (
     TrainedSinkformer as TrainedSinkformer,
 )
 from .limits import (
+    Aggregators as Aggregators,
     AlignmentShock as AlignmentShock,
     DensityClusters as DensityClusters,
     FirstClusters as FirstClusters,
@@ -87,6 +90,7 @@ from .positions import (
     Causeformer as Causeformer,
     Influence as Influence,
     TwistedRings as TwistedRings,
+    WindowLimit as WindowLimit,
 )
 from .transitions import (
     DensityFilm as DensityFilm,

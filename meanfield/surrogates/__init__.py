@@ -1,9 +1,9 @@
 """Equation-first models of models: equations as data that is checked, run, fitted and reported."""
 
-from ._loading import (
+from ._surrogate import (
+    Surrogate as Surrogate,
     compare as compare,
     examples as examples,
     load as load,
     schema as schema,
 )
-from ._surrogate import Surrogate as Surrogate

@@ -13,15 +13,11 @@ from meanfield.games import (
     MeanFieldGame,
     OneShot,
     Quantiles,
-    UnequalLinearQuadratic,
 )
 from meanfield.geometry import Euclidean
 from meanfield.harmonics import Gegenbauer
 
 GAME = LinearQuadratic(3, 2.0, 0.5, 0.1)
-UNEQUAL = UnequalLinearQuadratic(
-    jnp.array([1.0, 3.0, 0.0]), jnp.array([0.5, 0.0, 2.0]), jnp.array([0.5, 0.2, 0.3])
-)
 ROWS = jnp.array([[-1.0, 0.2], [0.0, 0.3], [1.3, 2.0]])
 CIRCLE = Gegenbauer(2, 6)
 CROWD = MeanFieldGame(CIRCLE, Kuramoto(1.0), 0.5)
@@ -62,23 +58,6 @@ ENTRIES = [
         play=Feedback(),
         kinds_={"x0": "array", "horizon": "nonnegative", "play": "object"},
     ),
-    entry(
-        "games.UnequalLinearQuadratic",
-        running=jnp.array([1.0, 3.0, 0.0]),
-        terminal=jnp.array([0.5, 0.0, 2.0]),
-        shares=jnp.array([0.5, 0.2, 0.3]),
-        drift=0.1,
-        kinds_={"running": "array", "terminal": "array", "shares": "array", "drift": "real"},
-    ),
-    entry(
-        "games.UnequalLinearQuadratic.costs",
-        UNEQUAL.costs,
-        slow_=True,
-        x0=ROWS,
-        horizon=1.0,
-        play=Feedback(),
-        kinds_={"x0": "array", "horizon": "positive", "play": "object"},
-    ),
     entry("games.Kuramoto", kappa=0.7),
     entry("games.Kuramoto.__call__", Kuramoto(0.7).__call__, x=X, w=W, clouds_=(("x", "w"),)),
     entry(
@@ -103,24 +82,6 @@ ENTRIES = [
         guess=jnp.zeros(7).at[1].set(-0.5),
         single_=None,
         kinds_={"guess": "array"},
-    ),
-    entry(
-        "games.mean_field_path",
-        slow_=True,
-        game=CROWD,
-        start=jnp.zeros(7).at[0].set(1.0).at[1].set(0.2),
-        horizon=0.5,
-        steps=3,
-        terminal=jnp.zeros(7).at[1].set(-0.1),
-        guess=jnp.zeros((4, 7)),
-        single_=None,
-        kinds_={
-            "game": "object",
-            "horizon": "positive",
-            "start": "array",
-            "terminal": "array",
-            "guess": "array",
-        },
     ),
     entry("games.Quantiles"),
     entry("games.Means"),
@@ -151,6 +112,5 @@ ENTRIES = [
 ]
 MADE_BY = {
     "games.Equilibrium": "games.nash",
-    "games.MeanFieldPath": "games.mean_field_path",
     "games.MeanFieldEquilibrium": "games.MeanFieldGame.equilibrium",
 }

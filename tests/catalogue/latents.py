@@ -34,6 +34,16 @@ FIT = {"train": CLOUDS, "held_out": CLOUDS}
 OF_FIT = {"train": "field", "held_out": "field", "sinks": "positive", "ridge": "positive"}
 
 ENTRIES = [
+    entry(
+        "latents.paths",
+        recordings=[CLOUDS, CLOUDS],
+        layer=1,
+        positions=[1, 4],
+        onto=np.eye(2, 3),
+        single_=None,
+        kinds_={"recordings": "field", "layer": "count", "positions": "field", "onto": "matrix"},
+        fine_={("layer", "zero")},
+    ),
     *(entry(f"latents.{name}") for name in ("Constant", "Linear", "Quadratic", "Writes")),
     entry("latents.AttentionPotential", beta=2.0, causal=False, kinds_={"beta": "nonnegative"}),
     entry(

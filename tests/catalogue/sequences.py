@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from catalogue.entry import entry
 from catalogue.things import COV, COV2, FLAT_X, FLAT_Y, MEAN, V, W, X, Y
+from meanfield import transport
 
 PATHS, PATHS_Y = FLAT_X[:, :2], FLAT_Y[:, :2]
 OF_PATHS = {"x": "array", "y": "array"}
@@ -18,6 +19,15 @@ ENTRIES = [
     entry("transport.gaussian_knothe_rosenblatt", mean1=MEAN, cov1=COV, mean2=-MEAN, cov2=COV2),
     entry("transport.structural_covariance", linear=jnp.tril(COV, -1), noise=HALVES_OF_3),
     entry("transport.adapted_wasserstein", x=PATHS, y=PATHS_Y, a=W, b=V, kinds_=OF_PATHS),
+    entry(
+        "transport.adapted_wasserstein.entropic",
+        transport.adapted_wasserstein,
+        x=PATHS,
+        y=PATHS_Y,
+        epsilon=0.5,
+        kinds_=OF_PATHS,
+        fine_={("x", "integers"), ("y", "integers")},
+    ),
     entry("transport.knothe_rosenblatt", x=PATHS, y=PATHS_Y, a=W, b=V, kinds_=OF_PATHS),
     entry(
         "transport.adapted_empirical",

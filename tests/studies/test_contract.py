@@ -17,7 +17,9 @@ STUDIES = available()
 
 # Half a minute each; `make validate` computes them at full size as well.
 LONG = (
+    "aggregators",
     "barriers",
+    "causal_characters",
     "cloud_paths",
     "consensus_games",
     "critical_points",
@@ -31,6 +33,7 @@ LONG = (
     "least_effort",
     "mean_field_games",
     "minibatch",
+    "momentum",
     "negative_beta",
     "particles_vs_pde",
     "price_of_anarchy",
@@ -38,6 +41,7 @@ LONG = (
     "saddle_graph",
     "sphere_barycenters",
     "trained_sinkformer",
+    "window_limit",
 )
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from meanfield.studies import (
+    CausalCharacters,
     Clustering,
     ClusteringRates,
     PhaseDiagram,
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.slow
 
 # Their full size takes hours on two cores: `make figures` runs it.
 REDUCED = {
+    "causal_characters": [CausalCharacters(starts=(0,))],
     "phase_diagram": [
         PhaseDiagram(faithful=True, dimensions=(2, 128, 1024), realizations=256),
         PhaseDiagram(dimensions=(32, 1024), realizations=64),

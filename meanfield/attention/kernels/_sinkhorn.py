@@ -68,13 +68,15 @@ class Sinkhorn(AbstractDensityAttention):
     - `query`, `key`, `value`: as for `Softmax`.
     - `columns` [m]: other sums, n b_j, of sum n, for n queries; 0 leaves a key out. They exist
       where positive weights on the allowed pairs have them: for `causal(n)`, equal masses, if
-      c_1 + ... + c_k > k for every k < n.
+      c_1 + ... + c_k > k for every k < n. Weights then depend on tokens behind: a causal mask makes no
+      causal model, and one that is trained to tell the next token reads the future (`causal_characters`).
     - `tau`: how much columns matter, 0 to infinity, which is the default: the penalty tau KL(b' | b) on
       column sums b', beside the KL between plan and kernel, has the exponent tau/(1 + tau) in
       the iteration. 0 is `Softmax`, with the same mask.
     - `iterations`: None iterates until row and column sums are right to `tol`; if they are not after
       `max_iterations`, it raises, and under jit the field is NaN. A number k takes k iterations of
-      columns, then rows, after a first one of rows, which is softmax (the kernel K^{2k+1} of the source).
+      columns, then rows, after a first one of rows, which is softmax of keys of masses b_j (the kernel
+      K^{2k+1} of the source).
     - `engine`: `Dense()`, `Blockwise(block)`, `Sharded(mesh)`, or None to choose by size: O(n + m) memory
       beyond n = 2048 (`engine_for(n)` says which).
 

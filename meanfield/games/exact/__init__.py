@@ -7,4 +7,3 @@ from ._plays import (
     OpenLoop as OpenLoop,
     Planner as Planner,
 )
-from ._unequal import UnequalLinearQuadratic as UnequalLinearQuadratic

@@ -18,7 +18,9 @@ class Heads(AbstractAttention):
 
     - `query` [heads, p, d], `key` [groups, p, d], `value` [groups, e, d], `output` [heads, d, e].
     - `query_bias` [heads, p], `key_bias` [groups, p], `bias` [d]: that of the values in it.
-    - `iterations`: weights are `Sinkhorn(..., iterations=iterations)`, for heads without places and mask.
+    - `iterations`: weights are `Sinkhorn(..., iterations=iterations)`, for heads without places. If
+      `causal` their columns go to those of uniform causal attention, and what a token draws then
+      depends on all tokens behind it: see `training.next_loss`.
 
     `multi_head(n)` is the `MultiHead` for n tokens, `weights(x)` the matrices [heads, n, n].
     Source: Vaswani et al., arXiv 1706.03762; grouped queries: Ainslie et al., arXiv 2305.13245.
@@ -62,14 +64,15 @@ class Heads(AbstractAttention):
     def _head(self, head: int, group: int, n: int) -> Softmax | Sinkhorn:
         beta, iterations = self.query.shape[1] ** -0.5, self.iterations
         matrices = self.query[head], self.key[group], self.value[group]
+        mask = causal(n) if self.causal else None
         if iterations is not None:
-            return Sinkhorn(beta, *matrices, iterations=iterations)
+            return Sinkhorn(beta, *matrices, mask, iterations=iterations)
         biases = (self.query_bias, head), (self.key_bias, group)
         query_bias, key_bias = (None if a is None else a[k] for a, k in biases)
         return Softmax(
             beta,
             *matrices,
-            causal(n) if self.causal else None,
+            mask,
             rotary=self.rotary,
             query_bias=query_bias,
             key_bias=key_bias,

@@ -8,6 +8,7 @@ from ._corpus import (
 )
 from ._example import example as example
 from ._files import load as load
+from ._paths import paths as paths
 from ._recording import Recording as Recording
 from ._sources import (
     from_arrays as from_arrays,

@@ -1,4 +1,4 @@
-"""Small transformers that are trained here: hidden characters of Python's help, softmax or Sinkhorn."""
+"""Small transformers that are trained here: hidden or next characters, softmax or Sinkhorn."""
 
 from ._text import (
     Batch as Batch,
@@ -9,5 +9,11 @@ from ._text import (
     unigram_loss as unigram_loss,
 )
 from ._tiny import tiny_transformer as tiny_transformer
-from ._train import masked_loss as masked_loss, train as train
+from ._train import (
+    last_loss as last_loss,
+    masked_loss as masked_loss,
+    next_loss as next_loss,
+    next_losses as next_losses,
+    train as train,
+)
 from ._trained import trained as trained

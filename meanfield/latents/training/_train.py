@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -36,6 +36,33 @@ def masked_loss(model: Transformer, batch: Batch) -> Scalar:
     return -(own * counted).sum() / counted.sum()
 
 
+def next_losses(model: Transformer, batch: Batch) -> Float[Array, " places"]:
+    """Minus the mean log probability of the next character, by the place before it, in nats.
+
+    The model sees a window but for its last character, and tells each of it but the first. Under a causal
+    softmax a place sees what came before. Causal `Sinkhorn` attention is no such model: the columns that
+    it makes right take in the rows of all places, so that each sees a little of what comes behind it.
+    The last place alone has nothing behind it.
+    """
+    ids = jnp.asarray(batch.ids)
+
+    def logits(ids: Int[Array, " n"]) -> Float[Array, "n vocabulary"]:
+        return model.logits(model.forward(model.embed(ids)))
+
+    logs = jax.nn.log_softmax(jax.vmap(logits)(ids[..., :-1]))
+    return -jnp.take_along_axis(logs, ids[..., 1:, None], axis=-1)[..., 0].mean(axis=0)
+
+
+def next_loss(model: Transformer, batch: Batch) -> Scalar:
+    """The mean of `next_losses` over the places of a window."""
+    return next_losses(model, batch).mean()
+
+
+def last_loss(model: Transformer, batch: Batch) -> Scalar:
+    """The last of `next_losses`: that of whoever has seen all of the window but its end."""
+    return next_losses(model, batch)[-1]
+
+
 def train(
     model: Transformer,
     ids: Int[np.ndarray, " text"],
@@ -44,10 +71,11 @@ def train(
     batch: int = 16,
     saves: int = 10,
     seed: int = 0,
+    loss: Callable[[Transformer, Batch], Scalar] = masked_loss,
 ) -> Iterator[Saved]:
     """The model at the start and after each of `saves` equal parts of the training, of `steps` in all.
 
-    Adam on `masked_loss` of random windows: the rate rises to `rate` over the first twentieth of the
+    Adam on the `loss` of random windows: the rate rises to `rate` over the first twentieth of the
     steps and falls to a fortieth along a cosine; gradients longer than 1 are shortened. `seed` draws
     the windows.
     """
@@ -60,7 +88,7 @@ def train(
         seen = draw(ids, (each, batch), model.longest, seed * saves + part)
         windows = Batch(jnp.asarray(seen.ids, jnp.int32), jnp.asarray(seen.hidden))
         arrays, state, losses = _steps(
-            arrays, state, windows, rest, jnp.float32(rate), each * saves
+            arrays, state, windows, rest, jnp.float32(rate), each * saves, loss
         )
         now: Any = eqx.combine(arrays, rest)
         yield Saved((part + 1) * each, now, float(losses.mean()))
@@ -74,13 +102,13 @@ def _optimizer(rate, steps: int) -> optax.GradientTransformation:
 
 
 @eqx.filter_jit
-def _steps(arrays, state, windows: Batch, rest, rate: Scalar, steps: int):
+def _steps(arrays, state, windows: Batch, rest, rate: Scalar, steps: int, loss_of: Callable):
     """Steps of one shape compile once, whatever the rate."""
     optimizer = _optimizer(rate, steps)
 
     def step(carry, batch: Batch):
         arrays, state = carry
-        loss = lambda a: masked_loss(eqx.combine(a, rest), batch)
+        loss = lambda a: loss_of(eqx.combine(a, rest), batch)
         value, gradient = jax.value_and_grad(loss)(arrays)
         with jax.numpy_dtype_promotion("standard"):  # optax raises a float to an integer power
             updates, state = optimizer.update(gradient, state)

@@ -1,6 +1,7 @@
 """Real transformers held against the theory: layers as schemes, entropies, drifts, attention."""
 
 from ._attention_marginals import AttentionMarginals as AttentionMarginals
+from ._causal_characters import CausalCharacters as CausalCharacters
 from ._drift_by_layer import DriftByLayer as DriftByLayer
 from ._entropy_by_layer import EntropyByLayer as EntropyByLayer
 from ._layer_thinness import LayerThinness as LayerThinness

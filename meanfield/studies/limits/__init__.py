@@ -1,5 +1,6 @@
 """Many tokens against their mean-field limit."""
 
+from ._aggregators import Aggregators as Aggregators
 from ._alignment_shock import AlignmentShock as AlignmentShock
 from ._density_clusters import DensityClusters as DensityClusters
 from ._first_clusters import FirstClusters as FirstClusters

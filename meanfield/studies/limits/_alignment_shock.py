@@ -10,6 +10,7 @@ from ..machinery import Claim, Study, check_that, grid, some_of
 
 SOURCE = "Carrillo, Choi, Tadmor, Tan (2016), doi:10.1142/S0218202516500068; log 2 for slope -2"
 UNTIL = 6.0
+TRACERS, MOMENTS = 24, 49
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +21,8 @@ class AlignmentShock(Study):
     scipy: `meet` is when two first meet, up to t = 6, and `shock` when the fluid blows up, infinite for
     slopes of at least -1. Neighbors at the middle start with a slope that is slope h^2/24 less steep, h
     their distance, so that they meet late by h^2 `late`. `steepest` is the slope of the fluid halfway to
-    the shock, or at t = 1, by the particles, and `theory` its formula.
+    the shock, or at t = 1, by the particles, and `theory` its formula. `path` and `speed` are those of 24
+    particles until they meet, or until t = 6, at the shares `moment` of that time.
 
     Source: Carrillo, Choi, Tadmor, Tan (2016), doi:10.1142/S0218202516500068; as a closure of tokens with
     momentum, arXiv 2603.16535.
@@ -37,6 +39,10 @@ class AlignmentShock(Study):
         "late": "delay of the particles over the square of their distance",
         "steepest": "slope of the velocity, particles",
         "theory": "slope of the velocity, fluid",
+        "path": "place of a particle",
+        "speed": "velocity of a particle",
+        "moment": "time over the end of the paths",
+        "tracer": "number of a particle that is followed",
         "slope": "slope of the velocity at the start",
         "n": "particles",
     }
@@ -54,7 +60,8 @@ class AlignmentShock(Study):
         shock = float(alignment_blow_up(slope))
         x = np.pi * (2 * np.arange(n) + 1 - n) / n
         seen = min(shock / 2, 1.0)
-        meet, steepest = _run(x, slope * np.sin(x), seen)
+        meet, steepest, at = _run(x, slope * np.sin(x), seen)
+        kept = np.linspace(0, n - 1, min(n, TRACERS)).round().astype(int)
         h, faded = 2 * np.pi / n, np.exp(-seen)
         return xr.Dataset(
             {
@@ -63,7 +70,10 @@ class AlignmentShock(Study):
                 "late": ((), (meet - shock) / h**2 if np.isfinite(shock) else np.nan),
                 "steepest": ((), steepest),
                 "theory": ((), slope * faded / (1 + slope * (1 - faded))),
-            }
+                "path": (("moment", "tracer"), at[kept].T),
+                "speed": (("moment", "tracer"), at[n + kept].T),
+            },
+            {"moment": np.linspace(0, 1, MOMENTS), "tracer": np.arange(kept.size)},
         )
 
     def tiny(self) -> "AlignmentShock":
@@ -96,8 +106,9 @@ def _claims(dataset: xr.Dataset, slope: float, n: int) -> list[Claim]:
     ]  # fmt: skip
 
 
-def _run(x, v, seen: float) -> tuple[float, float]:
-    """When neighbors first meet, infinite if they do not; and their steepest slope at time `seen`."""
+def _run(x, v, seen: float) -> tuple[float, float, np.ndarray]:
+    """When neighbors first meet, infinite if they do not; their steepest slope at time `seen`; and places
+    and velocities [2 n, moments] until they meet."""
     n = len(x)
 
     def meet(t, s):
@@ -114,6 +125,6 @@ def _run(x, v, seen: float) -> tuple[float, float]:
     )
     at = found.sol(seen)
     first = found.t_events[0]
-    return float(first[0]) if first.size else np.inf, float(
-        (np.diff(at[n:]) / np.diff(at[:n])).min()
-    )
+    meet_at = float(first[0]) if first.size else np.inf
+    steepest = float((np.diff(at[n:]) / np.diff(at[:n])).min())
+    return meet_at, steepest, found.sol(np.linspace(0, min(meet_at, UNTIL), MOMENTS))

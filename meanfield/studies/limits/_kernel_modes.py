@@ -10,6 +10,8 @@ from scipy.stats import norm
 from ..machinery import Claim, Study, check_that, grid, some_of
 
 PAPER = "Geshkovski, Rigollet, Sun, arXiv 2412.09080"
+SHOWN = 1201
+"""Places at which a density is shown: eight a bandwidth at the largest beta."""
 REACH = 6.0
 """Normal tokens beyond 6 standard deviations: one in 10^9."""
 
@@ -22,7 +24,8 @@ class KernelModes(Study):
     tokens, with the standard error `error`; it grows as sqrt(beta log beta). `middle` is their number in
     |x| <= `half`, where each bandwidth holds many tokens, with `middle_error`, and `gaussian` what the
     formula of Kac and Rice gives there for normal slopes and curvatures. Farther out single tokens are
-    modes of their own.
+    modes of their own. `density` is that of the first cloud, over its largest value, at `place`, in standard
+    deviations.
 
     Source: Geshkovski, Rigollet, Sun, arXiv 2412.09080, Theorem 1.2.
     """
@@ -41,6 +44,8 @@ class KernelModes(Study):
         "middle_error": "standard error of the number in the middle",
         "tokens": "tokens",
         "gaussian": "modes in the middle, by Kac and Rice",
+        "density": "kernel density of the first cloud over its largest value",
+        "place": "place, in standard deviations of the tokens",
         "beta": "beta",
     }
 
@@ -55,7 +60,9 @@ class KernelModes(Study):
         beta = cell["beta"]
         n = tokens(beta)
         rng = np.random.default_rng(np.asarray(jax.random.key_data(self.key(cell))))
-        found = [modes(rng.standard_normal(n), beta) for _ in range(self.draws)]
+        clouds = [rng.standard_normal(n) for _ in range(self.draws)]
+        found, place = [modes(x, beta) for x in clouds], np.linspace(-3, 3, SHOWN)
+        shown = np.exp(-beta / 2 * (place[:, None] - clouds[0]) ** 2).sum(axis=1)
         counts = np.array([(at.size, (np.abs(at) <= self.half).sum()) for at in found], float)
         mean, error = counts.mean(axis=0), counts.std(axis=0, ddof=1) / np.sqrt(self.draws)
         return xr.Dataset(
@@ -66,7 +73,9 @@ class KernelModes(Study):
                 "middle_error": ((), error[1]),
                 "tokens": ((), float(n)),
                 "gaussian": ((), expected_modes(n, beta, self.half)),
-            }
+                "density": ("place", shown / shown.max()),
+            },
+            {"place": place},
         )
 
     def tiny(self) -> "KernelModes":

@@ -4,3 +4,4 @@ from ._adapted_distances import AdaptedDistances as AdaptedDistances
 from ._causeformer import Causeformer as Causeformer
 from ._influence import Influence as Influence
 from ._twisted_rings import TwistedRings as TwistedRings
+from ._window_limit import WindowLimit as WindowLimit

@@ -74,20 +74,10 @@ class Optimum(eqx.Module):
 
 @eqx.filter_jit
 def optimum(
-    model: Model,
-    unknowns: Unknowns,
-    data: list[Series],
-    free: Array,
-    values: list[dict],
-    held: tuple[Array, Array] | None = None,
+    model: Model, unknowns: Unknowns, data: list[Series], free: Array, values: list[dict]
 ) -> Optimum:
-    """The minimum of squared residuals from a start; where `held` is true, parameters have its values."""
-
-    def problem(z: Array, _: Any) -> Array:
-        theta = unknowns.natural(z)
-        theta = theta if held is None else jnp.where(held[0], held[1], theta)
-        return residuals(model, unknowns, data, theta, values)
-
+    """The minimum of squared residuals from a start."""
+    problem = lambda z, _: residuals(model, unknowns, data, unknowns.natural(z), values)
     solver = optx.LevenbergMarquardt(rtol=TOLERANCE, atol=TOLERANCE)
     solution = optx.least_squares(problem, solver, free, max_steps=STEPS, throw=False)
     loss = 0.5 * jnp.sum(problem(solution.value, None) ** 2)
@@ -142,7 +132,8 @@ def _fit(
 ) -> Fit:
     theta = np.asarray(unknowns.natural(best.free))
     names, chi2 = unknowns.names, float(np.sum(rest**2))
-    ended = [unknowns.on_bound(*pair) for pair in zip(unknowns.rows, best.free, strict=True)]
+    bounded = [row.bounds is not None for row in unknowns.rows]
+    ended = np.abs(np.asarray(best.free)) > 12  # a share of e^-12 of what is between the bounds
     return Fit(
         values=dict(zip(names, theta.tolist(), strict=True)),
         errors=dict(zip(names, known.errors.tolist(), strict=True)),
@@ -156,7 +147,7 @@ def _fit(
         log_likelihood=-0.5 * chi2 - _constant(model, table),
         deviances=tuple(2 * each for each in losses),
         quality=_quality(model, table),
-        at_bounds=tuple(name for name, there in zip(names, ended, strict=True) if there),
+        at_bounds=tuple(n for n, b, e in zip(names, bounded, ended, strict=True) if b and e),
         residuals=table,
         converged=bool(best.ok),
     )

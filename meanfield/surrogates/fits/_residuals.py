@@ -38,10 +38,6 @@ class Unknowns:
         """By what parameters are measured where their effects are compared: their values, or bounds."""
         return np.array([_size(row, value) for row, value in zip(self.rows, values, strict=True)])
 
-    def on_bound(self, row: Unknown, free: Any) -> bool:
-        """Whether a free number is within a share of e^-12 of what is between the bounds of one."""
-        return row.bounds is not None and bool(abs(free) > 12)
-
 
 def _ends(row: Unknown) -> tuple[float, float] | None:
     if row.bounds is None:

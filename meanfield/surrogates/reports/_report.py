@@ -9,11 +9,10 @@ import sympy
 
 from ..analysis import Counterfactual, Sensitivity
 from ..documents import SECTIONS, digest
-from ..fits import Fit, Profile
+from ..fits import Fit
 from ..runs import Model, Simulated
-from ._blocks import Block, Figure, Formula, Heading, Paragraph, Points, Table, shown
+from ._blocks import Block, Figure, Formula, Heading, Paragraph, Points, Table
 from ._drawing import drawing
-from ._profiles import profile_blocks
 from ._validation import validation
 
 
@@ -26,7 +25,6 @@ class Findings:
     fit: Fit | None = None
     sensitivity: Sensitivity | None = None
     counterfactuals: tuple[Counterfactual, ...] = field(default_factory=tuple)
-    profiles: tuple[Profile, ...] = field(default_factory=tuple)
 
 
 def blocks_of(model: Model, found: Findings) -> list[Block]:
@@ -44,6 +42,11 @@ def blocks_of(model: Model, found: Findings) -> list[Block]:
         elif document.output_contract.sections:
             head += [Heading(name.capitalize()), Paragraph("There is none.")]
     return head
+
+
+def shown(value: float) -> str:
+    """A number of six digits."""
+    return f"{value:.6g}"
 
 
 def _problem(model: Model, found: Findings) -> list[Block]:
@@ -188,7 +191,7 @@ def _fit(model: Model, found: Findings) -> list[Block]:
         blocks.append(Figure(drawing(curve, spots, axis, name), f"{name}: measured and predicted"))
         rest = {"residual": (ts, part.measured.values - part.predicted.values)}
         blocks.append(Figure(drawing({}, rest, axis, name), f"{name}: residuals"))
-    return blocks + profile_blocks(model, found.profiles)
+    return blocks
 
 
 def _direction(parts: dict[str, float]) -> str:

@@ -8,7 +8,7 @@ from jax.custom_derivatives import SymbolicZero
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from ..._checks import check_finite, check_points, tolerance
+from ..._checks import check_finite, check_known, check_points, check_positive, tolerance
 from ..._door import door
 from ..._shown import AbstractShown
 from ..._typing import Scalar
@@ -21,7 +21,11 @@ from ..costs import (
     root,
     weights_or_uniform,
 )
+from ._entropic import entropic_plan_of
 from ._induction import plan_of, tree_of
+
+INNER = 0.01
+"""The error of an entropic coupling's marginals, in units of that of a whole plan: plans have many."""
 
 
 class AdaptedTransport(AbstractShown):
@@ -55,6 +59,7 @@ def adapted_wasserstein(
     a: ArrayLike | None = None,
     b: ArrayLike | None = None,
     cost: Cost | None = None,
+    epsilon: Scalar | float | None = None,
 ) -> AdaptedTransport:
     """The adapted (bicausal, nested) Wasserstein distance AW2 between two laws of sequences.
 
@@ -69,6 +74,10 @@ def adapted_wasserstein(
       `a` [n], `b` [m]: masses of sum 1, uniform by default. Paths share a past where its numbers are
       equal: round what is sampled from densities by `adapted_empirical`.
     - `cost`: SquaredEuclidean() by default, SquaredGeodesic(), any cost of ott, or a function.
+    - `epsilon`: each transport problem is entropic instead, by Sinkhorn's iteration; the plan is then that
+      of least E sum_t c + epsilon KL(P | product) among those that do not look ahead, and `cost` its mean
+      cost: above the least one by epsilon sum_t log(branches) at most, and far less as epsilon -> 0. For
+      pasts with hundreds of continuations, where exact ones take long. Outside of jit, without derivatives.
 
     By backward induction over pairs of pasts, each an exact transport problem (quantiles where the cost
     is Monge, an assignment or a linear program): n m T numbers, and as many problems as pairs of
@@ -79,7 +88,11 @@ def adapted_wasserstein(
     Source: Pflug and Pichler (2012), doi:10.1137/110825054; Backhoff, Bartl, Beiglboeck, Eder, arXiv
     1905.11182.
     """
-    return _transport(x, y, a, b, as_cost(cost), monotone=False)
+    if epsilon is None:
+        return _transport(x, y, a, b, as_cost(cost), monotone=False)
+    epsilon = check_positive(epsilon, "epsilon", "leave it out for exact couplings")
+    check_known((x, y, a, b, epsilon), "paths, masses and epsilon", "leave epsilon out under jit")
+    return _transport(x, y, a, b, as_cost(cost), monotone=False, epsilon=float(epsilon))
 
 
 @door
@@ -98,7 +111,7 @@ def knothe_rosenblatt(
     return _transport(x, y, a, b, SquaredEuclidean(), monotone=True)
 
 
-def _transport(x, y, a, b, cost, monotone: bool) -> AdaptedTransport:
+def _transport(x, y, a, b, cost, monotone: bool, epsilon: float | None = None) -> AdaptedTransport:
     x, y = _paths(x, cost, "x"), _paths(y, cost, "y")
     if x.shape[1:] != y.shape[1:] or x.dtype != y.dtype:
         raise ValueError(
@@ -113,6 +126,10 @@ def _transport(x, y, a, b, cost, monotone: bool) -> AdaptedTransport:
     check_dense(x.shape[0] * x.shape[1], y.shape[0], x.dtype.itemsize)
     a = weights_or_uniform(a, x.shape[0], x.dtype, "a")
     b = weights_or_uniform(b, y.shape[0], y.dtype, "b")
+    if epsilon is not None:
+        costs = np.asarray(jax.vmap(cost.all_pairs, in_axes=1)(x, y))
+        plan, gap = _on_host(monotone, costs, x, y, a, b, epsilon)
+        return _of_plan(jnp.asarray(costs), jnp.asarray(plan), jnp.asarray(gap), a, b)
     return _measured(x, y, a, b, cost, monotone)
 
 
@@ -120,11 +137,15 @@ def _transport(x, y, a, b, cost, monotone: bool) -> AdaptedTransport:
 def _measured(x, y, a, b, cost, monotone: bool) -> AdaptedTransport:
     costs = jax.vmap(cost.all_pairs, in_axes=1)(x, y)
     plan, gap = _plan(*jax.lax.stop_gradient((costs, x, y)), a, b, monotone)
+    return _of_plan(costs, plan, gap, a, b)
+
+
+def _of_plan(costs, plan, gap, a, b) -> AdaptedTransport:
     steps = jnp.einsum("tnm,nm->t", costs, plan)
     off = jnp.abs(plan.sum(axis=1) - a).sum() + jnp.abs(plan.sum(axis=0) - b).sum()
     error = jax.lax.stop_gradient(off + gap)
     total = steps.sum()
-    converged = (error <= max(tolerance(x.dtype), 1e-9)) & jnp.isfinite(total)
+    converged = (error <= max(tolerance(plan.dtype), 1e-9)) & jnp.isfinite(total)
     return AdaptedTransport(root(total), total, steps, error, converged, plan)
 
 
@@ -145,7 +166,7 @@ def _plan_jvp(monotone, primals, tangents):
     return out, jax.tree.map(lambda leaf: jnp.broadcast_to(slope, leaf.shape), out)
 
 
-def _on_host(monotone: bool, costs, x, y, a, b):
+def _on_host(monotone: bool, costs, x, y, a, b, epsilon: float | None = None):
     dtype = np.asarray(costs).dtype
     costs, x, y, a, b = (np.asarray(z, np.float64) for z in (costs, x, y, a, b))
     here, there = np.flatnonzero(a > 0), np.flatnonzero(b > 0)
@@ -154,7 +175,13 @@ def _on_host(monotone: bool, costs, x, y, a, b):
         return plan.astype(dtype), np.asarray(np.nan, dtype)
     sides = [(x[here], a[here]), (y[there], b[there])]
     (first, mine), (second, yours) = (tree_of(paths, mass) for paths, mass in sides)
-    ends, gap = plan_of(costs[:, here][:, :, there], first, second, monotone)
+    costs_here = costs[:, here][:, :, there]
+    if epsilon is None:
+        ends, gap = plan_of(costs_here, first, second, monotone)
+    else:
+        ends, gap = entropic_plan_of(
+            costs_here, first, second, epsilon, INNER * max(tolerance(dtype), 1e-9)
+        )
     shares = [
         mass / np.bincount(label, weights=mass)[label]
         for label, (_, mass) in zip((mine, yours), sides, strict=True)

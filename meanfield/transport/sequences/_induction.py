@@ -57,26 +57,36 @@ def plan_of(costs, first, second, monotone: bool) -> tuple[Matrix, float]:
         value, found = _stage(total, first[t], second[t], monotone)
         gap = max([gap, *(inner.gap for inner in found.values())])
         couplings.append(found)
+    return plan_from(first, second, couplings[::-1]), gap
+
+
+def plan_from(first: list[Step], second: list[Step], couplings) -> Matrix:
+    """The plan between whole paths that couplings of continuations make, time by time."""
     plan = np.ones((1, 1))
-    for one, other, found in zip(first, second, couplings[::-1], strict=True):
+    for one, other, found in zip(first, second, couplings, strict=True):
         below = plan[np.ix_(one.parent, other.parent)] * one.share[:, None] * other.share
         for (u, v), inner in found.items():
             rows, columns = (np.flatnonzero(s.parent == k) for s, k in ((one, u), (other, v)))
             below[np.ix_(rows, columns)] = 0
             np.add.at(below, (rows[inner.rows], columns[inner.columns]), plan[u, v] * inner.mass)
         plan = below
-    return plan, gap
+    return plan
 
 
-def _stage(total: Matrix, one: Step, other: Step, monotone: bool):
-    """The least cost from each pair of pasts on, and the couplings where there is a choice."""
+def single_values(total: Matrix, one: Step, other: Step):
+    """The mean cost from each pair of pasts on by product couplings, which of a past with one continuation
+    all are; and the continuations of each past."""
     size = one.parent.max() + 1, other.parent.max() + 1
     shares = np.zeros((size[0], len(one.parent))), np.zeros((size[1], len(other.parent)))
     for matrix, step in zip(shares, (one, other), strict=True):
         matrix[step.parent, np.arange(len(step.parent))] = step.share
-    # Of a past with one continuation all couplings are the product.
-    value = shares[0] @ total @ shares[1].T
     rows, columns = ([np.flatnonzero(row > 0) for row in matrix] for matrix in shares)
+    return shares[0] @ total @ shares[1].T, rows, columns
+
+
+def _stage(total: Matrix, one: Step, other: Step, monotone: bool):
+    """The least cost from each pair of pasts on, and the couplings where there is a choice."""
+    value, rows, columns = single_values(total, one, other)
     found = {}
     for u, mine in enumerate(rows):
         for v, yours in enumerate(columns):

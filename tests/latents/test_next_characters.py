@@ -1,0 +1,87 @@
+"""Models of the next character: their losses, causal Sinkhorn heads, and what these tell of the future."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from meanfield.latents.training import (
+    Batch,
+    last_loss,
+    next_loss,
+    next_losses,
+    tiny_transformer,
+    train,
+)
+
+KINDS = {"softmax": None, "sinkhorn": 3}
+N = 6
+
+
+@pytest.fixture(scope="module")
+def models():
+    def tiny(kind):
+        model = tiny_transformer(
+            jax.random.key(1), KINDS[kind], d=8, depth=1, heads=2, longest=N, causal=True
+        )
+        return jax.tree.map(
+            lambda a: a.astype(jnp.float64) if eqx.is_inexact_array(a) else a, model
+        )
+
+    return {kind: tiny(kind) for kind in KINDS}
+
+
+IDS = np.random.default_rng(0).integers(96, size=(2, N))
+SEEN = Batch(IDS, np.zeros_like(IDS, bool))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_loss_is_that_of_the_next_character(models, kind):
+    model, want = models[kind], np.zeros((2, N - 1))
+    for row, ids in enumerate(IDS):
+        logits = np.asarray(model.logits(model.states(jnp.asarray(ids[:-1]))[-1]))
+        logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        want[row] = [-logs[k, ids[k + 1]] for k in range(N - 1)]
+    np.testing.assert_allclose(next_losses(model, SEEN), want.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(next_loss(model, SEEN), want.mean(), rtol=1e-12)
+    np.testing.assert_allclose(last_loss(model, SEEN), want[:, -1].mean(), rtol=1e-12)
+
+
+def test_causal_sinkhorn_heads_go_to_the_columns_of_uniform_attention(models):
+    heads = jax.tree.map(lambda a: a[0], models["sinkhorn"].blocks.heads)
+    x = np.random.default_rng(3).normal(size=(N, 8))
+    columns = np.cumsum(1 / np.arange(N, 0, -1))[::-1]
+    for head, got in enumerate(np.asarray(heads.weights(jnp.asarray(x)))):
+        q, k = np.asarray(heads.query[head]), np.asarray(heads.key[head])
+        w = np.tril(np.exp(x @ q.T @ k @ x.T / np.sqrt(len(q)))) * columns  # as g is against b
+        w /= w.sum(axis=1, keepdims=True)
+        for _ in range(3):
+            w *= columns / w.sum(axis=0)
+            w /= w.sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(got, w, rtol=1e-10, atol=1e-300)
+
+
+def test_causal_softmax_tells_nothing_of_what_comes_behind_and_causal_sinkhorn_does(models):
+    other = IDS.copy()
+    other[:, -2] = (other[:, -2] + 1) % 96  # the last one that is seen
+    changed = {}
+    for kind, model in models.items():
+        logits = [
+            np.asarray(model.logits(model.states(jnp.asarray(ids[0, :-1]))[-1]))
+            for ids in (IDS, other)
+        ]
+        changed[kind] = np.abs(logits[1] - logits[0]).max(axis=1)
+    np.testing.assert_allclose(changed["softmax"][:-1], 0, atol=1e-14)
+    # All but the first place, which sees itself alone; by terms of the size of the weights, not of rounding.
+    assert changed["sinkhorn"][0] < 1e-14 and changed["sinkhorn"][1:-1].min() > 1e-5
+
+
+def test_training_of_the_next_character_lowers_its_loss():
+    model = tiny_transformer(jax.random.key(1), None, d=8, depth=1, heads=2, longest=N, causal=True)
+    text = np.tile(np.arange(4), 20)  # what comes next is known
+    found = [*train(model, text, 60, 3e-2, batch=4, saves=1, loss=next_loss)]
+    seen = Batch(text[:N][None], np.zeros((1, N), bool))
+    before, after = (float(next_loss(one.model, seen)) for one in found)
+    # From log 97 + 1/2 to less than frequencies alone can tell, log 4.
+    assert after < np.log(4) < 3.5 < before

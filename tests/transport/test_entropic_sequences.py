@@ -1,0 +1,82 @@
+"""Adapted distances by entropic couplings: closed forms, a plain iteration, the exact limit."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from refusals import check_refused
+
+from meanfield.transport import adapted_wasserstein
+
+TOLD, UNTOLD = jnp.array([[0.1, 1.0], [-0.1, -1.0]]), jnp.array([[0.0, 1.0], [0.0, -1.0]])
+
+
+def random_tree(rng, n, steps=3, d=2):
+    """Paths that share pasts."""
+    paths = rng.integers(0, 2, (n, steps, d)) + 0.1 * rng.integers(0, 2, (n, steps, 1))
+    return np.unique(paths, axis=0)
+
+
+def test_entropic_steps_of_two_branches_have_a_closed_form():
+    # Signs against signs of size s, time by time: pairs agree with probability p/(1 - p) = e^{4 s/epsilon},
+    # as costs of agreement are (1 - s)^2, of the rest (1 + s)^2, and weights of pairs multiply.
+    signs, s = jnp.array([*itertools.product([1.0, -1.0], repeat=2)]), 0.7
+    exact = (1 - s) ** 2
+    for epsilon in (4.0, 1.0, 0.05):
+        p = 1 / (1 + np.exp(-4 * s / epsilon))
+        found = adapted_wasserstein(signs, s * signs, epsilon=epsilon)
+        step = p * exact + (1 - p) * (1 + s) ** 2
+        np.testing.assert_allclose(found.steps, [step, step], rtol=1e-9)
+        assert found.converged
+    np.testing.assert_allclose(found.cost, 2 * exact, rtol=1e-12)  # e^{-56} at the last one
+
+
+def nested(x, y, a, b, epsilon, cost):
+    """The entropic value of two trees by their paths, each coupling by a plain iteration."""
+    if x.shape[1] == 0:
+        return 0.0
+    first, second = (np.unique(z[:, 0], axis=0) for z in (x, y))
+    below = np.zeros((len(first), len(second)))
+    masses = []
+    for u, v in np.ndindex(*below.shape):
+        mine, yours = (z[:, 0] == at for z, at in ((x, first[u]), (y, second[v])))
+        mine, yours = mine.all(axis=-1), yours.all(axis=-1)
+        rest = nested(x[mine, 1:], y[yours, 1:], a[mine], b[yours], epsilon, cost)
+        below[u, v] = cost(first[u], second[v]) + rest
+    for z, w, ends in ((x, a, first), (y, b, second)):
+        masses.append(np.array([w[(z[:, 0] == end).all(axis=-1)].sum() for end in ends]) / w.sum())
+    p, q = masses
+    g = np.zeros(len(q))
+    for _ in range(3000):
+        f = -epsilon * np.log(np.exp((g - below) / epsilon) @ q)
+        g = -epsilon * np.log(p @ np.exp((f[:, None] - below) / epsilon))
+    return p @ f + q @ g
+
+
+def test_entropic_plans_are_the_best_that_do_not_look_ahead():
+    rng = np.random.default_rng(4)
+    x, y = random_tree(rng, 9), random_tree(rng, 7) + 0.2
+    a, b = rng.dirichlet(np.ones(len(x))), rng.dirichlet(np.ones(len(y)))
+    exact, epsilon = adapted_wasserstein(x, y, a, b), 0.4
+    found = adapted_wasserstein(x, y, a, b, epsilon=epsilon)
+    assert found.converged
+    plan = np.asarray(found.plan())
+    # Its value: mean cost and KL against the product, which add up along the pasts.
+    kl = (plan * np.log(np.where(plan > 0, plan, 1) / np.outer(a, b))).sum()
+    value = nested(x, y, a, b, epsilon, lambda u, v: ((u - v) ** 2).sum())
+    np.testing.assert_allclose(found.cost + epsilon * kl, value, rtol=1e-8)
+    # At any epsilon: least cost <= cost <= least cost + epsilon (largest KL), and exact in the limit.
+    cold = adapted_wasserstein(x, y, a, b, epsilon=0.01)
+    for size, each in ((epsilon, found), (0.01, cold)):
+        gap = float(each.cost - exact.cost)
+        assert -1e-9 <= gap <= size * np.log(min(len(x), len(y))) + 1e-9
+    assert float(cold.cost - exact.cost) < 0.1 * float(found.cost - exact.cost)
+
+
+def test_entropic_steps_are_refused_where_numbers_are_traced():
+    check_refused(lambda: adapted_wasserstein(TOLD, UNTOLD, epsilon=0.0), "exact")
+    check_refused(
+        lambda: jax.jit(lambda x: adapted_wasserstein(x, UNTOLD, epsilon=0.1).cost)(TOLD),
+        "under jit",
+    )
