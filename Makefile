@@ -5,6 +5,9 @@ BENCH_READY := .venv/.ready-bench
 MUTANTS_READY := .venv/.ready-mutants
 TYPES := .venv/.types
 
+# Programs are read as bytecode after their first start, of which the tests have dozens.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test validate mutants figures docs bench format
 
 $(READY): pyproject.toml

@@ -8,7 +8,17 @@ from matplotlib.figure import Figure
 from pictures import faults
 from study_contract import check_result
 
-EACH = [pytest.param(n, marks=pytest.mark.slow if n in LONG else ()) for n in FIGURES]
+
+def _marks(name: str) -> list[pytest.MarkDecorator]:
+    return [_with(name), *([pytest.mark.slow] if name in LONG else [])]
+
+
+def _with(name: str) -> pytest.MarkDecorator:
+    """All tests of a figure run in one worker, which computes its studies once."""
+    return pytest.mark.xdist_group(name)
+
+
+EACH = [pytest.param(name, marks=_marks(name)) for name in FIGURES]
 
 
 def _drawn(name: str, shared) -> tuple[Figure, dict]:
@@ -34,6 +44,7 @@ def _titles(figure: Figure) -> list[str]:
     return [ax.get_title() for ax in figure.axes]
 
 
+@_with("fig_2312_10794_circle")
 def test_two_betas_are_two_runs(shared):
     figure, results = _drawn("fig_2312_10794_circle", shared)
     assert {"SA, β = 4", "SA, β = 9"} <= {*_titles(figure)}
@@ -42,6 +53,7 @@ def test_two_betas_are_two_runs(shared):
     plt.close("all")
 
 
+@_with("fig_consensus")
 def test_consensus_shows_no_time_twice_and_names_the_gate(shared):
     figure, results = _drawn("fig_consensus", shared)
     times = [title for title in _titles(figure) if title.startswith("t =")]
@@ -52,6 +64,7 @@ def test_consensus_shows_no_time_twice_and_names_the_gate(shared):
     plt.close("all")
 
 
+@_with("fig_2110_11773_heat_kernel")
 def test_negative_densities_are_marked_at_the_bar(shared):
     figure, results = _drawn("fig_2110_11773_heat_kernel", shared)
     bars = [ax._colorbar for ax in figure.axes if getattr(ax, "_colorbar", None)]
@@ -60,6 +73,7 @@ def test_negative_densities_are_marked_at_the_bar(shared):
     plt.close("all")
 
 
+@_with("fig_2312_10794_random_matrices")
 def test_diagrams_end_where_they_were_computed(shared):
     figure, results = _drawn("fig_2312_10794_random_matrices", shared)
     betas = results["layers"].beta.values
