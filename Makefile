@@ -30,14 +30,14 @@ test: $(READY)  ## everything that must hold before a change lands
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	@echo "$(BIN)/pyright, beside $(BIN)/pytest -n 2 --dist loadgroup"
+	@echo "$(BIN)/pyright, beside $(BIN)/pytest -n 2"
 	@$(BIN)/pyright > $(TYPES) 2>&1 & types=$$!; \
-	$(BIN)/pytest -n 2 --dist loadgroup; tests=$$?; \
+	$(BIN)/pytest -n 2; tests=$$?; \
 	wait $$types; types=$$?; cat $(TYPES); \
 	exit $$((tests ? tests : types))
 
 validate: $(READY)  ## the slow half of the tests: full-size validation against theory
-	XLA_FLAGS=--xla_force_host_platform_device_count=4 $(BIN)/pytest -n 2 --dist loadgroup -m slow
+	XLA_FLAGS=--xla_force_host_platform_device_count=4 $(BIN)/pytest -n 2 -m slow
 
 mutants: $(MUTANTS_READY)  ## formulas changed by one, which the fast tests must notice: a sample; see tests/mutants
 	$(BIN)/python tests/mutants --sample 40

@@ -39,6 +39,7 @@ install_import_hook("meanfield", "beartype.beartype")
 import jax
 import pytest
 from jax._src.interpreters import mlir
+from units import unit
 
 MOST_MAPS = 25_000
 """Memory maps of a process before it drops its compiled programs. Linux allows 65,530, past which XLA
@@ -78,18 +79,22 @@ if hasattr(mlir, "make_ir_context"):  # which is private to JAX
     share_contexts()
 
 
-SPREAD = {"test_contract.py", "test_figures.py", "test_numbers.py", "test_wrong_arguments.py"}
-"""Files whose tests are long and share nothing."""
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """The tests of a file run in one worker, where they share compiled programs."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByUnit(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return unit(nodeid)
+
+    return ByUnit(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config, items):
-    """The tests of a file run in one worker (`--dist loadgroup`), where they share compiled programs."""
-    for item in items:
-        if item.path.name not in SPREAD and config.pluginmanager.hasplugin("xdist"):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-    # Files go first, those with most tests before others, then single tests in this order: a long
-    # one at the end would leave the other worker without work.
+def pytest_collection_modifyitems(items):
+    """Units with most tests go first, then in this order: a long one at the end would leave the other
+    worker without work."""
     items.sort(key=lambda item: item.path.name != "test_figures.py")
 
 

@@ -8,17 +8,7 @@ from matplotlib.figure import Figure
 from pictures import faults
 from study_contract import check_result
 
-
-def _marks(name: str) -> list[pytest.MarkDecorator]:
-    return [_with(name), *([pytest.mark.slow] if name in LONG else [])]
-
-
-def _with(name: str) -> pytest.MarkDecorator:
-    """All tests of a figure run in one worker, which computes its studies once."""
-    return pytest.mark.xdist_group(name)
-
-
-EACH = [pytest.param(name, marks=_marks(name)) for name in FIGURES]
+EACH = [pytest.param(n, marks=pytest.mark.slow if n in LONG else ()) for n in FIGURES]
 
 
 def _drawn(name: str, shared) -> tuple[Figure, dict]:
@@ -44,18 +34,18 @@ def _titles(figure: Figure) -> list[str]:
     return [ax.get_title() for ax in figure.axes]
 
 
-@_with("fig_2312_10794_circle")
-def test_two_betas_are_two_runs(shared):
-    figure, results = _drawn("fig_2312_10794_circle", shared)
+@pytest.mark.parametrize("name", ["fig_2312_10794_circle"])
+def test_two_betas_are_two_runs(name, shared):
+    figure, results = _drawn(name, shared)
     assert {"SA, β = 4", "SA, β = 9"} <= {*_titles(figure)}
     runs = {float(r.beta): r.x for label, r in results.items() if label.startswith("flow")}
     assert float(abs(runs[4.0] - runs[9.0]).max()) > 0.1
     plt.close("all")
 
 
-@_with("fig_consensus")
-def test_consensus_shows_no_time_twice_and_names_the_gate(shared):
-    figure, results = _drawn("fig_consensus", shared)
+@pytest.mark.parametrize("name", ["fig_consensus"])
+def test_consensus_shows_no_time_twice_and_names_the_gate(name, shared):
+    figure, results = _drawn(name, shared)
     times = [title for title in _titles(figure) if title.startswith("t =")]
     assert len(set(times)) == len(times) // 2  # a row alone and a row pulled
     assert "always" in results["drift"].gate and "early" not in results["drift"].gate
@@ -64,18 +54,18 @@ def test_consensus_shows_no_time_twice_and_names_the_gate(shared):
     plt.close("all")
 
 
-@_with("fig_2110_11773_heat_kernel")
-def test_negative_densities_are_marked_at_the_bar(shared):
-    figure, results = _drawn("fig_2110_11773_heat_kernel", shared)
+@pytest.mark.parametrize("name", ["fig_2110_11773_heat_kernel"])
+def test_negative_densities_are_marked_at_the_bar(name, shared):
+    figure, results = _drawn(name, shared)
     bars = [ax._colorbar for ax in figure.axes if getattr(ax, "_colorbar", None)]
     below = [float(one["map"].min()) < 0 for _, one in results["clouds"].groupby("time")]
     assert [bar.extend for bar in bars] == ["min" if b else "neither" for b in below]
     plt.close("all")
 
 
-@_with("fig_2312_10794_random_matrices")
-def test_diagrams_end_where_they_were_computed(shared):
-    figure, results = _drawn("fig_2312_10794_random_matrices", shared)
+@pytest.mark.parametrize("name", ["fig_2312_10794_random_matrices"])
+def test_diagrams_end_where_they_were_computed(name, shared):
+    figure, results = _drawn(name, shared)
     betas = results["layers"].beta.values
     panels = [ax for ax in figure.axes if ax.get_title()]
     assert panels and all(ax.get_ylim() == (betas[0], betas[-1]) for ax in panels)

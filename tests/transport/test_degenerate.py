@@ -124,14 +124,14 @@ def test_a_pair_that_is_far_off_does_not_blur_the_rest(clouds, far):
 
 def test_an_optimum_is_held_against_a_dual_solution(clouds, monkeypatch):
     """Plans with right marginals that are not the least: the gap is the excess, and is told."""
-    from meanfield.transport.exact import _linear_program as programs
+    from meanfield.transport.exact import _assignment as assignments, _linear_program as programs
 
     x, y, _, _ = clouds
     x, y = x[:, :2], y[:12]
     cost = ot.dist(x, y)
-    least = np.asarray(cost)[np.arange(12), programs.least_assignment(cost)[0]].mean()
-    monkeypatch.setattr(programs, "linear_sum_assignment", lambda c: (None, np.arange(12)))
-    _, gap = programs.least_assignment(cost)
+    least = np.asarray(cost)[np.arange(12), assignments.least_assignment(cost)[0]].mean()
+    monkeypatch.setattr(assignments, "linear_sum_assignment", lambda c: (None, np.arange(12)))
+    _, gap = assignments.least_assignment(cost)
     excess = np.trace(cost) / 12 - least
     # Weak duality: no dual solution makes the gap smaller than the excess.
     assert gap * np.trace(cost) / 12 >= excess > 0.1 * least

@@ -1,5 +1,6 @@
 """Exact transport on the line, on the circle, between Gaussians, and by solvers on the host."""
 
+from ._assignment import least_assignment as least_assignment
 from ._bures import (
     bures as bures,
     check_covariance as check_covariance,
@@ -8,5 +9,5 @@ from ._bures import (
 from ._circle import circle_coupling as circle_coupling, wasserstein_circle as wasserstein_circle
 from ._host_solvers import assign as assign, solve_linear_program as solve_linear_program
 from ._line import line_coupling as line_coupling, wasserstein_line as wasserstein_line
-from ._linear_program import least_assignment as least_assignment, least_plan as least_plan
+from ._linear_program import least_plan as least_plan
 from ._support import why_no_plan as why_no_plan, why_no_triangular_plan as why_no_triangular_plan

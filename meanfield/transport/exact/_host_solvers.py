@@ -5,7 +5,8 @@ from jaxtyping import Array, Float
 
 from ..._typing import Weights
 from ..costs import Coupling
-from ._linear_program import least_assignment, least_plan
+from ._assignment import least_assignment
+from ._linear_program import least_plan
 
 
 def assign(cost: Float[Array, "n n"]) -> Coupling:

@@ -5,15 +5,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float, Int
-from scipy.optimize import linear_sum_assignment, linprog
+from scipy.optimize import linprog
 from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
+
+from ._assignment import ENOUGH, relative_gap
 
 _ROUNDS = 5
 """Linear programs at most, each of which resolves costs a million times smaller than the last."""
 _FINER = 1e-6
-_ENOUGH = 1e-12
-"""The gap, as a part of the cost, at which nothing is left to refine."""
-
 Costs = Float[np.ndarray, "n m"]
 
 
@@ -54,43 +53,13 @@ def least_plan(cost: Costs, a, b, unit: float) -> Found | None:
         left, f, g = left - low[:, None], f + first + low, g + second
         at, mass, off = _along_tree(plan, left, a, b, unit)
         steps += count
-        gap = _relative(mass @ left[*at] + off * left.max(), mass @ cost[*at], a @ cost @ b)
+        gap = relative_gap(mass @ left[*at] + off * left.max(), mass @ cost[*at], a @ cost @ b)
         if best is None or gap < best.gap:
             best = Found(at, mass, f, g, steps, gap)
-        if gap <= _ENOUGH:
+        if gap <= ENOUGH:
             break
         scale = scale * _FINER
     return best
-
-
-def least_assignment(cost: Float[np.ndarray, "n n"]) -> tuple[Int[np.ndarray, " n"], float]:
-    """The permutation of least cost, and the gap to a dual solution, relative to the cost.
-
-    Dual prices are the shortest paths in the graph of exchanges (Bellman and Ford): they exist if no
-    cycle of exchanges gains anything, that is, for an optimal permutation alone.
-    """
-    left = cost - cost.min(axis=1)[:, None]
-    left -= left.min(axis=0)
-    columns = linear_sum_assignment(left)[1]
-    own, total = np.take_along_axis(left, columns[:, None], axis=1)[:, 0], 0.0
-    total = np.take_along_axis(cost, columns[:, None], axis=1).mean()
-    g = np.zeros(len(cost))
-    for _ in range(200):
-        f = own - g[columns]
-        new = np.minimum(g, (left - f[:, None]).min(axis=0))
-        settled = (g - new).max() <= _ENOUGH * total
-        g = new
-        if settled:
-            break
-    f = own - g[columns]
-    short = np.minimum((left - f[:, None]).min(axis=0) - g, 0)
-    return columns, _relative(-short.mean(), total, cost.mean())
-
-
-def _relative(gap, total, mean) -> float:
-    """The gap as a part of the cost, or of what rounding leaves of the mean cost of all pairs."""
-    size = abs(total) + np.finfo(float).eps * abs(mean)
-    return float(gap / size) if size > 0 else float(gap > 0)
 
 
 def _program(cost: Costs, a, b) -> tuple[Any, Any, int] | None:
