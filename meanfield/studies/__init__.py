@@ -35,6 +35,7 @@ from .games import (
     LqGames as LqGames,
     MeanFieldGames as MeanFieldGames,
     PriceOfAnarchy as PriceOfAnarchy,
+    Protocols as Protocols,
     Schedules as Schedules,
 )
 from .gaussians import Covariances as Covariances, GaussianClosures as GaussianClosures

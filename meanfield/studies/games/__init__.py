@@ -5,4 +5,5 @@ from ._impatience import Impatience as Impatience
 from ._lq_games import LqGames as LqGames
 from ._mean_field_games import MeanFieldGames as MeanFieldGames
 from ._price_of_anarchy import PriceOfAnarchy as PriceOfAnarchy
+from ._protocols import Protocols as Protocols
 from ._schedules import Schedules as Schedules
