@@ -97,7 +97,7 @@ def _traitors(ax: Axes, result: xr.Dataset) -> None:
             ax.bar(at, value, 0.28, color=f"C{j}", label=label if i == 0 else None)
             ax.text(at, value + 0.03, f"{value:.2f}", ha="center", fontsize=6)
     ax.set_xticks(range(len(shown)), list(shown.values()))
-    ax.set(title="one that rests, or lies")
+    ax.set(title="one that rests, or lies", ylabel="ratio of costs, or speed")
     ax.legend()
 
 

@@ -22,6 +22,7 @@ from .exact import (
     LinearQuadratic as LinearQuadratic,
     OpenLoop as OpenLoop,
     Planner as Planner,
+    UnequalLinearQuadratic as UnequalLinearQuadratic,
 )
 from .meanfield import (
     Kuramoto as Kuramoto,

@@ -13,11 +13,15 @@ from meanfield.games import (
     MeanFieldGame,
     OneShot,
     Quantiles,
+    UnequalLinearQuadratic,
 )
 from meanfield.geometry import Euclidean
 from meanfield.harmonics import Gegenbauer
 
 GAME = LinearQuadratic(3, 2.0, 0.5, 0.1)
+UNEQUAL = UnequalLinearQuadratic(
+    jnp.array([1.0, 3.0, 0.0]), jnp.array([0.5, 0.0, 2.0]), jnp.array([0.5, 0.2, 0.3])
+)
 ROWS = jnp.array([[-1.0, 0.2], [0.0, 0.3], [1.3, 2.0]])
 CIRCLE = Gegenbauer(2, 6)
 CROWD = MeanFieldGame(CIRCLE, Kuramoto(1.0), 0.5)
@@ -57,6 +61,23 @@ ENTRIES = [
         horizon=1.0,
         play=Feedback(),
         kinds_={"x0": "array", "horizon": "nonnegative", "play": "object"},
+    ),
+    entry(
+        "games.UnequalLinearQuadratic",
+        running=jnp.array([1.0, 3.0, 0.0]),
+        terminal=jnp.array([0.5, 0.0, 2.0]),
+        shares=jnp.array([0.5, 0.2, 0.3]),
+        drift=0.1,
+        kinds_={"running": "array", "terminal": "array", "shares": "array", "drift": "real"},
+    ),
+    entry(
+        "games.UnequalLinearQuadratic.costs",
+        UNEQUAL.costs,
+        slow_=True,
+        x0=ROWS,
+        horizon=1.0,
+        play=Feedback(),
+        kinds_={"x0": "array", "horizon": "positive", "play": "object"},
     ),
     entry("games.Kuramoto", kappa=0.7),
     entry("games.Kuramoto.__call__", Kuramoto(0.7).__call__, x=X, w=W, clouds_=(("x", "w"),)),

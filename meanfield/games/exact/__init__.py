@@ -7,3 +7,4 @@ from ._plays import (
     OpenLoop as OpenLoop,
     Planner as Planner,
 )
+from ._unequal import UnequalLinearQuadratic as UnequalLinearQuadratic
