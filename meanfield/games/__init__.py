@@ -28,5 +28,7 @@ from .meanfield import (
     Kuramoto as Kuramoto,
     MeanFieldEquilibrium as MeanFieldEquilibrium,
     MeanFieldGame as MeanFieldGame,
+    MeanFieldPath as MeanFieldPath,
     crowd_aversion as crowd_aversion,
+    mean_field_path as mean_field_path,
 )

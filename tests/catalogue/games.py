@@ -104,6 +104,24 @@ ENTRIES = [
         single_=None,
         kinds_={"guess": "array"},
     ),
+    entry(
+        "games.mean_field_path",
+        slow_=True,
+        game=CROWD,
+        start=jnp.zeros(7).at[0].set(1.0).at[1].set(0.2),
+        horizon=0.5,
+        steps=3,
+        terminal=jnp.zeros(7).at[1].set(-0.1),
+        guess=jnp.zeros((4, 7)),
+        single_=None,
+        kinds_={
+            "game": "object",
+            "horizon": "positive",
+            "start": "array",
+            "terminal": "array",
+            "guess": "array",
+        },
+    ),
     entry("games.Quantiles"),
     entry("games.Means"),
     entry("games.Matched"),
@@ -133,5 +151,6 @@ ENTRIES = [
 ]
 MADE_BY = {
     "games.Equilibrium": "games.nash",
+    "games.MeanFieldPath": "games.mean_field_path",
     "games.MeanFieldEquilibrium": "games.MeanFieldGame.equilibrium",
 }
