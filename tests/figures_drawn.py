@@ -25,6 +25,7 @@ LONG = (
     "fig_escape_times",
     "fig_games_attention",
     "fig_games_prices",
+    "fig_games_steering",
     "fig_saddles",
     "fig_window_limit",
 )

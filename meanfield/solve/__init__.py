@@ -1,6 +1,6 @@
 """The two verbs: `simulate` a dynamics in continuous time, `rollout` a scheme in discrete steps."""
 
-from diffrax import ForwardMode as ForwardMode
+from diffrax import DirectAdjoint as DirectAdjoint, ForwardMode as ForwardMode
 
 from ._errors import SolveError as SolveError
 from ._rollout import rollout as rollout

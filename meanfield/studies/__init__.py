@@ -37,6 +37,7 @@ from .games import (
     PriceOfAnarchy as PriceOfAnarchy,
     Protocols as Protocols,
     Schedules as Schedules,
+    SteeredTransformers as SteeredTransformers,
 )
 from .gaussians import Covariances as Covariances, GaussianClosures as GaussianClosures
 from .heat import (

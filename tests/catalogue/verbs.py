@@ -111,6 +111,7 @@ FLOWN = {
     "ConsensusFlow": (PAIR, CLOUDS),
 }
 SOLVE = [
+    entry("solve.DirectAdjoint", single_=None),
     entry("solve.ForwardMode", single_=None),
     entry("solve.GeodesicEuler", geometry=SPHERE),
     entry("solve.GeodesicLM", geometry=SPHERE),

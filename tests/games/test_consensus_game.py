@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.linalg import expm
 
 from meanfield.dynamics import AttentionFlow, Drift
 from meanfield.games import (
@@ -16,6 +17,7 @@ from meanfield.games import (
     nash,
     planner,
     pontryagin_residual,
+    stackelberg,
 )
 from meanfield.geometry import Euclidean, Sphere
 
@@ -64,6 +66,30 @@ def test_means_of_gaussian_clouds_in_the_plane():
     )
     costs = exact.costs(means, 1.0, quantiles=False)
     np.testing.assert_allclose(found.costs, costs, rtol=2e-5)
+
+
+@pytest.mark.slow
+def test_a_leader_knows_what_the_other_will_answer():
+    """Two points on the line: the leader plans for d = x_1 - x_2 and the costate p_2 of the other.
+
+    d' = u_1 + p_2, p_2' = q d/4, p_2(T) = -g d(T)/4; its own costates l, m: u_1 = -l, m(0) = 0.
+    """
+    q, g, n = 4.0, 1.0, 2000
+    slopes = np.array([[0, 1, -1, 0], [q / 4, 0, 0, 0], [-q / 4, 0, 0, -q / 4], [0, 0, -1, 0]])
+    ends = np.array([[g / 4, 1, 0, 0], [-g / 4, 0, 1, -g / 4]]) @ expm(slopes)
+    first = np.linalg.solve(ends[:, 1:3], ends[:, 0])  # from d(0) = -1
+    step, y = expm(slopes / n), [np.array([-1.0, *first, 0.0])]
+    for _ in range(n):
+        y.append(step @ y[-1])
+    d, p, own, _ = np.array(y).T
+    paid = [np.trapezoid(u**2 / 2 + q * d**2 / 8, dx=1 / n) + g * d[-1] ** 2 / 8 for u in (own, p)]
+    game, x0, ts = ConsensusGame([LINE] * 2, q, g), jnp.array([[[0.0]], [[1.0]]]), jnp.arange(3) / 2
+    found = stackelberg(game, x0, ts)
+    assert found.converged
+    # Controls linear between times h apart, as in the first test: h^4 = .06 times c^4/720, c^2 = 2,
+    # of costs; what the leader saves against Nash is fifty times as much.
+    np.testing.assert_allclose(found.costs, paid, atol=1.5e-4)
+    assert LinearQuadratic(2, q, g).cost(1.0) / 4 - found.costs[0] > 7e-3
 
 
 @pytest.mark.slow

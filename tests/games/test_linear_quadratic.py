@@ -120,6 +120,13 @@ def test_without_running_cost_and_drift():
         game.price_of_anarchy()
 
 
+def test_a_game_without_costs_has_no_price():
+    with pytest.raises(ValueError, match="expected costs, got none"):
+        LinearQuadratic(2, 0.0, 0.0).price_of_anarchy(1.0)
+    with pytest.raises(ValueError, match="expected costs, got none"):
+        LinearQuadratic(2, 1.0, 0.0).price_of_anarchy(0.0)
+
+
 def test_no_drift_outgrows_the_gain():
     game = LinearQuadratic(2, 0.01, 0.0, 1.0)
     for play in (OpenLoop(), Feedback()):

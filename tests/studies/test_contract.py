@@ -40,6 +40,7 @@ LONG = (
     "random_values",
     "saddle_graph",
     "sphere_barycenters",
+    "steered_transformers",
     "trained_sinkformer",
     "window_limit",
 )

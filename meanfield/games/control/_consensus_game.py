@@ -11,7 +11,7 @@ from ..._typing import Scalar
 from ...dynamics import AbstractDynamics, AbstractParticles
 from ...dynamics.consensus import several_models
 from ...geometry import AbstractGeometry
-from ...solve import simulate
+from ...solve import DirectAdjoint, simulate
 from ..equilibrium import AbstractGame
 from ._discords import AbstractDiscord, Matched, Quantiles
 
@@ -67,9 +67,16 @@ class ConsensusGame(AbstractGame):
         return self.flows[0].geometry
 
     def costs(self, controls: PathControls, x0: Any, ts: Any = None) -> Float[Array, " models"]:
-        x, spent = self._run(controls, x0, ts)
+        return self._paid(self._run(controls, x0, ts))
+
+    def _paid(self, run: tuple[Clouds, Array]) -> Float[Array, " models"]:
+        """All costs, from the clouds at the end and what was spent until then."""
+        x, spent = run
         end = self.discord(self.geometry, x)
         return spent + self.terminal.astype(end.dtype) / 2 * end
+
+    def bent(self) -> AbstractGame:
+        return _Bent(self)
 
     def final(self, controls: PathControls, x0: Clouds, ts: Float[Array, " times"]) -> Clouds:
         """The clouds [N, n, d] at the last of the times."""
@@ -92,16 +99,29 @@ class ConsensusGame(AbstractGame):
         guard(ts, (jnp.diff(ts) > 0).all(), "expected increasing times ts; sort them.")
         return jnp.zeros((len(x0), len(ts), *x0.shape[1:]), x0.dtype)
 
-    def _run(self, controls, x0, ts) -> tuple[Clouds, Float[Array, " models"]]:
+    def _run(self, controls, x0, ts, bent: bool = False) -> tuple[Clouds, Float[Array, " models"]]:
         ts = ts.astype(controls.dtype)
         steered = _Steered(self, ts, controls)
         start = jnp.asarray(x0, controls.dtype), jnp.zeros(len(self.flows), controls.dtype)
         ends = jnp.asarray([0, len(ts) - 1], ts.dtype)
-        run = simulate(
-            steered, start, ends, dt=1 / self.steps, throw=False, max_steps=4 * self.steps * len(ts)
-        )
+        count = self.steps * (len(ts) - 1)
+        ways = {"adjoint": DirectAdjoint(), "max_steps": count} if bent else {}
+        ways = {"max_steps": 4 * self.steps * len(ts), **ways}
+        run = simulate(steered, start, ends, dt=1 / self.steps, throw=False, **ways)
         # The costs of a part of the time are not those of the game.
         return jax.tree.map(lambda a: jnp.where(run.ok, a, jnp.nan), run.final)
+
+
+class _Bent(AbstractGame):
+    """A game whose runs can be differentiated again and again: slower, and of more memory."""
+
+    game: ConsensusGame
+
+    def costs(self, controls: PathControls, x0: Any, ts: Any = None) -> Float[Array, " models"]:
+        return self.game._paid(self.game._run(controls, x0, ts, bent=True))
+
+    def blank(self, x0: Any, ts: Any = None) -> PathControls:
+        return self.game.blank(x0, ts)
 
 
 class _Steered(AbstractDynamics):

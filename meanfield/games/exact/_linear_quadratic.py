@@ -118,9 +118,13 @@ class LinearQuadratic(AbstractChecked):
         """The cost of playing over that of a planner, >= 1: (P^2 + q)/(2 P sqrt q) for infinite horizons.
 
         Without drift and a horizon it is 1.06066 in open loop and 1.15470 in feedback for N = 2.
-        Raises ValueError as `cost` does.
+        Raises ValueError as `cost` does, and for a game without costs, where nobody pays anything.
         """
-        return self.cost(horizon, _known(play)) / self.cost(horizon, Planner())
+        best = self.cost(horizon, Planner())
+        message = (
+            "expected costs, got none: a game of running and terminal 0, or of no time; raise one."
+        )
+        return self.cost(horizon, _known(play)) / guard(best, best > 0, message)
 
     @door
     def play(

@@ -7,3 +7,4 @@ from ._mean_field_games import MeanFieldGames as MeanFieldGames
 from ._price_of_anarchy import PriceOfAnarchy as PriceOfAnarchy
 from ._protocols import Protocols as Protocols
 from ._schedules import Schedules as Schedules
+from ._steered_transformers import SteeredTransformers as SteeredTransformers
