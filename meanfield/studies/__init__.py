@@ -57,6 +57,7 @@ from .latents import (
     LinesOfThought as LinesOfThought,
     RealLayers as RealLayers,
     Regimes as Regimes,
+    SurpriseSign as SurpriseSign,
     TrainedSinkformer as TrainedSinkformer,
 )
 from .limits import (

@@ -1,9 +1,9 @@
 """Equation-first models of models: equations as data that is checked, run, fitted and reported."""
 
-from ._surrogate import (
-    Surrogate as Surrogate,
+from ._loading import (
     compare as compare,
     examples as examples,
     load as load,
     schema as schema,
 )
+from ._surrogate import Surrogate as Surrogate

@@ -1,21 +1,18 @@
 """A model of a model, as users hold it. What it needs beyond the core is imported when it is asked for."""
 
-import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._checks import check_instances, check_integer, shown
+from .._checks import check_integer, check_nonnegative, check_positive, shown
 from .._shown import OneLine
+from ._parts import part as _part
 
 if TYPE_CHECKING:
     from .analysis import Control, Counterfactual, Sensitivity
-    from .fits import Compared, Fit
+    from .fits import Fit, Profile
     from .runs import Model, Simulated
-
-NEEDED = ("pydantic", "pint", "sympy", "yaml", "SALib")
-DATA = Path(__file__).with_name("data")
 
 
 @dataclass(frozen=True, repr=False)
@@ -28,6 +25,35 @@ class Checked(OneLine):
     def ok(self) -> bool:
         """Whether nothing was found."""
         return not self.problems
+
+
+@dataclass(frozen=True, repr=False)
+class Discovered(OneLine):
+    """Equations that were found in measurements.
+
+    - `surrogate`: the document with them, tagged as new; `equations`: with their fitted numbers.
+    - `fit` of them, and `before`: that of the document's own, to the same data.
+    - `gain`: by how much the mean logarithm of the density of held-out data rises, with its standard
+      `error`; `weak`: whether derivatives were avoided by the weak form.
+    """
+
+    surrogate: "Surrogate"
+    equations: dict[str, str]
+    fit: "Fit"
+    before: "Fit"
+    gain: float
+    error: float
+    weak: bool
+
+    @property
+    def accepted(self) -> bool:
+        """Whether held-out data are predicted better than by the document, by two standard errors."""
+        return self.gain > 2 * self.error
+
+    def shown(self) -> Mapping[str, Any]:
+        """What is printed of it."""
+        gain = f"{self.gain:.3g} +- {self.error:.2g}"
+        return {**self.equations, "gain": gain, "accepted": self.accepted}
 
 
 class Surrogate(OneLine):
@@ -91,6 +117,84 @@ class Surrogate(OneLine):
         starts, seed = check_integer(starts, "starts"), check_integer(seed, "seed", 0)
         return _part("fits").fit(self.model, data, starts, seed)
 
+    def profile(
+        self,
+        symbol: str,
+        data: Any,
+        fit: "Fit | None" = None,
+        level: float = 0.95,
+        points: int = 15,
+    ) -> "Profile":
+        """The profile likelihood of one parameter, with the interval that follows by Wilks' theorem.
+
+            {c : 2 max log L - 2 max log L(parameter = c) <= chi2_1(level)}
+
+        For a linear model with normal noise it is that of standard errors; elsewhere it need not be
+        symmetric, and where data do not determine the parameter it has no end.
+
+        - `symbol`: a parameter among the unknowns. `data`: as in `fit`.
+        - `fit`: what `fit` found in these data, which is done first by default.
+        - `level`: how often the interval shall cover. `points`: so many of the curve over the interval.
+
+        Source: Wilks, Ann. Math. Stat. 9 (1938) 60; Raue et al., Bioinformatics 25 (2009) 1923.
+        """
+        self._must_pass()
+        fits, points = _part("fits"), check_integer(points, "points", 2)
+        names = fits.unknowns_of(self.model).names
+        if symbol not in names:
+            raise ValueError(
+                f"expected an unknown of {sorted(names)}, got {shown(symbol)}; pass one."
+            )
+        if not check_positive(level, "level", "pass level=0.95") < 1:
+            raise ValueError(f"expected a level below 1, got {level}; pass level=0.95.")
+        found = self.fit(data) if fit is None else fit
+        if not isinstance(found, fits.Fit) or {*found.values} != {*names}:
+            raise ValueError(
+                f"expected a fit of this document, got {shown(fit)}; pass fit=surrogate.fit(data), or none."
+            )
+        return fits.profile(self.model, symbol, data, found, level, points)
+
+    def discover(
+        self,
+        data: Any,
+        held_out: Any,
+        degree: int = 3,
+        threshold: float = 0.1,
+        weak: bool | None = None,
+        starts: int = 2,
+        seed: int = 0,
+    ) -> Discovered:
+        """Equations of the states found in their measurements, as powers of states with few terms.
+
+            dx/dt = sum_p c_p x^p
+
+        Sparse regression chooses the terms, a fit as in `fit` the coefficients, and held-out data decide
+        whether they are `accepted` in place of the document's equations. From a single start they seldom
+        should be: many equations share one trajectory. Needs the extra `meanfield-jax[discovery]`.
+
+        - `data`, `held_out`: as in `fit`, of all states, under several conditions.
+        - `degree`: of the powers. `threshold`: smaller coefficients are dropped, as a share of the largest.
+        - `weak`: whether to integrate against bumps instead of differentiating, as is done by default
+          where the document's noise is above a thousandth of how much the states vary.
+        - `starts`, `seed`: of the fits, and of where the bumps lie.
+
+        Source: Brunton, Proctor and Kutz, PNAS 113 (2016) 3932; Messenger and Bortz (2021), arXiv 2005.04339.
+        """
+        self._must_pass()
+        degree, starts = check_integer(degree, "degree", 0), check_integer(starts, "starts")
+        seed, fits = check_integer(seed, "seed", 0), _part("fits")
+        share = float(check_nonnegative(threshold, "threshold"))
+        found = fits.discover(self.model, data, held_out, degree, share, weak, starts, seed)
+        return Discovered(
+            Surrogate(found.model),
+            fits.typeset(found.equations, found.fit.values),
+            found.fit,
+            found.before,
+            found.gain,
+            found.error,
+            found.weak,
+        )
+
     def sensitivity(self, output: str | None = None, seed: int = 0) -> "Sensitivity":
         """How much an output at the end depends on each parameter: derivatives, and over the ranges of the
         document Sobol's indices and Morris' effects, from points drawn by `seed`.
@@ -150,6 +254,19 @@ class Surrogate(OneLine):
         path.write_text(text, encoding="utf-8")
         return path
 
+    def export(self, folder: str | Path, data: Any) -> Path:
+        """A folder with the problem as PEtab's tables and, of ordinary equations, model.xml in SBML, which
+        needs the extra `meanfield-jax[sbml]`; `data` as in `fit`."""
+        folder, exchange = Path(folder), _part("exchange")
+        text = exchange.as_sbml(self.model)
+        exchange.write_tables(self.model, data, folder)
+        (folder / "model.xml").write_text(text, encoding="utf-8")
+        return folder
+
+    def imported(self, folder: str | Path) -> Any:
+        """The measurements of a folder of PEtab's tables, as `fit` takes them."""
+        return _part("exchange").read_measurements(self.model, Path(folder))
+
     def _findings(self, data: Any, seed: int) -> Any:
         findings, problems = _part("reports").Findings, self.check().problems
         if problems:
@@ -158,7 +275,10 @@ class Surrogate(OneLine):
         values = {} if fit is None else fit.values
         asked = self.document.solution_and_analysis
         sensitivity = None if asked.sensitivity is None else self.sensitivity(seed=seed)
-        return findings((), self.simulate(values), fit, sensitivity, self.counterfactuals(values))
+        wanted = [] if fit is None or not self.document.validation.identifiability else fit.values
+        profiles = tuple(self.profile(name, data, fit) for name in wanted)
+        others = self.counterfactuals(values)
+        return findings((), self.simulate(values), fit, sensitivity, others, profiles)
 
     def _must_pass(self) -> None:
         for problem in self.check().problems:
@@ -178,63 +298,3 @@ class Surrogate(OneLine):
             if isinstance(value, bool | str) or not abs(float(value)) < float("inf"):
                 raise ValueError(f"expected a finite number for {name}, got {value!r}; pass one.")
         return dict(changed or {})
-
-
-def load(path: str | Path) -> Surrogate:
-    """The surrogate that a document in JSON or YAML describes.
-
-    `load("E1")` is one that comes with the package: see `examples`. Raises ValueError of one sentence,
-    with the JSON path and the remedy, for the first thing that is wrong; without the extra
-    `meanfield-jax[surrogates]` it names that.
-    """
-    documents = _part("documents")
-    if isinstance(path, str) and path in examples():
-        path = DATA / f"{path}.yaml"
-    if not isinstance(path, str | Path):
-        raise ValueError(
-            f"expected the path of a document, got {type(path).__name__}; pass path='model.yaml'."
-        )
-    document = documents.parse(documents.read(path))
-    documents.check_consistent(document)
-    runs = _part("runs")
-    model = runs.build(document)
-    runs.units_of(model)
-    return Surrogate(model)
-
-
-def compare(
-    surrogates: Sequence[Surrogate], train: Any, held_out: Any, starts: int = 4, seed: int = 0
-) -> "list[Compared]":
-    """The surrogates, fitted to one set of data and ranked by the likelihood of another, the best first.
-
-    - `train`, `held_out`: data as in `Surrogate.fit`, of the same measurements for all; `starts`, `seed` as
-      there. Each has its `score`, the mean logarithm of the density of what was held out, and how far it
-      is `behind` the best, with the standard error of that difference.
-    """
-    remedy = "pass surrogates=[load('E1'), load('E1_adding')]"
-    models = check_instances(surrogates, Surrogate, "surrogates", remedy)
-    starts, seed = check_integer(starts, "starts"), check_integer(seed, "seed", 0)
-    return _part("fits").compare([each.model for each in models], train, held_out, starts, seed)
-
-
-def schema() -> dict[str, Any]:
-    """The JSON Schema of documents, of the version that this package reads."""
-    return _part("documents").schema()
-
-
-def examples() -> list[str]:
-    """The names of documents that come with the package, which `load` takes."""
-    return sorted(path.stem for path in DATA.glob("*.yaml"))
-
-
-def _part(name: str) -> Any:
-    """A part of this room; ValueError, with the remedy, where what it needs is not installed."""
-    for package in NEEDED:
-        try:
-            importlib.import_module(package)
-        except ModuleNotFoundError as error:
-            raise ValueError(
-                f"expected the package {package} for surrogates, got none; "
-                "pip install 'meanfield-jax[surrogates]'."
-            ) from error
-    return importlib.import_module(f".{name}", __package__)

@@ -3,7 +3,7 @@
 import json
 
 from meanfield import surrogates
-from meanfield.surrogates._surrogate import DATA
+from meanfield.surrogates._loading import DATA
 from meanfield.surrogates.documents import read
 
 
@@ -42,3 +42,36 @@ def solved(tmp_path, name: str, **changes):
             "solution_and_analysis__counterfactuals__1__set": {"a_eq": 0.95},
         }
     return edited(tmp_path, name, **places, **changes)
+
+
+def plain(tmp_path, rhs: str, unknowns: dict, method: dict | None = None, **modeling):
+    """A document of one output y of a dimensionless time t and of these unknowns, measured with noise .1;
+    an unknown is its value, or that with its bounds."""
+    pairs = {n: each if isinstance(each, tuple) else (each, None) for n, each in unknowns.items()}
+    rows = [
+        {"symbol": n, "role": "parameter", "units": "", "bounds": bounds}
+        for n, (_, bounds) in pairs.items()
+    ]
+    variables = [
+        {"symbol": n, "role": "parameter", "units": "", "value": value}
+        for n, (value, _) in pairs.items()
+    ]
+    equation = {"id": "E", "lhs": "y", "rhs": rhs, "mechanism_link": "", "novelty_tag": "baseline"}
+    measured = {"symbol": "z", "expression": "y", "units": "", "noise": {"size": 0.1}}
+    content = {
+        "schema_version": "1.0",
+        "metadata": {"problem_id": "plain"},
+        "input": {"problem_summary": "a function", "unknowns": rows},
+        "modeling": {
+            "model_class": "algebraic",
+            "independent": {"symbol": "t", "units": "", "stop": 1, "points": 2},
+            "variables": [*variables, {"symbol": "y", "role": "output", "units": ""}],
+            "equations": [equation],
+            "measurements": [measured],
+            **modeling,
+        },
+        "method_selection": method or {},
+    }
+    path = tmp_path / "plain.json"
+    path.write_text(json.dumps(content))
+    return surrogates.load(path)

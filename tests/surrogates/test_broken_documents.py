@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from meanfield import surrogates
-from meanfield.surrogates._surrogate import DATA
+from meanfield.surrogates._loading import DATA
 from meanfield.surrogates.documents import read
 
 GONE = object()

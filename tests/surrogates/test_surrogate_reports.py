@@ -7,12 +7,13 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from editing import edited, solved
+from editing import edited, plain, solved
 from refusals import check_refused
 
 from meanfield import surrogates
 from meanfield.surrogates.documents import SECTIONS
 from meanfield.surrogates.reports import Findings, as_html, as_markdown, blocks_of, validation
+from meanfield.surrogates.reports._profiles import profile_blocks
 
 DEPTH = np.arange(21.0)
 DATA = {"l": DEPTH, "y_a": 0.9 - 0.8 * np.exp(-0.4 * DEPTH) + 0.01 * np.cos(9 * DEPTH)}
@@ -80,7 +81,7 @@ def test_nothing_of_a_document_is_markup(pages):
     Balanced().feed(page)
     assert not opened
     drawn = re.findall(r"<svg.*?</svg>", page)
-    assert len(drawn) == 3
+    assert len(drawn) == 5
     for each in drawn:
         ET.fromstring(each)
     # 21 points measured, where they belong: the last 20/20 of the way across
@@ -91,6 +92,20 @@ def test_nothing_of_a_document_is_markup(pages):
         and float(spots[-1].get("cx", 0)) == 620.0
         and float(spots[0].get("cx", 0)) == 70.0
     )
+
+
+def test_profiles_are_shown_with_what_bounds_them(tmp_path, model, pages):
+    head = "| parameter | 95% interval by the likelihood | what bounds it |"
+    table = pages[0].split(head)[1].splitlines()
+    assert table[2].startswith("| rate |") and table[2].endswith("| the likelihood |")
+    low, high = (float(each) for each in table[2].split("|")[2].split(" to "))
+    assert 0.35 < low < 0.4 < high < 0.45
+    flat = plain(tmp_path, "(a + b)*t", {"a": 0.1, "b": 0.1})
+    data = {"t": DEPTH, "z": 0.5 * DEPTH}
+    blocks = profile_blocks(flat.model, [flat.profile("a", data, points=2)])
+    (row,) = blocks[0].rows
+    assert row[1] == "-inf to inf" and row[2].startswith("unbounded below and above: searched -")
+    assert profile_blocks(flat.model, []) == []
 
 
 def test_sections_follow_the_output_contract(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from meanfield import surrogates
-from meanfield.surrogates._surrogate import DATA
+from meanfield.surrogates._loading import DATA
 from meanfield.surrogates.expressions import (
     PLAIN,
     ExpressionError,

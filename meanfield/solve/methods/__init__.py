@@ -13,3 +13,4 @@ from ._noise import (
 )
 from ._stability import stable as stable
 from ._tableaus import reuses_stage as reuses_stage, stages as stages
+from ._until import Stretch as Stretch, run_until as run_until

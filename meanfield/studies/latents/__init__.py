@@ -8,4 +8,5 @@ from ._layer_thinness import LayerThinness as LayerThinness
 from ._lines_of_thought import LinesOfThought as LinesOfThought
 from ._real_layers import RealLayers as RealLayers
 from ._regimes import Regimes as Regimes
+from ._surprise_sign import SurpriseSign as SurpriseSign
 from ._trained_sinkformer import TrainedSinkformer as TrainedSinkformer

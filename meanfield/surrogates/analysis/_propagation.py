@@ -14,6 +14,10 @@ from ..runs import Model, evaluate, solve, times
 def propagate(model: Model, fit: Fit, count: int, seed: int) -> xr.Dataset:
     """States, outputs and measurements over runs with parameters drawn from the normal law of a fit, on
     the scale of each: median and the ends of 95 % bands, along the dimension `quantile`."""
+    if model.noises or model.axis is not None:
+        raise ValueError(
+            "expected equations without noise or an axis, got others; write those of the means."
+        )
     rows = unknowns_of(model).rows
     names = [row.symbol for row in rows]
     theta = np.array([fit.values[name] for name in names])

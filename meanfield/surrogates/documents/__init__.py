@@ -6,6 +6,7 @@ from ._modeling import (
     Boundary as Boundary,
     Domain as Domain,
     Equation as Equation,
+    Event as Event,
     Independent as Independent,
     Measurement as Measurement,
     Variable as Variable,

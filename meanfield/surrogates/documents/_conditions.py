@@ -106,9 +106,15 @@ def changes(document: Document) -> Iterator[Fault]:
     changes: list[tuple[str, Any]] = []
     for i, event in enumerate(modeling.events):
         path = f"$.modeling.events[{i}]"
-        if not axis.start < event.at < axis.stop or event.at in times:
+        if (event.at is None) == (event.when is None):
+            yield "a time at or a condition when", path, "both or none", "give one of them"
+        if event.at is not None and (not axis.start < event.at < axis.stop or event.at in times):
             yield "a time of its own within the run", f"{path}.at", f"{event.at:g}", "move it"
         times.add(event.at)
+        for name in event.set if event.when is not None else []:
+            if roles.get(name) == "input":
+                at = f"{path}.set.{name}"
+                yield "states or parameters set by a condition", at, name, "make it a parameter"
         changes.append((path, event.set))
     changes += [(f"$.modeling.conditions[{i}]", c.set) for i, c in enumerate(modeling.conditions)]
     rows = document.solution_and_analysis.counterfactuals

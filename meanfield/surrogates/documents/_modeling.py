@@ -80,10 +80,13 @@ class Boundary(Part):
 
 
 class Event(Part):
-    """A time at which states are set anew, or inputs and parameters change: the start of a phase."""
+    """States set anew, or inputs and parameters changed: the start of a phase. It is at a time, or each time
+    that a condition of the states, such as `h <= 0`, begins to hold. No step of the
+    solver is then longer than that of the method, or by default than from one saved point to the next."""
 
     id: Symbol
-    at: Number
+    at: Number | None = None
+    when: Expression | None = None
     set: dict[Symbol, Number | Expression]
 
 

@@ -14,18 +14,20 @@ from ..runs import Model
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """The measurements of one condition: at times [T], values [T] by symbol, NaN where there is none."""
+    """The measurements of one condition: at times [T], values [T] by symbol, NaN where there is none; of a
+    field at places `xs` [T] too."""
 
     condition: str
     ts: np.ndarray
     values: dict[str, np.ndarray]
+    xs: np.ndarray | None = None
 
 
 def series_of(model: Model, data: Any) -> list[Series]:
     """The measurements in data of any kind that is taken, one series a condition.
 
     - the path of a CSV file, or a `pandas.DataFrame`: a column of the independent variable by its symbol,
-      one of each measurement by its own, and perhaps one called condition;
+      of a field one of its axis, one of each measurement by its own, and perhaps one called condition;
     - an `xarray.Dataset` with these as variables along the independent variable, perhaps along condition too;
     - a dict of arrays with the same names.
 
@@ -33,8 +35,9 @@ def series_of(model: Model, data: Any) -> list[Series]:
     """
     table = _table(model, data)
     names = [name for name in model.measured if name in table]
-    if model.time not in table or not names:
-        wanted = ", ".join([model.time, *model.measured])
+    axes = [model.time] if model.axis is None else [model.time, model.axis]
+    if any(axis not in table for axis in axes) or not names:
+        wanted = ", ".join([*axes, *model.measured])
         raise ValueError(
             f"expected data of {wanted}, got {', '.join(map(str, table.columns)) or 'none'}; name them so."
         )
@@ -87,6 +90,7 @@ def _series(model: Model, condition: str, table: pd.DataFrame, names: list[str])
     try:
         ts = table[model.time].to_numpy(float)
         values = {name: table[name].to_numpy(float) for name in names}
+        xs = None if model.axis is None else table[model.axis].to_numpy(float)
     except (ValueError, TypeError) as error:
         raise ValueError(
             "expected numbers in data, got text; drop or convert those rows."
@@ -99,4 +103,9 @@ def _series(model: Model, condition: str, table: pd.DataFrame, names: list[str])
     for name, each in values.items():
         if np.isinf(each).any() or np.isnan(each).all():
             raise ValueError(f"expected finite numbers in {name}, got others; drop those rows.")
-    return Series(condition, ts, values)
+    domain = model.document.modeling.domain
+    if domain is not None and not ((xs >= domain.start) & (xs <= domain.stop)).all():
+        raise ValueError(
+            f"expected {domain.symbol} from {domain.start:g} to {domain.stop:g}, got others; drop those rows."
+        )
+    return Series(condition, ts, values, xs)

@@ -10,12 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 import optimistix as optx
 import xarray as xr
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array
 
 from ..._shown import OneLine
 from ..runs import Model
 from ._data import Series, series_of
 from ._identifiability import Determined, determined
+from ._noisy import Optimum, densities, forecast, likeliest, minus_log, surprise
 from ._residuals import Unknowns, arrays_of, predicted, residuals, unknowns_of
 
 STEPS = 200
@@ -64,20 +65,28 @@ class Fit(OneLine):
         }
 
 
-class Optimum(eqx.Module):
-    """Where least squares ended: free numbers, half the sum of squares, and whether that converged."""
-
-    free: Float[Array, " p"]
-    loss: Float[Array, ""]
-    ok: Bool[Array, ""]
-
-
 @eqx.filter_jit
 def optimum(
-    model: Model, unknowns: Unknowns, data: list[Series], free: Array, values: list[dict]
+    model: Model,
+    unknowns: Unknowns,
+    data: list[Series],
+    free: Array,
+    values: list[dict],
+    held: tuple[Array, Array] | None = None,
 ) -> Optimum:
-    """The minimum of squared residuals from a start."""
-    problem = lambda z, _: residuals(model, unknowns, data, unknowns.natural(z), values)
+    """The minimum of squared residuals from a start, with noise in the equations of minus the logarithm of
+    the likelihood; where `held` is true, parameters have its values."""
+
+    def natural(z: Array) -> Array:
+        theta = unknowns.natural(z)
+        return theta if held is None else jnp.where(held[0], held[1], theta)
+
+    if model.noises:
+        return likeliest(lambda z: minus_log(model, unknowns, data, natural(z), values), free)
+
+    def problem(z: Array, _: Any) -> Array:
+        return residuals(model, unknowns, data, natural(z), values)
+
     solver = optx.LevenbergMarquardt(rtol=TOLERANCE, atol=TOLERANCE)
     solution = optx.least_squares(problem, solver, free, max_steps=STEPS, throw=False)
     loss = 0.5 * jnp.sum(problem(solution.value, None) ** 2)
@@ -88,7 +97,10 @@ def optimum(
 def jacobian(
     model: Model, unknowns: Unknowns, data: list[Series], theta: Array, values: list[dict]
 ):
-    """Residuals, and their derivatives by the parameters."""
+    """Residuals in units of their noise, and their derivatives by the parameters; with noise in the equations
+    something with the same squares as the curvature."""
+    if model.noises:
+        return surprise(model, unknowns, data, theta, values)
     problem = lambda p: residuals(model, unknowns, data, p, values)
     return problem(theta), jax.jacfwd(problem)(theta)
 
@@ -132,8 +144,7 @@ def _fit(
 ) -> Fit:
     theta = np.asarray(unknowns.natural(best.free))
     names, chi2 = unknowns.names, float(np.sum(rest**2))
-    bounded = [row.bounds is not None for row in unknowns.rows]
-    ended = np.abs(np.asarray(best.free)) > 12  # a share of e^-12 of what is between the bounds
+    ended = [unknowns.on_bound(*pair) for pair in zip(unknowns.rows, best.free, strict=True)]
     return Fit(
         values=dict(zip(names, theta.tolist(), strict=True)),
         errors=dict(zip(names, known.errors.tolist(), strict=True)),
@@ -144,10 +155,10 @@ def _fit(
         unidentified=known.unidentified,
         chi2=chi2,
         dof=rest.size - known.rank,
-        log_likelihood=-0.5 * chi2 - _constant(model, table),
+        log_likelihood=-min(losses) if model.noises else -0.5 * chi2 - _constant(model, table),
         deviances=tuple(2 * each for each in losses),
         quality=_quality(model, table),
-        at_bounds=tuple(n for n, b, e in zip(names, bounded, ended, strict=True) if b and e),
+        at_bounds=tuple(name for name, there in zip(names, ended, strict=True) if there),
         residuals=table,
         converged=bool(best.ok),
     )
@@ -174,7 +185,8 @@ def _table(model: Model, unknowns: Unknowns, data: list[Series], theta: Array) -
         "predicted": [],
     }
     for series in data:
-        found, _ = predicted(model, series, unknowns.names, theta)
+        found = forecast if model.noises else predicted
+        found, _ = found(model, series, unknowns.names, theta)
         for name, each in series.values.items():
             known = np.isfinite(each)
             rows["time"].extend(series.ts[known].tolist())
@@ -212,6 +224,8 @@ def log_likelihood(model: Model, values: Mapping[str, float], data: Any) -> np.n
     """The logarithm of the density of each datum where the unknowns have these values."""
     unknowns, series = unknowns_of(model), series_of(model, data)
     _check_noise(model, series)
+    if model.noises:
+        return densities(model, series, values)
     theta = jnp.asarray([values[name] for name in unknowns.names])
     table, noises = _table(model, unknowns, series, theta), {}
     for each in model.document.modeling.measurements:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import expit, logit
@@ -11,7 +12,7 @@ from jaxtyping import Array, Float
 
 from ...solve import ForwardMode
 from ..documents import Unknown
-from ..runs import Model, evaluate, solve
+from ..runs import Model, centres, evaluate, solve
 from ._data import Series
 
 FAILED = 1e8
@@ -37,6 +38,10 @@ class Unknowns:
     def sizes(self, values: Sequence[float]) -> Float[np.ndarray, " p"]:
         """By what parameters are measured where their effects are compared: their values, or bounds."""
         return np.array([_size(row, value) for row, value in zip(self.rows, values, strict=True)])
+
+    def on_bound(self, row: Unknown, free: Any) -> bool:
+        """Whether a free number is within a share of e^-12 of what is between the bounds of one."""
+        return row.bounds is not None and bool(abs(free) > 12)
 
 
 def _ends(row: Unknown) -> tuple[float, float] | None:
@@ -75,10 +80,10 @@ def unknowns_of(model: Model) -> Unknowns:
         raise ValueError(
             "expected parameters among input.unknowns, got none; name those that shall be fitted."
         )
-    if model.noises or model.axis is not None:
-        kind = model.document.modeling.model_class
+    if model.noises and any(m.noise.kind != "normal" for m in model.document.modeling.measurements):
         raise ValueError(
-            f"expected ordinary or algebraic equations to fit, got the class {kind}; fit those of its means."
+            "expected measurements with normal noise of equations with noise, got lognormal ones; measure "
+            "the logarithm."
         )
     if not model.measured:
         raise ValueError(
@@ -96,16 +101,41 @@ def unknowns_of(model: Model) -> Unknowns:
 def predicted(
     model: Model, series: Series, names: Sequence[str], theta: Array
 ) -> tuple[dict[str, Any], Any]:
-    """What is measured in a condition where the unknowns have these values, and whether its run went well."""
-    conditions = {each.id: each.set for each in model.document.modeling.conditions}
-    changed = {**dict(zip(names, theta, strict=True)), **conditions.get(series.condition, {})}
+    """What is measured in a condition where the unknowns have these values, and whether its run went well.
+
+    Of a field it is between cells as straight lines are, and beyond the outermost as the last of them.
+    """
+    changed = changes_in(model, series, names, theta)
     start = model.document.modeling.independent.start
     ts, where = np.unique(np.concatenate([[start], series.ts]), return_inverse=True)
     options = {"adjoint": ForwardMode(), "throw": False, "max_steps": MOST_STEPS}
     run = solve(model, changed, ts, options)
     expressions = {name: model.measured[name] for name in series.values}
     found = evaluate(model, run, expressions)
-    return {name: each[where[1:]] for name, each in found.items()}, run.ok
+    rows = {name: each[where[1:]] for name, each in found.items()}
+    return {name: _at(model, series, each) for name, each in rows.items()}, run.ok
+
+
+def changes_in(model: Model, series: Series, names: Sequence[str], theta: Array) -> dict[str, Any]:
+    """What differs from the document in a condition where the unknowns have these values."""
+    conditions = {each.id: each.set for each in model.document.modeling.conditions}
+    return {**dict(zip(names, theta, strict=True)), **conditions.get(series.condition, {})}
+
+
+def _at(model: Model, series: Series, rows: Array) -> Array:
+    """Fields [T, cells], if they are, at the places of a series [T]."""
+    domain = model.document.modeling.domain
+    if domain is None or series.xs is None:
+        return rows
+    x, places = centres(domain), jnp.asarray(series.xs)
+    if domain.kind == "ring":
+        length = domain.stop - domain.start
+        return jax.vmap(lambda at, row: jnp.interp(at, x, row, period=length))(places, rows)
+    left, right = 1.5 * rows[:, :1] - 0.5 * rows[:, 1:2], 1.5 * rows[:, -1:] - 0.5 * rows[:, -2:-1]
+    nodes = jnp.concatenate([jnp.asarray([domain.start]), x, jnp.asarray([domain.stop])])
+    return jax.vmap(lambda at, row: jnp.interp(at, nodes, row))(
+        places, jnp.concatenate([left, rows, right], axis=1)
+    )
 
 
 def residuals(

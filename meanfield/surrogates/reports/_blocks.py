@@ -16,6 +16,11 @@ table{border-collapse:collapse;margin:1rem 0}td,th{border-bottom:1px solid #ccc;
 text-align:left}svg,img{max-width:100%;height:auto}math{font-size:1.1em}code{background:#f3f3f3}"""
 
 
+def shown(value: float) -> str:
+    """A number of six digits."""
+    return f"{value:.6g}"
+
+
 @dataclass(frozen=True)
 class Heading:
     """A heading of a level."""

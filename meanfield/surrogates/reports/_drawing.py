@@ -15,11 +15,14 @@ def drawing(
     points: Mapping[str, tuple[np.ndarray, np.ndarray]],
     x_label: str,
     y_label: str,
+    room: float = 0.0,
 ) -> str:
-    """Curves as lines and points as discs, each with its name, between ticks at round numbers."""
+    """Curves as lines and points as discs, each with its name, between ticks at round numbers; above them
+    `room` for the names, as a share of their range."""
     every = [*curves.values(), *points.values()]
     x, y = (np.concatenate([np.asarray(pair[k], float) for pair in every]) for k in (0, 1))
-    x_range, y_range = _range(x), _range(y)
+    x_range, (low, high) = _range(x), _range(y)
+    y_range = low, high + room * (high - low)
 
     def place(at: np.ndarray, value: np.ndarray) -> list[str]:
         across = LEFT + (at - x_range[0]) / (x_range[1] - x_range[0]) * (WIDTH - LEFT - RIGHT)

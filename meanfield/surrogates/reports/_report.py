@@ -9,10 +9,11 @@ import sympy
 
 from ..analysis import Counterfactual, Sensitivity
 from ..documents import SECTIONS, digest
-from ..fits import Fit
+from ..fits import Fit, Profile
 from ..runs import Model, Simulated
-from ._blocks import Block, Figure, Formula, Heading, Paragraph, Points, Table
+from ._blocks import Block, Figure, Formula, Heading, Paragraph, Points, Table, shown
 from ._drawing import drawing
+from ._profiles import profile_blocks
 from ._validation import validation
 
 
@@ -25,6 +26,7 @@ class Findings:
     fit: Fit | None = None
     sensitivity: Sensitivity | None = None
     counterfactuals: tuple[Counterfactual, ...] = field(default_factory=tuple)
+    profiles: tuple[Profile, ...] = field(default_factory=tuple)
 
 
 def blocks_of(model: Model, found: Findings) -> list[Block]:
@@ -42,11 +44,6 @@ def blocks_of(model: Model, found: Findings) -> list[Block]:
         elif document.output_contract.sections:
             head += [Heading(name.capitalize()), Paragraph("There is none.")]
     return head
-
-
-def shown(value: float) -> str:
-    """A number of six digits."""
-    return f"{value:.6g}"
 
 
 def _problem(model: Model, found: Findings) -> list[Block]:
@@ -99,8 +96,12 @@ def _equations(model: Model, found: Findings) -> list[Block]:
         for row in model.document.modeling.initial_conditions
     ]
     ends = [f"{row.symbol}: {row.kind} ends" for row in model.document.modeling.boundary_conditions]
-    events = [f"{e.id} at {e.at:g}: {_sets(e.set)}" for e in model.document.modeling.events]
+    events = [f"{e.id} {_when(e)}: {_sets(e.set)}" for e in model.document.modeling.events]
     return [*blocks, Points([*starts, *ends, *events])] if starts or ends or events else blocks
+
+
+def _when(event: Any) -> str:
+    return f"whenever {event.when}" if event.at is None else f"at {event.at:g}"
 
 
 def _sets(values: dict[str, Any]) -> str:
@@ -124,7 +125,7 @@ def _results(model: Model, found: Findings) -> list[Block]:
         return [Points(found.problems)]
     if found.run is None:
         return []
-    data, blocks = found.run.dataset, []
+    data, blocks = found.run.dataset, _happened(model, found.run)
     ts = data[model.time].values
     for name in (*model.states, *model.outputs):
         values, label = data[name].values, f"{name} [{model.units[name]}]"
@@ -137,6 +138,15 @@ def _results(model: Model, found: Findings) -> list[Block]:
             )
         )
     return blocks
+
+
+def _happened(model: Model, run: Simulated) -> list[Block]:
+    """When conditions began to hold: the first ten times."""
+    if not run.events:
+        return []
+    first = ", ".join(f"{each.id} at {shown(each.time)}" for each in run.events[:10])
+    more = f", and {len(run.events) - 10} more" if len(run.events) > 10 else ""
+    return [Points([f"{len(run.events)} events: {first}{more}"])]
 
 
 def _curves(model: Model, name: str, ts: np.ndarray, values: np.ndarray) -> dict[str, Any]:
@@ -191,7 +201,7 @@ def _fit(model: Model, found: Findings) -> list[Block]:
         blocks.append(Figure(drawing(curve, spots, axis, name), f"{name}: measured and predicted"))
         rest = {"residual": (ts, part.measured.values - part.predicted.values)}
         blocks.append(Figure(drawing({}, rest, axis, name), f"{name}: residuals"))
-    return blocks
+    return blocks + profile_blocks(model, found.profiles)
 
 
 def _direction(parts: dict[str, float]) -> str:

@@ -1,7 +1,16 @@
 """A document made ready to run, its units, and its runs."""
 
+from ._fields import centres as centres
+from ._flow import rates as rates, surroundings as surroundings
 from ._model import Model as Model, build as build
-from ._run import Run as Run, evaluate as evaluate, solve as solve, times as times
+from ._run import (
+    Run as Run,
+    arguments as arguments,
+    evaluate as evaluate,
+    solve as solve,
+    start_of as start_of,
+    times as times,
+)
 from ._simulated import Simulated as Simulated, simulated as simulated
 from ._tables import Tabulated as Tabulated
 from ._units import (

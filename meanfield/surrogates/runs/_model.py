@@ -5,8 +5,17 @@ from dataclasses import dataclass, field
 
 import sympy
 
-from ..documents import Document, DocumentError, defined_by, refusal
+from ..documents import Document, DocumentError, Event, defined_by, refusal
 from ..expressions import Expr, ExpressionError, Relation, read_expression, read_relation
+
+
+@dataclass(frozen=True, eq=False)
+class Switch:
+    """An event that happens whenever a condition begins to hold, and what it sets."""
+
+    id: str
+    when: Relation
+    values: dict[str, Expr]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +35,7 @@ class Model:
     outputs: dict[str, Expr]
     initial: dict[str, Expr]
     events: tuple[tuple[float, dict[str, Expr]], ...]
+    switches: tuple[Switch, ...]
     constraints: dict[str, Relation]
     conserved: dict[str, Expr]
     measured: dict[str, Expr]
@@ -102,6 +112,7 @@ def build(document: Document) -> Model:
         outputs=_ordered(outputs, places),
         initial=_initial(builder),
         events=_events(builder),
+        switches=_switches(builder),
         constraints=_constraints(builder),
         conserved={
             c.id: builder.read(c.expression, f"$.modeling.conserved[{i}].expression", *ALL)
@@ -188,24 +199,37 @@ def _initial(builder: Builder) -> dict[str, Expr]:
 
 def _events(builder: Builder) -> tuple[tuple[float, dict[str, Expr]], ...]:
     rows = enumerate(builder.document.modeling.events)
-    found = [
-        (
-            event.at,
-            {
-                name: builder.read(value, f"$.modeling.events[{i}].set.{name}", *ALL)
-                for name, value in event.set.items()
-            },
-        )
-        for i, event in rows
-    ]
+    found = [(each.at, _sets(builder, i, each)) for i, each in rows if each.at is not None]
     return tuple(sorted(found, key=lambda pair: pair[0]))
 
 
+def _switches(builder: Builder) -> tuple[Switch, ...]:
+    found = []
+    for i, each in enumerate(builder.document.modeling.events):
+        if each.when is not None:
+            when = _relation(builder, each.when, f"$.modeling.events[{i}].when")
+            if when.sign == "==":
+                path, remedy = f"$.modeling.events[{i}].when", "write it with <= or >="
+                raise DocumentError(refusal("a condition that begins to hold", path, "==", remedy))
+            found.append(Switch(each.id, when, _sets(builder, i, each)))
+    return tuple(found)
+
+
+def _sets(builder: Builder, i: int, event: Event) -> dict[str, Expr]:
+    return {
+        name: builder.read(value, f"$.modeling.events[{i}].set.{name}", *ALL)
+        for name, value in event.set.items()
+    }
+
+
 def _constraints(builder: Builder) -> dict[str, Relation]:
-    found = {}
-    for i, each in enumerate(builder.document.input.hard_constraints):
-        try:
-            found[each.id] = read_relation(each.expression, builder.names(*ALL))
-        except ExpressionError as error:
-            raise located(error, f"$.input.hard_constraints[{i}].expression") from None
-    return found
+    rows = enumerate(builder.document.input.hard_constraints)
+    path = "$.input.hard_constraints[{}].expression"
+    return {each.id: _relation(builder, each.expression, path.format(i)) for i, each in rows}
+
+
+def _relation(builder: Builder, text: str, path: str) -> Relation:
+    try:
+        return read_relation(text, builder.names(*ALL))
+    except ExpressionError as error:
+        raise located(error, path) from None

@@ -13,6 +13,7 @@ from ..expressions import Expr, value_of
 from ._fields import centres
 from ._flow import Flow, Paths, surroundings
 from ._model import Model
+from ._switched import changed as _changed, switched
 from ._tables import Tabulated
 
 
@@ -54,12 +55,15 @@ def times(model: Model) -> np.ndarray:
 
 
 class Run(NamedTuple):
-    """States [T, n, ...] at times [T], the values of parameters at each, and whether all went well."""
+    """States [T, n, ...] at times [T], the values of parameters at each, and whether all went well; when
+    conditions began to hold, and which, -1 for none."""
 
     ts: np.ndarray
     states: Array
     over: dict[str, Array]
     ok: Bool[Array, ""]
+    times: Any = ()
+    which: Any = ()
 
 
 def solve(model: Model, changed: Mapping[str, Any], ts: np.ndarray, options: dict[str, Any]) -> Run:
@@ -71,10 +75,18 @@ def solve(model: Model, changed: Mapping[str, Any], ts: np.ndarray, options: dic
     args = arguments(model, changed)
     state = start_of(model, args, changed) if model.states else jnp.zeros(0)
     begin, end, found, ok = ts[0], ts[-1], [state[None]], jnp.asarray(True)
-    over = [(args, ts[:1])]
+    over, happened = [(args, ts[:1])], []
     inside = [(at, values) for at, values in model.events if begin < at < end]
     for at, values in [*inside, (end, {})]:
         kept = ts[(ts > begin) & (ts <= at)]
+        if model.switches:
+            part = switched(model, state, begin, kept, at, args, options)
+            found.append(part.states)
+            over.append((args | part.over, kept))
+            happened.append((part.times, part.which))
+            ok, begin = ok & part.ok, at
+            state, args = _changed(model, at, part.last, args | part.values, values)
+            continue
         over.append((args, kept))
         if not model.states:
             found.append(jnp.zeros((len(kept), 0)))
@@ -84,7 +96,10 @@ def solve(model: Model, changed: Mapping[str, Any], ts: np.ndarray, options: dic
         found.append(run.values["x"][1 : 1 + len(kept)])
         ok, begin = ok & run.ok, at
         state, args = _changed(model, at, run.values["x"][-1], args, values)
-    return Run(ts, jnp.concatenate(found), _spread(model, over), ok)
+    times, which = (
+        (jnp.concatenate(each) for each in zip(*happened, strict=True)) if happened else ((), ())
+    )
+    return Run(ts, jnp.concatenate(found), _spread(model, over), ok, times, which)
 
 
 def _stretch(model: Model, state: Array, stops: np.ndarray, args: dict, options: dict[str, Any]):
@@ -110,15 +125,6 @@ def _spread(model: Model, parts: list[tuple[dict, np.ndarray]]) -> dict[str, Arr
         return jnp.broadcast_to(jnp.asarray(value_of(model.inputs[name], values), float), ts.shape)
 
     return {n: jnp.concatenate([along(n, args, ts) for args, ts in parts]) for n in names}
-
-
-def _changed(model: Model, at: float, state: Array, args: dict, values: Mapping[str, Expr]):
-    """State and values of parameters after an event."""
-    around = surroundings(model, jnp.asarray(at), dict(zip(model.states, state, strict=True)), args)
-    new = {name: jnp.asarray(value_of(expression, around)) for name, expression in values.items()}
-    rows = [jnp.asarray(new.get(n, row)) for n, row in zip(model.states, state, strict=True)]
-    others = {name: each for name, each in new.items() if name not in model.states}
-    return jnp.stack(rows), args | others
 
 
 def solve_noisy(model: Model, changed: Mapping[str, Any], ts: np.ndarray, paths: int, key) -> Run:

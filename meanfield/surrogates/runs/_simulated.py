@@ -37,13 +37,22 @@ class Kept(OneLine):
 
 
 @dataclass(frozen=True, repr=False)
+class Happened(OneLine):
+    """An event whose condition began to hold, and at which time."""
+
+    id: str
+    time: float
+
+
+@dataclass(frozen=True, repr=False)
 class Simulated(OneLine):
     """A run: `dataset` of states, outputs and measurements without noise; `violations` of constraints, as
-    seen at the saved times; `conserved` quantities; `ok`: whether all were kept."""
+    seen at the saved times; `conserved` quantities; `events` by conditions; `ok`: whether all were kept."""
 
     dataset: xr.Dataset
     violations: tuple[Violation, ...]
     conserved: tuple[Kept, ...]
+    events: tuple[Happened, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -66,7 +75,12 @@ def simulated(model: Model, values: Mapping[str, Any], key: Any = None) -> Simul
         if (found := _violation(model, run, name, relation))
     ]
     kept = [_kept(model, run, name) for name in model.conserved]
-    return Simulated(_dataset(model, run), tuple(violations), tuple(kept))
+    events = [
+        Happened(model.switches[k].id, float(t))
+        for t, k in zip(np.asarray(run.times), np.asarray(run.which), strict=True)
+        if k >= 0
+    ]
+    return Simulated(_dataset(model, run), tuple(violations), tuple(kept), tuple(events))
 
 
 def _dataset(model: Model, run: Run) -> xr.Dataset:

@@ -6,7 +6,7 @@ from fractions import Fraction
 import sympy
 
 from ..documents import refusal
-from ..expressions import Expr, ExpressionError, Unit, check_same, read_unit, unit_of
+from ..expressions import Expr, ExpressionError, Relation, Unit, check_same, read_unit, unit_of
 from ._model import Model, located
 
 
@@ -70,8 +70,12 @@ def _others(model: Model, units: dict[str, Unit]) -> Iterator[str]:
     for i, row in enumerate(modeling.initial_conditions):
         path = f"$.modeling.initial_conditions[{i}].value"
         yield from _stated(model.initial[row.symbol], units, row.symbol, path)
+    switches = {each.id: each for each in model.switches}
     for i, event in enumerate(modeling.events):
-        found = dict(model.events)[event.at]
+        switch = switches.get(event.id)
+        found = dict(model.events)[event.at] if event.at is not None else switches[event.id].values
+        if switch is not None:
+            yield from _sides(switch.when, units, f"$.modeling.events[{i}].when")
         for name, expression in found.items():
             yield from _stated(expression, units, name, f"$.modeling.events[{i}].set.{name}")
     for i, row in enumerate(modeling.measurements):
@@ -80,15 +84,20 @@ def _others(model: Model, units: dict[str, Unit]) -> Iterator[str]:
     for i, row in enumerate(modeling.conserved):
         yield from _any(model.conserved[row.id], units, f"$.modeling.conserved[{i}].expression")
     for i, row in enumerate(model.document.input.hard_constraints):
-        relation, path = model.constraints[row.id], f"$.input.hard_constraints[{i}].expression"
-        try:
-            left, right = unit_of(relation.left, units), unit_of(relation.right, units)
-            if left is not None and right is not None:
-                check_same(relation.left, left, relation.right, right, "sides of one unit")
-        except ExpressionError as error:
-            yield str(located(error, path))
+        path = f"$.input.hard_constraints[{i}].expression"
+        yield from _sides(model.constraints[row.id], units, path)
     if model.objective is not None:
         yield from _any(model.objective, units, "$.input.objective.expression")
+
+
+def _sides(relation: Relation, units: dict[str, Unit], path: str) -> Iterator[str]:
+    """The two sides of a comparison."""
+    try:
+        left, right = unit_of(relation.left, units), unit_of(relation.right, units)
+        if left is not None and right is not None:
+            check_same(relation.left, left, relation.right, right, "sides of one unit")
+    except ExpressionError as error:
+        yield str(located(error, path))
 
 
 def _stated(expression: Expr, units: dict[str, Unit], name: str, path: str) -> Iterator[str]:

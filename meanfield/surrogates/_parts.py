@@ -1,0 +1,19 @@
+"""Parts of this room, imported when they are asked for, as they need more than the core."""
+
+import importlib
+from typing import Any
+
+NEEDED = ("pydantic", "pint", "sympy", "yaml", "SALib")
+
+
+def part(name: str) -> Any:
+    """A part of this room; ValueError, with the remedy, where what it needs is not installed."""
+    for package in NEEDED:
+        try:
+            importlib.import_module(package)
+        except ModuleNotFoundError as error:
+            raise ValueError(
+                f"expected the package {package} for surrogates, got none; "
+                "pip install 'meanfield-jax[surrogates]'."
+            ) from error
+    return importlib.import_module(f".{name}", __package__)

@@ -1,0 +1,4 @@
+"""Documents and data as other tools read them: PEtab's tables and SBML."""
+
+from ._sbml import as_sbml as as_sbml
+from ._tables import read_measurements as read_measurements, write_tables as write_tables

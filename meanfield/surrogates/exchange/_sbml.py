@@ -1,0 +1,79 @@
+"""The equations of a document in the Systems Biology Markup Language, by libsbml."""
+
+import importlib
+import re
+from typing import Any
+
+from ..runs import Model
+
+
+def library() -> Any:
+    """The package libsbml. Raises ValueError without the extra."""
+    try:
+        return importlib.import_module("libsbml")
+    except ImportError as error:
+        raise ValueError(
+            "expected the package python-libsbml for SBML, got none; pip install 'meanfield-jax[sbml]'."
+        ) from error
+
+
+def as_sbml(model: Model) -> str:
+    """SBML of level 3, version 2: states and outputs are parameters with rules, inputs follow time.
+
+    Raises ValueError for noise, fields and events, and for the function step, which are left to others.
+    """
+    sbml, document = library(), model.document
+    kind = document.modeling.model_class
+    if kind not in ("ODE", "algebraic"):
+        raise ValueError(
+            f"expected ordinary or algebraic equations for SBML, got {kind}; drop the rest."
+        )
+    whole = sbml.SBMLDocument(3, 2)
+    inner = whole.createModel()
+    inner.setId(document.metadata.problem_id)
+    for name, value in model.numbers.items():
+        _quantity(inner, name, value, True)
+    rules = {v.symbol: v.value for v in document.modeling.variables if v.role == "input"}
+    texts = {n: document.modeling.equations[_row(p)].rhs for n, p in model.places.items()}
+    for name, text in {**rules, **texts}.items():
+        _quantity(inner, name, None, False)
+        rule = inner.createRateRule() if name in model.states else inner.createAssignmentRule()
+        rule.setVariable(name)
+        rule.setMath(_math(sbml, text, model.time))
+    for row in document.modeling.initial_conditions:
+        start = inner.createInitialAssignment()
+        start.setSymbol(row.symbol)
+        start.setMath(_math(sbml, row.value, model.time))
+    return sbml.writeSBMLToString(whole)
+
+
+def _row(path: str) -> int:
+    return int(path.rsplit("[", 1)[1].rstrip("]"))
+
+
+def _quantity(inner: Any, name: str, value: float | None, constant: bool) -> None:
+    each = inner.createParameter()
+    each.setId(name)
+    each.setConstant(constant)
+    if value is not None:
+        each.setValue(float(value))
+
+
+def _math(sbml: Any, text: str | float, time: str) -> Any:
+    """The expression as libsbml reads it: ^ for powers, ln for log, and its own symbol of time."""
+    text = str(text)
+    if re.search(r"\bstep\s*\(", text):
+        raise ValueError("expected functions of SBML, got step; write it with min and max.")
+    text = re.sub(r"\blog\s*\(", "ln(", text.replace("**", "^"))
+    tree = sbml.parseL3Formula(text)
+    if tree is None:
+        raise ValueError(f"expected an expression of SBML, got {text[:40]!r}; write it otherwise.")
+    _set_time(sbml, tree, time)
+    return tree
+
+
+def _set_time(sbml: Any, tree: Any, time: str) -> None:
+    if tree.isName() and tree.getName() == time:
+        tree.setType(sbml.AST_NAME_TIME)
+    for k in range(tree.getNumChildren()):
+        _set_time(sbml, tree.getChild(k), time)
