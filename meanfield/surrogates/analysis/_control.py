@@ -23,7 +23,13 @@ OBJECTIVE = "the objective"
 @dataclass(frozen=True, repr=False)
 class Control(OneLine):
     """An input at its nodes, which are joined by straight lines: `ts`, `values`; the `objective` that it
-    reaches; `violations`: the largest excess over each constraint; `converged`."""
+    reaches; `violations`: the largest excess over each constraint; `converged`: whether the slope that is
+    left is below the tolerance that was asked for.
+
+    The search compares costs, which are known to the tolerance of the document's solver. It ends where they
+    no longer differ by more, at slopes of a fraction of the root of that tolerance: smaller ones are out of
+    reach, and then `converged` is False though the objective is as good as the solver tells.
+    """
 
     symbol: str
     ts: Float[np.ndarray, " k"]
