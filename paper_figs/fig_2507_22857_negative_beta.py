@@ -46,6 +46,6 @@ def _pairs(ax: Axes, betas: np.ndarray) -> None:
         ax.plot(np.degrees(angle), pull, "-", color=shade, label=f"{beta:g}")
     ax.axvline(120, color="0.3", ls=":", lw=0.8)
     ax.set(xlabel="angle between two tokens [degrees]", ylabel="attraction over its largest kernel")
-    ax.set(xticks=[0, 60, 120, 180], ylim=(0, None))
+    ax.set(xticks=[0, 60, 120, 180], ylim=(0, 1.2))
     ax.set_title("below -2/3 it still rises at 120 degrees")
-    ax.legend(title=r"$\beta$", ncols=2, loc="upper left", fontsize=6, title_fontsize=6)
+    ax.legend(title=r"$\beta$", ncols=3, loc="upper left", fontsize=6, title_fontsize=6)

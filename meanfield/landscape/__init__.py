@@ -3,11 +3,13 @@
 from ._least_effort import LeastEffort as LeastEffort, least_effort as least_effort
 from .clouds import (
     CloudString as CloudString,
+    ConsensusRates as ConsensusRates,
     CriticalPoint as CriticalPoint,
     CriticalPoints as CriticalPoints,
     HeteroclinicGraph as HeteroclinicGraph,
     MorseCount as MorseCount,
     cloud_string as cloud_string,
+    consensus_rates as consensus_rates,
     critical_points as critical_points,
     escape_rates as escape_rates,
     hessian as hessian,

@@ -278,6 +278,7 @@ ENTRIES = [
     ),
 ]
 MADE_BY = {
+    "landscape.ConsensusRates": "landscape.consensus_rates",
     **paths.MADE_BY,
     "landscape.Barrier": "landscape.barrier",
     "landscape.Profile": "landscape.barrier",

@@ -10,6 +10,14 @@ from meanfield.dynamics import AttentionFlow, FokkerPlanck
 NOISY = AttentionFlow(mf.geometry.Sphere(3), SOFTMAX, noise=0.2)
 ENTRIES = [
     entry(
+        "landscape.consensus_rates",
+        value=jnp.diag(jnp.array([1.0, 0.6, -0.5])),
+        beta=2.0,
+        share=0.5,
+        kinds_={"value": "matrix", "share": "positive"},
+        fine_={("beta", "negative")},
+    ),
+    entry(
         "landscape.action",
         flow=NOISY,
         path=jnp.stack([X, X, X]),

@@ -1,6 +1,10 @@
 """Critical points of the energy of finitely many tokens: Hessians, saddles, searches for all."""
 
 from ._cloud_string import CloudString as CloudString, cloud_string as cloud_string
+from ._consensus_rates import (
+    ConsensusRates as ConsensusRates,
+    consensus_rates as consensus_rates,
+)
 from ._critical_points import CriticalPoints as CriticalPoints, critical_points as critical_points
 from ._hessian import (
     chart as chart,

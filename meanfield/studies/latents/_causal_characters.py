@@ -108,7 +108,8 @@ class CausalCharacters(Study):
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         text, rest = parts_of_help()
         drawn = draw(rest, (self.windows,), self.length, self.seed)
-        seen = Batch(jnp.asarray(drawn.ids, jnp.int32), jnp.asarray(drawn.hidden))
+        ids = jnp.asarray(drawn.ids, jnp.int32)
+        seen = Batch(ids, jnp.asarray(drawn.hidden))
         iterations = self.iterations if cell["attention"] == "sinkhorn" else None
         seed, loss = self.seed + 1000 * cell["start"], TRAININGS[cell["trained"]]
         model = tiny_transformer(
@@ -117,7 +118,7 @@ class CausalCharacters(Study):
         runs = train(model, text, self.steps, self.rate, self.batch, 1, seed, loss)
         first, last = (one.model for one in runs)
         whole = np.asarray(_losses(last, seen))
-        alone = [_losses(last, Batch(seen.ids[:, : k + 1], seen.hidden))[-1] for k in self.seen]
+        alone = [_losses(last, Batch(ids[:, : k + 1], seen.hidden))[-1] for k in self.seen]
         future = Batch(drawn.ids, np.broadcast_to(np.arange(self.length) > 0, drawn.ids.shape))
         return xr.Dataset(
             {
@@ -126,7 +127,7 @@ class CausalCharacters(Study):
                 "window": ("seen", whole[np.array(self.seen) - 1]),
                 "untrained": ((), float(_losses(first, seen).mean())),
                 "unigram": ((), unigram_loss(text, future)),
-                **{name: ("layer", np.asarray(v)) for name, v in _states(last, seen.ids).items()},
+                **{name: ("layer", np.asarray(v)) for name, v in _states(last, ids).items()},
             },
             {
                 "place": np.arange(1, self.length),

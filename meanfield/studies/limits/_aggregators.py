@@ -61,7 +61,7 @@ class Aggregators(Study):
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         beta = cell["beta"]
-        attention, labels = Softmax(beta), np.repeat([0, 1], self.sizes)
+        attention, labels = Softmax(beta), jnp.asarray(np.repeat([0, 1], self.sizes))
         x = self._cloud(0.0)
         matrix = attention.weights(x)
         coarse = coarse_chain(matrix, labels)

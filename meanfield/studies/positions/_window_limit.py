@@ -34,7 +34,7 @@ class WindowLimit(Study):
     """
 
     n: tuple[int, ...] = (48, 96, 192)
-    """Tokens, at the first radius."""
+    """Tokens, at the smallest radius."""
     radius: tuple[int, ...] = (4, 8, 16)
     """Neighbors on a side, at the largest n."""
     span: float = 0.5
@@ -56,13 +56,13 @@ class WindowLimit(Study):
         check_that(
             len(self.n) > 1 and len(self.radius) > 1, "two n, two radii", self.n, "pass more"
         )
-        least = 2 * max(max(self.radius) + 1, self.radius[0] + 1)
+        least = 2 * max(self.radius) + 2
         check_that(min(self.n) > least, "n beyond two windows", min(self.n), "raise n")
 
     def cells(self) -> list[dict[str, Any]]:
-        """Those of the first radius, then those of the largest n."""
-        pairs = [(n, self.radius[0]) for n in self.n]
-        pairs += [(max(self.n), r) for r in self.radius if r != self.radius[0]]
+        """Those of the smallest radius, then those of the largest n."""
+        pairs = [(n, min(self.radius)) for n in self.n]
+        pairs += [(max(self.n), r) for r in self.radius if r != min(self.radius)]
         return [{"run": f"{n}, {r}"} for n, r in pairs]
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
@@ -105,7 +105,7 @@ class WindowLimit(Study):
 
     def claims(self, dataset: xr.Dataset) -> list[Claim]:
         claims = []
-        at_radius = dataset.sel(run=[f"{n}, {self.radius[0]}" for n in self.n])
+        at_radius = dataset.sel(run=[f"{n}, {min(self.radius)}" for n in self.n])
         at_n = dataset.sel(run=[f"{max(self.n)}, {r}" for r in self.radius])
         for kind, order in (("both", 2), ("back", 1)):
             for name, part, over in (
