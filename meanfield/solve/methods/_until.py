@@ -1,7 +1,7 @@
 """A run that ends where a condition of its state begins to hold."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import diffrax
 import jax
@@ -30,7 +30,7 @@ class Stretch(NamedTuple):
 
 
 def run_until(
-    drift: Callable[[Scalar, Array, Any], Array],
+    drift: Callable[..., Array],
     state: Array,
     begin: Scalar,
     ts: Float[Array, " k"],
@@ -72,10 +72,10 @@ def run_until(
         max_steps=max_steps,
         throw=False,
     )
-    states, last = solution.ys
+    (states, last), ended = cast(tuple, solution.ys), cast(tuple, solution.ts)
     happened = jnp.stack([jnp.asarray(mask) for mask in jax.tree.leaves(solution.event_mask)])
     which = jnp.where(happened.any(), jnp.argmax(happened), -1)
-    return Stretch(states, last[0], solution.ts[1][0], which, diffrax.is_okay(solution.result))
+    return Stretch(states, last[0], ended[1][0], which, diffrax.is_okay(solution.result))
 
 
 def _condition(

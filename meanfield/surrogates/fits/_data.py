@@ -104,7 +104,11 @@ def _series(model: Model, condition: str, table: pd.DataFrame, names: list[str])
         if np.isinf(each).any() or np.isnan(each).all():
             raise ValueError(f"expected finite numbers in {name}, got others; drop those rows.")
     domain = model.document.modeling.domain
-    if domain is not None and not ((xs >= domain.start) & (xs <= domain.stop)).all():
+    if (
+        domain is not None
+        and xs is not None
+        and not ((xs >= domain.start) & (xs <= domain.stop)).all()
+    ):
         raise ValueError(
             f"expected {domain.symbol} from {domain.start:g} to {domain.stop:g}, got others; drop those rows."
         )

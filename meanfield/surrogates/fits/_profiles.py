@@ -173,9 +173,8 @@ def _root(walk: Walk, inside: float, outside: float, threshold: float) -> float:
     gap = abs(outside - inside)
     if gap == 0:
         return inside
-    found = optimize.brentq(
-        lambda u: walk.deviance(u) - threshold, inside, outside, xtol=1e-10 * gap, rtol=1e-13
-    )
+    excess, sharp = lambda u: walk.deviance(u) - threshold, np.float64(1e-13)
+    found: Any = optimize.brentq(excess, inside, outside, xtol=1e-10 * gap, rtol=sharp)
     walk.deviance(found)
     return float(found)
 
