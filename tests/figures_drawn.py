@@ -23,6 +23,7 @@ LONG = (
     "fig_causal_characters",
     "fig_decision",
     "fig_escape_times",
+    "fig_gating",
     "fig_games_attention",
     "fig_games_prices",
     "fig_games_steering",

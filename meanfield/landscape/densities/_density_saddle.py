@@ -102,22 +102,22 @@ def _step(drift: np.ndarray, rates: np.ndarray, modes: np.ndarray, index: int) -
     """Newton's where a mode grows or falls as it shall, and the other way where it does not."""
     shall = np.where(np.arange(len(rates)) < index, 1, -1)
     parts = np.linalg.solve(modes, drift.astype(modes.dtype))
-    signs = np.where(np.sign(rates.real) == shall, -1, 1)
-    return (modes @ (signs * parts / rates)).real
+    signs = np.where(np.sign(np.real(rates)) == shall, -1, 1)
+    return np.real(modes @ (signs * parts / rates))
 
 
 def _modes(matrix: np.ndarray, turns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rates, of the largest real parts first, and their vectors; rotations fall, as far as they move."""
     rates, modes = np.linalg.eig(matrix - np.abs(matrix).max() * turns @ turns.T)
-    order = np.argsort(-rates.real)
+    order = np.argsort(-np.real(rates))
     return rates[order], modes[:, order]
 
 
 def _told(c, index: int, matrix, turns, residual, steps: int) -> DensitySaddle:
     rates = own = np.full(len(matrix), np.nan)
     if np.isfinite(matrix).all():
-        rates = np.sort(np.linalg.eigvals(matrix).real)[::-1]
-        own = _modes(matrix, turns)[0].real
+        rates = np.sort(np.real(np.linalg.eigvals(matrix)))[::-1]
+        own = np.real(_modes(matrix, turns)[0])
     zero = _FLAT * np.abs(rates).max()
     growing, flat = int((own > zero).sum()), int((np.abs(own) <= zero).sum())
     orbit = int((np.abs(rates) <= zero).sum()) - flat
