@@ -1,0 +1,34 @@
+"""Pushes and divergences of three transformers against one layer after another, and SciPy's entropies."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.stats import entropy
+
+from meanfield.studies.games._steered_transformers import ASKED, _measured, _readers, _sizes
+
+
+def test_pushes_are_added_before_layers():
+    readers = _readers("")
+    sizes = np.asarray(_sizes(readers))
+    depth, d = readers[0].model.depth, readers[0].model.d
+    pushes = 0.1 * jax.random.normal(jax.random.key(0), (3, depth, d), jnp.float32)
+    laws = []
+    for i, (model, ids, place) in enumerate(readers):
+        assert place == ASKED
+        plain = np.asarray(model.states(ids))
+        np.testing.assert_allclose(sizes[i], np.linalg.norm(plain[:-1, place], axis=1), rtol=1e-6)
+        x = model.embed(ids)
+        for layer in range(depth):
+            x = x.at[place].add(pushes[i, layer] * jnp.float32(sizes[i, layer]))
+            x = model.forward(x, layer, layer + 1)
+        logits = np.asarray(model.logits(x[place]), float)
+        laws.append(np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum())
+    exact = entropy(np.mean(laws, axis=0)) - np.mean([entropy(law) for law in laws])
+    found = _measured(readers, jnp.asarray(sizes), pushes, jnp.float32(0.7))
+    cost, divergence, effort = (float(number) for number in found)
+    # float32, through some layers.
+    assert divergence == pytest.approx(exact, rel=1e-4) and exact > 0.1
+    assert effort == pytest.approx(float(np.sum(np.asarray(pushes) ** 2)) / 3, rel=1e-5)
+    assert cost == pytest.approx(effort / 2 + 0.7 * divergence, rel=1e-5)
