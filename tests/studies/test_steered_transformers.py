@@ -23,7 +23,7 @@ def test_pushes_are_added_before_layers():
         for layer in range(depth):
             x = x.at[place].add(pushes[i, layer] * jnp.float32(sizes[i, layer]))
             x = model.forward(x, layer, layer + 1)
-        logits = np.asarray(model.logits(x[place]), float)
+        logits = np.asarray(model.logits(x[place][None])[0], float)
         laws.append(np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum())
     exact = entropy(np.mean(laws, axis=0)) - np.mean([entropy(law) for law in laws])
     found = _measured(readers, jnp.asarray(sizes), pushes, jnp.float32(0.7))

@@ -156,7 +156,7 @@ def _logits(reader: Reader, pushes: Float[Array, "layers d"]) -> Float[Array, " 
 
     with jax.default_matmul_precision("highest"):
         x = jax.lax.scan(layer, reader.model.embed(reader.ids), (blocks, pushes))[0]
-    return reader.model.logits(x[reader.place])
+    return reader.model.logits(x[reader.place][None])[0]
 
 
 def _divergence(readers: list[Reader], pushes: Float[Array, "readers layers d"]):
