@@ -20,6 +20,9 @@ IDLE = re.compile(
 )
 SKIPPED = ("test_contract.py", "test_verbs.py", "test_catalogue.py", "test_mutants.py")
 FOLDERS = (
+    "games",
+    "latents",
+    "surrogates",
     "landscape",
     "solve",
     "dynamics",

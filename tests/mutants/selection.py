@@ -16,6 +16,9 @@ ROOMS = (
     "schemes",
     "solve",
     "landscape",
+    "latents",
+    "games",
+    "surrogates",
 )
 
 

@@ -149,7 +149,7 @@ def fitted(
     rates = np.geomspace(SLOWEST, FASTEST, 60)
     k = int(np.argmin([linear(each)[0] for each in rates]))
     ends = np.log(rates[[max(k - 1, 0), min(k + 1, len(rates) - 1)]])
-    best = optimize.minimize_scalar(
+    best: Any = optimize.minimize_scalar(
         lambda u: linear(float(np.exp(u)))[0], bounds=ends, method="bounded"
     )
     rate = float(np.exp(best.x))

@@ -50,8 +50,8 @@ def switched(
 ) -> Switched:
     """The run from one time to another, saved at times between. Raises SolveError where it fails, unless
     the options say `throw=False`."""
-    times = [jnp.asarray(each, float) for each in (begin, ts, end)]
-    run = _run(model, state, *times, args, options.get("adjoint"))
+    first, saved, last = (jnp.asarray(each, float) for each in (begin, ts, end))
+    run = _run(model, state, first, saved, last, args, options.get("adjoint"))
     if options.get("throw", True) and not bool(run.ok):
         raise SolveError(
             f"the run failed after {int((run.which >= 0).sum())} events; shorten it, or keep events "
