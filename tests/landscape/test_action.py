@@ -8,7 +8,7 @@ from scipy.integrate import solve_ivp
 from meanfield.attention import Softmax
 from meanfield.dynamics import AttentionFlow, GradientFlow
 from meanfield.energies import Interaction
-from meanfield.geometry import Euclidean, Sphere
+from meanfield.geometry import Euclidean, Product, Sphere
 from meanfield.landscape import action, minimum_action
 from meanfield.solve import SolveError
 
@@ -98,5 +98,9 @@ def test_refused():
         action(PAIR, jnp.stack([x, x]), jnp.arange(3.0))
     with pytest.raises(ValueError, match="antipode"):
         minimum_action(PAIR, x, -x, 1.0)
+    placed = AttentionFlow(Product(Sphere(2), Euclidean(1)), Softmax(1.0), noise=NOISE)
+    ends = jnp.array([[[1.0, 0.0, 0.0]], [[-1.0, 0.0, 0.5]]])
+    with pytest.raises(ValueError, match="antipode"):
+        action(placed, ends, jnp.arange(2.0))
     with pytest.raises(SolveError, match="raise max_steps"):
         minimum_action(PAIR, on_circle(0.0, 0.0), on_circle(1.0, -1.0), 8.0, points=17, max_steps=1)

@@ -48,6 +48,13 @@ def test_two_equal_groups_can_be_stable_where_a_consensus_is_and_need_cold_atten
     assert groups[0] > 0  # warm: 0.6 > tanh(0.5)
 
 
+def test_attention_as_cold_as_can_be_is_that_of_each_group_alone():
+    value = jnp.diag(jnp.array([1.0, 0.6, -0.5]))
+    for dtype in (jnp.float32, jnp.float64):
+        found = consensus_rates(value.astype(dtype), 500.0, 0.3).rates  # e^{2 beta} is no number
+        np.testing.assert_allclose(found, [-0.4, 0.4, 1.5], atol=1e-6)
+
+
 def test_what_has_no_consensus_is_refused():
     with pytest.raises(ValueError, match="square"):
         consensus_rates(jnp.ones((2, 3)), 1.0)

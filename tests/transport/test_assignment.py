@@ -19,10 +19,17 @@ def _cost(kind: str) -> np.ndarray:
         x[: N // 2] = x[0]
     if kind == "whole numbers":
         x, y = np.round(x), np.round(y)
+    if kind == "outliers":  # whose costs are no numbers of single precision
+        x[:, :] *= 1e-3
+        y[:] = 1e-3 * y + 0.1
+        x[:5] *= 1e28
+        y[0] = 1e30
     return ((x[:, None] - y) ** 2).sum(axis=-1)
 
 
-@pytest.mark.parametrize("kind", ["spread", "clusters", "on one point", "whole numbers"])
+@pytest.mark.parametrize(
+    "kind", ["spread", "clusters", "on one point", "whole numbers", "outliers"]
+)
 def test_the_least_of_all_permutations(kind):
     cost = _cost(kind)
     least = cost[linear_sum_assignment(cost)].mean()

@@ -1,6 +1,7 @@
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from scipy.special import expit
 
 from ..._checks import check_finite, check_known, check_scalar
 from ..._door import door
@@ -69,8 +70,8 @@ def _largest(own: float, others: np.ndarray, beta: float, m: float) -> float:
     """The largest real part of the rates at which tokens leave the eigenvector of `own`."""
     if m == 1:
         return float(max([-own, *np.real(others - own)]))
-    odds = m / (1 - m) * np.exp(2 * beta)
-    p, q = odds / (1 + odds), np.exp(2 * beta) / (np.exp(2 * beta) + m / (1 - m))
+    odds = np.log(m) - np.log1p(-m)
+    p, q = expit(2 * beta + odds), expit(2 * beta - odds)
     back = np.array([own * (2 * p - 1), own * (2 * q - 1)])
     within = np.array([[p, 1 - p], [1 - q, q]])
     spread = [np.real(np.linalg.eigvals(mu * within - np.diag(back))).max() for mu in others]

@@ -12,7 +12,7 @@ from ..._door import door
 from ..._shown import AbstractShown
 from ..._typing import Points, Scalar
 from ...dynamics import AbstractParticles
-from ...geometry import Sphere
+from ...geometry import AbstractGeometry, Product, Sphere
 from ...solve import SolveError
 from .._precision import in_double
 
@@ -69,7 +69,7 @@ def action(
     flow.check(path[0])
     flow.geometry.check(path.reshape(-1, path.shape[2]), "path")
     ts = guard(ts, (jnp.diff(ts) > 0).all(), "expected increasing times; sort ts.")
-    _check_short(flow, path[:-1], path[1:], "add clouds between")
+    _check_short(flow.geometry, path[:-1], path[1:], "add clouds between")
     return jnp.sum(_misses(flow, path, ts, args) ** 2)
 
 
@@ -112,7 +112,7 @@ def minimum_action(
             f"expected an end of shape {list(start.shape)}, got {list(end.shape)}; "
             "pass two clouds of as many tokens."
         )
-    _check_short(flow, start, end, "turn one of the ends a little")
+    _check_short(flow.geometry, start, end, "turn one of the ends a little")
     time, points = check_positive(time, "time"), check_integer(points, "points", 3)
     ts = (time * jnp.linspace(0, 1, points)).astype(start.dtype)
     found = _descend(flow, start, end, ts, args, check_integer(max_steps, "max_steps"))
@@ -131,9 +131,14 @@ def _check_noisy(flow: AbstractParticles) -> None:
         )
 
 
-def _check_short(flow: AbstractParticles, x: Array, y: Array, remedy: str) -> None:
-    if isinstance(flow.geometry, Sphere):
-        short = (flow.geometry.distance(x, y) < jnp.pi - _OPPOSITE).all()
+def _check_short(geometry: AbstractGeometry, x: Array, y: Array, remedy: str) -> None:
+    if isinstance(geometry, Product):
+        for factor, mine, yours in zip(
+            geometry.factors, geometry.split(x), geometry.split(y), strict=True
+        ):
+            _check_short(factor, mine, yours, remedy)
+    if isinstance(geometry, Sphere):
+        short = (geometry.distance(x, y) < jnp.pi - _OPPOSITE).all()
         message = "expected no token to go to its antipode, to which there is no shortest way; "
         guard(x, short, message + remedy + ".")
 

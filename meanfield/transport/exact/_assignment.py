@@ -56,7 +56,8 @@ def _entropic_prices(left: Costs, rounds: int = 5) -> Prices:
     if not 0 < cold <= warm:
         return np.zeros(n)
     stages = min(8, 2 + round(np.log(warm / cold) / np.log(4)))
-    scaled, g = (left / warm).astype(np.float32), np.zeros(n, np.float32)
+    # What is as dear as this is no one's match, and holds in single precision.
+    scaled, g = np.minimum(left / warm, 1e30).astype(np.float32), np.zeros(n, np.float32)
     kernel = np.empty_like(scaled)
     for epsilon in np.geomspace(1, cold / warm, stages, dtype=np.float32):
         # With the best f for these g, the largest number of each row is 1.
