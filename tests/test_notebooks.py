@@ -9,7 +9,7 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 
 # Half a minute or more each.
-LONG = "02_", "03_", "04_", "05_", "06_", "07_"
+LONG = "02_", "03_", "04_", "05_", "06_", "07_", "08_"
 
 
 def _name(path: Path) -> str:

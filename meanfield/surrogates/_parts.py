@@ -1,7 +1,10 @@
 """Parts of this room, imported when they are asked for, as they need more than the core."""
 
 import importlib
+from pathlib import Path
 from typing import Any
+
+from .._checks import shown
 
 NEEDED = ("pydantic", "pint", "sympy", "yaml", "SALib")
 
@@ -17,3 +20,10 @@ def part(name: str) -> Any:
                 "pip install 'meanfield-jax[surrogates]'."
             ) from error
     return importlib.import_module(f".{name}", __package__)
+
+
+def path_of(path: Any, name: str) -> Path:
+    """A path, from text or as it is."""
+    if not isinstance(path, str | Path):
+        raise ValueError(f"expected a path for {name}, got {shown(path)}; pass its name as text.")
+    return Path(path)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._checks import check_integer, check_nonnegative, check_positive, shown
 from .._shown import OneLine
-from ._parts import part as _part
+from ._parts import part as _part, path_of as _path_of
 
 if TYPE_CHECKING:
     from .analysis import Control, Counterfactual, Sensitivity
@@ -239,7 +239,7 @@ class Surrogate(OneLine):
 
         - `data`: to fit first, as in `fit`; `seed` of whatever is drawn.
         """
-        path = Path(path)
+        path = _path_of(path, "path")
         if path.suffix not in (".md", ".html"):
             raise ValueError(
                 f"expected a path that ends in .md or .html, got {path.name!r}; rename it."
@@ -257,7 +257,7 @@ class Surrogate(OneLine):
     def export(self, folder: str | Path, data: Any) -> Path:
         """A folder with the problem as PEtab's tables and, of ordinary equations, model.xml in SBML, which
         needs the extra `meanfield-jax[sbml]`; `data` as in `fit`."""
-        folder, exchange = Path(folder), _part("exchange")
+        folder, exchange = _path_of(folder, "folder"), _part("exchange")
         text = exchange.as_sbml(self.model)
         exchange.write_tables(self.model, data, folder)
         (folder / "model.xml").write_text(text, encoding="utf-8")
@@ -265,7 +265,7 @@ class Surrogate(OneLine):
 
     def imported(self, folder: str | Path) -> Any:
         """The measurements of a folder of PEtab's tables, as `fit` takes them."""
-        return _part("exchange").read_measurements(self.model, Path(folder))
+        return _part("exchange").read_measurements(self.model, _path_of(folder, "folder"))
 
     def _findings(self, data: Any, seed: int) -> Any:
         findings, problems = _part("reports").Findings, self.check().problems

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from catalogue.entry import entry
+from catalogue.entry import Later, entry
 from catalogue.scratch import scratch
 from meanfield import surrogates
+from meanfield.surrogates.exchange import write_tables
 
 MODEL = surrogates.load("E2")
 # The same with its solution, which compiles in no time.
@@ -25,6 +26,9 @@ EQUATIONS = surrogates.load(SOLVED)
 DEPTH = np.arange(6.0)
 DATA = {"l": DEPTH, "y_a": 0.9 - 0.8 * np.exp(-0.4 * DEPTH) + 0.01 * np.cos(9 * DEPTH)}
 COUNTS = {"starts": "count", "seed": None}
+# What was exchanged with others, as tables alone.
+FOLDER = scratch()
+write_tables(MODEL.model, DATA, FOLDER)
 
 ENTRIES = [
     entry("surrogates.examples", single_=None),
@@ -66,6 +70,71 @@ ENTRIES = [
             "points": None,
         },
         fine_={("fit", "None")},
+    ),
+    entry(
+        "surrogates.Surrogate.discover",
+        MODEL.discover,
+        data=DATA,
+        held_out=DATA,
+        degree=1,
+        threshold=0.1,
+        starts=1,
+        seed=0,
+        single_=None,
+        kinds_={"data": "field", "held_out": "field", "threshold": "nonnegative", **COUNTS},
+        fine_={("degree", "zero")},
+    ),
+    entry(
+        "surrogates.Surrogate.export",
+        MODEL.export,
+        folder=FOLDER / "exported",
+        data=DATA,
+        single_=None,
+        kinds_={"folder": "field", "data": "field"},
+        fine_={("folder", "text")},
+    ),
+    entry(
+        "surrogates.Surrogate.imported",
+        MODEL.imported,
+        folder=FOLDER,
+        single_=None,
+        kinds_={"folder": "field"},
+    ),
+    entry(
+        "surrogates.Surrogate.report",
+        EQUATIONS.report,
+        path=FOLDER / "report.md",
+        data=None,
+        seed=0,
+        single_=None,
+        kinds_={"path": "field", "data": "field", "seed": None},
+    ),
+    entry(
+        "surrogates.Surrogate.sensitivity",
+        EQUATIONS.sensitivity,
+        output="a",
+        seed=0,
+        single_=None,
+        kinds_={"output": "field", "seed": None},
+    ),
+    entry(
+        "surrogates.Surrogate.control",
+        surrogates.load("learning_rate").control,
+        symbol="eta",
+        nodes=1,
+        penalty=1e3,
+        tol=1e-6,
+        single_=None,
+        kinds_={"symbol": "field", "nodes": "count", "penalty": "nonnegative"},
+    ),
+    entry(
+        "surrogates.Surrogate.propagate",
+        EQUATIONS.propagate,
+        fit=Later(lambda: EQUATIONS.fit(DATA, 1)),
+        count=2,
+        seed=0,
+        single_=None,
+        kinds_={"fit": "field", "count": "count", "seed": None},
     ),
     entry("surrogates.Surrogate.counterfactuals", EQUATIONS.counterfactuals, single_=None),
     entry("surrogates.Surrogate.check", MODEL.check, single_=None),

@@ -12,6 +12,7 @@ from jax.scipy.special import expit
 from jaxtyping import Array, Float
 from scipy import optimize
 
+from ..._checks import check_nonnegative, check_positive, shown
 from ..._shown import OneLine
 from ...solve import ForwardMode
 from ..runs import Model, Tabulated, evaluate, solve, times
@@ -42,6 +43,8 @@ class Control(OneLine):
 def control(model: Model, symbol: str, nodes: Any, penalty: float, tol: float) -> Control:
     """The best course of an input between its bounds, from the middle between them."""
     low, high = _bounds(model, symbol)
+    penalty = float(check_nonnegative(penalty, "penalty"))
+    tol = float(check_positive(tol, "tol"))
     ts, objective = _nodes(model, nodes), model.document.input.objective
     sign = 1.0 if objective is None or objective.sense == "minimize" else -1.0
 
@@ -98,10 +101,13 @@ def _nodes(model: Model, nodes: Any) -> np.ndarray:
     axis = model.document.modeling.independent
     if isinstance(nodes, int) and not isinstance(nodes, bool):
         if not 1 <= nodes <= 1000:
-            raise ValueError(f"expected 1 to 1000 nodes, got {nodes}; pass nodes=20.")
+            raise ValueError(f"expected 1 to 1000 nodes, got {shown(nodes)}; pass nodes=20.")
         return np.linspace(axis.start, axis.stop, nodes)
-    ts = np.asarray(nodes, float)
-    if ts.ndim != 1 or not np.isfinite(ts).all() or (np.diff(ts) <= 0).any():
+    try:
+        ts = np.asarray(nodes, float)
+    except (TypeError, ValueError, OverflowError):
+        ts = np.array(np.nan)
+    if ts.ndim != 1 or ts.size < 1 or not np.isfinite(ts).all() or (np.diff(ts) <= 0).any():
         raise ValueError(
             "expected increasing times of nodes, got others; pass nodes=20, or such times."
         )
@@ -116,7 +122,7 @@ def _bounds(model: Model, symbol: str) -> tuple[float, float]:
             "expected equations without noise, got some with it; write those of the means."
         )
     rows = {row.symbol: row for row in model.document.input.unknowns if row.role == "input"}
-    bounds = rows[symbol].bounds if symbol in rows else None
+    bounds = rows[symbol].bounds if isinstance(symbol, str) and symbol in rows else None
     if bounds is None:
         raise ValueError(
             f"expected an input with bounds among input.unknowns, got {symbol!r}; add it there with bounds."

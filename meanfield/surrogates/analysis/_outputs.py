@@ -19,7 +19,7 @@ def output_at_end(
     Raises ValueError for equations with noise, of which no run is the same, and for other symbols.
     """
     known = {*model.states, *model.outputs, *model.measured}
-    if symbol not in known:
+    if not isinstance(symbol, str) or symbol not in known:
         raise ValueError(f"expected an output among {sorted(known)}, got {symbol!r}; choose one.")
     if model.noises:
         raise ValueError(

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
+from ..._checks import check_instance
 from ..expressions import read_expression
 from ..fits import Fit, unknowns_of
 from ..runs import Model, evaluate, solve, times
@@ -20,6 +21,11 @@ def propagate(model: Model, fit: Fit, count: int, seed: int) -> xr.Dataset:
         )
     rows = unknowns_of(model).rows
     names = [row.symbol for row in rows]
+    check_instance(fit, Fit, "a fit of this document", "pass fit=surrogate.fit(data)")
+    if {*fit.values} != {*names}:
+        raise ValueError(
+            f"expected a fit of {sorted(names)}, got one of {sorted(fit.values)}; pass that of this document."
+        )
     theta = np.array([fit.values[name] for name in names])
     log = np.array([row.scale == "log" for row in rows])
     # where a scale is logarithmic the law is normal in the logarithm

@@ -15,12 +15,24 @@ from ..runs import Model
 @dataclass(frozen=True, eq=False)
 class Series:
     """The measurements of one condition: at times [T], values [T] by symbol, NaN where there is none; of a
-    field at places `xs` [T] too."""
+    field at places `xs` [T] too. Those of the same numbers are equal, and share compiled programs."""
 
     condition: str
     ts: np.ndarray
     values: dict[str, np.ndarray]
     xs: np.ndarray | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Series) and self._numbers == other._numbers
+
+    def __hash__(self) -> int:
+        return hash(self._numbers)
+
+    @property
+    def _numbers(self) -> tuple:
+        arrays = {"": self.ts, " ": self.xs, **self.values}
+        held = {name: None if a is None else a.tobytes() for name, a in arrays.items()}
+        return self.condition, *held.items()
 
 
 def series_of(model: Model, data: Any) -> list[Series]:

@@ -40,7 +40,7 @@ def discover(
     seed: int,
 ) -> Found:
     """What regression finds in the data, and what it gains on what was held out; see `Surrogate.discover`."""
-    series = series_of(model, data)
+    series, _ = series_of(model, data), series_of(model, held_out)
     rows = [_states(model, each) for each in series]
     ts = [each.ts for each in series]
     weak = _noisy(model, np.concatenate(rows)) if weak is None else weak

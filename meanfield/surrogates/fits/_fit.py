@@ -119,8 +119,10 @@ def fit(model: Model, data: Any, starts: int, seed: int) -> Fit:
     unknowns, series = unknowns_of(model), series_of(model, data)
     _check_noise(model, series)
     values = arrays_of(series)
+    # nothing is held, by the program that profiles use as well
+    free = jnp.zeros(len(unknowns.names), bool), jnp.asarray(0.0)
     found = [
-        optimum(model, unknowns, series, jnp.asarray(start), values)
+        optimum(model, unknowns, series, jnp.asarray(start), values, free)
         for start in starts_of(model, unknowns, starts, seed)
     ]
     best = found[int(np.argmin([float(each.loss) for each in found]))]

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 from scipy import optimize, stats
 
 from ..._shown import OneLine
@@ -59,21 +58,6 @@ class Profile(OneLine):
         return low > (0.0 if self.log else -np.inf) and high < np.inf and not self.limited_by
 
 
-@eqx.filter_jit
-def held_optimum(
-    model: Model,
-    unknowns: Unknowns,
-    data: list[Series],
-    place: Array,
-    value: Array,
-    free: Array,
-    values: list[dict],
-) -> Optimum:
-    """The best fit with the parameter at a place held at a value."""
-    there = jnp.arange(len(unknowns.names)) == place
-    return optimum(model, unknowns, data, free, values, (there, value))
-
-
 class Walk:
     """Fits along one parameter, each from where the last one ended. Positions are on its scale."""
 
@@ -81,8 +65,9 @@ class Walk:
         self.row, self.best = unknowns.rows[place], min(fit.deviances)
         self.unknowns, self.middle = unknowns, unknowns.free([*fit.values.values()])
         self.free, self.ok, values = self.middle, True, arrays_of(data)
-        self.solve: Callable[[float, np.ndarray], Optimum] = lambda value, free: held_optimum(
-            model, unknowns, data, jnp.asarray(place), jnp.asarray(value), jnp.asarray(free), values
+        there = jnp.arange(len(unknowns.names)) == place
+        self.solve: Callable[[float, np.ndarray], Optimum] = lambda value, free: optimum(
+            model, unknowns, data, jnp.asarray(free), values, (there, jnp.asarray(value))
         )
 
     def again(self) -> None:

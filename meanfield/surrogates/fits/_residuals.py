@@ -27,6 +27,12 @@ class Unknowns:
     names: tuple[str, ...]
     rows: tuple[Unknown, ...]
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Unknowns) and self.rows == other.rows
+
+    def __hash__(self) -> int:
+        return hash(repr(self.rows))
+
     def natural(self, free: Float[Array, " p"]) -> Float[Array, " p"]:
         """Parameters in their units."""
         return jnp.stack([_natural(row, free[i]) for i, row in enumerate(self.rows)])
