@@ -98,9 +98,7 @@ def test_counterfactuals_move_as_expected_or_that_is_told(tmp_path):
     assert found["faster"].after == pytest.approx(float(entropy([0.2, 0.5, 0.2])), abs=1e-8)
     assert found["no_surprise"].before == pytest.approx(float(entropy([0.1, 0.5, 0.2])), abs=1e-8)
     # from gamma = -0.2 on the surprise adds, and without it the entropy is lower
-    assert not {e.id: e for e in surrogates.load("E1").counterfactuals({"gamma": -0.2})}[
-        "no_surprise"
-    ].ok
+    assert not {e.id: e for e in model.counterfactuals({"gamma": -0.2})}["no_surprise"].ok
 
 
 def test_bands_of_a_linear_model_are_normal(tmp_path):
@@ -124,9 +122,27 @@ def test_bands_of_a_linear_model_are_normal(tmp_path):
 CURVATURE, NOISE2, END = 1.0, 0.1, 10.0
 
 
-def test_the_best_constant_learning_rate():
+def learning_rate(tmp_path, name: str):
+    """The control of the learning rate, as it ships or with its solution for constant rates."""
+    if name == "equation":
+        return surrogates.load("learning_rate")
+    decay = "exp(-2*eta*curvature*t)"
+    return edited(
+        tmp_path,
+        "learning_rate",
+        input__known_quantities=[{"symbol": "v0", "value": 1.0, "units": "weight**2"}],
+        modeling__model_class="algebraic",
+        modeling__variables__0__role="output",
+        modeling__equations__0__lhs="v",
+        modeling__equations__0__rhs=f"v0*{decay} + eta*sigma**2/(2*curvature)*(1 - {decay})",
+        modeling__initial_conditions=[],
+    )
+
+
+@pytest.mark.parametrize("name", ["solution", pytest.param("equation", marks=pytest.mark.slow)])
+def test_the_best_constant_learning_rate(tmp_path, name):
     """v(10) = e^{-20 eta} + eta/20 (1 - e^{-20 eta}) is least, .0174410, where its derivative vanishes."""
-    found = surrogates.load("learning_rate").control("eta", nodes=1)
+    found = learning_rate(tmp_path, name).control("eta", nodes=1)
     eta = float(found.values[0])
     assert found.converged and found.objective == pytest.approx(0.0174410, abs=5e-8)
     slope = -20 * np.exp(-20 * eta) + (1 - np.exp(-20 * eta)) / 20 + eta * np.exp(-20 * eta)

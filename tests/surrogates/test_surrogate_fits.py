@@ -113,6 +113,18 @@ def test_data_are_taken_from_files_tables_and_datasets(tmp_path):
         np.testing.assert_allclose(series.values["y_a"], ATTENTION["y_a"], rtol=1e-15)
 
 
+def test_the_same_numbers_are_the_same_to_programs():
+    """Equal, so that what was compiled serves again; another value, time or place of a hole is another."""
+    model = surrogates.load("E2").model
+    (one,), (same,) = series_of(model, ATTENTION), series_of(model, pd.DataFrame(ATTENTION))
+    assert one == same and hash(one) == hash(same) and unknowns_of(model) == unknowns_of(model)
+    assert hash(unknowns_of(model)) == hash(unknowns_of(model))
+    for name in ATTENTION:
+        moved = {**ATTENTION, name: ATTENTION[name] + 1e-3}
+        assert series_of(model, moved)[0] != one
+    assert unknowns_of(surrogates.load("E1").model) != unknowns_of(model)
+
+
 def test_likelihoods_are_those_of_scipy(tmp_path):
     values = {"rate": 0.4, "a_eq": 0.9}
     guess = attention(DEPTH, 0.4, 0.9)
