@@ -116,6 +116,7 @@ def test_wrong_fields_are_refused_before_anything_is_computed(name):
 
 CONTRADICTIONS = [
     ("weights that are not there", lambda: S.RealLayers(weights="absent.gguf"), "pass its name"),
+    ("a model that is not there", lambda: S.SteeredTransformers(source="absent"), "pass its name"),
     ("thicker and thicker", lambda: S.LayerThinness(sizes=(0.25, 1.0)), "pass sizes"),
     ("saves beyond the end", lambda: S.JkoFlows(steps=10), "pass steps=40"),
     ("one realization", lambda: S.Clustering(realizations=1), "pass realizations=2"),

@@ -1,4 +1,5 @@
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
@@ -10,7 +11,7 @@ import xarray as xr
 from jaxtyping import Array, Float, Int
 
 from ...latents import Transformer, read, trained
-from ..machinery import Claim, Study, grid, some_of
+from ..machinery import Claim, Study, check_that, grid, some_of
 
 TEXT, ASKED = "The statement returns the value of an expression"[:32], 16
 HIDDEN = ((16,), (16,), (13, 14, 15, 16, 17, 18))
@@ -67,6 +68,10 @@ class SteeredTransformers(Study):
         "kind": "which pushes",
         "weight": "weight of the divergence",
     }
+
+    def check(self) -> None:
+        known = isinstance(self.source, str) and (not self.source or Path(self.source).exists())
+        check_that(known, "a file that exists for source", repr(self.source)[:60], "pass its name")
 
     def cells(self) -> list[dict[str, Any]]:
         return grid(weight=self.weights)
