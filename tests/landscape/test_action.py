@@ -6,7 +6,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from meanfield.attention import Softmax
-from meanfield.dynamics import AttentionFlow, GradientFlow
+from meanfield.dynamics import AttentionFlow, Drift, GradientFlow
 from meanfield.energies import Interaction
 from meanfield.geometry import Euclidean, Product, Sphere
 from meanfield.landscape import action, minimum_action
@@ -86,6 +86,19 @@ def test_uphill_costs_the_energy():
     np.testing.assert_allclose(found.action, exact, rtol=4e-3)
     np.testing.assert_allclose(found.action, action(flow, found.x, found.ts), rtol=1e-12)
     assert found.converged and found.steps < 40
+
+
+def test_a_path_that_a_mirror_keeps_is_left_where_there_is_less():
+    """Maier and Stein (1993): beyond alpha = 4 mu two mirrored paths are likelier than that on the axis."""
+
+    def field(z):
+        return jnp.stack([z[0] - z[0] ** 3 - 10 * z[0] * z[1] ** 2, -(1 + z[0] ** 2) * z[1]])
+
+    flow = Drift(Euclidean(2), field, noise=NOISE)
+    found = minimum_action(flow, jnp.array([[-1.0, 0.0]]), jnp.zeros((1, 2)), 10.0, points=41)
+    # On the axis it is (U(0) - U(-1))/noise = 1/(4 noise), U = x^4/4 - x^2/2: a saddle of the action.
+    assert found.action < 0.8 / (4 * NOISE)
+    assert found.converged and np.abs(found.x[:, 0, 1]).max() > 0.2
 
 
 def test_refused():

@@ -50,3 +50,11 @@ def test_what_texts_do_not_have_is_refused():
         paths(texts(0), 1, [1], np.eye(3))
     with pytest.raises(ValueError, match="one position or more"):
         paths(texts(0), 1, [])
+
+
+def test_a_state_of_length_0_has_no_direction():
+    states = np.ones((1, 2, 3))
+    states[0, 1] = 0
+    with pytest.raises(ValueError, match="directions=False"):
+        paths([Recording(states)], 0, [0, 1])
+    assert not paths([Recording(states)], 0, [1], directions=False).any()

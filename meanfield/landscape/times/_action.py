@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, cast
 
 import equinox as eqx
 import jax
@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 from scipy.optimize import minimize
+from scipy.sparse.linalg import LinearOperator, eigsh
 
 from ..._checks import check_finite, check_integer, check_known, check_positive, guard
 from ..._door import door
@@ -21,6 +22,8 @@ _OPPOSITE = 1e-6
 _STILL = 1e-6
 """The slope that is left, in units in which noise alone has unit curvature: the action exceeds its least by
 the square of it, over twice the least curvature."""
+_CURVED = 1e-2
+"""The curvature, in the same units, below whose negative a path is a saddle of the action."""
 
 
 class MinimumAction(AbstractShown):
@@ -91,7 +94,8 @@ def minimum_action(
         min {S(x): x(0) = start, x(time) = end}
 
     by a trust-region Newton method with Krylov steps, from the geodesics between both, in coordinates that
-    make the action of noise alone a sum of squares. Of several minima it finds one that is near these.
+    make the action of noise alone a sum of squares. Of several minima it finds one that is near these;
+    saddles, such as a path that a mirror keeps, it leaves.
 
     - `time`: some times that of the slowest rate at rest. As it grows the least action tends to the
       quasipotential of `end`, where `start` is a stable cloud: under softmax two tokens part from one point
@@ -154,7 +158,7 @@ def _misses(flow: AbstractParticles, path: Float[Array, "m n d"], ts: Float[Arra
 
 
 def _descend(flow, start, end, ts, args, max_steps: int) -> MinimumAction:
-    """SciPy's trust-krylov, on the host."""
+    """Of minima, on the host: saddles are left along the direction of least curvature."""
     geometry, m = flow.geometry, len(ts)
     way = geometry.log(start, end)
     path = jax.vmap(lambda share: geometry.exp(start, share * way))(ts / ts[-1])
@@ -165,15 +169,47 @@ def _descend(flow, start, end, ts, args, max_steps: int) -> MinimumAction:
     at = lambda z, v: _local(
         flow, path, spread, ts, args, jnp.asarray(z, ts.dtype), jnp.asarray(v, ts.dtype)
     )
-    zero = np.zeros((m - 2) * start.size)
-    found = minimize(
-        lambda z: tuple(np.asarray(part, float) for part in at(z, zero)[:2]), zero, jac=True,
+    best, steps = np.zeros((m - 2) * start.size), 0
+    found = _minimized(at, best, max_steps)
+    # A way that mirrors keep, over the middle of a hill, is stationary: it is left where there is less.
+    while True:
+        steps += found.nit
+        downhill = _downhill(at, found.x, found.fun) if found.success else None
+        if downhill is None or steps >= max_steps:
+            break
+        found = _minimized(at, downhill, max_steps - steps)
+    x = _path(flow, path, spread, jnp.asarray(found.x, ts.dtype))
+    done = jnp.asarray(bool(found.success) and downhill is None)
+    return MinimumAction(ts, x, jnp.asarray(found.fun, ts.dtype), jnp.asarray(steps), done)
+
+
+def _minimized(at, z: np.ndarray, max_steps: int) -> Any:
+    """SciPy's trust-krylov from z."""
+    still = np.zeros_like(z)
+    return minimize(
+        lambda z: tuple(np.asarray(part, float) for part in at(z, still)[:2]), z, jac=True,
         hessp=lambda z, v: np.asarray(at(z, v)[2], float), method="trust-krylov",
         options={"maxiter": max_steps, "gtol": _STILL},
     )  # fmt: skip
-    x = _path(flow, path, spread, jnp.asarray(found.x, ts.dtype))
-    ends = jnp.asarray(found.fun, ts.dtype), jnp.asarray(found.nit), jnp.asarray(found.success)
-    return MinimumAction(ts, x, *ends)
+
+
+def _downhill(at, z: np.ndarray, least: float) -> np.ndarray | None:
+    """A point of less action along the direction of least curvature, if that is negative."""
+    shifted = lambda v: np.asarray(at(z, v)[2], float) + v
+    start = np.random.default_rng(0).normal(size=z.size)
+    if z.size <= 3:
+        curvatures, modes = np.linalg.eigh(np.stack([shifted(v) for v in np.eye(z.size)]))
+    else:
+        of_products, lanczos = (
+            cast(Any, LinearOperator),
+            cast(Any, eigsh),
+        )  # SciPy's types lack both
+        operator = of_products((z.size, z.size), matvec=shifted, dtype=float)
+        curvatures, modes = lanczos(operator, 1, which="SA", v0=start, tol=_CURVED)
+    if curvatures[0] >= 1 - _CURVED:
+        return None
+    ways = (z + size * modes[:, 0] for size in 2.0 ** -np.arange(12))
+    return next((way for way in ways if float(at(way, 0 * z)[0]) < least), None)
 
 
 def _path(flow, path, spread, z: Float[Array, " k"]) -> Float[Array, "m n d"]:

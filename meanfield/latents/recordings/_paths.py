@@ -27,7 +27,8 @@ def paths(
       and position: one or two of each. Of two models the axes have to mean the same.
     - `directions`: states over their lengths, of which attention behind a normalization sees no more.
 
-    Raises ValueError for layers and positions that a text does not have. Source: `adapted_wasserstein`.
+    Raises ValueError for layers and positions that a text does not have, and directions of states of 0.
+    Source: `adapted_wasserstein`.
     """
     texts, layer = check_corpus(recordings), check_integer(layer, "layer", 0)
     places = [check_integer(place, "positions", 0) for place in positions]
@@ -56,4 +57,11 @@ def _path(text, layer: int, places: list[int], directions: bool) -> np.ndarray:
             f"positions=[{columns[0]}], or longer texts."
         )
     cloud = np.asarray(text.cloud(entries.index(layer)))[[columns.index(place) for place in places]]
-    return cloud / np.linalg.norm(cloud, axis=1, keepdims=True) if directions else cloud
+    if not directions:
+        return cloud
+    lengths = np.linalg.norm(cloud, axis=1, keepdims=True)
+    if not lengths.all():
+        raise ValueError(
+            "expected states that have a direction, got one of length 0; pass directions=False."
+        )
+    return cloud / lengths
