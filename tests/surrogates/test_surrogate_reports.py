@@ -13,6 +13,7 @@ from refusals import check_refused
 from meanfield import surrogates
 from meanfield.surrogates.documents import SECTIONS
 from meanfield.surrogates.reports import Findings, as_html, as_markdown, blocks_of, validation
+from meanfield.surrogates.reports._drawing import drawing
 from meanfield.surrogates.reports._profiles import profile_blocks
 
 DEPTH = np.arange(21.0)
@@ -92,6 +93,17 @@ def test_nothing_of_a_document_is_markup(pages):
         and float(spots[-1].get("cx", 0)) == 620.0
         and float(spots[0].get("cx", 0)) == 70.0
     )
+
+
+def test_drawings_have_room_for_names_and_no_minus_zero():
+    """Of y = 0 to 1 beneath two names: .05 free below and .05 + 2 .08 above, over 300 - 70 pixels."""
+    rise = (np.array([0.0, 1.0]), np.array([0.0, 1.0]))
+    root = ET.fromstring(drawing({"a": rise}, {"b": rise}, "x", "y"))
+    (line,) = [each for each in root if each.tag.endswith("polyline")]
+    ends = [float(each.split(",")[1]) for each in line.get("points", "").split()]
+    assert ends == pytest.approx([250 - 230 * share / 1.26 for share in (0.05, 1.05)], abs=0.006)
+    names = [float(e.get("y", 0)) for e in root if e.text in ("a", "b")]
+    assert max(names) < ends[1] and "-0" not in [e.text for e in root]
 
 
 def test_profiles_are_shown_with_what_bounds_them(tmp_path, model, pages):

@@ -6,6 +6,10 @@ from collections.abc import Mapping
 import numpy as np
 
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 640, 300, 70, 20, 20, 50
+EDGE = 0.05
+"""What is left free below and above, as a share of the range, so that discs are whole."""
+NAMED = 0.08
+"""The room above for a name, which is a line of text: 16 of 230."""
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Those of Okabe and Ito (2008), which are told apart with any colour vision."""
 
@@ -15,14 +19,15 @@ def drawing(
     points: Mapping[str, tuple[np.ndarray, np.ndarray]],
     x_label: str,
     y_label: str,
-    room: float = 0.0,
 ) -> str:
-    """Curves as lines and points as discs, each with its name, between ticks at round numbers; above them
-    `room` for the names, as a share of their range."""
+    """Curves as lines and points as discs, each with its name, between ticks at round numbers; the names
+    have room above them."""
     every = [*curves.values(), *points.values()]
     x, y = (np.concatenate([np.asarray(pair[k], float) for pair in every]) for k in (0, 1))
     x_range, (low, high) = _range(x), _range(y)
-    y_range = low, high + room * (high - low)
+    names = [*dict.fromkeys([*curves, *points])]
+    room = NAMED * len(names)
+    y_range = low - EDGE * (high - low), high + (EDGE + room) * (high - low)
 
     def place(at: np.ndarray, value: np.ndarray) -> list[str]:
         across = LEFT + (at - x_range[0]) / (x_range[1] - x_range[0]) * (WIDTH - LEFT - RIGHT)
@@ -34,7 +39,6 @@ def drawing(
         return [f"{a:.2f},{d:.2f}" for a, d in zip(across, down, strict=True) if np.isfinite(a + d)]
 
     parts = [*_axes(x_range, y_range, x_label, y_label, place)]
-    names = [*dict.fromkeys([*curves, *points])]
     for k, name in enumerate(names):
         colour = COLOURS[k % len(COLOURS)]
         if name in curves:
@@ -68,7 +72,8 @@ def _ticks(low: float, high: float) -> np.ndarray:
     raw = (high - low) / 5
     power = 10.0 ** np.floor(np.log10(raw))
     step = power * min((s for s in (1, 2, 5, 10) if s * power >= raw), default=10)
-    return np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1) * step
+    # adding zero makes that of -0
+    return np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1) * step + 0.0
 
 
 def _axes(x_range, y_range, x_label: str, y_label: str, place):

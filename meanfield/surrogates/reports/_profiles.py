@@ -39,4 +39,4 @@ def _figure(model: Model, profile: Profile) -> Figure:
     }
     axis = f"{profile.symbol} [{model.units[profile.symbol]}]"
     caption = f"{profile.symbol}: deviance where it is held, all else fitted anew"
-    return Figure(drawing(curves, {}, axis, "deviance", 0.25), caption)
+    return Figure(drawing(curves, {}, axis, "deviance"), caption)

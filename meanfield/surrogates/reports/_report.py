@@ -192,15 +192,18 @@ def _fit(model: Model, found: Findings) -> list[Block]:
         Points(facts),
     ]
     table = fit.residuals
+    units = {each.symbol: each.units for each in model.document.modeling.measurements}
     for name in fit.quality:
         part = table.isel(row=np.flatnonzero(table.measurement.values == name))
         ts, order = part.time.values, np.argsort(part.time.values, kind="stable")
         curve = {"predicted": (ts[order], part.predicted.values[order])}
         spots = {"measured": (ts, part.measured.values)}
         axis = f"{model.time} [{model.units[model.time]}]"
-        blocks.append(Figure(drawing(curve, spots, axis, name), f"{name}: measured and predicted"))
+        label = f"{name} [{units[name]}]"
+        blocks.append(Figure(drawing(curve, spots, axis, label), f"{name}: measured and predicted"))
         rest = {"residual": (ts, part.measured.values - part.predicted.values)}
-        blocks.append(Figure(drawing({}, rest, axis, name), f"{name}: residuals"))
+        zero = {"zero": (ts[order][[0, -1]], np.zeros(2))}
+        blocks.append(Figure(drawing(zero, rest, axis, label), f"{name}: residuals"))
     return blocks + profile_blocks(model, found.profiles)
 
 
