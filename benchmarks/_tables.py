@@ -158,11 +158,15 @@ def _missed(results: Row) -> str:
 
 def _origin(results: Row) -> str:
     """Where, and at which commits; + marks a tree with changes."""
-    rows = ((case, row) for case in results["cases"].values() for row in case["rows"])
-    commits = sorted({_commit(case, row) for case, row in rows})
-    word = "commit" if len(commits) == 1 else "commits"
-    where = describe(results["machine"])
-    return f"Measured on {where}, by `make bench` at {word} {', '.join(commits)}."
+    found: dict[str, set[str]] = {}
+    for case in results["cases"].values():
+        where = describe(case.get("stamp", {}).get("on", results["machine"]))
+        found.setdefault(where, set()).update(_commit(case, row) for row in case["rows"])
+    parts = [
+        f"on {where}, at {'commit' if len(commits) == 1 else 'commits'} {', '.join(sorted(commits))}"
+        for where, commits in sorted(found.items())
+    ]
+    return f"Measured by `make bench` {'; '.join(parts)}."
 
 
 def _commit(case: Row, row: Row) -> str:

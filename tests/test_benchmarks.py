@@ -78,10 +78,14 @@ def test_tables_say_what_was_asked_for_and_what_is_missed():
     assert "1 of 3 targets are met" in short
     assert "a sum: 3.5 times faster than peer (target 5; 30% short)" in short
     assert "a sum: 3 s (target 2 s; 50% over)" in short
-    assert "a chip, 2 cores, jax 0.10.1, by `make bench` at commit 0123456." in short
+    assert "by `make bench` on a chip, 2 cores, jax 0.10.1, at commit 0123456." in short
     dirty = {"git_commit": "fedcba9876", "git_dirty": "yes"}
     stale = _results(row, plain | {"checkout": dirty})
     assert "at commits 0123456, fedcba9+." in _tables.brief(stale)
+    other = results["machine"] | {"processor": "another"}
+    stale["cases"]["new"] = {**results["cases"]["some"], "stamp": {"on": other}}
+    said = "on a chip, 2 cores, jax 0.10.1, at commits 0123456, fedcba9+; on another, 2 cores"
+    assert said in _tables.brief(stale)
 
 
 def test_exponents_are_held_against_what_they_should_be():
