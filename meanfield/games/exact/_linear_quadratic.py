@@ -9,6 +9,7 @@ from ..._checks import check_finite, check_integer, check_nonnegative, check_sca
 from ..._door import AbstractChecked, door
 from ..._typing import Scalar
 from ._plays import AbstractPlay, Feedback, OpenLoop, Planner
+from ._starts import check_start
 
 _HALVINGS, _NODES = 40, 16
 """Of the quadrature of costs: panels halve toward both ends, where layers are as thin as 1/gain."""
@@ -137,7 +138,7 @@ class LinearQuadratic(AbstractChecked):
 
         x0 [N, n] are increasing quantiles, or [N, d] means of Gaussians of one covariance.
         """
-        x0, ts = self._start(x0), check_finite(ts, "ts")
+        x0, ts = check_start(x0, self.players), check_finite(ts, "ts")
         passed = ts - ts[0]
         share, middle = self.remaining(passed, passed[-1], play), x0.mean(axis=0)
         spread = lambda a: a.reshape(-1, *[1] * x0.ndim).astype(x0.dtype)
@@ -159,7 +160,7 @@ class LinearQuadratic(AbstractChecked):
         Quantiles count by their mean, the coordinates of means (`quantiles=False`) by their sum.
         Raises ValueError for quantiles that do not increase.
         """
-        x0 = self._start(x0)
+        x0 = check_start(x0, self.players)
         if quantiles:
             rising = (jnp.diff(x0, axis=-1) >= 0).all()
             message = "expected increasing quantiles x0; sort each row, or pass quantiles=False."
@@ -167,14 +168,6 @@ class LinearQuadratic(AbstractChecked):
         square = (x0 - x0.mean(axis=0)).reshape(self.players, -1) ** 2
         each = square.mean(axis=1) if quantiles else square.sum(axis=1)
         return self.cost(horizon, play).astype(x0.dtype) * each
-
-    def _start(self, x0) -> Float[Array, "models *shape"]:
-        x0 = check_finite(x0, "x0")
-        if x0.ndim == 0 or x0.shape[0] != self.players:
-            raise ValueError(
-                f"expected x0 of shape [{self.players}, n], got {list(x0.shape)}; pass one row a model."
-            )
-        return x0
 
     def _left(self, t, horizon) -> Float[Array, "*times"]:
         """The time that is left, if it is not negative."""

@@ -11,6 +11,7 @@ from ..._typing import Scalar
 from ...dynamics import AbstractDynamics
 from ...solve import simulate
 from ._plays import AbstractPlay, Feedback, OpenLoop, Planner
+from ._starts import check_start
 
 Gains = Float[Array, "times models models"]
 
@@ -75,7 +76,7 @@ class UnequalLinearQuadratic(AbstractChecked):
 
         x0 [N, n] are increasing quantiles, or [N, d] means of Gaussians of one covariance.
         """
-        x0 = self._start(x0)
+        x0 = check_start(x0, len(self.running))
         steps = _backward(self, _times(ts).astype(x0.dtype), _known(play))[2]
 
         def move(x, step):
@@ -98,20 +99,12 @@ class UnequalLinearQuadratic(AbstractChecked):
 
         Quantiles count by their mean, the coordinates of means (`quantiles=False`) by their sum.
         """
-        x0 = self._start(x0)
+        x0 = check_start(x0, len(self.running))
         end = check_positive(horizon, "horizon", "pass horizon=1.0").astype(x0.dtype)
         values = _backward(self, jnp.stack([jnp.zeros_like(end), end]), _known(play))[1][0]
         flat = x0.reshape(len(x0), -1)
         each = jnp.einsum("ijk,jn,kn->in", values, flat, flat) / 2
         return each.mean(axis=1) if quantiles else each.sum(axis=1)
-
-    def _start(self, x0) -> Float[Array, "models *shape"]:
-        x0, n = check_finite(x0, "x0"), len(self.running)
-        if x0.ndim == 0 or x0.shape[0] != n:
-            raise ValueError(
-                f"expected x0 of shape [{n}, n], got {list(x0.shape)}; pass one row a model."
-            )
-        return x0
 
 
 class _Riccati(AbstractDynamics):
