@@ -1,59 +1,18 @@
 """A model of a model, as users hold it. What it needs beyond the core is imported when it is asked for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._checks import check_integer, check_nonnegative, check_positive, shown
+from .._checks import check_integer, check_key, check_nonnegative, check_positive, shown
 from .._shown import OneLine
+from ._found import Checked, Discovered
 from ._parts import part as _part, path_of as _path_of
 
 if TYPE_CHECKING:
     from .analysis import Control, Counterfactual, Sensitivity
-    from .fits import Fit, Profile
+    from .fits import Fit, Posterior, Profile
     from .runs import Model, Simulated
-
-
-@dataclass(frozen=True, repr=False)
-class Checked(OneLine):
-    """What was found in a document: a sentence for each disagreement, none where it is `ok`."""
-
-    problems: tuple[str, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing was found."""
-        return not self.problems
-
-
-@dataclass(frozen=True, repr=False)
-class Discovered(OneLine):
-    """Equations that were found in measurements.
-
-    - `surrogate`: the document with them, tagged as new; `equations`: with their fitted numbers.
-    - `fit` of them, and `before`: that of the document's own, to the same data.
-    - `gain`: by how much the mean logarithm of the density of held-out data rises, with its standard
-      `error`; `weak`: whether derivatives were avoided by the weak form.
-    """
-
-    surrogate: "Surrogate"
-    equations: dict[str, str]
-    fit: "Fit"
-    before: "Fit"
-    gain: float
-    error: float
-    weak: bool
-
-    @property
-    def accepted(self) -> bool:
-        """Whether held-out data are predicted better than by the document, by two standard errors."""
-        return self.gain > 2 * self.error
-
-    def shown(self) -> Mapping[str, Any]:
-        """What is printed of it."""
-        gain = f"{self.gain:.3g} +- {self.error:.2g}"
-        return {**self.equations, "gain": gain, "accepted": self.accepted}
 
 
 class Surrogate(OneLine):
@@ -153,6 +112,44 @@ class Surrogate(OneLine):
                 f"expected a fit of this document, got {shown(fit)}; pass fit=surrogate.fit(data), or none."
             )
         return fits.profile(self.model, symbol, data, found, level, points)
+
+    def posterior(
+        self,
+        data: Any,
+        key: Any,
+        chains: int = 4,
+        draws: int = 1000,
+        warmup: int = 1000,
+        acceptance: float = 0.8,
+    ) -> "Posterior":
+        """Draws of the parameters among the unknowns from their law, given measurements.
+
+            p(parameters | data) ~ likelihood(data | parameters) prior(parameters)
+
+        The likelihood is that of `fit`. The prior is even between the bounds of each parameter, on a log
+        scale in its logarithm; without bounds it is even everywhere, and what data do not determine then has
+        no law.
+        Needs the extra `meanfield-jax[posterior]`.
+
+        - `data`: as in `fit`. `key`: a random key, of where the chains start and how they move.
+        - `chains`: so many, 2 at least, each from the best fit near a start of its own. `draws` of each,
+          after as many as `warmup`, in which step size and metric are found.
+        - `acceptance`: the share of moves to accept: nearer to 1 steps are smaller, and fewer diverge.
+
+        Look at `converged` first. Raises ValueError for data that do not fit the document.
+
+        Source: Hoffman and Gelman, JMLR 15 (2014) 1593, as in blackjax; Vehtari et al., Bayesian Anal. 16
+        (2021) 667, of the criteria of convergence.
+        """
+        self._must_pass()
+        counts = check_integer(chains, "chains", 2), check_integer(draws, "draws", 8)
+        warmup, key = check_integer(warmup, "warmup", 1), check_key(key)
+        if not check_positive(acceptance, "acceptance", "pass acceptance=0.8") < 1:
+            raise ValueError(
+                f"expected an acceptance below 1, got {acceptance}; pass acceptance=0.8."
+            )
+        plan = (*counts, warmup, float(acceptance))
+        return _part("fits").posterior(self.model, data, key, *plan)
 
     def discover(
         self,

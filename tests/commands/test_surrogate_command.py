@@ -73,7 +73,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(capsys, arguments, words):
 
 def test_help_lists_the_commands(capsys):
     assert main(["surrogate", "--help"]) == 0 and main(["surrogate"]) == 2
-    assert "check|run|fit|report|schema" in capsys.readouterr().out
+    assert "check|run|fit|posterior|report|schema" in capsys.readouterr().out
 
 
 def test_the_core_does_not_import_what_surrogates_need():

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import jax
 import tyro
 from rich.table import Table
 
@@ -48,6 +49,20 @@ class _FitOptions(_CheckOptions):
 
 
 @dataclass(frozen=True)
+class _PosteriorOptions(_CheckOptions):
+    data: Path = Path("data.csv")
+    """A table with columns named by the symbols of the document."""
+    chains: int = 4
+    """How many chains, which must agree."""
+    draws: int = 1000
+    """Of each chain, after as many of warm-up."""
+    seed: int = 0
+    """Of where chains start and how they move."""
+    out: Annotated[Path | None, called("FILE.nc")] = None
+    """Where the draws are kept."""
+
+
+@dataclass(frozen=True)
 class _ReportOptions(_CheckOptions):
     out: Path = Path("report.html")
     """Where the report is kept, .html or .md."""
@@ -57,7 +72,8 @@ class _ReportOptions(_CheckOptions):
 
 def surrogate(arguments: list[str]) -> int:
     """One of the commands on documents."""
-    verbs = {"check": _check, "run": _run, "fit": _fit, "report": _report, "schema": _schema}
+    verbs = {"check": _check, "run": _run, "fit": _fit, "posterior": _posterior}
+    verbs |= {"report": _report, "schema": _schema}
     if not arguments or arguments[0] in ("-h", "--help"):
         print(
             f"meanfield surrogate {'|'.join(verbs)} FILE [...]; --help after one shows its options"
@@ -134,6 +150,31 @@ def _fit(arguments: list[str]) -> int:
         content: dict[str, Any] = {name: getattr(found, name) for name in KEPT}
         text = json.dumps(content, indent=1).replace("Infinity", "null")
         write_bytes(options.out, text.encode())
+    return 0 if found.converged else 1
+
+
+def _posterior(arguments: list[str]) -> int:
+    options = parse(_PosteriorOptions, "meanfield surrogate posterior", arguments)
+    prepare()
+    key = jax.random.key(options.seed)
+    found = load(options.file).posterior(
+        options.data, key, options.chains, options.draws, options.draws
+    )
+    table = Table(
+        "parameter", "mean", "deviation", "95 % from", "to", "R-hat", "ESS", "contraction"
+    )
+    for name, value in found.means.items():
+        row = (value, found.deviations[name], *found.intervals[name])
+        checks = (
+            f"{found.rhat[name]:.4f}",
+            f"{found.ess[name]:.0f}",
+            f"{found.contraction[name]:.3f}",
+        )
+        table.add_row(name, *(f"{each:.6g}" for each in row), *checks)
+    console().print(table)
+    print(f"{found.divergences} divergences; {'' if found.converged else 'not '}converged")
+    if options.out is not None:
+        write_bytes(options.out, pack(found.draws))
     return 0 if found.converged else 1
 
 

@@ -117,7 +117,7 @@ def starts_of(model: Model, unknowns: Unknowns, starts: int, seed: int) -> np.nd
 def fit(model: Model, data: Any, starts: int, seed: int) -> Fit:
     """The maximum of the likelihood of the data; see `Surrogate.fit`."""
     unknowns, series = unknowns_of(model), series_of(model, data)
-    _check_noise(model, series)
+    check_noise(model, series)
     values = arrays_of(series)
     # nothing is held, by the program that profiles use as well
     free = jnp.zeros(len(unknowns.names), bool), jnp.asarray(0.0)
@@ -166,7 +166,8 @@ def _fit(
     )
 
 
-def _check_noise(model: Model, data: list[Series]) -> None:
+def check_noise(model: Model, data: list[Series]) -> None:
+    """Raises ValueError for numbers that a lognormal noise has not."""
     for each in model.document.modeling.measurements:
         for series in data:
             values = series.values.get(each.symbol, np.ones(1))
@@ -225,7 +226,7 @@ def _constant(model: Model, table: xr.Dataset) -> float:
 def log_likelihood(model: Model, values: Mapping[str, float], data: Any) -> np.ndarray:
     """The logarithm of the density of each datum where the unknowns have these values."""
     unknowns, series = unknowns_of(model), series_of(model, data)
-    _check_noise(model, series)
+    check_noise(model, series)
     if model.noises:
         return densities(model, series, values)
     theta = jnp.asarray([values[name] for name in unknowns.names])
