@@ -14,7 +14,7 @@ LONG = (
     "fig_2110_11773_heat_limit",
     "fig_2110_11773_trained",
     "fig_2501_03096_matrices",
-    "fig_2507_22857_negative_beta",
+    "fig_2507_22857_sync_map",
     "fig_2601_21942_random_values",
     "fig_2603_16535_momentum",
     "fig_2606_05140_bifurcation",

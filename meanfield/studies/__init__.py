@@ -7,7 +7,6 @@ from .clustering import (
     HardAttention as HardAttention,
     InteractionMatrices as InteractionMatrices,
     Momentum as Momentum,
-    NegativeBeta as NegativeBeta,
     PhaseDiagram as PhaseDiagram,
     RandomMatrices as RandomMatrices,
     RandomValues as RandomValues,
@@ -86,6 +85,7 @@ from .metastability import (
     SaddleGraph as SaddleGraph,
     SlowMerging as SlowMerging,
     Staircase as Staircase,
+    SyncMap as SyncMap,
 )
 from .movements import JkoFlows as JkoFlows, JkoOrders as JkoOrders
 from .positions import (

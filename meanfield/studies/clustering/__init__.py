@@ -6,7 +6,6 @@ from ._frank_wolfe import FrankWolfe as FrankWolfe
 from ._hard_attention import HardAttention as HardAttention
 from ._interaction_matrices import InteractionMatrices as InteractionMatrices
 from ._momentum import Momentum as Momentum
-from ._negative_beta import NegativeBeta as NegativeBeta
 from ._phase_diagram import PhaseDiagram as PhaseDiagram
 from ._random_matrices import RandomMatrices as RandomMatrices
 from ._random_values import RandomValues as RandomValues

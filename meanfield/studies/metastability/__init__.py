@@ -11,3 +11,4 @@ from ._polygons import Polygons as Polygons
 from ._saddle_graph import SaddleGraph as SaddleGraph
 from ._slow_merging import SlowMerging as SlowMerging
 from ._staircase import Staircase as Staircase
+from ._sync_map import SyncMap as SyncMap
