@@ -51,7 +51,7 @@ class SyncMap(Study):
     n: tuple[int, ...] = (3, 4, 5, 6, 8, 9, 12, 16, 24, 48)
     """Tokens."""
     starts: int = field(default=400, metadata={"least": 2})
-    """Clouds, the same for each beta."""
+    """Clouds, the same for each beta; of three tokens, where the share is known, eight times as many."""
     time: float = 200.0
     """How long they run, for beta < 0 in units of e^{beta/2}, the time in which those of a triangle pull."""
 
@@ -78,15 +78,15 @@ class SyncMap(Study):
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         n, betas = cell["n"], jnp.asarray(self.beta)
         key, other = jax.random.split(self.key(cell))
-        starts = [uniform_starts(key, self.starts, n, 2)]
+        starts = [uniform_starts(key, self._count(n), n, 2)]
         if n % 3 == 0:
             angle = jnp.asarray(2 * np.pi / 3 * (np.arange(n) % 3))
             angle += NEAR * jax.random.uniform(other, (n,), minval=-1, maxval=1)
             starts.append(jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=1)[None])
         ends = _ends(betas, jnp.concatenate(starts), self.time * jnp.exp(jnp.minimum(betas, 0) / 2))
         shares = _shares(*(np.asarray(each) for each in ends))  # name: [beta, start]
-        own = {name: found[:, : self.starts].mean(axis=1) for name, found in shares.items()}
-        low, high = wilson(own["met"] * self.starts, self.starts)
+        own = {name: found[:, : self._count(n)].mean(axis=1) for name, found in shares.items()}
+        low, high = wilson(own["met"] * self._count(n), self._count(n))
         none = np.full(len(betas), np.nan)
         returns = shares["triangle"][:, -1].astype(float) if n % 3 == 0 else none
         exact = np.array([triangle_share(beta) for beta in self.beta]) if n == 3 else none
@@ -98,7 +98,7 @@ class SyncMap(Study):
 
     def tiny(self) -> "SyncMap":
         return replace(
-            self, beta=some_of(self.beta, (-3.0, -0.16)), n=some_of(self.n, (3, 4)), starts=100
+            self, beta=some_of(self.beta, (-3.0, -0.16)), n=some_of(self.n, (3, 4)), starts=50
         )
 
     def claims(self, dataset: xr.Dataset) -> list[Claim]:
@@ -116,13 +116,16 @@ class SyncMap(Study):
             claims.append(self._claim_half_circles(n, dataset.sel(n=n)))
         return claims + self._claim_modes(dataset.sel(n=max(self.n)))
 
+    def _count(self, n: int) -> int:
+        return self.starts * (8 if n == 3 else 1)
+
     def _claim_area(self, at: xr.Dataset, where: str) -> Claim:
-        error = 4 * np.sqrt(at.exact * (1 - at.exact) / self.starts)
+        error = 4 * np.sqrt(at.exact * (1 - at.exact) / self._count(3))
         return Claim.close(f"share in a triangle, {where}", at.triangle, at.exact, error, AREA)
 
     def _claim_half_circles(self, n: int, at: xr.Dataset) -> Claim:
         least = n / 2 ** (n - 1)
-        error = 4 * np.sqrt(least * (1 - least) / self.starts)
+        error = 4 * np.sqrt(least * (1 - least) / self._count(n))
         name, source = f"least share that meets, n={n}", "n/2^(n-1) starts on half circles"
         return Claim.at_least(name, at.met.min(skipna=False), least, source, error)
 
