@@ -98,7 +98,7 @@ class SyncMap(Study):
 
     def tiny(self) -> "SyncMap":
         return replace(
-            self, beta=some_of(self.beta, (-3.0, -0.16)), n=some_of(self.n, (3, 4)), starts=50
+            self, beta=some_of(self.beta, (-3.0, -0.16)), n=some_of(self.n, (3,)), starts=50
         )
 
     def claims(self, dataset: xr.Dataset) -> list[Claim]:
