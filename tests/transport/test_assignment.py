@@ -43,7 +43,7 @@ def test_the_least_of_all_permutations(kind):
 def test_any_prices_lead_to_it(monkeypatch):
     cost = _cost("spread")
     wrong = np.random.default_rng(1).normal(size=N)
-    monkeypatch.setattr(assignments, "_entropic_prices", lambda left: wrong)
+    monkeypatch.setattr(assignments, "entropic_prices", lambda left: wrong)
     columns, gap = assignments.least_assignment(cost)
     assert cost[np.arange(N), columns].mean() == pytest.approx(
         cost[linear_sum_assignment(cost)].mean(), rel=1e-13
@@ -52,15 +52,15 @@ def test_any_prices_lead_to_it(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["spread", "on one point"])
-def test_entropic_prices_are_nearly_right(kind):
+def testentropic_prices_are_nearly_right(kind):
     """They explain most of what the cheapest partners alone do not, and never too much: weak duality."""
     cost = _cost(kind)
     least = cost[linear_sum_assignment(cost)].mean()
-    prices = assignments._entropic_prices(cost)
+    prices = assignments.entropic_prices(cost)
     dual = (cost - prices).min(axis=1).mean() + prices.mean()
     without = cost.min(axis=1).mean()
     assert 0 <= least - dual <= 0.2 * (least - without)
 
 
 def test_points_that_coincide_have_no_prices():
-    assert not assignments._entropic_prices(np.zeros((N, N))).any()
+    assert not assignments.entropic_prices(np.zeros((N, N))).any()

@@ -25,7 +25,8 @@ class Exact(AbstractMethod):
     - On the line, with the squared Euclidean cost: quantiles, O(n log n).
     - On the circle in R^2, with the squared geodesic cost: shifted quantiles, O(n log n).
     - n = m and uniform weights: assignment, O(n^3) at worst.
-    - Otherwise a linear program, slower by far. It yields the dual potentials.
+    - Otherwise a linear program, of the pairs that can matter; prices show that no other does. It
+      yields the dual potentials.
 
     Assignment and linear program are held against a dual solution: the gap, relative to the cost, is in
     `error`. Clouds may be of any scale, and of very different ones at once.

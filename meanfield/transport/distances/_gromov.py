@@ -93,7 +93,7 @@ def gromov_wasserstein(
       distance in each cloud, Euclidean by default; `SquaredGeodesic()` for tokens on spheres.
     - `relative_epsilon`: the entropic regularization of ott's solver, in units of the cost of the product
       plan. Linear programs then take the plan to a stationary one without regularization, up to
-      250,000 pairs of points; beyond, the blur stays in the cost and `converged` is about the solver.
+      1,000,000 pairs of points; beyond, the blur stays in the cost and `converged` is about the solver.
     - `starts`: the problem has many local minima: the first start matches the laws of distances from each
       point, others mix in fixed random costs, more and more; the lowest is kept.
     - `tol`: of marginals and of stationarity, raised to what the precision allows.

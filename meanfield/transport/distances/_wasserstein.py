@@ -10,7 +10,7 @@ from ._transport import AbstractMethod, Transport
 
 LARGEST_ASSIGNMENT = 2000
 """Points up to which an assignment is solved exactly unless asked otherwise: some seconds."""
-LARGEST_PROGRAM = 250_000
+LARGEST_PROGRAM = 1_000_000
 """Pairs of points up to which a linear program is solved unless asked otherwise: some seconds."""
 
 
@@ -37,7 +37,7 @@ def wasserstein(
     - `cost`: SquaredEuclidean() by default, SquaredGeodesic(), any cost of ott, or a function of two
       points; `value` is the root of the mean cost, hence W2 for squared distances.
     - `method`: `Exact()` or `Entropic(epsilon, ...)`. None takes what is exact while it is quick: on the
-      line and circle always, for n = m uniform points up to n = 2000, otherwise up to n m = 250,000
+      line and circle always, for n = m uniform points up to n = 2000, otherwise up to n m = 1,000,000
       pairs; beyond that it is Entropic(), whose value is a few percent above. `w.method` says which.
 
     Works under jit, vmap and grad; see `Exact` and `Entropic` for what is differentiated. Gradients at

@@ -1,14 +1,14 @@
 """Linear programs of transport on the host: solved, refined, and held against their duals."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float, Int
-from scipy.optimize import linprog
 from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
 
 from ._assignment import ENOUGH, relative_gap
+from ._few_pairs import priced_program
 
 _ROUNDS = 5
 """Linear programs at most, each of which resolves costs a million times smaller than the last."""
@@ -42,17 +42,16 @@ def least_plan(cost: Costs, a, b, unit: float) -> Found | None:
     left = cost - f[:, None] - g
     scale, steps, best = left.max() or 1.0, 0, None
     for _ in range(_ROUNDS):
-        solved = _program(np.minimum(left, scale) / scale, a, b)
+        solved = priced_program(np.minimum(left, scale) / scale, a, b)
         if solved is None:
             break
-        plan, duals, count = solved
-        first, second = (scale * h for h in duals)
+        first, second = scale * solved.f, scale * solved.g
         # The sum of the two first: where they are large and opposite it is exact.
         left = left - (first[:, None] + second)
         low = np.minimum(left.min(axis=1), 0)
         left, f, g = left - low[:, None], f + first + low, g + second
-        at, mass, off = _along_tree(plan, left, a, b, unit)
-        steps += count
+        at, mass, off = _along_tree(solved.plan, left, a, b, unit)
+        steps += solved.steps
         gap = relative_gap(mass @ left[*at] + off * left.max(), mass @ cost[*at], a @ cost @ b)
         if best is None or gap < best.gap:
             best = Found(at, mass, f, g, steps, gap)
@@ -60,23 +59,6 @@ def least_plan(cost: Costs, a, b, unit: float) -> Found | None:
             break
         scale = scale * _FINER
     return best
-
-
-def _program(cost: Costs, a, b) -> tuple[Any, Any, int] | None:
-    """A plan, dual potentials and iterations, for costs between 0 and 1."""
-    n, m = cost.shape
-    # One of the n + m constraints follows from the others, up to rounding: leave out the last one.
-    rows = sp.kron(sp.eye_array(n), np.ones((1, m)))
-    columns = sp.kron(np.ones((1, n)), sp.eye_array(m))
-    constraints = sp.csr_array(sp.vstack([rows, columns]).tocsr()[:-1])
-    # In units where masses are about 1, so that HiGHS's absolute tolerances are relative ones.
-    right = max(n, m) * np.concatenate([a, b])[:-1]
-    tight = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
-    found = linprog(cost.ravel(), A_eq=constraints, b_eq=right, method="highs-ds", options=tight)
-    if found.status != 0:
-        return None
-    dual = np.append(found.eqlin.marginals, 0.0)
-    return found.x.reshape(n, m) / max(n, m), (dual[:n], dual[n:]), int(found.nit)
 
 
 def _along_tree(plan: Costs, left: Costs, a, b, unit: float):
