@@ -36,47 +36,17 @@ from jaxtyping import install_import_hook
 # Everything that is imported from here on has its annotations checked at run time.
 install_import_hook("meanfield", "beartype.beartype")
 
+import compiling
 import jax
 import pytest
-from jax._src.interpreters import mlir
 from units import unit
+
+compiling.share_contexts()
+compiling.shorten_thresholds()
 
 MOST_MAPS = 25_000
 """Memory maps of a process before it drops its compiled programs. Linux allows 65,530, past which XLA
 crashes: each program holds several, and one file of tests may add 15,000."""
-
-
-MOST_PROGRAMS = 300
-"""Programs that are lowered in one context of MLIR, which keeps their types and constants."""
-
-
-def is_lowering() -> bool:
-    """Whether a program is being written at this moment."""
-    try:
-        return mlir.ir.InsertionPoint.current is not None
-    except ValueError:
-        return False
-
-
-def share_contexts():
-    """One context of MLIR for many programs: to make and free one costs as much as a small program
-    takes to be lowered, and leaves memory in pieces, a sixth of the time of all tests."""
-    make, kept = mlir.make_ir_context, []
-
-    def shared_context():
-        if is_lowering():  # a program within another would become a part of it
-            return make()
-        if len(kept) % MOST_PROGRAMS == 0:
-            kept[:] = [make()]
-        else:
-            kept.append(kept[0])
-        return kept[0]
-
-    mlir.make_ir_context = shared_context
-
-
-if hasattr(mlir, "make_ir_context"):  # which is private to JAX
-    share_contexts()
 
 
 @pytest.hookimpl(optionalhook=True)

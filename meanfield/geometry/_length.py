@@ -10,16 +10,21 @@ Vectors = Float[Array, "*batch d"]
 def length(v: Vectors) -> Float[Array, "*batch 1"]:
     """|v| of vectors of any size, with the gradient 0, and not NaN, at v = 0."""
     scale = _scale(v)
-    square = jnp.sum((v / scale) ** 2, axis=-1, keepdims=True)
-    zero = square == 0
-    return scale * jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, square)))
+    return scale * _norm(v / scale)
 
 
 def unit(v: Vectors) -> Vectors:
     """v/|v| of vectors of any size; 0 at 0."""
     small = v / _scale(v)
-    norm = length(small)
+    norm = _norm(small)
     return small / jnp.where(norm == 0, 1, norm)
+
+
+def _norm(v: Vectors) -> Float[Array, "*batch 1"]:
+    """|v| where squares stay within the range of the dtype, with the gradient 0 at 0."""
+    square = jnp.sum(v**2, axis=-1, keepdims=True)
+    zero = square == 0
+    return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, square)))
 
 
 @jax.custom_jvp
@@ -43,16 +48,15 @@ def _lifted(v: Vectors) -> Float[Array, "*batch 1"]:
     return scale * jnp.sqrt(jnp.where(square == 0, square + _least(v.dtype) ** 2, square))
 
 
-def _least(dtype) -> Float[Array, ""]:
+def _least(dtype) -> float:
     """The least length whose square is not rounded to 0, and whose inverse square is finite."""
-    return 2 * jnp.sqrt(jnp.finfo(dtype).tiny)
+    return 2 * float(jnp.finfo(dtype).tiny) ** 0.5
 
 
 def _scale(v: Vectors) -> Float[Array, "*batch 1"]:
-    """1, or about the largest coordinate where squares would leave the range of the dtype."""
+    """1, or what brings the largest coordinate to the nearer end of where squares stay in range."""
     info = jnp.finfo(v.dtype)
-    low, high = jnp.sqrt(info.tiny / info.eps), jnp.sqrt(info.max / v.shape[-1])
+    low, high = float(info.tiny / info.eps) ** 0.5, float(info.max / v.shape[-1]) ** 0.5 / 2
     largest = jax.lax.stop_gradient(jnp.abs(v).max(axis=-1, keepdims=True))
-    ordinary = ((largest > low) & (largest < high)) | (largest == 0)
-    # An eighth of a large one: the inverse of the largest numbers is rounded to 0.
-    return jnp.where(ordinary, 1, jnp.where(largest < high, largest, largest / 8))
+    largest = jnp.where(largest == 0, 1, largest)
+    return largest / jnp.clip(largest, low, high)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import diffrax
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool
@@ -26,8 +27,11 @@ def check(dynamics: AbstractDynamics, t: Scalar, state, args: Any) -> Checks:
     return dynamics.requirements(state) | ({} if solved is None else {CONVERGED: solved})
 
 
+@eqx.filter_jit
 def look(dynamics: AbstractDynamics, observe: dict[str, Callable], t: Scalar, state, args: Any):
-    """The observables of a state and the checks of it."""
+    """The observables of a state and the checks of it.
+
+    diffrax traces what it saves six times a run: in a program of its own it is traced once."""
     state = dynamics.project(state)
     values = {name: function(state) for name, function in observe.items()}
     return values, check(dynamics, t, state, args)
