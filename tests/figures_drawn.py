@@ -13,20 +13,32 @@ FIGURES = sorted(path.stem for path in FOLDER.glob("fig_*.py"))
 LONG = (
     "fig_2110_11773_heat_limit",
     "fig_2110_11773_trained",
+    "fig_2312_10794_layers",
+    "fig_2312_10794_limits",
+    "fig_2312_10794_sphere",
+    "fig_2312_10794_unnormalized",
+    "fig_2410_06833_circle",
     "fig_2501_03096_matrices",
+<<<<<<< HEAD
     "fig_2507_22857_sync_map",
+=======
+    "fig_2507_22857_negative_beta",
+    "fig_2510_22026_normalization",
+>>>>>>> 5d374b2 (Of wrong arguments a third in each run of the tests; what takes long and is held elsewhere goes to validation)
     "fig_2601_21942_random_values",
     "fig_2603_16535_momentum",
     "fig_2606_05140_bifurcation",
     "fig_aggregators",
     "fig_barycenters_sphere",
     "fig_causal_characters",
+    "fig_consensus",
     "fig_decision",
     "fig_escape_times",
-    "fig_gating",
     "fig_games_attention",
     "fig_games_prices",
     "fig_games_steering",
+    "fig_gating",
+    "fig_positions",
     "fig_saddles",
     "fig_window_limit",
 )

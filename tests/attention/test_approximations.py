@@ -18,7 +18,7 @@ from meanfield.attention import (
 from meanfield.geometry import Sphere
 from meanfield.measures import VonMisesFisher
 
-N, D, TRIALS = 64, 8, 2000
+N, D, TRIALS = 64, 8, 600
 X = Sphere(D).sample(jax.random.key(0), N)
 W = jnp.arange(1.0, N + 1) / (N * (N + 1) / 2)
 ATTENTION = Softmax(1.0, value=jnp.eye(D)[:3])
@@ -48,7 +48,7 @@ def test_sums_are_unbiased_and_their_error_is_the_one_that_is_told(kind):
     exact = ATTENTION.sums(X[:1], X, W)
     scale = float(jnp.exp(exact.shift[0]))
     for samples, truth in ((mass, exact.mass[0]), (moment, exact.moment[0])):
-        # The mean of 2000 trials is normal about the truth; 4.5 deviations are passed once in 1e5.
+        # The mean of 600 trials is normal about the truth; 4.5 deviations are passed once in 1e5.
         deviation = samples.std(axis=0) / np.sqrt(TRIALS)
         assert bool((jnp.abs(samples.mean(axis=0) - scale * truth) < 4.5 * deviation).all())
     ratio = float(jnp.sqrt(jnp.mean(error**2)) / jnp.sqrt(jnp.mean(told**2)))

@@ -105,6 +105,7 @@ def test_a_trajectory_stays_spread_and_is_that_of_one_device():
     np.testing.assert_allclose(slopes, exact_slopes, atol=1e-13)
 
 
+@pytest.mark.slow
 def test_sinkhorn_attention_goes_around_the_ring():
     engine = ring(4)
 

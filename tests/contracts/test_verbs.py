@@ -82,7 +82,15 @@ def test_compiled_vmapped_runs_are_the_steps_one_by_one(case):
     assert closeness(jax.tree.map(lambda a: a[0], lanes), two_steps(case, case.state)) <= 1e-13
 
 
-@every_case
+# Newton's iteration, one operation at a time, takes a quarter of a minute.
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, marks=pytest.mark.slow if case.name == "implicit particles" else ())
+        for case in CASES
+    ],
+    ids=lambda case: case.name,
+)
 def test_gradients_in_the_start_are_finite_differences(case):
     gradient = jax.grad(lambda state: patterned(two_steps(case, state)))(case.state)
     products = jax.tree.map(jnp.vdot, gradient, directions(case.state))

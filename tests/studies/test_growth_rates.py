@@ -46,6 +46,7 @@ def test_a_lattice_carries_one_mode():
         np.testing.assert_allclose((cloud ** (k + 1)).mean(), 0, atol=1e-6 * (k + 1))
 
 
+@pytest.mark.slow
 def test_degrees_above_those_that_are_measured_do_not_drown_them():
     """At beta = 1000 the degree sqrt(2 beta) grows 25 times as fast as the fourth: a run that waits for the
     latter to grow by e would see rounding grow by e^100."""

@@ -116,6 +116,7 @@ def test_densities_on_the_circle_move_along_it():
     assert_allclose(mass @ offset**2, same @ offset**2, rtol=0.01)
 
 
+@pytest.mark.slow  # half a minute; on the circle above
 def test_densities_on_the_sphere_meet_half_way_and_keep_their_width():
     domain, angle = GeodesicGrid(SphericalHarmonics(12)), 0.4
 
