@@ -19,12 +19,8 @@ LONG = (
     "fig_2312_10794_unnormalized",
     "fig_2410_06833_circle",
     "fig_2501_03096_matrices",
-<<<<<<< HEAD
     "fig_2507_22857_sync_map",
-=======
-    "fig_2507_22857_negative_beta",
     "fig_2510_22026_normalization",
->>>>>>> 5d374b2 (Of wrong arguments a third in each run of the tests; what takes long and is held elsewhere goes to validation)
     "fig_2601_21942_random_values",
     "fig_2603_16535_momentum",
     "fig_2606_05140_bifurcation",

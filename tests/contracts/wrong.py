@@ -2,7 +2,8 @@
 
     python tests/contracts/wrong.py [--third] ROOM ...
 
-tries every one, or of each parameter a third, not the same ones of all parameters, and prints a line of JSON: how many names and calls, and what was neither refused as it should be nor
+tries every one, or of each parameter a third, not the same ones of all parameters, and
+prints a line of JSON: how many names and calls, and what was neither refused as it should be nor
 right. It runs as a process of its own, because the hook that checks annotations cannot be undone.
 """
 
