@@ -217,15 +217,15 @@ class Surrogate(OneLine):
         return _part("analysis").propagate(self.model, fit, count, seed)
 
     def control(
-        self, symbol: str, nodes: Any = 20, penalty: float = 1e3, tol: float = 1e-6
+        self, symbol: str, nodes: Any = 20, penalty: float = 1e3, tol: float = 1e-8
     ) -> "Control":
         """The course of an input, within its bounds, by which the document's objective at the end is best.
 
         - `symbol`: an input among the unknowns, with bounds.
         - `nodes`: how many evenly spaced points it is given at, straight lines between them, or their times;
           one node is a constant.
-        - `penalty`: of the mean square of what breaks a constraint. `tol`: the
-          largest slope that is left, by Newton's method within a region of trust.
+        - `penalty`: of the mean square of what breaks a constraint. `tol`: the largest slope that is left, by
+          shares of what is between the bounds; on a bound only a slope inwards counts.
         """
         self._must_pass()
         return _part("analysis").control(self.model, symbol, nodes, penalty, tol)

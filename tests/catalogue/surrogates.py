@@ -142,7 +142,7 @@ ENTRIES = [
         symbol="eta",
         nodes=1,
         penalty=1e3,
-        tol=1e-6,
+        tol=1e-8,
         single_=None,
         kinds_={"symbol": "field", "nodes": "count", "penalty": "nonnegative"},
     ),

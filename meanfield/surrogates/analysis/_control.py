@@ -7,7 +7,9 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import lineax as lx
 import numpy as np
+import optimistix as optx
 from jax.scipy.special import expit
 from jaxtyping import Array, Float
 from scipy import optimize
@@ -18,6 +20,9 @@ from ...solve import ForwardMode
 from ..runs import Model, Tabulated, evaluate, solve, times
 
 STEPS = 60
+NEAR = 1e-6
+"""Where the first search may end, in slope; what the second may lose, in cost."""
+EXACT = 1e-12
 OBJECTIVE = "the objective"
 
 
@@ -27,9 +32,8 @@ class Control(OneLine):
     reaches; `violations`: the largest excess over each constraint; `converged`: whether the slope that is
     left is below the tolerance that was asked for.
 
-    The search compares costs, which are known to the tolerance of the document's solver. It ends where they
-    no longer differ by more, at slopes of a fraction of the root of that tolerance: smaller ones are out of
-    reach, and then `converged` is False though the objective is as good as the solver tells.
+    Slopes are derivatives of the objective by shares of what is between the bounds. On a bound only those
+    count that point inwards. They are known to the tolerance of the document's solver.
     """
 
     symbol: str
@@ -41,18 +45,18 @@ class Control(OneLine):
 
 
 def control(model: Model, symbol: str, nodes: Any, penalty: float, tol: float) -> Control:
-    """The best course of an input between its bounds, from the middle between them."""
+    """The best course of an input between its bounds, from near the middle between them."""
     low, high = _bounds(model, symbol)
     penalty = float(check_nonnegative(penalty, "penalty"))
     tol = float(check_positive(tol, "tol"))
     ts, objective = _nodes(model, nodes), model.document.input.objective
     sign = 1.0 if objective is None or objective.sense == "minimize" else -1.0
 
-    def course(free: Array) -> Array:
-        return low + (high - low) * expit(free)
+    def course(share: Array) -> Array:
+        return low + (high - low) * share
 
-    def both(free: Array) -> tuple[Array, dict[str, Array]]:
-        table = Tabulated(jnp.asarray(ts), course(free))
+    def both(share: Array) -> tuple[Array, dict[str, Array]]:
+        table = Tabulated(jnp.asarray(ts), course(share))
         run = solve(
             model, {symbol: table}, times(model), {"throw": False, "adjoint": ForwardMode()}
         )
@@ -61,8 +65,8 @@ def control(model: Model, symbol: str, nodes: Any, penalty: float, tol: float) -
         best = jnp.where(run.ok, jnp.mean(found.pop(OBJECTIVE)[-1]), jnp.nan)
         return best, {name: jnp.maximum(each, 0) for name, each in found.items()}
 
-    def cost(free: Array) -> Array:
-        reached, excess = both(free)
+    def cost(share: Array) -> Array:
+        reached, excess = both(share)
         return sign * reached + penalty * sum(
             (jnp.mean(e**2) for e in excess.values()), jnp.asarray(0.0)
         )
@@ -80,20 +84,62 @@ def control(model: Model, symbol: str, nodes: Any, penalty: float, tol: float) -
 
 
 def _minimized(cost: Callable[[Array], Array], size: int, tol: float) -> tuple[Array, bool]:
-    """A minimum by Newton's method in a region of trust, from zeros, and whether its slope is below tol."""
+    """A minimum over shares from 0 to 1, from near the middle, and whether its slope is below tol.
+
+    Newton's method in a region of trust, on free numbers of which shares are a logistic map, comes near;
+    then the condition of a minimum between bounds is solved, which compares no costs.
+    """
+    free = lambda z: cost(expit(z))
     value, slope, bend = (
-        eqx.filter_jit(f) for f in (cost, jax.jacfwd(cost), jax.jacfwd(jax.jacfwd(cost)))
+        eqx.filter_jit(f) for f in (free, jax.jacfwd(free), jax.jacfwd(jax.jacfwd(free)))
     )
     found = optimize.minimize(
         lambda z: float(value(jnp.asarray(z))),
-        np.zeros(size),
+        # at rest the solver takes steps at which derivatives are unstable: not a constant
+        np.linspace(0.5, -0.5, size) if size > 1 else np.zeros(1),
         jac=lambda z: np.asarray(slope(jnp.asarray(z))),
         hess=lambda z: np.asarray(bend(jnp.asarray(z))),
         method="trust-exact",
-        options={"gtol": tol, "maxiter": STEPS},
+        options={"gtol": max(tol, NEAR), "maxiter": STEPS},
     )
-    # Rounding of the cost may stop the search before its slope is that small.
-    return jnp.asarray(found.x), bool(np.abs(found.jac).max() <= tol)
+    near = expit(jnp.asarray(found.x))
+    share, left, gain = _finished(cost, near)
+    # elsewhere than at a minimum the condition may hold too: then what was found before stays
+    if not float(gain) >= -NEAR:
+        share, left = near, eqx.filter_jit(lambda s: _left(jax.jacfwd(cost)(s), s))(near)
+    return share, bool(left <= tol)
+
+
+@eqx.filter_jit
+def _finished(cost: Callable[[Array], Array], share: Array) -> tuple[Array, Array, Array]:
+    """The solution near shares s of
+
+        s = clip(s - c grad(s), 0, 1)
+
+    by Newton's method, c = 1/(largest second derivative); what is left of its slope, and how much it gains.
+
+    Source: Hintermueller, Ito and Kunisch, SIAM J. Optim. 13 (2003) 865.
+    """
+    slope = jax.jacfwd(cost)
+    size = jnp.abs(jnp.diag(jax.jacfwd(slope)(share))).max()
+
+    def condition(s: Array, _: Any) -> Array:
+        return s - jnp.clip(s - slope(s) / size, 0, 1)
+
+    solver = optx.Newton(
+        rtol=EXACT, atol=EXACT, linear_solver=lx.AutoLinearSolver(well_posed=False)
+    )
+    found = optx.root_find(condition, solver, share, max_steps=STEPS, throw=False).value
+    found = jnp.clip(
+        jnp.where(jnp.abs(found - jnp.round(found)) < EXACT, jnp.round(found), found), 0, 1
+    )
+    return found, _left(slope(found), found), cost(share) - cost(found)
+
+
+def _left(slope: Array, share: Array) -> Array:
+    """The largest slope along which a share can still move."""
+    held = ((share <= 0) & (slope > 0)) | ((share >= 1) & (slope < 0))
+    return jnp.abs(jnp.where(held, 0, slope)).max()
 
 
 def _nodes(model: Model, nodes: Any) -> np.ndarray:

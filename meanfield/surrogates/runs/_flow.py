@@ -5,7 +5,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from ..._checks import as_array
 from ..._typing import Scalar
@@ -75,6 +75,11 @@ class Flow(AbstractDynamics):
     """
 
     model: Model = eqx.field(static=True)
+    kinks: Float[Array, " kinks"] | None = None
+    """Times at which inputs bend, on which steps land."""
+
+    def jumps(self) -> Float[Array, " kinks"] | None:
+        return self.kinks
 
     def drift(self, t: Scalar, state: Array, args: Any) -> Array:
         return rates(self.model, t, state, args)

@@ -14,7 +14,7 @@ from ._fields import centres
 from ._flow import Flow, Paths, surroundings
 from ._model import Model
 from ._switched import changed as _changed, switched
-from ._tables import Tabulated
+from ._tables import Tabulated, bends
 
 
 def _itself(state):
@@ -105,7 +105,7 @@ def solve(model: Model, changed: Mapping[str, Any], ts: np.ndarray, options: dic
 def _stretch(model: Model, state: Array, stops: np.ndarray, args: dict, options: dict[str, Any]):
     tol, seen = model.document.method_selection.tolerance, {"x": _itself}
     return simulate(
-        Flow(model),
+        Flow(model, bends(args)),
         state,
         jnp.asarray(stops),
         **{"observe": seen, "tol": tol, "args": args, **options},

@@ -1,5 +1,8 @@
 """Inputs that are given at nodes."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -18,3 +21,9 @@ class Tabulated(eqx.Module):
         if self.values.shape[0] == 1:
             return self.values[0] + 0 * t
         return jnp.interp(t, self.ts, self.values)
+
+
+def bends(args: Mapping[str, Any]) -> Float[Array, " kinks"] | None:
+    """The times at which the inputs among these values bend; None if never."""
+    found = [each.ts for each in args.values() if isinstance(each, Tabulated) and each.ts.size > 1]
+    return jnp.sort(jnp.concatenate(found)) if found else None
