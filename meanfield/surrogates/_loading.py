@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._checks import check_instances, check_integer
-from ._parts import part as _part
+from .._checks import check_instances, check_integer, check_positive
+from ._parts import part as _part, path_of as _path_of
 from ._surrogate import Surrogate
 
 if TYPE_CHECKING:
@@ -28,12 +28,35 @@ def load(path: str | Path) -> Surrogate:
         raise ValueError(
             f"expected the path of a document, got {type(path).__name__}; pass path='model.yaml'."
         )
-    document = documents.parse(documents.read(path))
+    return _surrogate(documents.read(path))
+
+
+def _surrogate(content: dict[str, Any]) -> Surrogate:
+    documents = _part("documents")
+    document = documents.parse(content)
     documents.check_consistent(document)
     runs = _part("runs")
     model = runs.build(document)
     runs.units_of(model)
     return Surrogate(model)
+
+
+def from_sbml(path: str | Path, stop: float, points: int = 101) -> Surrogate:
+    """The surrogate that a file in the Systems Biology Markup Language describes.
+
+    Parameters, species in compartments of size 1, reactions with kinetic laws, rules for rates and values,
+    and events whose triggers compare two sides are read, with numbers alone: units are left to be added.
+    Needs the extra `meanfield-jax[sbml]`.
+
+    - `path`: of the file. `stop`: the time at which runs end, saved at so many even `points` from 0 on.
+
+    Raises ValueError that names the element for all else. What `Surrogate.export` writes is read back.
+
+    Source: Hucka et al., Bioinformatics 19 (2003) 524, as in libsbml.
+    """
+    stop = float(check_positive(stop, "stop", "pass stop=10.0"))
+    points, place = check_integer(points, "points", 2), _path_of(path, "path")
+    return _surrogate(_part("exchange").from_sbml(place, stop, points))
 
 
 def compare(

@@ -35,6 +35,14 @@ ENTRIES = [
     entry("surrogates.schema", single_=None),
     entry("surrogates.load", path="E1", single_=None, kinds_={"path": "field"}),
     entry(
+        "surrogates.from_sbml",
+        path=FOLDER / "model.xml",
+        stop=1.0,
+        points=2,
+        single_=None,
+        kinds_={"path": "field", "stop": "positive", "points": None},
+    ),
+    entry(
         "surrogates.compare",
         surrogates=[EQUATIONS],
         train=DATA,

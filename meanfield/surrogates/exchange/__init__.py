@@ -1,4 +1,5 @@
 """Documents and data as other tools read them: PEtab's tables and SBML."""
 
+from ._from_sbml import from_sbml as from_sbml
 from ._sbml import as_sbml as as_sbml
 from ._tables import read_measurements as read_measurements, write_tables as write_tables

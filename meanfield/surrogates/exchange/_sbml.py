@@ -4,6 +4,7 @@ import importlib
 import re
 from typing import Any
 
+from ..documents import Event
 from ..runs import Model
 
 
@@ -20,19 +21,22 @@ def library() -> Any:
 def as_sbml(model: Model) -> str:
     """SBML of level 3, version 2: states and outputs are parameters with rules, inputs follow time.
 
-    Raises ValueError for noise, fields and events, and for the function step, which are left to others.
+    Raises ValueError for noise, fields and events that set inputs, and for the function step, which are left
+    to others.
     """
     sbml, document = library(), model.document
     kind = document.modeling.model_class
-    if kind not in ("ODE", "algebraic"):
+    if kind not in ("ODE", "algebraic", "hybrid"):
         raise ValueError(
             f"expected ordinary or algebraic equations for SBML, got {kind}; drop the rest."
         )
     whole = sbml.SBMLDocument(3, 2)
     inner = whole.createModel()
     inner.setId(document.metadata.problem_id)
+    events = document.modeling.events
+    moved = {name for event in events for name in event.set}
     for name, value in model.numbers.items():
-        _quantity(inner, name, value, True)
+        _quantity(inner, name, value, name not in moved)
     rules = {v.symbol: v.value for v in document.modeling.variables if v.role == "input"}
     texts = {n: document.modeling.equations[_row(p)].rhs for n, p in model.places.items()}
     for name, text in {**rules, **texts}.items():
@@ -44,7 +48,27 @@ def as_sbml(model: Model) -> str:
         start = inner.createInitialAssignment()
         start.setSymbol(row.symbol)
         start.setMath(_math(sbml, row.value, model.time))
+    for event in events:
+        if set(event.set) & rules.keys():
+            raise ValueError(
+                f"expected events of states and parameters for SBML, got {event.id}; make it a parameter."
+            )
+        _add_event(sbml, inner, event, model.time)
     return sbml.writeSBMLToString(whole)
+
+
+def _add_event(sbml: Any, inner: Any, event: Event, time: str) -> None:
+    each = inner.createEvent()
+    each.setId(event.id)
+    each.setUseValuesFromTriggerTime(True)
+    trigger = each.createTrigger()
+    trigger.setInitialValue(True)  # what holds at the start does not begin to hold then
+    trigger.setPersistent(True)
+    trigger.setMath(_math(sbml, event.when or f"{time} >= {event.at!r}", time))
+    for name, value in event.set.items():
+        one = each.createEventAssignment()
+        one.setVariable(name)
+        one.setMath(_math(sbml, value, time))
 
 
 def _row(path: str) -> int:
