@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from meanfield.transport import barycenter
+from meanfield.transport import Exact, barycenter
 
 from ._contest import Contest, compiled
 from .peers import pot
@@ -27,6 +27,26 @@ def contests(tiny: bool) -> Iterator[Contest]:
     clouds = clouds + jnp.asarray(MEANS)[:, None, :]
     epsilon, start = 0.5, clouds[1] - clouds[1].mean(axis=0)
     mean = float(np.mean(DEVIATIONS))
+
+    def deviation(points) -> float:
+        return abs(float(np.sqrt(np.var(points, axis=0).mean())) / mean - 1)
+
+    error_is = "relative error of the deviation, against the mean of the four"
+    facts = {"n": n, "d": 2, "dtype": "float64", "seed": 0}
+    yield Contest(
+        f"exact barycenter of 4 clouds, n = {n:,}",
+        {
+            "barycenter, Exact": lambda: compiled(
+                lambda clouds: barycenter(clouds, method=Exact(), start=start, tol=1e-4).points,
+                clouds,
+            ),
+            "POT, exact": lambda: pot.barycenter(clouds, start, None),
+        },
+        error=deviation,
+        error_is=error_is,
+        facts=facts,
+        repeats=3,
+    )
     yield Contest(
         f"barycenter of 4 clouds, n = {n:,}",
         {
@@ -35,10 +55,9 @@ def contests(tiny: bool) -> Iterator[Contest]:
                 clouds,
             ),
             "POT, Sinkhorn": lambda: pot.barycenter(clouds, start, epsilon),
-            "POT, exact": lambda: pot.barycenter(clouds, start, None),
         },
-        error=lambda points: abs(float(np.sqrt(np.var(points, axis=0).mean())) / mean - 1),
-        error_is="relative error of the deviation, against the mean of the four",
-        facts={"n": n, "d": 2, "epsilon": epsilon, "dtype": "float64", "seed": 0},
+        error=deviation,
+        error_is=error_is,
+        facts=facts | {"epsilon": epsilon},
         repeats=1,
     )

@@ -2,12 +2,11 @@
 
 import jax.numpy as jnp
 
-from catalogue import bridges, sequences
+from catalogue import barycenters, bridges, sequences
 from catalogue.entry import SAME_SIZE, entry
 from catalogue.things import (
     ANGLES,
     CIRCLE,
-    CLOUDS,
     COV,
     COV2,
     FLAT_X,
@@ -80,6 +79,7 @@ COSTS = [
 ]
 ENTRIES = [
     *COSTS,
+    *barycenters.ENTRIES,
     *bridges.ENTRIES,
     *sequences.ENTRIES,
     entry("transport.Accuracy", tol=1e-9, max_iterations=500, kinds_=PLUMBING),
@@ -171,16 +171,6 @@ ENTRIES = [
     ),
     entry("transport.symmetric_root", a=COV, kinds_={"a": None}),
     entry(
-        "transport.barycenter",
-        slow_=True,
-        clouds=CLOUDS,
-        weights=HALVES,
-        cost=GEODESIC,
-        epsilon=0.3,
-        tol=1e-3,
-        max_steps=50,
-    ),
-    entry(
         "transport.fixed_support_barycenter",
         slow_=True,
         domain=BOX,
@@ -193,25 +183,6 @@ ENTRIES = [
     ),
     entry(
         "transport.gaussian_barycenter", laws=_gaussians(), weights=HALVES, tol=1e-10, max_steps=99
-    ),
-    entry(
-        "transport.quantile_barycenter",
-        clouds=jnp.stack([ROW, ROW**3]),
-        weights=HALVES,
-        fine_={("clouds", "ragged rows")},
-        kinds_={"clouds": "array"},
-    ),
-    *(
-        entry(
-            f"transport.{name}",
-            slow_=True,
-            clouds=CLOUDS,
-            weights=HALVES,
-            epsilon=0.3,
-            tol=1e-8,
-            fine_={("tol", "zero")},
-        )
-        for name in ("barycenter_displacement", "consensus_displacement", "disagreement")
     ),
     entry("transport.plan_displacement", x=X, y=Y, plan=PLAN, cost=GEODESIC, collapses_=SAME_SIZE),
     entry(

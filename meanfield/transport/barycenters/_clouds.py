@@ -4,24 +4,32 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from ..._checks import check_integer, check_positive
+from ..._checks import check_integer, check_positive, shown
 from ..._door import door
 from ..._shown import AbstractShown
 from ..._typing import Points, Scalar, Weights
 from ..costs import Cost, as_cost, masses_of, space_of, weights_or_uniform
-from ..distances import RELATIVE_EPSILON, certified, check_cloud, check_epsilon, regularization
-from ._free_support import Models, apart, iterate, rounding
+from ..distances import (
+    RELATIVE_EPSILON,
+    Exact,
+    certified,
+    check_cloud,
+    check_epsilon,
+    regularization,
+)
+from ._free_support import Models, apart, biased, debiased as without_bias, exact, iterate, rounding
 
 
 class Barycenter(AbstractShown):
     """A barycenter with free support.
 
     `points` [k, d] of masses `weights` [k]; `error`, the length of the step that would come next, root
-    mean square, in units of sqrt(epsilon); `bias`, that of the debiased step, in units of length: the
+    mean square, in units of sqrt(epsilon), of exact plans in those of the root mean square distance
+    between all points; `bias`, that of the debiased step, in units of length: the
     gradient that is left of the debiased objective, over twice the mass of a point. It is the error
-    times sqrt(epsilon), or, with `debiased=False`, how strongly entropy contracts the result.
-    `iterations`; `converged`, whether the error is within the tolerance; `epsilon`. Where Sinkhorn's
-    iteration behind a step did not converge, error and bias are NaN and `converged` is False.
+    times that unit, or, with `debiased=False`, how strongly entropy contracts the result.
+    `iterations`; `converged`, whether the error is within the tolerance; `epsilon`, 0 of exact plans.
+    Where a plan behind a step was not found, error and bias are NaN and `converged` is False.
     """
 
     points: Points
@@ -43,6 +51,7 @@ def barycenter(
     epsilon: Scalar | float | None = None,
     start: Float[Array, "k _"] | None = None,
     start_masses: Float[Array, " k"] | None = None,
+    method: Exact | None = None,
     debiased: bool = True,
     tol: Scalar | float = 1e-3,
     max_steps: int = 200,
@@ -61,20 +70,27 @@ def barycenter(
     - `start` [k, d]: where the points start, and `start_masses` [k], those which they keep, uniform by
       default. Without a start the first cloud with its masses, but where points of it coincide,
       which could not part, means of points of all clouds.
+    - `method`: None for entropic plans, `Exact()` for exact ones,
+
+        argmin_x sum_i w_i W2^2(x, x_i),  by  x <- exp_x(sum_i w_i E[log_x Y_i | x])
+
+      without epsilon and bias. Each step lowers the objective; of as many equal points in R^d the plans are
+      assignments, of which there are finitely many, and a small `tol` ends where none changes.
     - `debiased`: False leaves out the plan of x with itself, and the cloud contracts.
-    - `tol`: the length of a step, in units of sqrt(epsilon), at which to stop; at least that of
+    - `tol`: the length of a step, in the units of `error`, at which to stop; at least that of
       rounding, 4 machine epsilons of the size of the clouds. `max_steps`: after these it gives up.
 
     The end is a critical point near the start. Detail below sqrt(epsilon) stays that of the start.
-    Between antipodes one geodesic is chosen. Exact: `quantile_barycenter` on the line,
+    Between antipodes one geodesic is chosen. Closed forms: `quantile_barycenter` on the line,
     `gaussian_barycenter` of normal laws. May be jitted and vmapped. Points are differentiable in clouds,
     masses, weights and epsilon, forward and backward, by the implicit function theorem; what the start
     decides counts as constant, and a derivative that is not found is NaN.
 
     Raises ValueError for shapes that do not fit, for a cost that is no squared distance, and for epsilon
-    and tol that are not positive.
+    and tol that are not positive, and an epsilon of exact plans.
 
-    Source: Cuturi and Doucet, arXiv 1310.4375, algorithm 2; the debiased objective of Janati, Cuturi,
+    Source: Cuturi and Doucet, arXiv 1310.4375, algorithm 2; Alvarez-Esteban et al., arXiv 1511.05355,
+    for the fixed point; the debiased objective of Janati, Cuturi,
     Gramfort, arXiv 2006.02575.
     """
     cost = as_cost(cost)
@@ -83,17 +99,25 @@ def barycenter(
     clouds = [check_cloud(cloud, cost, "clouds") for cloud in clouds]
     x, a = _padded(clouds, masses)
     w = weights_or_uniform(weights, x.shape[0], x.dtype, "weights")
+    exactly = method is not None
+    if exactly and epsilon is not None:
+        raise ValueError(
+            f"expected no epsilon for exact plans, got {shown(epsilon)}; leave out epsilon or method."
+        )
     if epsilon is None:
+        relative = 1.0 if exactly else RELATIVE_EPSILON
         pooled = jax.lax.stop_gradient((x.reshape(-1, x.shape[2]), (w[:, None] * a).ravel()))
-        epsilon = regularization(None, RELATIVE_EPSILON, *pooled, cost)
+        epsilon = regularization(None, relative, *pooled, cost)
     else:
         epsilon = check_epsilon(epsilon, x)
     models = Models(x, a, w, cost, space(x.shape[2]), epsilon)
     points, mass = _start(models, start, start_masses, clouds[0].shape[0])
     threshold = jnp.maximum(threshold.astype(x.dtype), rounding(models) / jnp.sqrt(epsilon))
-    points, size, bias, count, ok = iterate(models, points, mass, debiased, threshold, max_steps)
-    error = certified(size / jnp.sqrt(epsilon), ok)
-    return Barycenter(points, mass, error, certified(bias, ok), count, error <= threshold, epsilon)
+    pull = exact if exactly else without_bias if debiased else biased
+    points, size, bias, count, ok = iterate(models, points, mass, pull, threshold, max_steps)
+    error, bias = certified(size / jnp.sqrt(epsilon), ok), certified(bias, ok)
+    epsilon = 0 * epsilon if exactly else epsilon
+    return Barycenter(points, mass, error, bias, count, error <= threshold, epsilon)
 
 
 def _start(models: Models, start, masses, first: int) -> tuple[Points, Weights]:

@@ -1,5 +1,6 @@
 """The iteration of free-support barycenters, and its derivative at the fixed point."""
 
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -8,11 +9,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from ..._checks import tolerance
 from ..._shown import AbstractShown
 from ..._typing import Points, Scalar, Weights
 from ...geometry import AbstractGeometry, Sphere
 from ..costs import point_geometry
-from ..distances import MAX_ITERATIONS, certified, conditional_mean, solve_small
+from ..distances import (
+    MAX_ITERATIONS,
+    certified,
+    conditional_mean,
+    plan_displacement,
+    solve_small,
+)
+from ..exact import least_plans
 from ..sinkhorn import solve
 
 _PRODUCTS = 60
@@ -37,19 +46,25 @@ class Potentials(AbstractShown):
     own: Float[Array, " k"]
 
 
+Pull = Callable[
+    [Models, Points, Weights, Potentials, Scalar], tuple[Points, Potentials, Bool[Array, ""]]
+]
+"""Where points are drawn to, what is known then of the problems behind it, and if they are solved."""
+
+
 @eqx.filter_jit
-def iterate(p: Models, start: Points, mass: Weights, debiased: bool, tol: Scalar, max_steps: int):
+def iterate(p: Models, start: Points, mass: Weights, pull: Pull, tol: Scalar, max_steps: int):
     """Points, the root mean square of the move that is left, that without entropy, the steps, and
-    whether the Sinkhorn problems behind them are solved.
+    whether the problems behind them are solved.
 
     Points are differentiated by the implicit function theorem, the rest is not.
     """
-    points, *facts = _descend(p, start, mass, debiased, tol, max_steps)
+    points, *facts = _descend(p, start, mass, pull, tol, max_steps)
     return points, *jax.lax.stop_gradient(facts)
 
 
 @eqx.filter_custom_jvp
-def _descend(p: Models, start: Points, mass: Weights, debiased: bool, tol: Scalar, max_steps: int):
+def _descend(p: Models, start: Points, mass: Weights, pull: Pull, tol: Scalar, max_steps: int):
     """Steps until they are short."""
     # Errors of the marginals are to be felt less than steps of that size.
     inner = jnp.minimum(1e-7, tol / 10).astype(start.dtype)
@@ -57,7 +72,7 @@ def _descend(p: Models, start: Points, mass: Weights, debiased: bool, tol: Scala
     def step(carry):
         points, move, potentials, *_, count = carry
         points = p.space.exp(points, move)
-        move, potentials, ok = field(p, points, mass, debiased, potentials, inner)
+        move, potentials, ok = pull(p, points, mass, potentials, inner)
         return points, move, potentials, size_of(move, mass), ok, count + 1
 
     def going(carry):
@@ -68,9 +83,9 @@ def _descend(p: Models, start: Points, mass: Weights, debiased: bool, tol: Scala
     far, count = jnp.full((), jnp.inf, start.dtype), jnp.full((), -1)
     first = start, 0 * start, no_potentials(p, start), far, jnp.asarray(True), count
     points, _, potentials, size, ok, count = jax.lax.while_loop(going, step, first)
-    if debiased:
+    if pull is not biased:
         return points, size, size, count, ok
-    unbiased, _, known = field(p, points, mass, True, potentials, inner)
+    unbiased, _, known = debiased(p, points, mass, potentials, inner)
     return points, size, size_of(unbiased, mass), count, ok & known
 
 
@@ -82,11 +97,12 @@ def _descend_jvp(primals, tangents):
     objective. It is about singular in details below sqrt(epsilon), where the start decides; conjugate
     gradients that end early leave these out. NaN where they leave a part in a hundred.
     """
-    (p, _, mass, debiased, *_), out = primals, _descend(*primals)
+    (p, _, mass, pull, *_), out = primals, _descend(*primals)
+    inner = jnp.asarray(1e-7, mass.dtype)
 
     def image(p, points):
         points = p.space.project(points)
-        return p.space.exp(points, field(p, points, mass, debiased)[0])
+        return p.space.exp(points, pull(p, points, mass, no_potentials(p, points), inner)[0])
 
     _, push = eqx.filter_jvp(lambda p: image(p, out[0]), (p,), (tangents[0],))
     if push is None:
@@ -149,6 +165,30 @@ def field(
     )
     bias = conditional_mean(points, points, mass, s.g, p.cost, p.epsilon)
     return move - bias, Potentials(f, s.f), ok & s.converged
+
+
+def debiased(p: Models, points: Points, mass: Weights, start: Potentials, tol: Scalar):
+    """The pull of the debiased objective."""
+    return field(p, points, mass, True, start, tol)
+
+
+def biased(p: Models, points: Points, mass: Weights, start: Potentials, tol: Scalar):
+    """The pull of entropic plans, which contracts."""
+    return field(p, points, mass, False, start, tol)
+
+
+def exact(p: Models, points: Points, mass: Weights, start: Potentials, tol: Scalar):
+    """The pull of exact plans: sum_i w_i E[log_x Y | x]. Prices of assignments follow the points.
+
+    Where plans are found, they are those of points nearby too: its derivative is that with fixed plans.
+    """
+    costs = jax.vmap(lambda y: p.cost.all_pairs(points, y))(p.x)
+    alike = start.f.shape == p.a.shape
+    prices = start.f if alike else jnp.zeros_like(p.a)
+    plans, prices, gaps = least_plans(costs, mass, p.a, prices)
+    pulls = jax.vmap(lambda y, plan: plan_displacement(points, y, plan, p.cost))(p.x, plans)
+    ok = (gaps <= max(tolerance(points.dtype), 1e-9)).all()
+    return jnp.tensordot(p.w, pulls, 1), Potentials(prices if alike else start.f, start.own), ok
 
 
 def size_of(move: Points, mass: Weights) -> Scalar:

@@ -32,8 +32,9 @@ def assignment_at(cost: Costs, prices: Prices) -> tuple[Int[np.ndarray, " n"], f
     shortest paths in the graph of exchanges (Bellman and Ford): they exist if no cycle of exchanges
     gains anything, that is, for an optimal permutation alone.
     """
+    known = prices.any()
     left, prices = _reduced(cost, prices)
-    if len(cost) >= _MANY and np.unique(left.argmin(axis=1)).size < _EASY * len(cost):
+    if not known and len(cost) >= _MANY and np.unique(left.argmin(axis=1)).size < _EASY * len(cost):
         left, better = _reduced(left, entropic_prices(left))
         prices = prices + better
     columns = linear_sum_assignment(left)[1]
@@ -67,7 +68,7 @@ def entropic_prices(
     """
     n, m = left.shape
     some = np.sort(left[:: max(1, n // 64)], axis=1)
-    warm, cold = np.median(some), np.median(some[:, min(10, m - 1)]) / 3
+    warm, cold = np.median(some[:, m // 2]), np.median(some[:, min(10, m - 1)]) / 3
     if not 0 < cold <= warm:
         return np.zeros(m)
     stages = min(8, 2 + round(np.log(warm / cold) / np.log(4)))

@@ -5,7 +5,7 @@ from jaxtyping import Array, Float
 
 from ..._typing import Weights
 from ..costs import Coupling
-from ._assignment import least_assignment
+from ._assignment import assignment_at, least_assignment
 from ._linear_program import least_plan
 
 
@@ -42,6 +42,22 @@ def solve_linear_program(cost: Float[Array, "n m"], a: Weights, b: Float[Array, 
     return Coupling(at[0], at[1], mass, (n, m), (f, g), steps, gap)
 
 
+def least_plans(
+    costs: Float[Array, "models n m"],
+    a: Weights,
+    b: Float[Array, "models m"],
+    prices: Float[Array, "models m"],
+) -> tuple[Float[Array, "models n m"], Float[Array, "models m"], Float[Array, " models"]]:
+    """Plans of least cost of one cloud with each of several, prices of their points, and gaps.
+
+    Of as many equal points the plans are assignments, found from prices near their own, which may be
+    any; else linear programs, which leave prices as they are. Under jit it runs in a callback on
+    the host. It is not differentiated.
+    """
+    shapes = [jax.ShapeDtypeStruct(z.shape, z.dtype) for z in (costs, prices, b[:, 0])]
+    return tuple(_on_host(_plans, tuple(shapes), costs, a, b, prices))
+
+
 def _on_host(function, shapes, *arrays):
     arrays = jax.lax.stop_gradient(arrays)
     return jax.pure_callback(function, shapes, *arrays, vmap_method="sequential")
@@ -53,6 +69,24 @@ def _assign(cost):
         return np.arange(cost.shape[0], dtype=np.int32), np.asarray(np.nan, dtype)
     columns, gap = least_assignment(cost)
     return columns.astype(np.int32), np.asarray(gap, dtype)
+
+
+def _plans(costs, a, b, prices):
+    costs, a, b, prices = (np.asarray(z) for z in (costs, a, b, prices))
+    found = [_plan(cost, a, *own) for cost, *own in zip(costs, b, prices, strict=True)]
+    return tuple(np.stack(part).astype(costs.dtype) for part in zip(*found, strict=True))
+
+
+def _plan(cost, a, b, prices):
+    plan, enough = np.zeros(cost.shape), 4 * np.finfo(cost.dtype).eps
+    masses = np.concatenate([a, b])
+    if len(a) == len(b) and np.ptp(masses) <= enough * masses.max() and np.isfinite(cost).all():
+        columns, gap, prices = assignment_at(cost.astype(float), np.asarray(prices, float))
+        plan[np.arange(len(a)), columns] = a
+        return plan, prices, gap
+    at, mass, *_, gap = _solve(cost, a, b)
+    np.add.at(plan, tuple(at), mass)
+    return plan, prices, gap
 
 
 def _solve(cost, a, b):

@@ -1,0 +1,156 @@
+"""Barycenters by exact plans: against quantiles, maps that are known, geodesics, and plans of their own."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.optimize import linear_sum_assignment
+
+from meanfield.geometry import Sphere
+from meanfield.transport import (
+    Entropic,
+    Exact,
+    SquaredGeodesic,
+    barycenter,
+    quantile_barycenter,
+    wasserstein,
+)
+
+EXACT, GEODESIC = Exact(), SquaredGeodesic()
+WEIGHTS = jnp.array([0.2, 0.5, 0.3])
+Z = jax.random.normal(jax.random.key(0), (12, 2))
+CAP = Sphere(3).project(jax.random.normal(jax.random.key(1), (2, 9, 3)) + 2 * jnp.eye(3)[2])
+PAIR = jnp.array([0.25, 0.75])
+
+
+def _found(clouds, weights=None, **options):
+    found = barycenter(clouds, weights, method=EXACT, tol=1e-12, **options)
+    assert found.converged and found.error <= 1e-12 and found.epsilon == 0
+    return found
+
+
+def test_on_the_line_quantiles_average():
+    clouds = (
+        jax.random.normal(jax.random.key(2), (3, 12, 1)) * jnp.array([1.0, 2, 5])[:, None, None]
+    )
+    found = _found(clouds, WEIGHTS)
+    exact = quantile_barycenter(clouds[..., 0], WEIGHTS).points
+    assert_allclose(jnp.sort(found.points[:, 0]), exact, rtol=1e-13, atol=1e-14)
+
+
+def test_translations_average_in_one_step():
+    shifts = jnp.array([[0.0, 0.0], [5.0, 1.0], [-2.0, 7.0]])
+    clouds = jnp.stack([Z[jnp.roll(jnp.arange(12), k)] + s for k, s in enumerate(shifts)])
+    found = _found(clouds, WEIGHTS)
+    assert_allclose(found.points, Z + WEIGHTS @ shifts, atol=1e-13)
+    assert found.iterations == 1
+
+
+def test_stretched_copies_average_their_stretches():
+    # diag(s) is the derivative of a convex function, and so is one over another: the maps are optimal.
+    stretches = jnp.array([[1.0, 1.0], [3.0, 0.5], [0.2, 4.0]])
+    found = _found(stretches[:, None] * Z, WEIGHTS)
+    assert_allclose(found.points, (WEIGHTS @ stretches) * Z, atol=1e-13)
+
+
+def test_the_least_of_all_matchings_of_small_clouds():
+    """From a good start it is the least over all ways to match four points of three clouds."""
+    clouds = np.asarray(jax.random.normal(jax.random.key(3), (3, 4, 2)))
+    orders = [list(p) for p in itertools.permutations(range(4))]
+    best, start = np.inf, None
+    for one, two in itertools.product(orders, orders):
+        matched = np.stack([clouds[0], clouds[1][one], clouds[2][two]])
+        mean = np.tensordot(WEIGHTS, matched, 1)
+        value = WEIGHTS @ ((matched - mean) ** 2).sum(axis=-1).mean(axis=-1)
+        if value < best:
+            best, start = value, mean
+    found = _found(clouds, WEIGHTS, start=start + 1e-3 * Z[:4])
+    assert_allclose(found.points, start, atol=1e-13)
+    values = jnp.stack([wasserstein(found.points, y).cost for y in clouds])
+    assert_allclose(WEIGHTS @ values, best, rtol=1e-12)
+
+
+def test_sizes_and_masses_are_what_they_are():
+    """Every point is the mean of where its plans send it, and the objective is below the start's."""
+    clouds = [Z, Z[:5] + 3.0, 2 * Z[:7] - 1.0]
+    masses = [None, jnp.array([0.1, 0.2, 0.3, 0.4, 0.0]), None]
+    keep = jnp.array([0.3, 0.1, 0.2, 0.25, 0.15, 0.0])
+    found = _found(clouds, WEIGHTS, masses=masses, start=Z[:6], start_masses=keep)
+    assert_allclose(found.weights, keep)
+    plans = [wasserstein(found.points, y, keep, b) for y, b in zip(clouds, masses, strict=True)]
+    means = sum(w * p.average(y) for w, p, y in zip(WEIGHTS, plans, clouds, strict=True))
+    assert_allclose(found.points[:5], means[:5], atol=1e-12)
+    far = [clouds[0], clouds[1].at[4].set(1e3), clouds[2]]
+    assert_allclose(
+        _found(far, WEIGHTS, masses=masses, start=Z[:6], start_masses=keep).points[:5],
+        found.points[:5],
+        atol=1e-12,
+    )
+
+
+def _halfway(cap):
+    """Points on the geodesics of an optimal matching, three quarters of the way."""
+    angles = np.arccos(CAP[0] @ CAP[1].T)
+    ends = cap[1][linear_sum_assignment(angles**2)[1]]
+    return Sphere(3).exp(cap[0], 0.75 * Sphere(3).log(cap[0], ends))
+
+
+def test_two_clouds_on_a_sphere_meet_on_geodesics_with_derivatives():
+    along = Sphere(3).to_tangent(CAP, jnp.cos(jnp.arange(54.0)).reshape(2, 9, 3))
+
+    def points(t):
+        cap = Sphere(3).exp(CAP, t * along)
+        found = barycenter(cap, PAIR, cost=GEODESIC, method=EXACT, tol=1e-12)
+        return found.points, found.converged
+
+    found, slope, converged = jax.jvp(points, (0.0,), (1.0,), has_aux=True)
+    exact, moved = jax.jvp(lambda t: _halfway(Sphere(3).exp(CAP, t * along)), (0.0,), (1.0,))
+    assert converged
+    assert_allclose(found, exact, atol=1e-11)  # ten steps' roundings of 1e-12
+    assert_allclose(slope, moved, atol=1e-7)  # conjugate gradients end at 1e-8
+
+
+def test_gradients_in_flat_space_are_those_of_means():
+    clouds = jnp.stack([Z, 2 * Z + 3])  # matched as they are numbered, by strict inequalities
+    back = jax.grad(lambda c: jnp.sum(_points(c) * Z))(clouds)
+    assert_allclose(back, jnp.stack([0.25 * Z, 0.75 * Z]), atol=1e-12)
+
+
+@jax.jit
+def _points(clouds):
+    return barycenter(clouds, PAIR, method=EXACT, tol=1e-9).points
+
+
+def test_many_at_once_and_in_single_precision():
+    clouds = jnp.stack([jnp.stack([Z, s * Z + 1]) for s in (0.5, 3.0)])
+    both = jax.jit(jax.vmap(_points))(clouds)
+    assert_allclose(both, jnp.einsum("m,bmnd->bnd", PAIR, clouds), atol=1e-12)
+    single = barycenter(clouds[0].astype(jnp.float32), PAIR.astype(jnp.float32), method=EXACT)
+    assert single.converged and single.points.dtype == jnp.float32
+    assert_allclose(single.points, both[0], rtol=1e-6, atol=1e-6)
+
+
+def test_what_is_no_barycenter_says_so():
+    clouds = jax.random.normal(jax.random.key(4), (3, 12, 2))
+    line = jnp.stack([1e-3 * jnp.arange(12.0), jnp.zeros(12)], axis=1)
+    assert not barycenter(clouds, method=EXACT, start=line, tol=1e-9, max_steps=1).converged
+    lost = jax.jit(lambda c: barycenter(c, method=EXACT))(clouds.at[0, 0, 0].set(jnp.nan))
+    assert not lost.converged and jnp.isnan(lost.error)
+    together = barycenter(0 * clouds + 1.0, method=EXACT)
+    assert together.converged
+    assert_allclose(together.points, 1.0, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ({"method": EXACT, "epsilon": 0.1}, "leave out epsilon or method"),
+        ({"method": Entropic(0.1)}, r"pass Exact\("),
+    ],
+)
+def test_refusals(options, words):
+    with pytest.raises(ValueError, match=words):
+        barycenter([Z, Z], **options)
