@@ -3,12 +3,14 @@
 import json
 import re
 
+import numpy as np
 import pytest
 import yaml
 
 from meanfield import surrogates
 from meanfield.surrogates._loading import DATA
 from meanfield.surrogates.documents import read
+from meanfield.surrogates.fits import series_of
 
 GONE = object()
 V, M, IN = "modeling.variables", "modeling", "input"
@@ -41,7 +43,7 @@ ODE = [  # place, what stands there instead, and the path that is named where it
     ("modeling.variables", [], ""), ("modeling.variables", {}), (f"{V}.0.role", "State"),
     (f"{V}.0.symbol", GONE), (f"{V}.0.symbol", "lambda"), (f"{V}.0.symbol", "exp"),
     (f"{V}.0.symbol", "kappa", f"{V}.1.symbol"), (f"{V}.0.value", 3.0), (f"{V}.1.value", GONE),
-    (f"{V}.1.value", "2*3"), (f"{V}.1.value", float("nan"), ""), (f"{V}.4.value", GONE),
+    (f"{V}.1.value", "2*3"), (f"{V}.1.value", float("nan")), (f"{V}.4.value", GONE),
     (f"{V}.4.value", "H"), (f"{V}.4.value", "l +"), (f"{V}.0.unit", "bit"), (f"{V}.0.units", "bit/2"),
     (f"{V}.0.units", "bit**x"), ("modeling.equations", []), ("modeling.equations.0.id", GONE),
     ("modeling.equations.0.lhs", "dH/dt"), ("modeling.equations.0.lhs", "H"),
@@ -79,9 +81,25 @@ ODE = [  # place, what stands there instead, and the path that is named where it
     ("novelty_assurance.prior_work", [{"id": "A", "title": "a", "year": 20}],
      "novelty_assurance.prior_work.0.year"),
 ]  # fmt: skip
+ODE += [  # of other kinds
+    (f"{V}.0.symbol", {"a": [{"b": 1}]}), (f"{V}.1.value", [0.1]), (f"{V}.1.value", float("-inf")),
+    (f"{V}.1.symbol", "kappa\n"), (f"{V}.1.symbol", "\u03ba"), ("modeling.equations.0", [[[]]]),
+    ("modeling.equations.0.rhs", "-\u03ba*H"), ("modeling.equations.0.rhs", "-kappa*(H - \uff11)"),
+    ("modeling.equations.0.rhs", "-kappa*H*1e400"), ("modeling.equations.0.rhs", "-kappa*H*1j"),
+    ("modeling.equations.0.rhs", "-kappa*H/0"), ("modeling.equations.0.rhs", "-kappa*H/(1 - 1)"),
+    ("modeling.equations.0.rhs", "-kappa*H*0**(-1)"), (f"{V}.0.units", "bit**(1/0)"),
+    (f"{V}.0.units", "bit" + "*bit/bit" * 120), ("metadata.title", "\ud800"),
+    ("input.unknowns.1.bounds", [0.5, 0.5]), ("modeling.independent.stop", 1e-320),
+    ("modeling.independent", {"symbol": "l", "units": "layer", "start": 1e16, "stop": 1e16 + 2},
+     "modeling.independent.stop"), ("modeling.measurements.0.noise.size", 1e-320),
+    ("method_selection", {"tolerance": 1e-300}, "method_selection.tolerance"),
+    ("modeling.measurements.0.noise.size", float("inf")),
+    ("input.hard_constraints.0.tolerance", float("nan")),
+]  # fmt: skip
 PDE = [
     ("modeling.domain", GONE, "modeling.boundary_conditions"), ("modeling.domain.stop", 0),
-    ("modeling.domain.kind", "torus"), ("modeling.domain.cells", 3), ("modeling.boundary_conditions", []),
+    ("modeling.domain.kind", "torus"), ("modeling.domain.cells", 3), ("modeling.domain.cells", 1),
+    ("modeling.boundary_conditions", []),
     ("modeling.boundary_conditions.0.kind", "fixed", "modeling.boundary_conditions.0"),
     ("modeling.boundary_conditions.0.start", 1.0, "modeling.boundary_conditions.0"),
     ("modeling.domain.kind", "ring", "modeling.boundary_conditions"),
@@ -173,3 +191,54 @@ def test_the_schema_describes_what_is_read():
     assert {*schema["required"]} == {"schema_version", "metadata", "input", "modeling"}
     assert schema["properties"].keys() >= {"validation", "output_contract", "novelty_assurance"}
     assert schema["version"] == "1.0" and json.dumps(schema)
+
+
+def test_a_circle_of_outputs_is_refused_where_it_begins(tmp_path):
+    content, path = read(DATA / "E1.yaml"), tmp_path / "a.json"
+    for left, right in (("p", "q"), ("q", "p + H")):
+        content["modeling"]["variables"].append({"symbol": left, "role": "output", "units": "bit"})
+        rows = {"mechanism_link": "", "novelty_tag": "new"}
+        content["modeling"]["equations"].append({"id": left, "lhs": left, "rhs": right, **rows})
+    path.write_text(json.dumps(content))
+    assert "at $.modeling.equations[1], got a circle through p" in said_of(path)
+
+
+def test_units_that_cancel_wrongly_are_told(tmp_path):
+    path = tmp_path / "a.json"
+    rhs = "-kappa*(H - H_min)*S/S*kappa/gamma*gamma"
+    path.write_text(json.dumps(broken("E1", "modeling.equations.0.rhs", rhs)))
+    (found,) = surrogates.load(path).check().problems
+    assert "bit/layer and " in found and "bit/layer**2" in found
+
+
+def test_data_that_are_none_are_refused(tmp_path):
+    """Each by one sentence; what was not measured, and what was measured twice, is taken as it is."""
+    model, ls = surrogates.load("E2").model, np.arange(3.0)
+    path = tmp_path / "a.csv"
+
+    def said(data) -> str:
+        if isinstance(data, str):
+            path.write_text(data)
+            data = path
+        with pytest.raises(ValueError) as error:
+            series_of(model, data)
+        text = str(error.value)
+        assert re.fullmatch(r"expected [^\n]+, got [^\n]+; [^\n]+\.", text) and len(text) < 220, (
+            text
+        )
+        return text
+
+    assert "check its path" in said("")
+    assert "rows of data" in said("l,y_a\n") and "rows of data" in said({"l": [], "y_a": []})
+    assert "one column of y_a" in said("l,y_a,y_a\n0,1,2\n")
+    assert "name them so" in said(json.dumps({"a": "b" * 999})) and "name them so" in said(
+        "l;y_a\n0;1\n"
+    )
+    assert "got text" in said('l,y_a\n"0,5","0,1"\n')
+    assert "complex" in said({"l": ls, "y_a": 1j * ls})
+    assert "finite" in said({"l": ls, "y_a": ls * np.nan}) and "finite" in said(
+        {"l": ls, "y_a": ls + np.inf}
+    )
+    assert "times from 0 on" in said({"l": ls * np.nan, "y_a": ls})
+    (series,) = series_of(model, {"l": [0.0, 1.0, 1.0], "y_a": [0.1, np.nan, 0.3]})
+    np.testing.assert_array_equal(series.values["y_a"], [0.1, np.nan, 0.3])

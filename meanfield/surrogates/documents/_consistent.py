@@ -4,7 +4,7 @@ import keyword
 from collections.abc import Iterator
 
 from ._conditions import Fault, asked, changes, classes, ends, starts, twice
-from ._modeling import defined_by
+from ._modeling import Domain, Independent, defined_by
 from ._read import DocumentError, refusal
 from ._sections import Document
 
@@ -87,6 +87,16 @@ def _axes(document: Document) -> Iterator[Fault]:
     for name, axis in axes.items():
         if axis is not None and axis.stop <= axis.start:
             yield "stop > start", f"$.modeling.{name}.stop", f"{axis.stop:g}", "raise it"
+        elif axis is not None and _merged(axis):
+            path, remedy = f"$.modeling.{name}.stop", "raise it, or choose other units"
+            yield "points that differ by more than rounding", path, f"{axis.stop:g}", remedy
+
+
+def _merged(axis: Independent | Domain) -> bool:
+    """Whether neighbouring points are the same but for rounding."""
+    count = axis.cells if isinstance(axis, Domain) else axis.points - 1
+    gap = (axis.stop - axis.start) / count
+    return gap < 1e-30 or gap < 1e-12 * max(abs(axis.start), abs(axis.stop))
 
 
 def _values(document: Document) -> Iterator[Fault]:

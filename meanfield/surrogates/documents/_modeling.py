@@ -102,7 +102,7 @@ class Noise(Part):
     """The error of a measurement: normal of this size, or normal of this size in the logarithm."""
 
     kind: Literal["normal", "lognormal"] = "normal"
-    size: Annotated[float, Field(gt=0, le=1e30)]
+    size: Annotated[float, Field(ge=1e-30, le=1e30)]
 
 
 class Measurement(Part):

@@ -65,10 +65,7 @@ def read(path: str | Path) -> dict[str, Any]:
 
 
 def _json(text: str) -> Any:
-    def unknown(name: str):
-        raise DocumentError(refusal("finite numbers", "$", name, "write a number"))
-
-    return json.loads(text, object_pairs_hook=_unique, parse_constant=unknown)
+    return json.loads(text, object_pairs_hook=_unique)  # NaN is refused where it stands
 
 
 def _unique(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
@@ -143,7 +140,7 @@ def path_of(place: tuple[str | int, ...]) -> str:
     return "$" + "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in place)
 
 
-UNIONS = ("float", "constrained-str", "function-", "int", "str", "list[")
+UNIONS = ("float", "constrained-", "function-", "int", "str", "list[")
 """How pydantic names the members of a union within a place."""
 
 

@@ -87,7 +87,7 @@ class MethodSelection(Section):
 
     problem_type: Literal["simulation", "inference", "control", "discovery"] = "simulation"
     chosen_methods: list[Method] = []
-    tolerance: Annotated[float, Field(gt=0, le=0.1)] = 1e-10
+    tolerance: Annotated[float, Field(ge=1e-14, le=0.1)] = 1e-10
     step: Annotated[float, Field(gt=0)] | None = None
     paths: Annotated[int, Field(ge=1, le=100_000)] = 1000
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0

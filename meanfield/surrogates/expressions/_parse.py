@@ -168,6 +168,8 @@ class _Reader:
         if isinstance(node.op, ast.Mult):
             return sympy.Mul(left, right, evaluate=False)
         if isinstance(node.op, ast.Div):
+            if constant_of(right) == 0:
+                raise ExpressionError("divisors other than 0", "0", "write what shall divide")
             one = sympy.Pow(right, sympy.S.NegativeOne, evaluate=False)
             return sympy.Mul(left, one, evaluate=False)
         if isinstance(node.op, ast.Pow):
@@ -220,6 +222,8 @@ def _number(value) -> Expr:
 
 def _power(base: Expr, exponent: Expr) -> Expr:
     number = constant_of(exponent)
+    if number is not None and number < 0 and constant_of(base) == 0:
+        raise ExpressionError("divisors other than 0", "a power of 0", "write what shall divide")
     if number is not None and abs(number) > HIGHEST:
         raise ExpressionError(
             f"exponents up to {HIGHEST}", f"{number:g}", "write exp(... * log(...))"

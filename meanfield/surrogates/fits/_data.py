@@ -49,10 +49,13 @@ def series_of(model: Model, data: Any) -> list[Series]:
     names = [name for name in model.measured if name in table]
     axes = [model.time] if model.axis is None else [model.time, model.axis]
     if any(axis not in table for axis in axes) or not names:
-        wanted = ", ".join([*axes, *model.measured])
-        raise ValueError(
-            f"expected data of {wanted}, got {', '.join(map(str, table.columns)) or 'none'}; name them so."
-        )
+        wanted, got = ", ".join([*axes, *model.measured]), ", ".join(map(str, table.columns))
+        got = got if len(got) <= 60 else f"{got[:57]}..."
+        raise ValueError(f"expected data of {wanted}, got {got or 'none'}; name them so.")
+    if not len(table):
+        raise ValueError("expected rows of data, got none; add what was measured.")
+    if twice := [n for n in (*axes, *names) if [*table.columns].count(n) > 1]:
+        raise ValueError(f"expected one column of {twice[0]}, got several; drop or rename them.")
     table = table.sort_values(model.time, kind="stable")
     if "condition" not in table:
         return [_series(model, "", table, names)]
@@ -92,13 +95,16 @@ def _table(model: Model, data: Any) -> pd.DataFrame:
 
 def _read(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_csv(path)
+        table, head = pd.read_csv(path), pd.read_csv(path, header=None, nrows=1)
+        return table.set_axis(head.iloc[0].astype(str).str.strip().tolist(), axis=1)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "no table"
         raise ValueError(f"expected a CSV file, got {path} ({why}); check its path.") from error
 
 
 def _series(model: Model, condition: str, table: pd.DataFrame, names: list[str]) -> Series:
+    if any(np.iscomplexobj(table[name]) for name in (model.time, *names)):
+        raise ValueError("expected real numbers in data, got complex ones; pass their real parts.")
     try:
         ts = table[model.time].to_numpy(float)
         values = {name: table[name].to_numpy(float) for name in names}
