@@ -2,18 +2,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..._checks import check_finite, check_integer, check_nonnegative, guard
 from ..._typing import Scalar
-from ...dynamics import AbstractDynamics, AbstractParticles
+from ...dynamics import AbstractParticles
 from ...dynamics.consensus import several_models
 from ...geometry import AbstractGeometry
-from ...solve import DirectAdjoint, simulate
 from ..equilibrium import AbstractGame
 from ._discords import AbstractDiscord, Matched, Quantiles
+from ._steered import Steered
 
 Clouds = Float[Array, "models n d"]
 PathControls = Float[Array, "models times n d"]
@@ -75,9 +74,6 @@ class ConsensusGame(AbstractGame):
         end = self.discord(self.geometry, x)
         return spent + self.terminal.astype(end.dtype) / 2 * end
 
-    def bent(self) -> AbstractGame:
-        return _Bent(self)
-
     def final(self, controls: PathControls, x0: Clouds, ts: Float[Array, " times"]) -> Clouds:
         """The clouds [N, n, d] at the last of the times."""
         return self._run(controls, x0, ts)[0]
@@ -99,68 +95,13 @@ class ConsensusGame(AbstractGame):
         guard(ts, (jnp.diff(ts) > 0).all(), "expected increasing times ts; sort them.")
         return jnp.zeros((len(x0), len(ts), *x0.shape[1:]), x0.dtype)
 
-    def _run(self, controls, x0, ts, bent: bool = False) -> tuple[Clouds, Float[Array, " models"]]:
+    def _run(self, controls, x0, ts) -> tuple[Clouds, Float[Array, " models"]]:
+        """The clouds at the end, and what was spent; NaN where steps are too long or clouds too far."""
         ts = ts.astype(controls.dtype)
-        steered = _Steered(self, ts, controls)
         start = jnp.asarray(x0, controls.dtype), jnp.zeros(len(self.flows), controls.dtype)
-        ends = jnp.asarray([0, len(ts) - 1], ts.dtype)
-        count = self.steps * (len(ts) - 1)
-        ways = {"adjoint": DirectAdjoint(), "max_steps": count} if bent else {}
-        ways = {"max_steps": 4 * self.steps * len(ts), **ways}
-        run = simulate(steered, start, ends, dt=1 / self.steps, throw=False, **ways)
-        # The costs of a part of the time are not those of the game.
-        return jax.tree.map(lambda a: jnp.where(run.ok, a, jnp.nan), run.final)
-
-
-class _Bent(AbstractGame):
-    """A game whose runs can be differentiated again and again: slower, and of more memory."""
-
-    game: ConsensusGame
-
-    def costs(self, controls: PathControls, x0: Any, ts: Any = None) -> Float[Array, " models"]:
-        return self.game._paid(self.game._run(controls, x0, ts, bent=True))
-
-    def blank(self, x0: Any, ts: Any = None) -> PathControls:
-        return self.game.blank(x0, ts)
-
-
-class _Steered(AbstractDynamics):
-    """The clouds of a game under given controls, and what each model has spent until now.
-
-    Its time s counts the times that have passed, so that all intervals have as many steps.
-    """
-
-    game: ConsensusGame
-    ts: Float[Array, " times"]
-    controls: PathControls
-
-    def drift(self, t: Scalar, state: tuple, args: Any) -> tuple:
-        (x, _), game = state, self.game
-        k = jnp.clip(jnp.floor(t).astype(int), 0, len(self.ts) - 2)
-        share, length = t - k.astype(t.dtype), self.ts[k + 1] - self.ts[k]
-        now, shape = self.ts[k] + share * length, x.shape
-        u = (1 - share) * self.controls[:, k] + share * self.controls[:, k + 1]
-
-        def field(points):
-            clouds = points.reshape(shape)
-            pairs = zip(game.flows, clouds, strict=True)
-            own = jnp.stack([flow.drift(now, cloud, args) for flow, cloud in pairs])
-            return length * (own + u).reshape(-1, shape[-1])
-
-        moved = game.geometry.extend(field, x.reshape(-1, shape[-1])).reshape(shape)
-        away = game.discord(game.geometry, game.geometry.project(x))
-        effort = jnp.mean(jnp.sum(u**2, axis=-1), axis=-1)
-        return moved, length * (effort + game.running.astype(x.dtype) * away) / 2
-
-    def project(self, state: tuple) -> tuple:
-        return self.game.geometry.project(state[0]), state[1]
-
-    def check(self, state: Any) -> Any:
-        return state
-
-    def jumps(self) -> Float[Array, " jumps"] | None:
-        inner = jnp.arange(1, len(self.ts) - 1, dtype=self.ts.dtype)
-        return inner if len(inner) else None
+        steered = Steered(self.flows, self.running, self.discord, ts, controls)
+        (x, spent), ok = steered.end(start, self.steps)
+        return tuple(jnp.where(ok, a, jnp.nan) for a in (self.geometry.project(x), spent))
 
 
 def _fitting(flows: Sequence[AbstractParticles]) -> tuple[AbstractParticles, ...]:

@@ -4,7 +4,6 @@ from typing import Any
 from jaxtyping import Array, Float
 
 from ..._door import AbstractChecked
-from ..._hooks import default
 
 Controls = Float[Array, "players ..."]
 
@@ -21,8 +20,3 @@ class AbstractGame(AbstractChecked):
     @abc.abstractmethod
     def blank(self, x0: Any, ts: Any = None) -> Controls:
         """Controls that do nothing; ValueError, with the remedy, for a start that does not fit."""
-
-    @default
-    def bent(self) -> "AbstractGame":
-        """The same, with costs that can be differentiated twice, as leaders do: itself, by default."""
-        return self

@@ -30,9 +30,8 @@ def stackelberg(
     leader never pays more than in Nash. `exploitability` of the followers is 0; that of the leader says
     what it would save if the followers did not answer.
 
-    - `leader`: the number of the player. Costs are differentiated three times. Programs of a `ConsensusGame`
-      take a minute or more to compile, and Newton's method is dense: of few times and tokens alone.
-      Other arguments as in `nash`.
+    - `leader`: the number of the player. Costs are differentiated three times. Newton's method is dense: of
+      few times and tokens alone. Other arguments as in `nash`.
 
     Source: von Stackelberg (1934); Fiez, Chasnov, Ratliff, arXiv 1906.01217, for the derivative.
     """
@@ -42,7 +41,7 @@ def stackelberg(
         raise ValueError(
             f"expected a leader below {len(controls)}, got {leader}; pass the number of a player."
         )
-    controls, ok = _led(game.bent(), controls, x0, ts, leader, limit)
+    controls, ok = _led(game, controls, x0, ts, leader, limit)
     none = jnp.asarray(jnp.nan, controls.dtype)
     found = judged(game, controls, x0, ts, limit, none, 0)
     others = jnp.arange(len(controls)) != leader

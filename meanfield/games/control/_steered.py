@@ -1,0 +1,97 @@
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from ..._products import exact_products
+from ..._typing import Scalar
+from ...dynamics import AbstractDynamics, AbstractParticles
+from ...solve.methods import stable
+from ._discords import AbstractDiscord
+
+METHOD = diffrax.Tsit5()
+"""Of which even steps are taken: a loop of them compiles in a tenth of the time of a solver's, and can
+be differentiated again and again, as leaders do."""
+
+
+class Steered(AbstractDynamics):
+    """The clouds of a game under given controls, and what each model has spent until now.
+
+    Its time counts the times that have passed, so that all intervals have as many steps.
+    """
+
+    flows: tuple[AbstractParticles, ...]
+    running: Scalar
+    discord: AbstractDiscord
+    ts: Float[Array, " times"]
+    controls: Float[Array, "models times n d"]
+
+    def drift(self, t: Scalar, state: tuple, args: Any) -> tuple:
+        k = jnp.clip(jnp.floor(t).astype(int), 0, len(self.ts) - 2)
+        return self.within(k, t - k.astype(t.dtype), state)
+
+    def within(self, k: Int[Array, ""], share: Scalar, state: tuple) -> tuple:
+        """The drift when this share of interval k has passed."""
+        x, geometry = state[0], self.flows[0].geometry
+        length = self.ts[k + 1] - self.ts[k]
+        now, shape = self.ts[k] + share * length, x.shape
+        u = (1 - share) * self.controls[:, k] + share * self.controls[:, k + 1]
+
+        def field(points):
+            clouds = points.reshape(shape)
+            pairs = zip(self.flows, clouds, strict=True)
+            own = jnp.stack([flow.drift(now, cloud, None) for flow, cloud in pairs])
+            return length * (own + u).reshape(-1, shape[-1])
+
+        moved = geometry.extend(field, x.reshape(-1, shape[-1])).reshape(shape)
+        away = self.discord(geometry, geometry.project(x))
+        effort = jnp.mean(jnp.sum(u**2, axis=-1), axis=-1)
+        return moved, length * (effort + self.running.astype(x.dtype) * away) / 2
+
+    def check(self, state: Any) -> Any:
+        return state
+
+    @exact_products
+    def end(self, start: tuple, steps: int) -> tuple[tuple, Bool[Array, ""]]:
+        """The state at the last time, and whether the steps, so many an interval, are fit for it."""
+        dtype, count = self.ts.dtype, steps * (len(self.ts) - 1)
+        within = eqx.filter_jit(self.within)
+
+        def step(state, number):
+            k, passed = number // steps, (number % steps).astype(dtype)
+            field = lambda c, state: within(k, (passed + c) / steps, state)
+            return _step(field, state, 1 / steps), None
+
+        state, _ = jax.lax.scan(jax.checkpoint(step), start, jnp.arange(count))
+        dt = jnp.asarray(1 / steps, dtype)
+        ok = stable(self, METHOD, len(self.ts) - 1 - dt / 2, dt, state, None)
+        scale = [jnp.isfinite(leaf**2).all() for leaf in state]
+        return state, ok & jnp.stack(scale).all()
+
+
+def _step(field, state: tuple, dt: float) -> tuple:
+    """A step of the method from its coefficients; its last stage serves steps of adaptive length alone."""
+    rows = np.zeros((len(METHOD.tableau.c), len(METHOD.tableau.c)))
+    for i, row in enumerate(METHOD.tableau.a_lower[:-1], start=1):
+        rows[i, :i] = row
+
+    def ahead(weights, slopes) -> tuple:
+        return jax.tree.map(
+            lambda a, each: a + dt * jnp.tensordot(jnp.asarray(weights, a.dtype), each, 1),
+            state,
+            slopes,
+        )
+
+    def stage(slopes, this):
+        i, c, row = this
+        slope = field(c, ahead(row, slopes))
+        return jax.tree.map(lambda each, one: each.at[i].set(one), slopes, slope), None
+
+    slopes = jax.tree.map(lambda a: jnp.zeros((len(rows), *a.shape), a.dtype), state)
+    times = jnp.asarray([0.0, *METHOD.tableau.c[:-1]], state[0].dtype)
+    slopes, _ = jax.lax.scan(stage, slopes, (jnp.arange(len(rows)), times, jnp.asarray(rows)))
+    return ahead(METHOD.tableau.b_sol[:-1], slopes)
