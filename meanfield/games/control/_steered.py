@@ -1,21 +1,15 @@
 from typing import Any
 
-import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from ..._products import exact_products
 from ..._typing import Scalar
 from ...dynamics import AbstractDynamics, AbstractParticles
-from ...solve.methods import stable
+from ...solve.methods import LOOPED, one_step, stable
 from ._discords import AbstractDiscord
-
-METHOD = diffrax.Tsit5()
-"""Of which even steps are taken: a loop of them compiles in a tenth of the time of a solver's, and can
-be differentiated again and again, as leaders do."""
 
 
 class Steered(AbstractDynamics):
@@ -64,34 +58,10 @@ class Steered(AbstractDynamics):
         def step(state, number):
             k, passed = number // steps, (number % steps).astype(dtype)
             field = lambda c, state: within(k, (passed + c) / steps, state)
-            return _step(field, state, 1 / steps), None
+            return one_step(field, state, 1 / steps), None
 
         state, _ = jax.lax.scan(jax.checkpoint(step), start, jnp.arange(count))
         dt = jnp.asarray(1 / steps, dtype)
-        ok = stable(self, METHOD, len(self.ts) - 1 - dt / 2, dt, state, None)
+        ok = stable(self, LOOPED, len(self.ts) - 1 - dt / 2, dt, state, None)
         scale = [jnp.isfinite(leaf**2).all() for leaf in state]
         return state, ok & jnp.stack(scale).all()
-
-
-def _step(field, state: tuple, dt: float) -> tuple:
-    """A step of the method from its coefficients; its last stage serves steps of adaptive length alone."""
-    rows = np.zeros((len(METHOD.tableau.c), len(METHOD.tableau.c)))
-    for i, row in enumerate(METHOD.tableau.a_lower[:-1], start=1):
-        rows[i, :i] = row
-
-    def ahead(weights, slopes) -> tuple:
-        return jax.tree.map(
-            lambda a, each: a + dt * jnp.tensordot(jnp.asarray(weights, a.dtype), each, 1),
-            state,
-            slopes,
-        )
-
-    def stage(slopes, this):
-        i, c, row = this
-        slope = field(c, ahead(row, slopes))
-        return jax.tree.map(lambda each, one: each.at[i].set(one), slopes, slope), None
-
-    slopes = jax.tree.map(lambda a: jnp.zeros((len(rows), *a.shape), a.dtype), state)
-    times = jnp.asarray([0.0, *METHOD.tableau.c[:-1]], state[0].dtype)
-    slopes, _ = jax.lax.scan(stage, slopes, (jnp.arange(len(rows)), times, jnp.asarray(rows)))
-    return ahead(METHOD.tableau.b_sol[:-1], slopes)

@@ -4,6 +4,7 @@ from ._even_steps import EvenSteps as EvenSteps
 from ._geodesic import GeodesicEuler as GeodesicEuler, GeodesicLM as GeodesicLM
 from ._giving_up import Advancing as Advancing
 from ._implicit_explicit import implicit_explicit as implicit_explicit
+from ._looped import LOOPED as LOOPED, one_step as one_step
 from ._noise import (
     GEODESIC as GEODESIC,
     brownian as brownian,
