@@ -244,7 +244,9 @@ def _object(kinds: tuple[type, ...], value: Any, name: str) -> Any:
 
 
 def _words(kind: type) -> str:
-    """The class in words: AbstractAttention is an attention."""
+    """The class in words: AbstractAttention is an attention, unless it says what it is."""
+    if "NAMED" in vars(kind):
+        return vars(kind)["NAMED"]
     name = kind.__name__.lstrip("_").removeprefix("Abstract")
     spaced = "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()
     return f"{'an' if spaced[0] in 'aeiou' else 'a'} {spaced}"

@@ -75,6 +75,9 @@ class AbstractParticles(AbstractDynamics):
     Noise of strength nu adds the generator nu * Laplacian to each token: dX = drift dt + sqrt(2 nu) dB.
     """
 
+    NAMED = "a flow of particles"
+    EXAMPLE = "AttentionFlow(Sphere(3), Softmax(2.0))"
+
     if TYPE_CHECKING:  # a type checker would take abstract variables for arguments of __init__
 
         @property

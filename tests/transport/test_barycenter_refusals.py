@@ -11,7 +11,7 @@ from meanfield.dynamics import (
     PreNorm,
     Schedule,
 )
-from meanfield.geometry import Sphere
+from meanfield.geometry import Euclidean, Product, Sphere
 from meanfield.harmonics import Fourier
 from meanfield.measures import Gaussian, Uniform
 from meanfield.transport import (
@@ -21,11 +21,13 @@ from meanfield.transport import (
     SquaredGeodesic,
     barycenter,
     consensus_displacement,
+    cost_of,
     disagreement,
     displacement,
     fixed_support_barycenter,
     gaussian_barycenter,
     quantile_barycenter,
+    wasserstein,
 )
 
 X = jnp.eye(3)
@@ -150,3 +152,17 @@ def test_bad_input_names_the_remedy(call, remedy):
         call()
     message = str(caught.value)
     assert message.startswith("expected ") and ";" in message and remedy in message, message
+
+
+def test_products_have_a_distance_by_a_cost_of_their_own():
+    """What the refusal says: W2^2 of two single points is their squared distance."""
+    geometry = Product(Sphere(3), Euclidean(1))
+    with pytest.raises(ValueError, match=r"cost=lambda x, y: geometry.distance\(x, y\) \*\* 2"):
+        cost_of(geometry)
+    x, y = jnp.array([[1.0, 0.0, 0.0, 0.0]]), jnp.array([[0.0, 1.0, 0.0, 2.0]])
+    found = wasserstein(x, y, cost=lambda x, y: geometry.distance(x, y) ** 2)
+    assert found.cost == pytest.approx((jnp.pi / 2) ** 2 + 4, rel=1e-14)
+    with pytest.raises(ValueError, match="pull of your own"):
+        ConsensusFlow([AttentionFlow(geometry, Softmax(1.0))] * 2, 1.0, pull=DebiasedPull()).drift(
+            jnp.asarray(0.0), jnp.stack([x, x]), None
+        )

@@ -80,3 +80,14 @@ def test_entropic_steps_are_refused_where_numbers_are_traced():
         lambda: jax.jit(lambda x: adapted_wasserstein(x, UNTOLD, epsilon=0.1).cost)(TOLD),
         "under jit",
     )
+
+
+def test_an_epsilon_too_small_says_what_to_do():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 40, 3))
+    found = adapted_wasserstein(x, y, epsilon=1e-7)
+    assert not found.converged and found.error == np.inf
+    epsilon = float(found.reason.partition("pass epsilon=")[2].split()[0])
+    assert "leave epsilon out" in found.reason
+    enough = adapted_wasserstein(x, y, epsilon=epsilon)
+    assert enough.converged and enough.reason == ""

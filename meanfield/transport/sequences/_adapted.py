@@ -1,6 +1,8 @@
+import dataclasses
 import functools
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -34,7 +36,8 @@ class AdaptedTransport(AbstractShown):
     - `value`: the distance, the root of `cost`; `float(...)` of the whole is this number. `steps` [T]:
       the parts of the cost that each time has.
     - `error`: the sum of the absolute errors of the plan's marginals, and the largest part of a cost by
-      which one of the couplings may exceed the least one; `converged`: whether that is rounding.
+      which one of the couplings may exceed the least one; `converged`: whether that is rounding; `reason`:
+      why entropic couplings were not found, and what to do.
     """
 
     value: Scalar
@@ -43,6 +46,7 @@ class AdaptedTransport(AbstractShown):
     error: Scalar
     converged: Bool[Array, ""]
     matrix: Float[Array, "n m"]
+    reason: str = eqx.field(static=True, default="")
 
     def plan(self) -> Float[Array, "n m"]:
         """The bicausal plan [n, m] between paths: row sums a, column sums b."""
@@ -129,8 +133,18 @@ def _transport(x, y, a, b, cost, monotone: bool, epsilon: float | None = None) -
     if epsilon is not None:
         costs = np.asarray(jax.vmap(cost.all_pairs, in_axes=1)(x, y))
         plan, gap = _on_host(monotone, costs, x, y, a, b, epsilon)
-        return _of_plan(jnp.asarray(costs), jnp.asarray(plan), jnp.asarray(gap), a, b)
+        found = _of_plan(jnp.asarray(costs), jnp.asarray(plan), jnp.asarray(gap), a, b)
+        return found if found.converged else _told(found, epsilon, float(costs.mean()))
     return _measured(x, y, a, b, cost, monotone)
+
+
+def _told(found: AdaptedTransport, epsilon: float, size: float) -> AdaptedTransport:
+    """The result with a sentence on what failed."""
+    reason = (
+        f"Sinkhorn's iteration did not converge at epsilon={epsilon:.3g}, where costs are about {size:.3g}; "
+        f"pass epsilon={size / 5:.2g} or more, or leave epsilon out for exact couplings."
+    )
+    return dataclasses.replace(found, reason=reason)
 
 
 @functools.partial(jax.jit, static_argnums=(4, 5))
