@@ -31,7 +31,7 @@ def output_at_end(
 
     def output(values: Array) -> Scalar:
         changed: Mapping[str, Any] = dict(zip(names, values, strict=True))
-        run = solve(model, changed, times(model)[[0, -1]], options)
+        run = solve(model, changed, times(model), options)  # by the program of simulations
         return jnp.mean(evaluate(model, run, {symbol: expression})[symbol][-1])
 
     return output

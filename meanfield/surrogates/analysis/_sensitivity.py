@@ -82,13 +82,12 @@ def _global(model: Model, symbol: str, asked: Any, seed: int) -> Mapping[str, di
         np.ceil(np.log2(asked.samples))
     )  # Sobol's sequence is balanced at powers of two
     points = sequence.sample(problem, count, calc_second_order=False, seed=seed)
-    found = indices.analyze(
-        problem, np.asarray(run(jnp.asarray(points))), calc_second_order=False, seed=seed
-    )
     paths = trajectories.sample(problem, TRAJECTORIES, num_levels=LEVELS, seed=seed)
-    screened = effects.analyze(
-        problem, paths, np.asarray(run(jnp.asarray(paths))), num_levels=LEVELS, seed=seed
-    )
+    # all in one batch, which is compiled once
+    values = np.asarray(run(jnp.asarray(np.concatenate([points, paths]))))
+    seen, walked = values[: len(points)], values[len(points) :]
+    found = indices.analyze(problem, seen, calc_second_order=False, seed=seed)
+    screened = effects.analyze(problem, paths, walked, num_levels=LEVELS, seed=seed)
     named = lambda row: dict(zip(names, np.asarray(row, float).tolist(), strict=True))
     return {
         "first": named(found["S1"]),
