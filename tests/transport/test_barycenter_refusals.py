@@ -13,6 +13,7 @@ from meanfield.dynamics import (
 )
 from meanfield.geometry import Euclidean, Product, Sphere
 from meanfield.harmonics import Fourier
+from meanfield.landscape import action
 from meanfield.measures import Gaussian, Uniform
 from meanfield.transport import (
     Box,
@@ -166,3 +167,8 @@ def test_products_have_a_distance_by_a_cost_of_their_own():
         ConsensusFlow([AttentionFlow(geometry, Softmax(1.0))] * 2, 1.0, pull=DebiasedPull()).drift(
             jnp.asarray(0.0), jnp.stack([x, x]), None
         )
+
+
+def test_what_is_no_flow_is_told_so_in_grammar():
+    with pytest.raises(ValueError, match=r"expected a flow of particles for flow, got 3; pass Att"):
+        action(3, jnp.ones((2, 3, 3)), jnp.arange(2.0))
