@@ -43,6 +43,7 @@ def test_two_betas_are_two_runs(name, shared):
     plt.close("all")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["fig_consensus"])
 def test_consensus_shows_no_time_twice_and_names_the_gate(name, shared):
     figure, results = _drawn(name, shared)
