@@ -12,6 +12,7 @@ from meanfield.games import (
     LinearQuadratic,
     Matched,
     Means,
+    OneShot,
     Planner,
     Quantiles,
     nash,
@@ -171,3 +172,10 @@ def test_steps_are_of_order_five():
     assert errors[1] < 2e-6
     effort = ((a + 1.5 * b) ** 3 - a**3) / (6 * b)
     np.testing.assert_allclose(game.costs(u, x0, ts), effort, rtol=1e-12)
+
+
+def test_answers_in_single_precision_where_jax_has_double():
+    found = nash(OneShot(4.0), jnp.array([[0.0], [1.0]], jnp.float32))
+    assert found.controls.dtype == found.costs.dtype == jnp.float32
+    # Rounds end at changes of sqrt(eps) = 3e-4, by a few of which costs are off.
+    np.testing.assert_allclose(found.costs, 1 / 9, rtol=2e-3)

@@ -120,8 +120,15 @@ def minimized(cost, start, max_steps: int, adjoint=None):
     tol = float(jnp.finfo(start.dtype).eps) ** 0.75
     method = optx.LBFGS(rtol=tol, atol=tol * 1e-3)
     adjoint = optx.ImplicitAdjoint() if adjoint is None else adjoint
-    found = optx.minimise(cost, method, start, max_steps=max_steps, throw=False, adjoint=adjoint)
-    return found.value, found.result == optx.RESULTS.successful
+    # Where jax has float64 the search keeps its memory so, whatever the precision of costs.
+    wide, own = jnp.result_type(float), start.dtype
+
+    def widened(u, args):
+        return cost(u.astype(own), args).astype(wide)
+
+    begin, ways = start.astype(wide), {"max_steps": max_steps, "throw": False, "adjoint": adjoint}
+    found = optx.minimise(widened, method, begin, **ways)
+    return found.value.astype(own), found.result == optx.RESULTS.successful
 
 
 @eqx.filter_jit
