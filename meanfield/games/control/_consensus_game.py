@@ -101,7 +101,8 @@ class ConsensusGame(AbstractGame):
         start = jnp.asarray(x0, controls.dtype), jnp.zeros(len(self.flows), controls.dtype)
         steered = Steered(self.flows, self.running, self.discord, ts, controls)
         (x, spent), ok = steered.end(start, self.steps)
-        return tuple(jnp.where(ok, a, jnp.nan) for a in (self.geometry.project(x), spent))
+        final = self.geometry.project(x)
+        return jnp.where(ok, final, jnp.nan), jnp.where(ok, spent, jnp.nan)
 
 
 def _fitting(flows: Sequence[AbstractParticles]) -> tuple[AbstractParticles, ...]:

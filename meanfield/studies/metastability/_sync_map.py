@@ -145,12 +145,13 @@ class SyncMap(Study):
 def _ends(betas, starts, times):
     """The clouds at the end, [beta, start, n, 2], and the speeds of their tokens."""
 
-    def end(beta, time, x):
+    def end(one, x):
+        beta, time = one
         flow = AttentionFlow(Sphere(2), Unnormalized(beta))
         final = simulate(flow, x, jnp.stack([0 * time, time]), tol=1e-6).final
         return final, jnp.linalg.norm(flow.drift(time, final, None), axis=-1)
 
-    each = lambda one: jax.lax.map(lambda x: end(*one, x), starts)
+    each = lambda one: jax.lax.map(lambda x: end(one, x), starts)
     return jax.lax.map(each, (betas, times))
 
 
@@ -182,7 +183,7 @@ def triangle_share(beta: float) -> float:
         way = np.array([first - pull(q) + pull(p), pull(q) - pull(p) - last])
         return way / np.linalg.norm(way)
 
-    saddle = brentq(balance, np.pi / 2, corner - 1e-6, xtol=1e-14)
+    saddle = float(np.asarray(brentq(balance, np.pi / 2, corner - 1e-6, xtol=1e-14)))
     start = saddle + 1e-4 * np.array([1, -1])
     path = solve_ivp(back, (0, 4), start, rtol=1e-8, atol=1e-8, events=_arrives).y
     p, q = np.concatenate([[[corner, corner]], [[saddle, saddle]], path.T, [[np.pi, 0]]]).T
