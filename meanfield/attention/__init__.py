@@ -32,6 +32,7 @@ from .kernels import (
     Hardmax as Hardmax,
     Layers as Layers,
     MultiHead as MultiHead,
+    Prefixes as Prefixes,
     Relu as Relu,
     Sinkhorn as Sinkhorn,
     Softmax as Softmax,

@@ -30,6 +30,7 @@ from meanfield.attention import (
     Layers,
     MultiHead,
     Nystrom,
+    Prefixes,
     RandomBatch,
     RandomFeatures,
     Relu,
@@ -86,6 +87,10 @@ ENTRIES = [
     entry("attention.Softmax", beta=2.0, engine=Dense(), kinds_=OF_MATRICES, **MATRICES),
     entry("attention.Unnormalized", beta=2.0, offset=0.5, kinds_=OF_MATRICES, **MATRICES),
     entry("attention.L2", beta=2.0, engine=Blockwise(2), kinds_=OF_MATRICES, **MATRICES),
+    entry("attention.Prefixes", attention=SOFTMAX),
+    entry(
+        "attention.Prefixes.__call__", Prefixes(SINKHORN).__call__, x=X, w=V, collapses_=SAME_SIZE
+    ),
     entry("attention.Relu", value=MATRIX, kinds_=OF_MATRICES),
     entry(
         "attention.Sinkhorn", beta=2.0, tol=1e-6, max_iterations=200, kinds_=OF_MATRICES, **MATRICES

@@ -14,6 +14,7 @@ from ._gained import Gained as Gained
 from ._hardmax import Hardmax as Hardmax
 from ._multi_head import MultiHead as MultiHead
 from ._pairwise import AbstractPairwise as AbstractPairwise
+from ._prefixes import Prefixes as Prefixes
 from ._relu import Relu as Relu
 from ._schedules import (
     AbstractSchedule as AbstractSchedule,

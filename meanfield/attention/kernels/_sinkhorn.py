@@ -69,7 +69,8 @@ class Sinkhorn(AbstractDensityAttention):
     - `columns` [m]: other sums, n b_j, of sum n, for n queries; 0 leaves a key out. They exist
       where positive weights on the allowed pairs have them: for `causal(n)`, equal masses, if
       c_1 + ... + c_k > k for every k < n. Weights then depend on tokens behind: a causal mask makes no
-      causal model, and one that is trained to tell the next token reads the future (`causal_characters`).
+      causal model, and one that is trained to tell the next token reads the future (`causal_characters`):
+      for that there is `Prefixes`.
     - `tau`: how much columns matter, 0 to infinity, which is the default: the penalty tau KL(b' | b) on
       column sums b', beside the KL between plan and kernel, has the exponent tau/(1 + tau) in
       the iteration. 0 is `Softmax`, with the same mask.

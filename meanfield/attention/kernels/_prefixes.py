@@ -1,0 +1,78 @@
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from ..._checks import check_instance, check_weights
+from ..._typing import Points
+from ..engines import check_tokens
+from ._base import AbstractAttention
+
+_PAIRS = 2**22
+"""Pairs of tokens that are held at once."""
+
+
+class Prefixes(AbstractAttention):
+    """Any attention, made causal: token i attends as the last of the first i tokens alone.
+
+        field(x_i) = attention(x_1, ..., x_i)_i
+
+    with masses w_1, ..., w_i in the same proportions; 0 where none has mass. `Prefixes(Softmax(beta))` is
+    softmax with a causal mask. `Prefixes(Sinkhorn(beta))` makes the plan of each prefix doubly stochastic
+    and reads its last row: unlike one plan with a causal mask, no weight depends on a token behind, so
+    that it is a model that can write. Unit tokens with inner product c are alike in both:
+
+        field(x_2) = (1 - p) x_1 + p x_2,    p = 1/(1 + e^{-beta (1 - c)})
+
+    - `attention`: of n tokens among themselves; query, key, value and a mask [n, n] are kept.
+
+    n fields of n tokens: n times the work. Raises ValueError for cross attention, which has no order,
+    and where the attention does. Source: ours; for Sinkhorn attention, arXiv 2110.11773.
+    """
+
+    EXAMPLE = "Prefixes(Sinkhorn(1.0))"
+
+    attention: AbstractAttention = eqx.field(
+        converter=lambda a: check_instance(
+            a, AbstractAttention, "an attention", "pass Sinkhorn(1.0), say"
+        )
+    )
+
+    def __call__(
+        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
+    ) -> Float[Array, "n e"]:
+        masses, empty = _prefixes(x, y, w)
+        field = _each(lambda i, w: self.attention(x, None, w)[i], masses)
+        return jnp.where(empty, 0, field)
+
+    def solved(
+        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
+    ) -> Bool[Array, ""] | None:
+        masses, empty = _prefixes(x, y, w)
+        if self.attention.solved(x, None, masses[-1]) is None:
+            return None
+        each = _each(lambda _, w: self.attention.solved(x, None, w), masses)
+        return (each | empty[:, 0]).all()
+
+
+def _prefixes(x: Points, y, w) -> tuple[Float[Array, "n n"], Bool[Array, "n 1"]]:
+    """The masses of the first i tokens, for each i, and whether these have none: then they count alike."""
+    if y is not None:
+        raise ValueError(
+            "expected tokens among themselves, got cross attention, which has no prefixes; leave out y."
+        )
+    n = len(check_tokens(x, "x"))
+    w = jnp.full((n,), 1 / n, x.dtype) if w is None else check_weights(w, n).astype(x.dtype)
+    first = jnp.tri(n, dtype=bool)
+    empty = (jnp.where(first, w, 0).sum(axis=1) == 0)[:, None]
+    masses = jnp.where(first, jnp.where(empty, 1, w), 0)
+    return masses / masses.sum(axis=1, keepdims=True), empty
+
+
+def _each(of_prefix: Callable, masses: Float[Array, "n n"]) -> Array:
+    """A function of i and the masses of the first i tokens, for each i."""
+    n = len(masses)
+    size = max(1, _PAIRS // n**2)
+    return jax.lax.map(lambda one: of_prefix(*one), (jnp.arange(n), masses), batch_size=size)

@@ -1,0 +1,82 @@
+"""Attention of prefixes: causal whatever the attention, by plans of each prefix alone."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import meanfield as mf
+from meanfield.attention import Prefixes, Sinkhorn, Softmax, causal
+from meanfield.dynamics import AttentionFlow
+from meanfield.geometry import Sphere
+
+BETA, N = 2.0, 5
+X = Sphere(3).sample(jax.random.key(0), N)
+W = jnp.array([0.0, 0.3, 0.2, 0.0, 0.5])
+ATTENTION = Prefixes(Sinkhorn(BETA, tol=1e-13))
+FIELD = jax.jit(lambda x, w: ATTENTION(x, None, w))
+EVEN = jnp.full(N, 1 / N)
+
+
+def test_softmax_of_prefixes_is_softmax_with_a_causal_mask():
+    matrix = jax.random.normal(jax.random.key(1), (3, 3))
+    for w in (None, W):
+        exact = Softmax(BETA, matrix, matrix.T, matrix, mask=causal(N))(X, None, w)
+        found = Prefixes(Softmax(BETA, matrix, matrix.T, matrix))(X, None, w)
+        np.testing.assert_allclose(found, exact, atol=1e-14)
+
+
+def test_each_row_is_the_last_of_a_doubly_stochastic_plan():
+    """By 2,000 alternating divisions of the kernel of each prefix, in the plainest way."""
+    exact = []
+    for i in range(1, N + 1):
+        plan = np.exp(BETA * np.asarray(X[:i] @ X[:i].T))
+        for _ in range(2000):
+            plan /= plan.sum(axis=0)
+            plan /= plan.sum(axis=1, keepdims=True)
+        exact.append(plan[-1] @ X[:i])
+    np.testing.assert_allclose(FIELD(X, EVEN), exact, atol=1e-12)
+    p = 1 / (1 + np.exp(-BETA * (1 - X[0] @ X[1])))
+    np.testing.assert_allclose(exact[1], (1 - p) * X[0] + p * X[1], atol=1e-13)
+
+
+def test_no_token_feels_one_behind():
+    jacobian = jax.jit(jax.jacobian(lambda x: FIELD(x, EVEN)))(X)
+    ahead = np.arange(N)[:, None] >= np.arange(N)
+    # The logarithm of a mass of zero is that of the least normal number.
+    assert (np.abs(jacobian).max(axis=(1, 3))[~ahead] < 1e-300).all()
+    assert (FIELD(X.at[3:].multiply(-1.0), EVEN)[:3] == FIELD(X, EVEN)[:3]).all()
+    # The last row of a plan feels all tokens of its prefix, of a third one too.
+    assert (np.abs(jacobian).max(axis=(1, 3))[ahead] > 1e-3).all()
+    step = 1e-5
+    bent = X.at[0, 0].add(step), X.at[0, 0].add(-step)
+    slope = (FIELD(bent[0], EVEN) - FIELD(bent[1], EVEN)) / (2 * step)
+    # A central difference is off by step^2 = 1e-10 and the tolerance over the step.
+    np.testing.assert_allclose(jacobian[:, :, 0, 0], slope, atol=1e-7)
+
+
+def test_tokens_without_mass_change_nothing():
+    field = FIELD(X, W)
+    assert (field[0] == 0).all()  # it sees none that has mass
+    held = X.at[3].set(-X[3])
+    np.testing.assert_allclose(FIELD(held, W)[4], field[4], atol=1e-14)
+    massive = Prefixes(Sinkhorn(BETA, tol=1e-13))(
+        X[jnp.array([1, 2, 4])], None, W[jnp.array([1, 2, 4])]
+    )
+    np.testing.assert_allclose(field[jnp.array([1, 2, 4])], massive, atol=1e-12)
+
+
+def test_what_does_not_converge_says_so():
+    early = Prefixes(Sinkhorn(8.0, max_iterations=1))
+    assert not jax.jit(lambda x: early.solved(x))(X)
+    assert jnp.isnan(jax.jit(lambda x: early(x))(X)).any()
+    assert ATTENTION.solved(X) and Prefixes(Softmax(1.0)).solved(X) is None
+    flow = AttentionFlow(Sphere(3), early)
+    assert not mf.simulate(flow, X, jnp.array([0.0, 0.1]), dt=0.1, throw=False).ok
+
+
+def test_refused():
+    with pytest.raises(ValueError, match="leave out y"):
+        ATTENTION(X, X)
+    with pytest.raises(ValueError, match="expected an attention"):
+        Prefixes(2.0)
