@@ -155,15 +155,24 @@ def _all(flag) -> bool:
     return bool(np.asarray(flag).all())
 
 
+# Runs whose drift iterates take a second or more each to compile; test_inner_iterations.py has some.
+LONG = {f"solve.simulate.{name}" for name in ("Sinkhorn", "SinkhornFlow", "Sinkformer")}
+LONG |= {"solve.simulate.ConsensusFlow"}
+
+
 @pytest.mark.parametrize(
-    "compiled", [pytest.param(False, marks=pytest.mark.slow), True], ids=["eager", "jit"]
+    "compiled",
+    [pytest.param(False, marks=pytest.mark.slow), True, pytest.param(None, marks=pytest.mark.slow)],
+    ids=["eager", "jit", "jit of runs"],
 )
 def test_what_is_stopped_early_says_so(compiled, record_property):
     failures = {}
     for name, call in STOPPED.items():
+        if compiled is not False and (name in LONG) != (compiled is None):
+            continue
         x = FLAT_X if "placement" in name or "disagreement" in name else X
         try:
-            result = (eqx.filter_jit(call) if compiled else call)(x)
+            result = (call if compiled is False else eqx.filter_jit(call))(x)
         except (ValueError, RuntimeError):  # a refusal, a SolveError, or an error at run time
             continue
         if not honest(result):

@@ -47,6 +47,7 @@ LONG = (
     "particles_vs_pde",
     "phase_transition",
     "price_of_anarchy",
+    "random_transformer",
     "random_values",
     "regimes",
     "saddle_graph",
