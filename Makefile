@@ -1,5 +1,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
+CORE := .venv/.core
 READY := .venv/.ready
 BENCH_READY := .venv/.ready-bench
 MUTANTS_READY := .venv/.ready-mutants
@@ -10,8 +11,12 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test validate mutants figures docs bench format
 
-$(READY): pyproject.toml
+$(CORE): pyproject.toml
 	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable .
+	touch $(CORE)
+
+$(READY): $(CORE)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[test]'
 	touch $(READY)
 
@@ -23,7 +28,7 @@ $(MUTANTS_READY): $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mutants]'
 	touch $(MUTANTS_READY)
 
-demo: $(READY)  ## the first look: studies, figures and a table of claims under results/
+demo: $(CORE)  ## the first look: studies, figures and a table of claims under results/
 	$(BIN)/python -m paper_figs --demo --out results
 
 test: $(READY)  ## everything that must hold before a change lands

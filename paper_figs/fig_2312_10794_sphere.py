@@ -53,7 +53,7 @@ def animate(results: dict[str, xr.Dataset]) -> FuncAnimation:
     kinds = tokens.attention.values.tolist()
     fig, axes = plt.subplots(1, len(kinds), figsize=(2 * len(kinds), 2.2), dpi=110, squeeze=False)
     last, view = tokens.time.size - 1, _view(tokens)
-    frames = np.unique((last * np.linspace(0, 1, 48) ** 2).round().astype(int)).tolist()
+    frames = np.unique((last * np.linspace(0, 1, 36) ** 2).round().astype(int)).tolist()
 
     def update(i: int) -> None:
         for ax, kind in zip(axes[0], kinds, strict=True):

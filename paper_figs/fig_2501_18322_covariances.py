@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from meanfield.studies import Covariances
 
 STUDIES = {"paths": Covariances()}
-DEMO = {"paths": Covariances(times=41)}
+DEMO = {"paths": Covariances(attentions=("softmax",), times=41)}
 TITLES = {
     "to zero": "Q invertible, K = −Q, V > 0",
     "to a line": "Q of rank one, K = −Q, V = I",
