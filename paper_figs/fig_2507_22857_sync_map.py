@@ -45,7 +45,7 @@ def _map(ax: Axes, result: xr.Dataset, name: str) -> QuadMesh:
 
 def _cuts(ax: Axes, result: xr.Dataset) -> None:
     below = result.sel(beta=result.beta < 0)
-    for k, n in enumerate((int(result.n.min()), int(result.n.max()))):
+    for k, n in enumerate(sorted({int(result.n.min()), int(result.n.max())})):
         at = below.sel(n=n)
         bars = np.maximum(np.stack([at.met - at.low, at.high - at.met]), 0)
         ax.errorbar(
@@ -67,10 +67,13 @@ def _cuts(ax: Axes, result: xr.Dataset) -> None:
 
 
 def _crossing(ax: Axes, below: xr.Dataset) -> None:
-    """Where the third mode of the uniform law grows as fast as the first."""
-    ratio = np.log(below.ratio.isel(n=0).values)[::-1]
-    if ratio[0] < 0 < ratio[-1]:
-        at = np.interp(0, ratio, below.beta.values[::-1])
+    """Where the third mode of the uniform law grows as fast as the first, by the two beta around it."""
+    ratio, beta = np.log(below.ratio.isel(n=0).values)[::-1], below.beta.values[::-1]
+    after = int(np.searchsorted(ratio, 0))
+    if (
+        0 < after < len(ratio) and beta[after - 1] - beta[after] <= 1
+    ):  # further apart they do not tell
+        at = np.interp(0, ratio, beta)
         ax.axvline(at, color="0.3", ls="--", lw=0.8, zorder=0)
         ax.annotate("third mode faster", (at, 0.02), (-3, 0), textcoords="offset points",
                     rotation=90, ha="right", va="bottom", fontsize=6)  # fmt: skip
