@@ -160,8 +160,7 @@ def _misses(flow: AbstractParticles, path: Float[Array, "m n d"], ts: Float[Arra
 def _descend(flow, start, end, ts, args, max_steps: int) -> MinimumAction:
     """Of minima, on the host: saddles are left along the direction of least curvature."""
     geometry, m = flow.geometry, len(ts)
-    way = geometry.log(start, end)
-    path = jax.vmap(lambda share: geometry.exp(start, share * way))(ts / ts[-1])
+    path = _geodesics(geometry, start, end, ts / ts[-1])
     # Noise alone costs y^T L y/(4 noise dt), L = R^T R the second difference: y = sqrt(2 noise dt) R^{-1} z.
     second = 2 * np.eye(m - 2) - np.eye(m - 2, k=1) - np.eye(m - 2, k=-1)
     spread = np.linalg.inv(np.linalg.cholesky(second).T)
@@ -212,6 +211,13 @@ def _downhill(at, z: np.ndarray, least: float) -> np.ndarray | None:
     return next((way for way in ways if float(at(way, 0 * z)[0]) < least), None)
 
 
+@eqx.filter_jit
+def _geodesics(geometry, start, end, shares: Float[Array, " m"]) -> Float[Array, "m n d"]:
+    way = geometry.log(start, end)
+    return jax.vmap(lambda share: geometry.exp(start, share * way))(shares)
+
+
+@eqx.filter_jit
 def _path(flow, path, spread, z: Float[Array, " k"]) -> Float[Array, "m n d"]:
     inner = path[1:-1] + jnp.tensordot(spread, z.reshape(path[1:-1].shape), axes=1)
     return jnp.concatenate([path[:1], flow.geometry.project(inner), path[-1:]])
