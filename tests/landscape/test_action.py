@@ -1,5 +1,6 @@
 """What paths cost the noise, against closed forms: with a potential, with rotation, and under softmax."""
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -20,7 +21,10 @@ PAIR = AttentionFlow(Sphere(2), Softmax(BETA), noise=NOISE)
 
 
 def on_circle(*angles):
-    return jnp.stack([jnp.cos(jnp.array(angles)), jnp.sin(jnp.array(angles))], axis=1)
+    return jnp.asarray(np.stack([np.cos(angles), np.sin(angles)], axis=1))
+
+
+compiled_action = eqx.filter_jit(action)
 
 
 def least(flow, start, end, time):
@@ -33,10 +37,11 @@ def least(flow, start, end, time):
 def test_action_of_a_straight_line():
     """x = s b over time T: int |b/T - s A b|^2 dt = (|b|^2 - <b, A b> T + |A b|^2 T^2/3)/T."""
     b, time, m = np.array([1.0, 0.5]), 2.0, 41
-    share = jnp.linspace(0, 1, m)
+    share = np.linspace(0, 1, m)
     pull = MATRIX @ b
     exact = (b @ b - b @ pull * time + pull @ pull * time**2 / 3) / time / (4 * NOISE)
-    found = action(SPIRAL, share[:, None, None] * b, time * share)
+    path = jnp.asarray(share[:, None, None] * b)
+    found = compiled_action(SPIRAL, path, jnp.asarray(time * share))
     # The midpoint rule misses h^2/12 of |A b|^2 T/T^2 s^2 alone.
     missed = pull @ pull * time / 12 / (m - 1) ** 2 / (4 * NOISE)
     np.testing.assert_allclose(found, exact - missed, rtol=1e-12)
@@ -46,7 +51,7 @@ def test_action_of_a_turn():
     """A token that turns at speed c against no force, beside one at rest: c^2 T/(4 noise), in any steps."""
     free = GradientFlow(Sphere(2), 0.0 * Interaction(1.0), noise=NOISE)
     turns = jnp.stack([on_circle(0.7 * k, 0.2) for k in range(4)])
-    found = action(free, turns, jnp.array([0.0, 0.5, 1.0, 1.5]))
+    found = compiled_action(free, turns, jnp.array([0.0, 0.5, 1.0, 1.5]))
     np.testing.assert_allclose(found, 1.4**2 * 1.5 / (4 * NOISE), rtol=1e-12)
 
 
@@ -84,7 +89,8 @@ def test_uphill_costs_the_energy():
     found = minimum_action(flow, start, end, 3.0, points=33)
     # h = 3/32 and rates up to 1, and 3 times of rest before: h^2/12, e^{-6}.
     np.testing.assert_allclose(found.action, exact, rtol=4e-3)
-    np.testing.assert_allclose(found.action, action(flow, found.x, found.ts), rtol=1e-12)
+    again = compiled_action(flow, found.x, found.ts)
+    np.testing.assert_allclose(found.action, again, rtol=1e-12)
     assert found.converged and found.steps < 40
 
 

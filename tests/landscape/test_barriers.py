@@ -19,9 +19,8 @@ def wall():
     return barrier(Unnormalized(BETA), 2, COEXISTENCE)
 
 
-@pytest.mark.parametrize(
-    ("d", "beta"), [(2, BETA), pytest.param(3, 3.7, marks=pytest.mark.slow), (8, 2.6)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("d", "beta"), [(2, BETA), (3, 3.7), (8, 2.6)])
 def test_agrees_with_continuation_of_the_equation(d, beta):
     """States of drift(c) = 0, before and at the fold: another equation, in other unknowns."""
     attention = Unnormalized(beta)

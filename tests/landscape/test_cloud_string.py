@@ -22,7 +22,7 @@ def energy_of(pull):
 
 
 def at(*angles):
-    return jnp.stack([jnp.cos(jnp.array(angles)), jnp.sin(jnp.array(angles))], axis=1)
+    return jnp.asarray(np.stack([np.cos(angles), np.sin(angles)], axis=1))
 
 
 def angles_of(x):

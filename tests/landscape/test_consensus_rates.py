@@ -1,5 +1,6 @@
 """Consensus along eigenvectors of the values, against the linearized flow of tokens."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,29 +11,38 @@ from meanfield.dynamics import AttentionFlow
 from meanfield.geometry import Sphere
 from meanfield.landscape import consensus_rates
 
-SKEW = jnp.array([[1.0, 0.4, 0.0], [-0.3, 0.5, 0.6], [0.2, 0.1, -0.4]])
-TURNED = jnp.array([[0.7, 0.0, 0.1], [0.0, 0.2, 1.0], [0.0, -1.0, 0.2]])
+SKEW = np.array([[1.0, 0.4, 0.0], [-0.3, 0.5, 0.6], [0.2, 0.1, -0.4]])
+TURNED = np.array([[0.7, 0.0, 0.1], [0.0, 0.2, 1.0], [0.0, -1.0, 0.2]])
 N = 6
+
+
+@eqx.filter_jit
+def linearized(flow, x, frame):
+    """The drift at x, and its derivative in tangent coordinates."""
+
+    def moved(c):
+        y = Sphere(3).project(x + c @ frame.T)
+        return flow.drift(jnp.array(0.0), y, None) @ frame
+
+    at_rest = flow.drift(jnp.array(0.0), x, None)
+    return at_rest, jax.jacobian(moved)(jnp.zeros((N, 2))).reshape(2 * N, 2 * N)
 
 
 @pytest.mark.parametrize("value", [SKEW, TURNED], ids=["three real", "one real"])
 @pytest.mark.parametrize("many", [6, 4, 3])
 def test_rates_are_those_of_the_linearized_flow(value, many):
     beta = 0.8
-    flow = AttentionFlow(Sphere(3), Softmax(beta, value=value))
-    found = consensus_rates(value, beta, many / N)
-    signs = jnp.where(jnp.arange(N) < many, 1.0, -1.0)[:, None]
-    for own, u, rate in zip(found.eigenvalues, found.eigenvectors, found.rates, strict=True):
+    flow = AttentionFlow(Sphere(3), Softmax(beta, value=jnp.asarray(value)))
+    found = consensus_rates(jnp.asarray(value), beta, many / N)
+    vectors = zip(
+        *(np.asarray(a) for a in (found.eigenvalues, found.eigenvectors, found.rates)), strict=True
+    )
+    signs = np.where(np.arange(N) < many, 1.0, -1.0)[:, None]
+    for own, u, rate in vectors:
         np.testing.assert_allclose(value @ u, own * u, atol=1e-13)
-        x = signs * u
-        np.testing.assert_allclose(flow.drift(jnp.array(0.0), x, None), 0, atol=1e-13)
         frame = np.linalg.svd(np.outer(u, u))[0][:, 1:]  # tangent at u and at -u
-
-        def moved(c, x=x, frame=frame):
-            y = Sphere(3).project(x + c @ frame.T)
-            return flow.drift(jnp.array(0.0), y, None) @ frame
-
-        jacobian = jax.jacobian(moved)(jnp.zeros((N, 2))).reshape(2 * N, 2 * N)
+        at_rest, jacobian = linearized(flow, jnp.asarray(signs * u), jnp.asarray(frame))
+        np.testing.assert_allclose(at_rest, 0, atol=1e-13)
         np.testing.assert_allclose(np.linalg.eigvals(jacobian).real.max(), rate, atol=1e-7)
 
 
@@ -61,4 +71,4 @@ def test_what_has_no_consensus_is_refused():
     with pytest.raises(ValueError, match="real eigenvalue"):
         consensus_rates(jnp.array([[0.0, 1.0], [-1.0, 0.0]]), 1.0)
     with pytest.raises(ValueError, match="expected a share"):
-        consensus_rates(SKEW, 1.0, 0.0)
+        consensus_rates(jnp.asarray(SKEW), 1.0, 0.0)

@@ -1,5 +1,8 @@
 """Basins, pushes and dwell times against flows that are solved by hand."""
 
+import dataclasses
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,8 +29,14 @@ def right(x):
 
 
 def on_circle(*angles):
-    angles = jnp.asarray(angles)
-    return jnp.stack([jnp.cos(angles), jnp.sin(angles)], axis=1)
+    return jnp.asarray(np.stack([np.cos(angles), np.sin(angles)], axis=1))
+
+
+@pytest.fixture(scope="module")
+def leaving():
+    """A run that leaves the top, with its clouds."""
+    ts = jnp.linspace(0.0, 3.0, 13)
+    return simulate(WELLS, on_circle(0.01), ts, observe={"x": state}, tol=1e-8)
 
 
 def close(share, exact, runs):
@@ -112,13 +121,12 @@ def test_pushes_are_differences_of_runs_in_the_metric_of_masses():
     np.testing.assert_allclose(effort, 1, rtol=1e-12)
 
 
-def test_a_run_is_decided_when_it_is_far_from_the_boundary():
+def test_a_run_is_decided_when_it_is_far_from_the_boundary(leaving):
     """tan(angle) = tan(start) e^t: kept(t) = Phi(angle/spread), and 3/4 is passed at angle .674 spread.
 
     Of H = x_2, dH/dt = sin cos^2 of the angle, which is least at the start.
     """
-    ts = jnp.linspace(0.0, 3.0, 13)
-    run = simulate(WELLS, on_circle(0.01), ts, observe={"x": state}, tol=1e-8)
+    run, ts = leaving, np.asarray(leaving.ts)
     options = {"spread": 0.1, "label": right, "functional": lambda x, w: x[0, 1]}
     found = decision_times(WELLS, run, KEY, 400, **options)
     exact = norm.cdf(np.arctan(np.tan(0.01) * np.exp(ts[:-1])) / 0.1)
@@ -132,7 +140,7 @@ def test_a_run_is_decided_when_it_is_far_from_the_boundary():
     assert float(found.quietest) == 0
 
 
-@pytest.mark.parametrize("masses", [(0.5, 0.5), (0.3, 0.7)])
+@pytest.mark.parametrize("masses", [pytest.param((0.5, 0.5), marks=pytest.mark.slow), (0.3, 0.7)])
 def test_dwell_at_an_antipodal_pair(masses):
     """Two heavy tokens: log(radius/distance)/lambda, against the exact passage of `TwoCluster`."""
     w, beta = np.array(masses), 1.0
@@ -167,21 +175,21 @@ def test_the_gate_at_saddles_is_open_on_the_top_alone():
     gate, t = AtSaddles(WELLS.energy, 0.2), jnp.zeros(())
     angles, w = np.array([[0.1, 0.3], [1.5, 1.2], [0.1, 1.2]]), np.array([0.3, 0.7])
     x = jnp.stack([on_circle(*pair) for pair in angles])
-    velocity = jnp.stack([WELLS.drift(t, cloud, None) for cloud in x])
-    found = gate(t, x, velocity, jnp.tile(jnp.asarray(w), (3, 1)))
+    velocity = jax.vmap(lambda cloud: WELLS.drift(t, cloud, None))(x)
+    found = eqx.filter_jit(gate)(t, x, velocity, jnp.asarray(np.tile(w, (3, 1))))
     away = np.sin(2 * angles) / (2 * np.cos(2 * angles))
     square = [w @ away[0] ** 2, np.inf, w[0] * away[2, 0] ** 2]  # 1.2 and 1.5 are in a valley
     np.testing.assert_allclose(found, 1 / (1 + np.array(square) / 0.04), rtol=1e-9)
 
 
-def test_refused():
+def test_refused(leaving):
     x = on_circle(0.3)
     with pytest.raises(ValueError, match="runs that differ"):
         basins(WELLS, x, 1.0, KEY)
     with pytest.raises(ValueError, match="after the start"):
         basins(WELLS, x, 1.0, KEY, start=2.0, spread=0.1)
     with pytest.raises(ValueError, match="kept its clouds"):
-        decision_times(WELLS, simulate(WELLS, x, jnp.array([0.0, 1.0])), KEY, spread=0.1)
+        decision_times(WELLS, dataclasses.replace(leaving, values={}), KEY, spread=0.1)
     with pytest.raises(ValueError, match="without noise"):
         pushes(Drift(LINE, lambda x: x, noise=0.1), jnp.ones((1, 1)), jnp.arange(2.0), jnp.sum)
     with pytest.raises(ValueError, match="one number"):

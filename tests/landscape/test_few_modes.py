@@ -6,39 +6,56 @@ import numpy as np
 import pytest
 
 from meanfield.energies import Interaction
-from meanfield.geometry import Sphere
 from meanfield.landscape import critical_points, saddle
 from meanfield.solve import SolveError
 
 BETA = 2.0
 ATTENTION = -Interaction(BETA, offset=BETA)
+PAIR = [[1.0, 0, 0, 0], [-1.0, 0, 0, 0]]
 
 
 def near(corners, n, spread):
     """n tokens about these points in turn."""
-    corners = jnp.asarray(corners)
-    noise = spread * jax.random.normal(jax.random.key(1), (n, corners.shape[1]))
-    return Sphere(corners.shape[1]).project(jnp.tile(corners, (n // len(corners), 1)) + noise)
+    corners = np.asarray(corners)
+    noise = spread * np.random.default_rng(1).normal(size=(n, corners.shape[1]))
+    x = np.tile(corners, (n // len(corners), 1)) + noise
+    return jnp.asarray(x / np.linalg.norm(x, axis=1, keepdims=True))
 
 
-def test_as_the_dense_search():
-    """A pair of clusters of random tokens' masses: the same cloud up to rotations, and its spectrum."""
-    w = jax.random.dirichlet(jax.random.key(0), 5 * jnp.ones(16))
-    x0 = near([[1.0, 0, 0, 0], [-1.0, 0, 0, 0]], 16, 0.2)
-    found, dense = saddle(ATTENTION, x0, 3, w, count=9), saddle(ATTENTION, x0, 3, w)
-    assert found.converged and found.orbit == dense.orbit == 3 and found.index == dense.index == 3
-    np.testing.assert_allclose(found.rates, dense.rates[:9], atol=1e-12)
-    np.testing.assert_allclose(found.rates[:3], np.exp(-2 * BETA), rtol=1e-11)
-    np.testing.assert_allclose(found.energy, dense.energy, rtol=1e-13)
-    np.testing.assert_allclose(found.x @ found.x.T, dense.x @ dense.x.T, atol=1e-12)
-    # Far from rest both take the same road: Krylov spaces of 48 directions are whole.
-    assert abs(int(found.steps) - int(dense.steps)) <= 1
+def test_a_pair_of_clusters():
+    """Of random tokens' masses: a token of a cluster of mass W comes back at W - (1 - W) e^{-2 beta}."""
+    w = np.random.default_rng(0).dirichlet(5 * np.ones(16))
+    x0, signs = near(PAIR, 16, 0.1), np.tile([1.0, -1.0], 8)
+    found = saddle(ATTENTION, x0, 3, jnp.asarray(w), count=9)
+    assert found.converged and found.orbit == 3 and found.index == 3
+    np.testing.assert_allclose(found.x @ found.x.T, np.outer(signs, signs), atol=1e-12)
+    one, far = w[::2].sum(), np.exp(-2 * BETA)
+    light = min(one, 1 - one)
+    rates = [far] * 3 + [0] * 3 + [(1 - light) * far - light] * 3
+    np.testing.assert_allclose(found.rates, rates, rtol=1e-11, atol=1e-12)
+    energy = (one**2 + (1 - one) ** 2 + 2 * one * (1 - one) * far) / (2 * BETA)
+    np.testing.assert_allclose(found.energy, -energy, rtol=1e-13)
+    # So many as the dense search: Krylov spaces of 48 directions are whole.
+    assert abs(int(found.steps) - 5) <= 1
     # A tetrahedron of clusters has 6 rates above 0 and 6 rotations: 9 do not show whether that is all.
     simplex = np.eye(4) - 1 / 4
     turned = np.linalg.qr(np.ones((4, 1)), mode="complete")[0][:, 1:]
     corners = np.pad(simplex @ turned / np.sqrt(3 / 4), ((0, 0), (0, 1)))
     with pytest.raises(SolveError, match="raise count"):
         saddle(ATTENTION, near(corners, 16, 1e-3), 6, w, count=9)
+
+
+@pytest.mark.slow
+def test_as_the_dense_search():
+    """The same cloud up to rotations, its spectrum, and the same road to it."""
+    w = jnp.asarray(np.random.default_rng(0).dirichlet(5 * np.ones(16)))
+    x0 = near(PAIR, 16, 0.1)
+    found, dense = saddle(ATTENTION, x0, 3, w, count=9), saddle(ATTENTION, x0, 3, w)
+    assert found.orbit == dense.orbit == 3 and found.index == dense.index == 3
+    np.testing.assert_allclose(found.rates, dense.rates[:9], atol=1e-12)
+    np.testing.assert_allclose(found.energy, dense.energy, rtol=1e-13)
+    np.testing.assert_allclose(found.x @ found.x.T, dense.x @ dense.x.T, atol=1e-12)
+    assert abs(int(found.steps) - int(dense.steps)) <= 1
 
 
 @pytest.mark.slow
@@ -73,7 +90,7 @@ def test_the_list_from_few_modes():
 
 
 def test_refused():
-    x0 = near([[1.0, 0, 0, 0], [-1.0, 0, 0, 0]], 16, 0.2)
+    x0 = near(PAIR, 16, 0.2)
     with pytest.raises(ValueError, match=r"n\(d-1\)/5 = 9.6, got 10; leave it out"):
         saddle(ATTENTION, x0, 3, count=10)
     with pytest.raises(ValueError, match="count to be an integer >= 4"):

@@ -34,14 +34,14 @@ def test_three_tokens_on_the_circle():
     third = 2 * np.pi / 3
     clouds = [on_circle(0, 0, 0), on_circle(0, np.pi, np.pi), on_circle(0, third, -third)]
     states = listed(clouds, [0, 1, 2])
-    found = heteroclinic_graph(ATTENTION, states, jax.random.key(1), 16)
+    found = heteroclinic_graph(ATTENTION, states, jax.random.key(1), 4)
     np.testing.assert_array_equal(found.orbits > 0, [[0, 0, 0], [1, 0, 0], [1, 1, 0]])
     assert found.orbits[1, 0] == 2 and not found.lost.any()
     # All eigenvectors both ways, and those that were asked for
-    assert found.orbits[2].sum() == 2 * 2 + 16
+    assert found.orbits[2].sum() == 2 * 2 + 4
     with pytest.raises(ValueError, match="got state 2"):
         turned = listed([*clouds[:2], on_circle(0, third, 0.9 - third)], [0, 1, 2])
-        heteroclinic_graph(ATTENTION, turned, jax.random.key(1), 16)
+        heteroclinic_graph(ATTENTION, turned, jax.random.key(1), 4)
 
 
 @pytest.mark.slow

@@ -21,7 +21,9 @@ def multipliers(d, beta):
     return scale * ive(k + d / 2 - 1, beta), k * (k + d - 2)
 
 
-@pytest.mark.parametrize("d", [2, 3, 8, 64])
+@pytest.mark.parametrize(
+    "d", [2, pytest.param(3, marks=pytest.mark.slow), pytest.param(8, marks=pytest.mark.slow), 64]
+)
 def test_rates_are_those_of_the_kernel(d):
     a, eigenvalues = multipliers(d, BETA)
     for attention, s in ((Unnormalized(BETA), a / BETA), (Softmax(BETA), a / a[0] / BETA)):

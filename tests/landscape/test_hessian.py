@@ -20,7 +20,15 @@ def test_two_antipodal_clusters_escape_at_e_to_the_minus_beta():
     assert hessian_index(-Interaction(beta), x, w) == d - 1
 
 
-@pytest.mark.parametrize(("k", "d"), [(3, 3), (4, 3), (3, 5), (4, 5)])
+@pytest.mark.parametrize(
+    ("k", "d"),
+    [
+        (3, 3),
+        pytest.param(4, 3, marks=pytest.mark.slow),
+        pytest.param(3, 5, marks=pytest.mark.slow),
+        pytest.param(4, 5, marks=pytest.mark.slow),
+    ],
+)
 def test_simplex_can_only_be_rotated(k, d):
     u, s, _ = np.linalg.svd(np.eye(k) - 1 / k)
     corners = (u * s)[:, : k - 1]

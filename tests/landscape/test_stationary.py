@@ -59,7 +59,9 @@ def test_states_that_can_be_rotated():
     np.testing.assert_allclose(jnp.arctan2(first[1], first[0]), angle, atol=1e-7)
 
 
-@pytest.mark.parametrize("basis", [ZONAL, Fourier(24)], ids=["zonal", "rotated"])
+@pytest.mark.parametrize(
+    "basis", [ZONAL, pytest.param(Fourier(24), marks=pytest.mark.slow)], ids=["zonal", "rotated"]
+)
 def test_single_precision_has_its_own_tolerance(basis):
     equation = FokkerPlanck(basis, KURAMOTO, NOISE)
     start = bump(basis).astype(jnp.float32)
