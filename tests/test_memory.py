@@ -18,6 +18,15 @@ SPHERE = mf.geometry.Sphere(3)
 FLOW = mf.dynamics.AttentionFlow(SPHERE, mf.attention.Softmax(2.0))
 
 
+def run(x0):
+    """A run that keeps a history."""
+    return mf.simulate(FLOW, x0, jnp.linspace(0.0, 0.1, 101), observe={"x": unchanged})
+
+
+def unchanged(x):
+    return x
+
+
 @pytest.fixture
 def crowded(monkeypatch) -> list:
     """As after too many programs; each time that they are dropped is written down."""
@@ -49,7 +58,7 @@ def test_nothing_is_dropped_in_the_middle_of_a_trace(crowded):
 @pytest.mark.parametrize(
     "use",
     [
-        lambda: mf.simulate(FLOW, jnp.eye(3), jnp.array([0.0, 0.1])),
+        lambda: run(SPHERE.sample(jax.random.key(0), 64)),
         lambda: mf.rollout(
             mf.schemes.TransformerLayers(3, FLOW.attention, mf.dynamics.PostNorm(), 0.1),
             jnp.eye(3),
@@ -67,21 +76,17 @@ def test_the_doors_drop_programs(crowded, use):
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs the memory of the process")
 def test_memory_is_flat_over_300_runs_of_one_shape():
     """A run that kept its history of 155 kB would add 46 MB; allocators breathe by less than 8."""
-    x0, ts = SPHERE.sample(jax.random.key(0), 64), jnp.linspace(0.0, 0.1, 101)
+    x0 = SPHERE.sample(jax.random.key(0), 64)
 
     def runs(count: int) -> float:
         for _ in range(count):
-            mf.simulate(FLOW, x0, ts, observe={"x": unchanged}).final.block_until_ready()
+            run(x0).final.block_until_ready()
         return (
             int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
         )
 
     before = runs(50)
     assert runs(300) - before < 8
-
-
-def unchanged(x):
-    return x
 
 
 @pytest.mark.slow

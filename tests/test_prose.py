@@ -139,7 +139,7 @@ def _told() -> dict[str, object]:
     for name, thing in _public().items():
         room = getattr(thing, "__module__", "").split(".")[1:2]
         error = inspect.isclass(thing) and issubclass(thing, Exception)
-        if callable(thing) and not error and f"{''.join(room)}.{name}" not in catalogue.made_by():
+        if callable(thing) and not error and f"{''.join(room)}.{name}" not in catalogue.MADE_BY:
             found[name] = thing
     return {
         k: v for k, v in found.items() if not (inspect.isclass(v) and issubclass(v, studies.Study))

@@ -1,6 +1,6 @@
 """Every public name of every room, with one valid call: a line here buys every contract.
 
-`entries(rooms)` are the calls; `made_by()` says which of them returns an object that users do not
+`entries(rooms)` are the calls; `MADE_BY` says which of them returns an object that users do not
 make. A public name that is missing fails tests/contracts/test_catalogue.py.
 """
 
@@ -8,6 +8,7 @@ import importlib
 from collections.abc import Iterable
 
 from catalogue.entry import Entry as Entry
+from catalogue.made import MADE_BY as MADE_BY
 
 FILE_OF = {
     "geometry": "geometry",
@@ -36,13 +37,3 @@ def entries(rooms: Iterable[str] = ROOMS) -> list[Entry]:
     files = dict.fromkeys(FILE_OF[room] for room in rooms)
     modules = [importlib.import_module(f"catalogue.{file}") for file in files]
     return [entry for module in modules for entry in module.ENTRIES if entry.room in rooms]
-
-
-def made_by() -> dict[str, str]:
-    """Public classes whose objects are results, and the call that returns one."""
-    modules = [
-        importlib.import_module(f"catalogue.{file}") for file in dict.fromkeys(FILE_OF.values())
-    ]
-    return {
-        name: call for module in modules for name, call in getattr(module, "MADE_BY", {}).items()
-    }

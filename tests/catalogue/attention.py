@@ -239,12 +239,3 @@ ENTRIES = [
         for name, engine in FEATURES.items()
     ),
 ]
-MADE_BY = {
-    "attention.Causal": "attention.causal",
-    "attention.Alibi": "attention.alibi",
-    "attention.Window": "attention.window",
-    "attention.Decay": "attention.decay",
-    "attention.ExponentialSum": "attention.Softmax.problem",
-    "attention.AffineField": "attention.Softmax.gaussian_field",
-    "attention.GaussianAttention": "attention.L2",
-}

@@ -36,8 +36,3 @@ ENTRIES = [
         kinds_={"A": "matrix", "B": "matrix"},
     ),
 ]
-MADE_BY = {
-    "transport.Matching": "transport.gromov_wasserstein",
-    "transport.BestSchedule": "transport.best_schedule",
-    "transport.GaussianBridge": "transport.gaussian_bridge",
-}

@@ -245,4 +245,3 @@ ENTRIES = [
         collapses_=SAME_SIZE,
     ),
 ]
-MADE_BY = {"dynamics.HardmaxPath": "dynamics.hardmax_path"}

@@ -149,8 +149,3 @@ ENTRIES = [
         kinds_={"game": "object", "controls": "array", "x0": "array"},
     ),
 ]
-MADE_BY = {
-    "games.Equilibrium": "games.nash",
-    "games.MeanFieldPath": "games.mean_field_path",
-    "games.MeanFieldEquilibrium": "games.MeanFieldGame.equilibrium",
-}

@@ -179,4 +179,3 @@ ENTRIES = [
         kinds_={"layers": "field"},
     ),
 ]
-MADE_BY = {"latents.DriftFit": "latents.fit_drift", "latents.Transformer": "latents.read"}

@@ -187,9 +187,4 @@ STUDIES = [
         if isinstance(kind, type) and issubclass(kind, studies.Study) and kind is not studies.Study
     ),
 ]
-MADE_BY = {
-    "viz.Page": "viz.page",
-    "viz.Discs": "viz.sphere_masses",
-    "viz.Branches": "viz.merge_tree",
-}
 ENTRIES = VIZ + IO + STUDIES

@@ -49,7 +49,3 @@ ENTRIES = [
         kinds_={"guess": "array"},
     ),
 ]
-MADE_BY = {
-    "landscape.DensitySaddle": "landscape.density_saddle",
-    "landscape.MinimumAction": "landscape.minimum_action",
-}

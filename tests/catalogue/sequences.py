@@ -50,4 +50,3 @@ ENTRIES = [
         collapses_=(),
     ),
 ]
-MADE_BY = {"transport.AdaptedTransport": "transport.adapted_wasserstein"}

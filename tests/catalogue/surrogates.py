@@ -175,4 +175,3 @@ ENTRIES = [
         fine_={("changed", "None")},
     ),
 ]
-MADE_BY = {"surrogates.Surrogate": "surrogates.load"}

@@ -254,18 +254,3 @@ def _divergence(x, y, a, b, relative_epsilon):
     from meanfield.transport import sinkhorn_divergence
 
     return sinkhorn_divergence(x, y, a, b, relative_epsilon=relative_epsilon)
-
-
-MADE_BY = {
-    **bridges.MADE_BY,
-    **sequences.MADE_BY,
-    "transport.Barycenter": "transport.barycenter",
-    "transport.Coupling": "transport.wasserstein",
-    "transport.Divergence": "transport.sinkhorn_divergence",
-    "transport.Effort": "transport.self_potential",
-    "transport.FixedSupportBarycenter": "transport.fixed_support_barycenter",
-    "transport.GaussianBarycenter": "transport.gaussian_barycenter",
-    "transport.QuantileBarycenter": "transport.quantile_barycenter",
-    "transport.Solution": "transport.solve",
-    "transport.Transport": "transport.wasserstein",
-}

@@ -192,14 +192,3 @@ SOLVE = [
     ),
 ]
 ENTRIES = SCHEMES + SOLVE
-MADE_BY = {
-    "solve.Trajectory": "solve.simulate",
-    "solve.Merges": "solve.simulate.merge",
-    "observables.Clusters": "observables.clusters",
-    "observables.CoarseChain": "observables.coarse_chain",
-    "observables.DimensionEstimate": "observables.intrinsic_dimension",
-    "observables.EntropyEstimate": "observables.entropy_knn",
-    "observables.Hemisphere": "observables.hemisphere",
-    "measures.BrownianAngle": "measures.brownian_angle",
-    "viz.Fit": "viz.convergence",
-}

@@ -11,7 +11,19 @@ from meanfield.geometry import Sphere
 
 # Some 50 operations with numbers of order one.
 ROUNDING = 1e-13
-every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+# Traced or compiled for seconds, through the same lines as others and tests of their own.
+HEAVY = {"consensus", "sinkhorn flow", "implicit particles"}
+
+
+def each(cases):
+    return pytest.mark.parametrize(
+        "case",
+        [pytest.param(c, marks=pytest.mark.slow if c.name in HEAVY else ()) for c in cases],
+        ids=lambda case: case.name,
+    )
+
+
+every_case = each(CASES)
 
 
 def at(case, state):
@@ -42,14 +54,14 @@ def test_projection_is_idempotent(case):
 SPHERICAL = [c for c in FLOWS if isinstance(getattr(c.system, "geometry", None), Sphere)]
 
 
-@pytest.mark.parametrize("case", SPHERICAL, ids=lambda case: case.name)
+@each(SPHERICAL)
 def test_drifts_on_a_sphere_are_tangent(case):
     velocity = at(case, case.state)
     x, v = jax.tree.leaves(case.state)[0], jax.tree.leaves(velocity)[0]
     assert float(jnp.abs(jnp.sum(x * v, axis=-1)).max()) <= ROUNDING
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c.rotates], ids=lambda case: case.name)
+@each([c for c in CASES if c.rotates])
 def test_rotated_tokens_move_rotated(case):
     rotation = jnp.linalg.qr(jax.random.normal(jax.random.key(5), (D, D)))[0]
 
@@ -61,7 +73,7 @@ def test_rotated_tokens_move_rotated(case):
     assert closeness(rotated, rotate(velocity)) <= ROUNDING
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c.permutes], ids=lambda case: case.name)
+@each([c for c in CASES if c.permutes])
 def test_tokens_have_no_order(case):
     order = jnp.roll(jnp.arange(N), 2)[jnp.array([1, 0, 2, 3, 4])]
 

@@ -16,7 +16,22 @@ from meanfield.dynamics import AbstractDynamics, AbstractParticles, Equiangular
 
 STEP = 1e-4
 H = 0.05
-every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+BRIEF = {"softmax", "sinkhorn", "noise", "momentum", "layers", "mix", "gradient", "control"}
+BRIEF |= {"arc length", "places", "equiangular", "gaussian", "density"}
+BRIEF |= {"post layers", "random layers", "finite volumes", "quantiles"}
+"""A case of each kind of state, jump, noise and clock: what else runs through the same lines of the
+verbs is compiled by validation."""
+
+
+def is_brief(case) -> bool:
+    return case.name in BRIEF
+
+
+every_case = pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=() if is_brief(case) else pytest.mark.slow) for case in CASES],
+    ids=lambda case: case.name,
+)
 
 
 def run(cases, starts, scale=1.0, dtype=None, observe=None):
@@ -66,9 +81,9 @@ def two_steps(case, state):
 
 
 @functools.cache
-def vmapped_runs(schemes: bool):
+def vmapped_runs(schemes: bool, brief: bool):
     """Runs from the start, and from the start moved by STEP along a direction, both ways."""
-    cases = SCHEMES if schemes else FLOWS
+    cases = [case for case in (SCHEMES if schemes else FLOWS) if is_brief(case) == brief]
     starts = starts_of(cases)
     bent = jax.tree.map(
         lambda a, v: jnp.stack([a, a + STEP * v, a - STEP * v]), starts, directions(starts)
@@ -76,26 +91,22 @@ def vmapped_runs(schemes: bool):
     return jax.jit(jax.vmap(lambda state: run(cases, state).final))(bent)
 
 
+def lanes_of(case):
+    return vmapped_runs(is_scheme(case), is_brief(case))[case.name]
+
+
 @every_case
 def test_compiled_vmapped_runs_are_the_steps_one_by_one(case):
-    lanes = vmapped_runs(is_scheme(case))[case.name]
+    lanes = lanes_of(case)
     assert closeness(jax.tree.map(lambda a: a[0], lanes), two_steps(case, case.state)) <= 1e-13
 
 
-# Newton's iteration, one operation at a time, takes a quarter of a minute.
-@pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(case, marks=pytest.mark.slow if case.name == "implicit particles" else ())
-        for case in CASES
-    ],
-    ids=lambda case: case.name,
-)
+@every_case
 def test_gradients_in_the_start_are_finite_differences(case):
     gradient = jax.grad(lambda state: patterned(two_steps(case, state)))(case.state)
     products = jax.tree.map(jnp.vdot, gradient, directions(case.state))
     slope = sum(float(product) for product in jax.tree.leaves(products))
-    lanes = vmapped_runs(is_scheme(case))[case.name]
+    lanes = lanes_of(case)
     ahead, behind = (patterned(jax.tree.map(lambda a, i=i: a[i], lanes)) for i in (1, 2))
     # A central difference is off by STEP^2 = 1e-8 times a third derivative of order 10, and eps/STEP.
     np.testing.assert_allclose(slope, (ahead - behind) / (2 * STEP), rtol=1e-6, atol=1e-6)
@@ -125,7 +136,7 @@ def test_runs_keep_float32_and_other_values_are_not_traced_again(cases):
     for case in cases:
         final = first.final[case.name]
         # Two steps of about 300 operations each on numbers of order one, with 7 digits.
-        exact = jax.tree.map(lambda a: a[0], vmapped_runs(cases is SCHEMES)[case.name])
+        exact = jax.tree.map(lambda a: a[0], lanes_of(case))
         assert closeness(final, exact) <= 1e-4
     second = run(cases, starts, scale=1.1, dtype=jnp.float32, observe={"state": look})
     assert len(traces) == count
