@@ -89,7 +89,7 @@ def settled():
 
 
 DOMAINS = [
-    (GeodesicGrid(Fourier(12)), 0),
+    pytest.param(GeodesicGrid(Fourier(12)), 0, marks=SLOW),
     (HeatGrid(Gegenbauer(3, 10)), 0),
     (HeatGrid(SphericalHarmonics(10)), 2),
     pytest.param(GeodesicGrid(Gegenbauer(8, 16)), 0, marks=SLOW),

@@ -55,7 +55,8 @@ def trial(key):
 
 @pytest.mark.parametrize("count", [4, pytest.param(200, marks=pytest.mark.slow)])
 def test_energy_falls_at_every_step_of_random_runs(count):
-    worst, converged = jax.jit(jax.vmap(trial))(jax.random.split(jax.random.key(5), count))
+    keys = jax.random.split(jax.random.key(5), count)
+    worst, converged = jax.jit(lambda keys: jax.lax.map(trial, keys))(keys)
     assert converged.all()
     # Sums of some dozens of terms, and the tolerance of the comparison after Newton's method.
     assert float(worst.max()) < 1e-13

@@ -3,6 +3,7 @@
 import functools
 from fractions import Fraction
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,11 +15,19 @@ from meanfield.dynamics import FokkerPlanck
 from meanfield.energies import free_energy
 from meanfield.harmonics import Fourier, Gegenbauer, SphericalHarmonics
 from meanfield.schemes import ScharfetterGummel
+from meanfield.schemes._scharfetter_gummel import _bernoulli
 from meanfield.schemes._tridiagonal import solve_chain
 from meanfield.solve import rollout, simulate
 
-BASES = [Fourier(32), Gegenbauer(2, 32), Gegenbauer(3, 32), Gegenbauer(8, 32), Gegenbauer(64, 32)]
-each_basis = pytest.mark.parametrize("basis", BASES, ids=str)
+BASES = [Fourier(32), Gegenbauer(3, 32), Gegenbauer(64, 32)]
+OTHERS = [Gegenbauer(2, 32), Gegenbauer(8, 32)]
+each_basis = pytest.mark.parametrize(
+    "basis", [*BASES, *(pytest.param(b, marks=pytest.mark.slow) for b in OTHERS)], ids=str
+)
+
+
+def identity(x):
+    return x
 
 
 def linear(kappa, x):
@@ -65,12 +74,13 @@ def test_order_two_in_space_against_the_heat_kernel(basis):
 
 @pytest.fixture(scope="module")
 def nonlinear():
-    """The density [cells] at time 1 of a nonlinear run from two bumps, by basis and step."""
+    """A nonlinear run from two bumps, and its density [cells] at time 1, by basis and step."""
 
     @functools.cache
     def end(basis, steps):
         scheme = ScharfetterGummel(basis, Softmax(3.0), 0.1, 1 / steps, 128)
-        return scheme, rollout(scheme, bumps(scheme), steps)
+        run = rollout(scheme, bumps(scheme), 64, observe={"x": identity})
+        return scheme, run, run.values["x"][steps]
 
     return end
 
@@ -85,10 +95,10 @@ def bumps(scheme):
 @pytest.mark.parametrize("basis", [Fourier(32), Gegenbauer(3, 32)], ids=str)
 def test_order_one_in_time_and_agreement_with_the_spectral_method(basis, nonlinear):
     runs = [nonlinear(basis, steps) for steps in (16, 32, 64)]
-    scheme, (a, b, c) = runs[0][0], (run.final for _, run in runs)
+    scheme, (a, b, c) = runs[0][0], (density for *_, density in runs)
     first, second = (float(scheme.weights @ jnp.abs(u - v)) for u, v in ((a, b), (b, c)))
     assert abs(np.log2(first / second) - 1) < 0.1
-    for _, run in runs:
+    for _, run, _ in runs:
         assert float(run.stats["minimum"].min()) > 0
         assert float(scheme.weights @ run.final) == pytest.approx(1, abs=1e-14)
     fp = FokkerPlanck(basis, Softmax(3.0), 0.1)
@@ -130,7 +140,7 @@ def check_trials(basis, count):
     assert float(mass.max()) < 1e-14
 
 
-@pytest.mark.parametrize("basis", BASES[::2], ids=str)
+@pytest.mark.parametrize("basis", BASES[:1], ids=str)
 def test_positive_with_falling_free_energy_at_any_step(basis):
     check_trials(basis, 100)
 
@@ -160,6 +170,13 @@ def test_the_free_energy_is_that_of_densities():
 def _vmf_one(basis):
     density = basis.analyze(jnp.exp(basis.points[:, 0]))
     return density / density[0]
+
+
+def test_rates_across_a_face_are_those_of_bernoulli():
+    z = np.array([1e-6, 5e-4, 9.9e-4, 1.1e-3, 0.1, 3.0, 40.0])
+    forth, back = (np.asarray(_bernoulli(jnp.asarray(s * z))) for s in (1, -1))
+    np.testing.assert_allclose(forth, z / np.expm1(z), rtol=1e-12)  # a series to z^4/720 below .001
+    np.testing.assert_allclose(back - forth, z, rtol=1e-9)
 
 
 @pytest.mark.parametrize("cyclic", [False, True])
@@ -205,15 +222,19 @@ def _gauss(matrix, right):
     return x, [row[i] for i, row in enumerate(rows)]
 
 
-def test_single_precision_and_gradients():
-    for basis in (Fourier(16), Gegenbauer(64, 16)):
-        scheme = ScharfetterGummel(basis, Softmax(2.0), 0.01, 0.1, 32)
-        start = bumps(scheme)
-        single, info = scheme.step(start.astype(np.float32), None)
-        assert single.dtype == info["minimum"].dtype == np.float32
-        # psi/noise, up to 100, is rounded to 6e-8 of itself: 4e-6 was measured.
-        np.testing.assert_allclose(single, scheme.step(start, None)[0], rtol=2e-5)
+@pytest.mark.parametrize(
+    "basis", [Gegenbauer(64, 16), pytest.param(Fourier(16), marks=pytest.mark.slow)], ids=str
+)
+def test_single_precision_agrees(basis):
+    scheme = ScharfetterGummel(basis, Softmax(2.0), 0.01, 0.1, 32)
+    start, step = bumps(scheme), eqx.filter_jit(scheme.step)
+    single, info = step(start.astype(np.float32), None)
+    assert single.dtype == info["minimum"].dtype == np.float32
+    # psi/noise, up to 100, is rounded to 6e-8 of itself: 4e-6 was measured.
+    np.testing.assert_allclose(single, step(start, None)[0], rtol=2e-5)
 
+
+def test_derivatives_of_a_step_are_differences():
     @jax.jit
     def height(kappa):
         scheme = ScharfetterGummel(Fourier(16), None, 1e-3, 0.1, 32, Partial(linear, kappa))

@@ -67,6 +67,7 @@ def test_steps_without_convexity_end_at_minimizers(tau):
         assert np.abs(np.linalg.solve(hessian, force)).max() < 1e-9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tau", [0.5, 5.0, 1000.0])
 def test_single_precision_finds_the_same_minimizers(tau):
     for i in (0, 1):
@@ -76,25 +77,27 @@ def test_single_precision_finds_the_same_minimizers(tau):
         np.testing.assert_allclose(new, wells("float64")[tau, i][1], atol=1e-4)
 
 
-def test_stiff_densities_in_single_precision():
+@pytest.mark.parametrize("double", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_stiff_densities_in_single_precision(double):
     x = np.linspace(-1, 2, 1024)
 
     @jax.jit
-    def step(x):
-        energy = Potential(lambda x: 40 * x[0] ** 2) + InternalEnergy(3.0)
-        return QuantileJKO(energy, 0.1).step(x, None)
+    def step(x, stiffness=40.0, tau=0.1):
+        stiffness, tau = (jnp.asarray(a).astype(x.dtype) for a in (stiffness, tau))
+        energy = Potential(lambda x: stiffness * x[0] ** 2) + InternalEnergy(3.0)
+        return QuantileJKO(energy, tau).step(x, None)
 
-    new, info = step(jnp.asarray(x))
-    single, told = step(jnp.asarray(x, np.float32))
-    assert float(new[0]) == pytest.approx(-0.33986, abs=1e-5)
-    assert bool(info["converged"]) and bool(told["converged"])
-    # 32 eps of positions below 2.
-    np.testing.assert_allclose(single, new, atol=64 * np.finfo(np.float32).eps)
+    single, told = step(np.float32(x))
+    assert float(single[0]) == pytest.approx(-0.33986, abs=2e-5) and bool(told["converged"])
+    if double:
+        new, info = step(x)
+        assert float(new[0]) == pytest.approx(-0.33986, abs=1e-5) and bool(info["converged"])
+        # 32 eps of positions below 2.
+        np.testing.assert_allclose(single, new, atol=64 * np.finfo(np.float32).eps)
     # Gaps of 3e-6 at 1 are 25 units apart in float32, which tell no density.
-    close = jnp.asarray(1 + 1e-3 * x, np.float32)
-    frozen = QuantileJKO(InternalEnergy(3.0), 1e-12)
-    assert not bool(frozen.step(close, None)[1]["converged"])
-    assert bool(frozen.step(close.astype(float), None)[1]["converged"])
+    close = np.float32(1 + 1e-3 * x)
+    assert not bool(step(close, 0.0, 1e-12)[1]["converged"])
+    assert not double or bool(step(np.float64(close), 0.0, 1e-12)[1]["converged"])
 
 
 def test_tokens_on_the_circle_cluster_in_every_step():
@@ -132,9 +135,9 @@ def test_a_step_without_a_minimizer_fails_and_names_what_the_caller_has():
 def test_nan_gives_nan_or_no_convergence():
     start = jnp.asarray(ndtri(LEVELS))
     broken = QuantileJKO(Potential(lambda x: jnp.log(x[0] - 5)), 0.1)
-    assert not bool(broken.step(start, None)[1]["converged"])
+    assert not bool(eqx.filter_jit(broken.step)(start, None)[1]["converged"])
     cloud = ParticleJKO(Euclidean(1), Potential(lambda x: jnp.log(x[0] - 50)), 0.1)
-    assert not bool(cloud.step(start[:5, None], None)[1]["converged"])
+    assert not bool(eqx.filter_jit(cloud.step)(start[:5, None], None)[1]["converged"])
 
 
 BOX = Box(-4.0, 4.0, 40)
@@ -142,13 +145,17 @@ DENSITY = BOX.evaluate(lambda x: jnp.exp(-((x[0] - 1) ** 2)))
 BOWL = Potential(lambda x: x[0] ** 2 / 2) + Entropy()
 
 
-def test_entropic_steps_that_end_early_or_are_asked_for_too_much_say_so():
-    impossible = EntropicJKO(BOX, BOWL, 0.2, 0.4, tol=1e-300)
-    assert not bool(eqx.filter_jit(impossible.step)(DENSITY, None)[1]["converged"])
+def test_entropic_steps_that_end_early_say_so():
     scheme = EntropicJKO(BOX, BOWL, 0.2, 0.4, max_iterations=1)
     assert not rollout(scheme, DENSITY, 1, throw=False).stats["converged"].any()
     with pytest.raises(SolveError, match="Step 1 of 1 did not converge: raise max_iterations"):
         rollout(scheme, DENSITY, 1)
+
+
+@pytest.mark.slow
+def test_entropic_steps_by_default_reach_what_each_precision_allows():
+    impossible = EntropicJKO(BOX, BOWL, 0.2, 0.4, tol=1e-300)
+    assert not bool(eqx.filter_jit(impossible.step)(DENSITY, None)[1]["converged"])
     enough = EntropicJKO(BOX, BOWL, 0.2, 0.4)
     for dtype, tol in ((float, 1e-10), (np.float32, 1e-5)):
         new, info = enough.step(DENSITY.astype(dtype), None)
@@ -189,6 +196,7 @@ def test_the_first_step_beyond_all_numbers_is_named():
     assert bool(rollout(Growth(), jnp.array([10.0]), 7).ok)
 
 
+@pytest.mark.slow  # of other runs in test_quantile_jko.py
 @pytest.mark.parametrize("scheme", [QuantileJKO, SecondOrderJKO])
 def test_the_excess_is_that_of_the_energy_inequality(scheme):
     start, tau = jnp.asarray(1 + 0.5 * ndtri((np.arange(9) + 0.5) / 9)), 0.25

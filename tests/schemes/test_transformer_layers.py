@@ -95,9 +95,16 @@ def test_a_rollout_composes_with_jax():
     at, h = jnp.array(0.1), 1e-5
     difference = (loss(at + h) - loss(at - h)) / (2 * h)
     np.testing.assert_allclose(jax.jit(jax.grad(loss))(at), difference, atol=1e-8)
-    single = mf.rollout(layers(PostNorm(), 0.1), START.astype(jnp.float32), 8).final
+
+
+@pytest.mark.slow
+def test_single_precision_agrees():
+    single, double = (
+        mf.rollout(layers(PostNorm(), 0.1), START.astype(dtype), 8).final
+        for dtype in (jnp.float32, float)
+    )
     assert single.dtype == jnp.float32
-    np.testing.assert_allclose(single[0, 0], loss(at), atol=1e-5)
+    np.testing.assert_allclose(single, double, atol=1e-5)
 
 
 def test_layers_without_projection_have_the_published_tail():

@@ -19,8 +19,10 @@ FLOW = AttentionFlow(SPHERE, Softmax(2.0))
 START = SPHERE.sample(jax.random.key(1), 6)
 TS = jnp.array([0.0, 2.0])
 # The steps lie where the leading term of the error dominates, and rounding does not yet.
-DEFAULT = [(diffrax.Euler(), 1, 64), (diffrax.Heun(), 2, 32), (diffrax.Tsit5(), 5, 8)]
+DEFAULT = [(diffrax.Euler(), 1, 64)]
 OTHERS = [
+    (diffrax.Heun(), 2, 32),
+    (diffrax.Tsit5(), 5, 8),
     (diffrax.Midpoint(), 2, 32),
     (diffrax.Ralston(), 2, 32),
     (diffrax.Bosh3(), 3, 16),
@@ -56,12 +58,13 @@ def test_order_of_convergence(exact, solver, order, least):
 
 IMEX = [
     diffrax.KenCarp4(root_finder=DiagonalNewton()),
-    pytest.param(diffrax.KenCarp3(root_finder=DiagonalNewton()), marks=pytest.mark.slow),
-    pytest.param(diffrax.Sil3(root_finder=DiagonalNewton()), marks=pytest.mark.slow),
-    pytest.param(implicit_explicit(), marks=pytest.mark.slow),
+    diffrax.KenCarp3(root_finder=DiagonalNewton()),
+    diffrax.Sil3(root_finder=DiagonalNewton()),
+    implicit_explicit(),
 ]
 
 
+@pytest.mark.slow  # their answers are held in tests of equations for densities
 @pytest.mark.parametrize("solver", IMEX, ids=lambda solver: type(solver).__name__)
 def test_order_of_implicit_explicit_methods(solver):
     equation = FokkerPlanck(Gegenbauer(3, 8), Softmax(2.0), 0.2)

@@ -26,7 +26,12 @@ def switched(t, x, args):
 
 
 @pytest.mark.parametrize(
-    ("solver", "order"), [(diffrax.Euler(), 1), (diffrax.Heun(), 2), (diffrax.Tsit5(), 5)]
+    ("solver", "order"),
+    [
+        pytest.param(diffrax.Euler(), 1, marks=pytest.mark.slow),
+        pytest.param(diffrax.Heun(), 2, marks=pytest.mark.slow),
+        (diffrax.Tsit5(), 5),
+    ],
 )
 def test_methods_keep_their_order_across_a_jump(solver, order):
     steer = Control(LINE, switched, switches=jnp.array([1.0]))
@@ -83,7 +88,10 @@ def test_noise_is_right_at_saves_that_are_not_multiples_of_dt():
         # A step multiplies by 1 - 100, 200 times: beyond all scale, though finite.
         (1e4, 0.01, diffrax.Euler(), "beyond all scale: lower dt"),
         # By 1 - 3, or by 1 - z + z^2/2 = 41 at z = 10: not that large yet.
-        (300.0, 0.01, diffrax.Euler(), "amplify what the flow damps; lower dt"),
+        pytest.param(
+            *(300.0, 0.01, diffrax.Euler(), "amplify what the flow damps; lower dt"),
+            marks=pytest.mark.slow,
+        ),
         (100.0, 0.1, diffrax.Heun(), "amplify what the flow damps; lower dt"),
     ],
 )

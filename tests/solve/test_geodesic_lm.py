@@ -37,12 +37,12 @@ def spread(flow, solver, n, t, dt, start, seed=0):
 @pytest.mark.parametrize(
     "solver",
     [
-        diffrax.Euler(),
         diffrax.SPaRK(),
         GeodesicLM(SPHERE),
         *(
             pytest.param(s, marks=SLOW)
             for s in (
+                diffrax.Euler(),
                 diffrax.Heun(),
                 diffrax.Midpoint(),
                 diffrax.Ralston(),

@@ -22,7 +22,7 @@ class Iterating(AbstractCloud):
     """x' = 1, by an iteration that has no answer from x = `edge` on, and drifts on where `loose`."""
 
     edge: jax.Array
-    loose: bool
+    loose: jax.Array
     geometry: Euclidean = LINE
     noise: None = None
     weights: None = None
@@ -34,9 +34,16 @@ class Iterating(AbstractCloud):
         return (state < self.edge).all()
 
 
+def identity(x):
+    return x
+
+
+OBSERVE = {"x": identity}
+
+
 def run(edge, loose, **options):
-    flow = Iterating(jnp.array(edge), loose)
-    return mf.simulate(flow, jnp.zeros((1, 1)), TS, observe={"x": lambda x: x}, **options)
+    flow = Iterating(jnp.array(edge), jnp.array(loose))
+    return mf.simulate(flow, jnp.zeros((1, 1)), TS, observe=OBSERVE, **options)
 
 
 @pytest.mark.parametrize("merge", [None, 1e-6])

@@ -94,6 +94,7 @@ def test_arc_length_goes_on_through_merges(merged):
     assert merged.merges.time[-1] - 3 < clock < merged.merges.time[-1] + 3
 
 
+@pytest.mark.slow
 def test_single_precision_stays_single():
     out = mf.simulate(FLOW, START.astype(jnp.float32), TS, merge=1e-4, observe=OBSERVE)
     assert out.final.dtype == out.values["x"].dtype == out.ts.dtype == jnp.float32
@@ -136,7 +137,11 @@ def test_programs_are_as_few_as_size_classes():
     assert len(traced) == before
 
 
-@pytest.mark.parametrize("geometry", [SPHERE, Euclidean(3)], ids=["sphere", "space"])
+@pytest.mark.parametrize(
+    "geometry",
+    [pytest.param(SPHERE, marks=pytest.mark.slow), Euclidean(3)],
+    ids=["sphere", "space"],
+)
 def test_a_merged_token_is_at_the_center_of_mass_of_its_parts(geometry):
     # Two tokens of masses .6 and .1 that coincide to 4e-6: the joined one is one seventh of the way.
     # In space no projection mends a sum of masses that is not one.
@@ -146,6 +151,22 @@ def test_a_merged_token_is_at_the_center_of_mass_of_its_parts(geometry):
     np.testing.assert_allclose(x[:2], [[1.0, 4e-6 / 7, 0]] * 2, rtol=1e-10, atol=1e-15)
 
 
+def pair_at_one(x):
+    """Two tokens at t = 1 under softmax attention at beta = 2, by a hundred steps of Runge and Kutta."""
+
+    def drift(x):
+        weights = np.exp(2 * x @ x.T)
+        field = weights @ x / weights.sum(axis=1, keepdims=True)
+        return field - np.sum(field * x, axis=1, keepdims=True) * x
+
+    for h in np.full(100, 0.01):
+        a = drift(x)
+        b = drift(x + h / 2 * a)
+        c = drift(x + h / 2 * b)
+        x = x + h / 6 * (a + 2 * b + 2 * c + drift(x + h * c))
+    return x
+
+
 def test_massless_tokens_that_meet_are_one_massless_token():
     flow = AttentionFlow(SPHERE, Softmax(2.0), weights=jnp.array([0.5, 0.5, 0.0, 0.0]))
     start = START[jnp.array([0, 4, 1, 1])]
@@ -153,8 +174,7 @@ def test_massless_tokens_that_meet_are_one_massless_token():
     assert out.ok and out.merges.mass[0] == 0.0
     assert (out.merges.kept[0], out.merges.absorbed[0]) == (2, 3)
     # They are carried along: the others move as without them.
-    alone = run(start[:2], AttentionFlow(SPHERE, Softmax(2.0)), TS[:2])
-    np.testing.assert_allclose(out.final[:2], alone.final, atol=1e-6)
+    np.testing.assert_allclose(out.final[:2], pair_at_one(np.asarray(start[:2])), atol=1e-6)
     np.testing.assert_array_equal(out.final[2], out.final[3])
 
 
@@ -164,13 +184,17 @@ def test_a_run_that_does_not_move_on_is_a_failure():
     assert not out.ok and out.reached < 0.51
 
 
-def test_single_precision_ends_like_double_or_is_refused():
+def test_distances_below_the_errors_of_single_precision_are_refused():
+    # Errors of 50 roundings, the least tolerance there is, must not keep apart what is to merge.
+    with pytest.raises(ValueError, match=r"expected merge >= 6e-05, .*float32 .*pass merge=1e-4"):
+        mf.simulate(FLOW, START.astype(jnp.float32), TS, merge=1e-6)
+
+
+@pytest.mark.slow
+def test_single_precision_ends_like_double():
     x0 = SPHERE.sample(jax.random.key(0), 16)
     ts = jnp.array([0.0, 10.0, 1e3, 1e7])
     flow = AttentionFlow(SPHERE, Softmax(9.0))
-    # Errors of 50 roundings, the least tolerance there is, must not keep apart what is to merge.
-    with pytest.raises(ValueError, match=r"expected merge >= 6e-05, .*float32 .*pass merge=1e-4"):
-        mf.simulate(flow, x0.astype(jnp.float32), ts, merge=1e-6)
     double = mf.simulate(flow, x0, ts, merge=1e-4)
     single = mf.simulate(flow, x0.astype(jnp.float32), ts, merge=1e-4)
     assert int(single.stats["steps"]) < 3 * int(double.stats["steps"])

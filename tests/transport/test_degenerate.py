@@ -41,15 +41,17 @@ def three(x, y):
     def values(x):
         costs = SquaredEuclidean(), SquaredGeodesic()
         exact = [wasserstein(x, y, cost=cost, method=Exact()) for cost in costs]
-        near = wasserstein(x, y, cost=costs[1], method=Entropic())
-        apart = sinkhorn_divergence(x, y, cost=costs[1])
+        near = wasserstein(x, y, cost=costs[1], method=Entropic(max_iterations=300))
+        apart = sinkhorn_divergence(x, y, cost=costs[1], max_iterations=300)
         found = *exact, near, apart
-        return jnp.stack([f.value for f in found]), jnp.stack([f.converged for f in found])
+        numbers = jnp.stack([f.value for f in found])
+        return numbers, (numbers, jnp.stack([f.converged for f in found]))
 
-    return *values(x), jax.jacrev(lambda x: values(x)[0])(x)
+    gradient, facts = jax.jacrev(values, has_aux=True)(x)
+    return *facts, gradient
 
 
-@pytest.mark.parametrize("dtype", [jnp.float64, jnp.float32])
+@pytest.mark.parametrize("dtype", [jnp.float64, pytest.param(jnp.float32, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", CLOUDS)
 def test_two_points(name, dtype):
     x, y, flat, round_ = CLOUDS[name]
@@ -67,19 +69,28 @@ def test_two_points(name, dtype):
         np.testing.assert_allclose(values[3], right[3], rtol=40 * eps, atol=40 * eps)
 
 
-def test_five_points_in_one_and_one_point_alone():
-    for n, d in ((5, 3), (5, 8), (1, 3)):
-        z = jnp.ones((n, d)) / jnp.sqrt(float(d))
-        for cost in (SquaredEuclidean(), SquaredGeodesic()):
-            found = wasserstein(z, z, cost=cost, method=Entropic())
-            apart = sinkhorn_divergence(z, z, cost=cost)
-            assert float(found) == 0 and found.converged
-            assert float(apart) == 0 and apart.converged and apart.epsilon > 0
+@jax.jit
+def apart_from_itself(z):
+    """By entropy and as a divergence, for both costs."""
+    ways = []
+    for cost in (SquaredEuclidean(), SquaredGeodesic()):
+        found = wasserstein(z, z, cost=cost, method=Entropic(max_iterations=300))
+        apart = sinkhorn_divergence(z, z, cost=cost, max_iterations=300)
+        ways += (found.value, found.converged), (apart.value, apart.converged & (apart.epsilon > 0))
+    return ways
+
+
+@pytest.mark.parametrize(
+    "n, d", [(5, 8), *(pytest.param(n, 3, marks=pytest.mark.slow) for n in (5, 1))]
+)
+def test_five_points_in_one_and_one_point_alone(n, d):
+    for value, sound in apart_from_itself(jnp.ones((n, d)) / jnp.sqrt(float(d))):
+        assert float(value) == 0 and sound
 
 
 def test_points_without_mass_do_not_part_those_that_coincide():
     z, a = jnp.array([[0.0, 0.0], [1.0, 0.0], [1.0, 0.0]]), jnp.array([0.0, 0.5, 0.5])
-    apart = sinkhorn_divergence(z, z, a, a)
+    apart = jax.jit(lambda z, a: sinkhorn_divergence(z, z, a, a, max_iterations=300))(z, a)
     # Differences of potentials of size epsilon = .05, any number being a scale.
     assert float(apart) == pytest.approx(0, abs=1e-15) and apart.converged
 
@@ -102,7 +113,7 @@ def clouds():
     return x, y, a, b
 
 
-@pytest.mark.parametrize("far", [1e3, 1e6, 1e9])
+@pytest.mark.parametrize("far", [1e3, pytest.param(1e6, marks=pytest.mark.slow), 1e9])
 def test_a_pair_that_is_far_off_does_not_blur_the_rest(clouds, far):
     """No mass crosses the gap: the least cost is that of the near points and that of the pair."""
     x, y, a, b = clouds
@@ -146,7 +157,9 @@ def test_an_optimum_is_held_against_a_dual_solution(clouds, monkeypatch):
     assert not wasserstein(x, y[:11]).converged
 
 
-@pytest.mark.parametrize("scale", [1e-160, 1e-200, 1e150, 1e200])
+@pytest.mark.parametrize(
+    "scale", [1e-160, 1e200, *(pytest.param(s, marks=pytest.mark.slow) for s in (1e-200, 1e150))]
+)
 def test_any_scale(clouds, scale):
     """W2 is homogeneous of degree one, also where squares leave the range of the numbers."""
     x, y, _, _ = clouds
@@ -163,13 +176,14 @@ def test_any_scale(clouds, scale):
 
 def test_karcher_means_of_antipodes():
     """.9 theta^2 + .1 (pi - theta)^2 is least at theta = .1 pi, on any great circle."""
-    for d in (2, 3, 7):
-        pole = jnp.zeros(d).at[0].set(1.0)
-        both = jnp.stack([pole, -pole])
-        mean, converged = SquaredGeodesic().barycenter(jnp.array([0.9, 0.1]), both)
+    middle = jax.jit(SquaredGeodesic().barycenter)
+    for d in (2, 7):
+        both = np.eye(d)[:1] * [[1.0], [-1.0]]
+        mean, converged = middle(np.array([0.9, 0.1]), both)
         assert converged
-        np.testing.assert_allclose(jnp.arccos(mean @ pole), 0.1 * np.pi, rtol=1e-12)
+        mean = np.asarray(mean)
+        np.testing.assert_allclose(np.arccos(mean[0]), 0.1 * np.pi, rtol=1e-12)
         np.testing.assert_allclose(mean @ mean, 1, rtol=1e-14)
     # A point opposite to the start that has no weight is no matter.
-    mean, converged = SquaredGeodesic().barycenter(jnp.array([1.0, 0.0]), both)
-    assert converged and jnp.array_equal(mean, both[0])
+    mean, converged = middle(np.array([1.0, 0.0]), both)
+    assert converged and np.array_equal(mean, both[0])

@@ -74,19 +74,21 @@ def test_gradient_against_differences():
 def test_exact_values_on_flat_space():
     """A translation by v costs |v|^2 at any epsilon and any masses."""
     v, a = jnp.array([0.3, -0.1, 0.2]), jax.random.dirichlet(KEYS[4], jnp.ones(N))
-    flat = jax.jit(lambda a, y, epsilon: sinkhorn_divergence(X, y, a, A, epsilon=epsilon, tol=TOL))
+    flat = jax.jit(
+        lambda a, x, b, y, epsilon: sinkhorn_divergence(x, y, a, b, None, epsilon, tol=TOL)
+    )
     for epsilon in (3.0, 0.1):
-        np.testing.assert_allclose(flat(A, X + v, epsilon).value, v @ v, rtol=1e-10)
+        np.testing.assert_allclose(flat(A, X, A, X + v, epsilon).value, v @ v, rtol=1e-10)
     # As epsilon grows, the squared distance of the means remains, and 1 / epsilon.
     gap = a @ X - A @ (2 * X + v)
-    np.testing.assert_allclose(flat(a, 2 * X + v, 1e5).value, gap @ gap, rtol=1e-3)
+    np.testing.assert_allclose(flat(a, X, A, 2 * X + v, 1e5).value, gap @ gap, rtol=1e-3)
     # Potentials are derivatives in the masses: central differences are off by h^2.
     h, change = 1e-3, a - A
-    values = [flat(A + s * change, 2 * X + v, 1.0).value for s in (h, -h)]
-    slope = flat(A, 2 * X + v, 1.0).potentials[0] @ change
+    values = [flat(A + s * change, X, A, 2 * X + v, 1.0).value for s in (h, -h)]
+    slope = flat(A, X, A, 2 * X + v, 1.0).potentials[0] @ change
     np.testing.assert_allclose((values[0] - values[1]) / (2 * h), slope, atol=h**2)
     # Those of the second cloud are the first ones of the clouds in the other order.
-    there, back = flat(a, X[::-1] + v, 1.0), sinkhorn_divergence(X[::-1] + v, X, A, a, epsilon=1.0)
+    there, back = flat(a, X, A, X[::-1] + v, 1.0), flat(A, X[::-1] + v, a, X, 1.0)
     forth, again = there.potentials[1], back.potentials[0]
     np.testing.assert_allclose(forth - A @ forth, again - A @ again, atol=1e-5)
 
@@ -97,6 +99,7 @@ def test_small_epsilon_tends_to_w2():
     assert gaps[1] < gaps[0] < 0.05 * exact
 
 
+@pytest.mark.slow
 def test_precision():
     x, y = X.astype(jnp.float32), Y.astype(jnp.float32)
     found = sinkhorn_divergence(x, y, cost=COST)

@@ -50,7 +50,9 @@ def sums(cost, dense):
     return out, moved, back
 
 
-@pytest.mark.parametrize("name", COSTS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n == "a function" else n for n in COSTS]
+)
 def test_blocks_and_whole_matrix_are_the_double_loop(name):
     cost, loop = COSTS[name]
     matrix = np.array([[loop(x, y) for y in np.asarray(Y)] for x in np.asarray(X)])
@@ -84,11 +86,17 @@ def test_mean_costs_block_by_block(name):
     np.testing.assert_allclose(mean, np.sum(weights * matrix, axis=1), rtol=1e-12)
 
 
-def test_the_cost_of_a_plan_by_blocks_and_by_matrix():
-    for dense in (True, False):
-        found = wasserstein(X, Y, method=Entropic(EPSILON, dense=dense))
-        costs = SquaredEuclidean().all_pairs(X, Y)
-        np.testing.assert_allclose(found.cost, jnp.sum(found.plan() * costs), rtol=1e-12)
+@pytest.mark.parametrize("dense", [pytest.param(True, marks=pytest.mark.slow), False])
+def test_the_cost_of_a_plan_by_blocks_and_by_matrix(dense):
+    costs = np.sum((np.asarray(X)[:, None] - np.asarray(Y)) ** 2, axis=-1)
+
+    @jax.jit
+    def cost_and_plan(x, y):
+        found = wasserstein(x, y, method=Entropic(EPSILON, dense=dense, max_iterations=300))
+        return found.cost, found.plan()
+
+    cost, plan = cost_and_plan(X, Y)
+    np.testing.assert_allclose(cost, np.sum(plan * costs), rtol=1e-12)
 
 
 def test_epsilon_is_relative_to_the_mean_cost_by_default():
@@ -98,7 +106,8 @@ def test_epsilon_is_relative_to_the_mean_cost_by_default():
         np.testing.assert_allclose(geometry.epsilon, 0.05 * mean, rtol=1e-13)
 
 
-@pytest.mark.parametrize("of", ["value", pytest.param("potentials", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("of", ["value", "potentials"])
 def test_memory_grows_like_n_forward_and_backward(of):
     n, block = 8192, 256
     x = jax.ShapeDtypeStruct((n, 3), jnp.float64)

@@ -72,8 +72,8 @@ def test_derivatives_in_the_points(exact):
     """The slope of the value along a motion on the sphere against central differences."""
     h, epsilon = 1e-5, 0.05
     ahead, behind = SPHERE.exp(X, h * MOVE), SPHERE.exp(X, -h * MOVE)
-    slope = jnp.vdot(jax.grad(lambda x: wasserstein(x, Y, cost=COST).value)(X), MOVE)
-    difference = wasserstein(ahead, Y, cost=COST).value - wasserstein(behind, Y, cost=COST).value
+    far = jax.jit(jax.value_and_grad(lambda x: wasserstein(x, Y, cost=COST).value))
+    slope, difference = jnp.vdot(far(X)[1], MOVE), far(ahead)[0] - far(behind)[0]
     np.testing.assert_allclose(slope, difference / (2 * h), rtol=1e-8)
     gradient, _ = with_gradient(X, Y, epsilon, 1e-9)
     difference = entropic(ahead, Y, epsilon).value - entropic(behind, Y, epsilon).value
@@ -100,11 +100,12 @@ def test_batches():
 
 
 def test_equal_clouds():
-    far = jax.value_and_grad(lambda x: wasserstein(x, X[::-1], cost=COST).value)
+    far = jax.jit(jax.value_and_grad(lambda x: wasserstein(x, X[::-1], cost=COST).value))
     value, gradient = far(X)
     assert float(value) == 0 and not gradient.any()
 
 
+@pytest.mark.slow
 def test_precision():
     x, y = X[:12].astype(jnp.float32), Y[:12].astype(jnp.float32)
     for a in (None, jnp.full(12, 1 / 12, jnp.float32).at[0].multiply(1 - 1e-4)):
@@ -116,7 +117,8 @@ def test_precision():
 
 def test_no_convergence_is_reported():
     x, y = X[:12].astype(jnp.float32), Y[:12].astype(jnp.float32)
-    found = wasserstein(x, y, cost=COST, method=Entropic(1e-4, max_iterations=10))
+    method = Entropic(1e-4, max_iterations=10)
+    found = jax.jit(lambda x, y: wasserstein(x, y, cost=COST, method=method))(x, y)
     assert not found.converged and found.error > 1e-6 and found.iterations <= 20
     assert found.value.dtype == jnp.float32 and jnp.isfinite(found.value)
 
@@ -125,7 +127,12 @@ def test_a_warm_start_is_quicker():
     cold = entropic(X, Y, 0.02)
     near = SPHERE.exp(X, 1e-3 * MOVE)
     again = entropic(near, Y, 0.02)
-    warm = wasserstein(near, Y, cost=COST, method=Entropic(0.02, tol=1e-9, init=cold.potentials))
+
+    @jax.jit
+    def warmly(x, y, init):
+        return wasserstein(x, y, cost=COST, method=Entropic(0.02, tol=1e-9, init=init))
+
+    warm = warmly(near, Y, cold.potentials)
     np.testing.assert_allclose(warm.value, again.value, rtol=1e-8)
     assert warm.iterations < again.iterations
 
