@@ -172,9 +172,10 @@ def test_a_cloud_with_itself_and_averages():
     @jax.jit
     def facts(x, a):
         own = solve(point_geometry(x, epsilon=0.5), a, a, symmetric=True)
-        return own.value, own.average(x), own.conditional()
+        return own.value, own.average(x), own.conditional(), own.plan()
 
-    (value, average, shares), (right, few, known) = facts(x, a), facts(X, A)
+    (value, average, shares, _), (right, few, known, plan) = facts(x, a), facts(X, A)
+    np.testing.assert_allclose(known, plan / plan.sum(axis=1, keepdims=True), rtol=1e-12)
     np.testing.assert_allclose(value, right, rtol=1e-12)
     np.testing.assert_allclose(average[:5], few, rtol=1e-11)
     np.testing.assert_allclose(shares[:5, :5], known, atol=1e-13)
