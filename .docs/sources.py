@@ -13,6 +13,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 DOCUMENTS = (
     "README.md",
+    "TOUR.md",
     "DESIGN.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
@@ -62,7 +63,7 @@ def write_reference(folder: Path, rooms: list[str] | None = None) -> None:
 def write_index(source: Path, parts: list[str]) -> None:
     """The contents; the first page is the README."""
     pages = [*parts, "files", "accelerators", "glossary"]
-    project = ["DESIGN", "CONTRIBUTING", "benchmarks/README", "CHANGELOG"]
+    project = ["TOUR", "DESIGN", "CONTRIBUTING", "benchmarks/README", "CHANGELOG"]
     readme = (ROOT / "README.md").read_text()
     write(
         source / "index.md",

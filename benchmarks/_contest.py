@@ -33,8 +33,7 @@ class Contest:
     - `targets`: the least ratio of the time of a contender to that of the first.
     - `limits`: least and most of a quantity of the first contender that `_targets.py` knows.
     - `counts`: numbers read from the result of a contender, such as iterations.
-    - `headline`: its line in the short table; contests that share one share a line. A contest with
-      targets or limits has its name for one.
+    - `headline`: its line in the README's table of a few; contests that share one share a line.
     - `fraction`: the share of a larger work that is timed: tables tell the time of the whole too.
     - `sweep`: the variable and its value, where contests of one name differ by it and an exponent is
       fitted.

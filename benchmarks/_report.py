@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ._tables import brief, rows, table
+from ._front import brief
+from ._tables import rows, table
 from ._targets import exponents, sweeps
 
 BEGIN, END = "<!-- benchmarks:begin -->", "<!-- benchmarks:end -->"

@@ -1,31 +1,12 @@
-"""The results as tables: a short one of what the design asks for, and all of them."""
+"""All results as a table, with what is missed; `_front.py` has the few that the README shows."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from ._machine import describe
 from ._targets import Verdict, amount, duration, exponents, slopes, verdicts, whole
 
 Row = dict[str, Any]
-
-
-def brief(results: Row) -> str:
-    """The contests with a headline in Markdown, the exponents, and the targets that are missed."""
-    lines = ["| case | ours | times faster than | error |", "|---|---|---|---|"]
-    groups: dict[str, list[Row]] = {}
-    for contest in _timed(results):
-        asked = contest.get("targets") or contest.get("limits")
-        headline = contest.get("headline") or (contest["contest"] if asked else "")
-        if headline and "sweep" not in contest:
-            groups.setdefault(headline, []).append(contest)
-    for headline, group in groups.items():
-        cells = (_line(map(part, group)) for part in (_ours, _faster, _wrong))
-        lines.append("| " + " | ".join([headline, *cells]) + " |")
-    asked = [v for case in results["cases"].values() for v in slopes(case)]
-    if asked:
-        fitted = (f"{v.against} {v.measured:.2f} ({v.asked()})" for v in asked)
-        lines += ["", f"Exponents of time over n: {'; '.join(fitted)}."]
-    return "\n".join([*lines, "", _missed(results), "", _origin(results)])
 
 
 def table(results: Row) -> str:
@@ -35,7 +16,7 @@ def table(results: Row) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for case in results["cases"].values():
         lines += ["| " + " | ".join(cells) + " |" for cells in rows(case)]
-    return "\n".join([*lines, "", _origin(results)])
+    return "\n".join([*lines, "", _missed(results), "", origin(results)])
 
 
 def rows(case: Row) -> Iterator[list[str]]:
@@ -52,21 +33,21 @@ def rows(case: Row) -> Iterator[list[str]]:
         yield [span, who, "", slope, "", "", commit]
 
 
-def _timed(results: Row) -> Iterator[Row]:
+def timed(results: Row) -> Iterator[Row]:
     for case in results["cases"].values():
         yield from (row for row in case["rows"] if "contenders" in row)
 
 
 def _contest(contest: Row) -> Iterator[list[str]]:
     (ours, mine), *others = contest["contenders"].items()
-    share = _shares(contest)
-    first = f"{ours}: {_facts(contest, mine)}"
+    share = shares(contest)
+    first = f"{ours}: {described(contest, mine)}"
     targets = {v.against: v for v in verdicts(contest) if v.quantity == "ratio"}
     if not others:
-        yield [contest["contest"], first, "", "", _error(mine), share]
+        yield [contest["contest"], first, "", "", error_of(mine), share]
     for peer, row in others:
-        errors = ", ".join(filter(None, (_error(mine), _error(row))))
-        theirs = f"{peer}: {_facts(contest, row)}"
+        errors = ", ".join(filter(None, (error_of(mine), error_of(row))))
+        theirs = f"{peer}: {described(contest, row)}"
         shown = _ratio(row["ratio"], targets.get(peer))
         yield [contest["contest"], first, theirs, shown, errors, share]
 
@@ -78,7 +59,7 @@ def _ratio(ratio: Row, verdict: Verdict | None) -> str:
     return f"{ratio['median']:.3g}" + (f" ({'; '.join(notes)})" if notes else "")
 
 
-def _facts(contest: Row, row: Row) -> str:
+def described(contest: Row, row: Row) -> str:
     """Time, counts and memory of a contender."""
     parts = [duration(row["median"])]
     if contest.get("fraction", 1.0) != 1.0:
@@ -89,49 +70,7 @@ def _facts(contest: Row, row: Row) -> str:
     return ", ".join(parts)
 
 
-def _ours(contest: Row) -> str:
-    """The first contender, beside what was asked of it."""
-    row = next(iter(contest["contenders"].values()))
-    parts = [_facts(contest, row), *filter(None, [_shares(contest, silent=True)])]
-    limits = [v for v in verdicts(contest) if v.quantity != "ratio"]
-    asked = [v.asked() if v.quantity == "seconds" else _limit(v) for v in limits]
-    return ", ".join(parts) + (f" ({'; '.join(asked)})" if asked else "")
-
-
-def _limit(verdict: Verdict) -> str:
-    """What is asked of a quantity that is named before."""
-    names = {"peak_megabytes": "", "share_exponentials": " of exp", "share_flops": " of products"}
-    if verdict.quantity in names:
-        return f"{verdict.asked()}{names[verdict.quantity]}"
-    what = f"{verdict.quantity} of {verdict.against}" if verdict.against else verdict.quantity
-    return f"{what}: {amount(verdict.quantity, verdict.measured)}, {verdict.asked()}"
-
-
-def _faster(contest: Row) -> str:
-    """The ratios with a target, or else all."""
-    _, *others = contest["contenders"]
-    asked = {v.against: v for v in verdicts(contest) if v.quantity == "ratio"}
-    shown = []
-    for peer in asked or others:
-        target = f" ({asked[peer].asked()})" if peer in asked else ""
-        shown.append(f"{peer}: {contest['contenders'][peer]['ratio']['median']:.3g}{target}")
-    return "; ".join(shown)
-
-
-def _wrong(contest: Row) -> str:
-    """The error of ours, and of those that it is compared with."""
-    own, *others = contest["contenders"].values()
-    worst = [row["error"] for row in others if "error" in row]
-    if not worst or "error" not in own:
-        return _error(own)
-    return f"{_error(own)}, theirs up to {max(worst):.0e}"
-
-
-def _line(parts: Iterable[str]) -> str:
-    return "; ".join(filter(None, parts))
-
-
-def _shares(contest: Row, silent: bool = False) -> str:
+def shares(contest: Row, silent: bool = False) -> str:
     """The shares of the rates of this machine, apart; or why there are none."""
     if "bound" not in contest:
         return "" if silent else contest.get("no_bound", "")
@@ -140,23 +79,29 @@ def _shares(contest: Row, silent: bool = False) -> str:
     return ", ".join(shares)
 
 
-def _error(row: Row) -> str:
+def error_of(row: Row) -> str:
     return f"{row['error']:.0e}" if "error" in row else ""
 
 
 def _missed(results: Row) -> str:
     """Which targets are missed, and by how much."""
-    found = [v for contest in _timed(results) for v in verdicts(contest)]
-    found += [v for case in results["cases"].values() for v in slopes(case)]
-    missed = [v.missed() for v in found if not v.met]
-    if not missed:
-        return f"All {len(found)} targets are met."
-    return (
-        f"{len(found) - len(missed)} of {len(found)} targets are met. Missed: {'. '.join(missed)}."
-    )
+    missed = [v.missed() for v in asked(results) if not v.met]
+    return f"{met(results)}" + (f" Missed: {'. '.join(missed)}." if missed else "")
 
 
-def _origin(results: Row) -> str:
+def asked(results: Row) -> list[Verdict]:
+    """All that the design asks for, beside what was measured."""
+    found = [v for contest in timed(results) for v in verdicts(contest)]
+    return found + [v for case in results["cases"].values() for v in slopes(case)]
+
+
+def met(results: Row) -> str:
+    """How many targets are met."""
+    found = asked(results)
+    return f"{sum(v.met for v in found)} of {len(found)} targets are met."
+
+
+def origin(results: Row) -> str:
     """Where, and at which commits; + marks a tree with changes."""
     found: dict[str, set[str]] = {}
     for case in results["cases"].values():

@@ -37,6 +37,7 @@ def contests(tiny: bool) -> Iterator[Contest]:
             targets={"jax, dense": dense, "PyTorch, fused": fused},
             limits=LIMITS.get(d, {}),
             memory=("Blockwise", "jax, dense", "PyTorch, fused") if d == 3 else (),
+            headline=f"field, n = {n:,}, d = {d}" if d == 3 else "",
             repeats=5,
         )
 

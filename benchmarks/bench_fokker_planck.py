@@ -29,7 +29,6 @@ def contests(tiny: bool) -> Iterator[Contest]:
         error=lambda values: relative_error(np.asarray(values)[:, None], exact[:, None]),
         error_is="largest distance to degree 48 at 1e-10, over the largest value",
         facts={"cells": CELLS, "noise": NOISE, "dtype": "float64"},
-        headline=f"Fokker-Planck on the circle, T = {end:g}",
         repeats=5,
     )
     yield _step()

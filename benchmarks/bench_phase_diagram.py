@@ -44,7 +44,6 @@ def contests(tiny: bool) -> Iterator[Contest]:
         "layers lag behind the flow, and NumPy looks at the end alone",
         facts={"n": study.n, "d": D, "tol": study.tol, "dtype": "float32", "seed": 0},
         limits={"seconds": (None, 60.0 * MINUTES)},
-        headline=f"phase diagram, d = {D}, {len(betas)} of {whole.betas} columns",
         fraction=len(betas) / whole.betas,
         repeats=1,
     )

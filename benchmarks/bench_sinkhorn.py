@@ -54,6 +54,7 @@ def _plan(x) -> Contest:
         targets={"ott, dense": 2.0, "POT, log": 15.0},
         limits={f"{PRODUCTS}: ott, dense": (7.0, None)},
         counts=lambda result: {PRODUCTS: int(result[2])},
+        headline=f"Sinkhorn attention, n = {n:,}, d = 3",
         memory=("Sinkhorn, dense", "Sinkhorn, Blockwise", "ott, dense"),
         repeats=3,
     )

@@ -61,6 +61,7 @@ def _contest(n: int, end: float, repeats: int, scipy: bool) -> Contest:
         },
         targets={} if scipy else {"NumPy, Euler at 0.1": 5.0},
         counts=_sides,
+        headline="" if scipy else f"trajectory, n = {n:,}, d = 3, T = {end:g}",
         repeats=repeats,
     )
 

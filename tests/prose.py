@@ -62,7 +62,7 @@ def constants(path: Path) -> frozenset[float]:
 def in_prose() -> dict[str, set[str]]:
     """The numbers in the prose of each file that users read."""
     texts = {str(p.relative_to(ROOT)): "\n".join(docstrings(p)) for p in CODE}
-    texts["README.md"] = (ROOT / "README.md").read_text()
+    texts |= {name: (ROOT / name).read_text() for name in ("README.md", "TOUR.md")}
     found = {name: {*numbers(text)} for name, text in texts.items()}
     for name, of_file in found.items():
         if name.endswith(".py"):  # a parameter of the code beside it, such as a default

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import _report, _tables, _targets
+from benchmarks import _front, _report, _tables, _targets
 from benchmarks.__main__ import main
 from benchmarks._contest import Contest, Missing, need
 from benchmarks._measure import measure
@@ -45,7 +45,7 @@ def test_the_readmes_show_the_committed_results():
 
 
 def _shown(folder, results):
-    yield folder / "README.md", _tables.brief(results)
+    yield folder / "README.md", _front.brief(results)
     yield folder / "benchmarks" / "README.md", _tables.table(results)
 
 
@@ -68,24 +68,36 @@ def _timed(name, seconds, **more):
 def test_tables_say_what_was_asked_for_and_what_is_missed():
     bound = {"share_exponentials": 0.59, "share_flops": 0.2}
     limits = {"seconds": [None, 2.0], "share_exponentials": [0.5, None]}
-    row = _timed("a sum", 0.3, targets={"peer": 5.0}, limits=limits, bound=bound, fraction=0.1)
+    told = {"headline": "a sum", "targets": {"peer": 5.0}}
+    row = _timed("a sum", 0.3, limits=limits, bound=bound, fraction=0.1, **told)
     plain = _timed("no target", 0.2)
     results = _results(row, plain)
-    whole, short = _tables.table(results), _tables.brief(results)
+    whole, short = _tables.table(results), _front.brief(results)
     assert "3.5 (3.2 to 3.6; target 5)" in whole
     assert "exp 59%, products 20%" in whole and "0.3 s, so 3 s for all" in whole
     assert "no target" in whole and "no target" not in short
-    assert "1 of 3 targets are met" in short
-    assert "a sum: 3.5 times faster than peer (target 5; 30% short)" in short
-    assert "a sum: 3 s (target 2 s; 50% over)" in short
+    assert "1 of 3 targets are met. Missed: " in whole and "1 of 3 targets are met." in short
+    assert "a sum: 3.5 times faster than peer (target 5; 30% short)" in whole
+    assert "a sum: 3 s (target 2 s; 50% over)" in whole
     assert "by `make bench` on a chip, 2 cores, jax 0.10.1, at commit 0123456." in short
     dirty = {"git_commit": "fedcba9876", "git_dirty": "yes"}
     stale = _results(row, plain | {"checkout": dirty})
-    assert "at commits 0123456, fedcba9+." in _tables.brief(stale)
+    assert "at commits 0123456, fedcba9+." in _front.brief(stale)
     other = results["machine"] | {"processor": "another"}
     stale["cases"]["new"] = {**results["cases"]["some"], "stamp": {"on": other}}
     said = "on a chip, 2 cores, jax 0.10.1, at commits 0123456, fedcba9+; on another, 2 cores"
-    assert said in _tables.brief(stale)
+    assert said in _front.brief(stale)
+
+
+def test_the_least_ratios_to_what_others_wrote_are_told():
+    ratios = {"NumPy": 0.5, "NumPy, faster": 0.25, "another of ours": 0.1}
+    contenders = {
+        name: {"median": 1.0, "ratio": {"median": ratio, "low": ratio, "high": ratio, "rounds": 3}}
+        for name, ratio in ratios.items()
+    }
+    lost = _timed("a loss", 1.0) | {"contenders": {"ours": {"median": 1.0}, **contenders}}
+    won = _timed("a win", 1.0)
+    assert "slowest: a loss, 0.25 times NumPy, faster. 0 of" in _front.brief(_results(lost, won))
 
 
 def test_exponents_are_held_against_what_they_should_be():
@@ -93,9 +105,9 @@ def test_exponents_are_held_against_what_they_should_be():
     rows = [
         _timed("time over n", n**2.5, sweep=["n", n], limits=limits) for n in (10.0, 100.0, 1000.0)
     ]
-    short = _tables.brief(_results(*rows))
-    assert "ours 2.50 (target 1.9 to 2.1)" in short
-    assert "exponent 2.5 (target 1.9 to 2.1; 19% over)" in short
+    whole = _tables.table(_results(*rows))
+    assert "exponent 2.50; target 1.9 to 2.1" in whole
+    assert "exponent 2.5 (target 1.9 to 2.1; 19% over)" in whole
 
 
 def test_a_contest_without_a_peer_says_so_and_ratios_are_against_the_first():

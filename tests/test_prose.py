@@ -78,7 +78,7 @@ def _run(code: str, package: str) -> dict:
 def test_calls_in_prose_fit():
     """Calls in backticks of what is public have the arguments that it takes."""
     wrong, count = [], 0
-    for path in [*CODE, ROOT / "README.md"]:
+    for path in [*CODE, ROOT / "README.md", ROOT / "TOUR.md"]:
         texts = [*docstrings(path)] if path.suffix == ".py" else [path.read_text()]
         quoted = [" ".join(q.split()) for text in texts for q in re.findall("`([^`]+)`", text)]
         for code in [*quoted, *(block for text in texts for block in blocks(text))]:
@@ -231,7 +231,7 @@ def _fits(function, call: ast.Call) -> bool:
 
 
 @pytest.mark.parametrize(
-    "document", ["DESIGN.md", "CONTRIBUTING.md", "README.md", "benchmarks/README.md"]
+    "document", ["DESIGN.md", "CONTRIBUTING.md", "README.md", "TOUR.md", "benchmarks/README.md"]
 )
 def test_paths_in_documents_exist(document):
     text = (ROOT / document).read_text()

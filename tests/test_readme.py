@@ -1,4 +1,4 @@
-"""What the README shows is so."""
+"""What the README and the tour show is so."""
 
 import re
 from pathlib import Path
@@ -9,19 +9,22 @@ import numpy as np
 import meanfield as mf
 
 README = Path(__file__).parents[1] / "README.md"
-BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+TOUR = README.with_name("TOUR.md")
+FIRST, RING = (
+    re.search(r"```python\n(.*?)```", path.read_text(), re.DOTALL)[1] for path in (README, TOUR)
+)
 
 
 def test_the_first_lines_run_and_tokens_cluster(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names: dict = {}
-    exec(BLOCKS[0], names)
+    exec(FIRST, names)
     # Counts are integers, which must pass through the solver's buffers without a warning.
     counts = names["run"].values["clusters"].tolist()
     assert counts == sorted(counts, reverse=True) and counts[-1] < 10 < counts[0]
     assert capsys.readouterr().out and (tmp_path / "tokens.png").stat().st_size > 10_000
     dense = mf.simulate(names["flow"], names["x0"], jnp.array([0.0, 1.0])).final
-    exec(BLOCKS[1], names)  # the same tokens around a ring of the devices that there are
+    exec(RING, names)  # the same tokens around a ring of the devices that there are
     # Two orders of summation under one tolerance of the steps
     np.testing.assert_allclose(names["run"].final, dense, atol=1e-6)
 
