@@ -34,6 +34,7 @@ def rows(case: Row) -> Iterator[list[str]]:
 
 
 def timed(results: Row) -> Iterator[Row]:
+    """The contests of all benchmarks."""
     for case in results["cases"].values():
         yield from (row for row in case["rows"] if "contenders" in row)
 
@@ -80,13 +81,14 @@ def shares(contest: Row, silent: bool = False) -> str:
 
 
 def error_of(row: Row) -> str:
+    """The error of a contender, if there is one."""
     return f"{row['error']:.0e}" if "error" in row else ""
 
 
 def _missed(results: Row) -> str:
     """Which targets are missed, and by how much."""
     missed = [v.missed() for v in asked(results) if not v.met]
-    return f"{met(results)}" + (f" Missed: {'. '.join(missed)}." if missed else "")
+    return met(results) + (f" Missed: {'. '.join(missed)}." if missed else "")
 
 
 def asked(results: Row) -> list[Verdict]:
