@@ -161,7 +161,7 @@ def test_costs_of_planners_and_feedback_are_gains():
             assert game.cost(horizon, play) == pytest.approx(float(half), rel=1e-12)
 
 
-@pytest.mark.parametrize("drift", [-50.0, 50.0])
+@pytest.mark.parametrize("drift", [-50.0, pytest.param(50.0, marks=pytest.mark.slow)])
 def test_strong_drift_leaves_single_precision(drift):
     # Sums of positive numbers: some dozens of roundings, and that of the exponent c T = 10.
     exact, game = (

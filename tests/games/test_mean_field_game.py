@@ -59,6 +59,10 @@ def test_orders_of_oscillators(kappa, order):
     assert oscillators(kappa).order == pytest.approx(order, abs=5e-7)
 
 
+def test_a_basis_too_small_for_the_law_has_not_converged():
+    assert not MeanFieldGame(CIRCLE, Kuramoto(1.0), 0.01).equilibrium().converged
+
+
 def test_the_uniform_law_above_the_threshold():
     found = oscillators(0.49)  # below kappa_c = 2 noise^2
     assert found.order < 1e-10 and abs(found.cost) < 1e-14
@@ -201,7 +205,8 @@ def test_refusals():
         game.branch(jnp.array([0.5, 0.2]))
 
 
-def test_a_basis_too_small_for_the_law_has_not_converged():
+@pytest.mark.slow
+def test_the_cost_is_that_of_the_law_where_the_basis_is_large_enough():
     coarse, fine = (
         MeanFieldGame(Gegenbauer(2, degree), Kuramoto(1.0), 0.05).equilibrium()
         for degree in (8, 64)

@@ -94,7 +94,7 @@ def test_nobody_can_gain_in_feedback():
         assert GAME.costs(X0, T, Feedback())[i] == pytest.approx(least, abs=CLOSE)
 
 
-@pytest.mark.parametrize("play", PLAYS)
+@pytest.mark.parametrize("play", [pytest.param(PLAYS[0], marks=pytest.mark.slow), *PLAYS[1:]])
 def test_equal_models_are_those_of_the_formulas(play):
     game = UnequalLinearQuadratic(np.full(3, 2.0), np.full(3, 0.5), np.full(3, 1 / 3), A)
     exact = LinearQuadratic(3, 2.0, 0.5, A)

@@ -13,6 +13,12 @@ BASES = [Fourier(12), Gegenbauer(8, 12), SphericalHarmonics(6)]
 EPS = float(np.finfo(float).eps)
 
 each_basis = pytest.mark.parametrize("basis", BASES, ids=str)
+# What does not depend on the basis is held on the line of polar cosines.
+zonal_first = pytest.mark.parametrize(
+    "basis",
+    [pytest.param(b, marks=() if b.d == 8 else pytest.mark.slow) for b in BASES],
+    ids=str,
+)
 
 
 def decaying(basis, key):
@@ -165,7 +171,7 @@ def test_convolution_is_the_integral(basis, getkey):
     np.testing.assert_allclose(basis.evaluate(basis.convolve(c, a), x), expected, atol=1e-13)
 
 
-@each_basis
+@zonal_first
 def test_float32_in_gives_float32_out(basis, getkey):
     c = decaying(basis, getkey()).astype(jnp.float32)
     x = points(basis, getkey()).astype(jnp.float32)
@@ -183,7 +189,7 @@ def test_float32_in_gives_float32_out(basis, getkey):
     np.testing.assert_allclose(results[0], wide, atol=3e-5 * float(jnp.abs(wide).max()))
 
 
-@each_basis
+@zonal_first
 def test_equal_bases_share_one_trace_and_batches_are_rows(basis, getkey):
     traces = []
 

@@ -56,6 +56,7 @@ def test_points_of_another_space_are_refused():
         BASIS.evaluate(jnp.ones(BASIS.size), jnp.ones((4, 3)))
 
 
+@pytest.mark.slow
 def test_moments_of_a_million_points_are_cheap():
     x = jnp.tile(jnp.array([[0.6, 0.8]]), (1_000_000, 1))
     # A sum of n equal terms in blocks is exact to about sqrt(n) roundings.

@@ -32,7 +32,15 @@ def test_special_cases_are_chebyshev_legendre_and_gegenbauer():
 
 
 @pytest.mark.parametrize(
-    ("d", "degree"), [(2, 256), (3, 256), (64, 64), (384, 64), (1024, 256), (1024, 512)]
+    ("d", "degree"),
+    [
+        (2, 256),
+        pytest.param(3, 256, marks=pytest.mark.slow),
+        pytest.param(64, 64, marks=pytest.mark.slow),
+        pytest.param(384, 64, marks=pytest.mark.slow),
+        (1024, 256),
+        pytest.param(1024, 512, marks=pytest.mark.slow),
+    ],
 )
 def test_orthonormal_at_large_dimension_and_degree(d, degree):
     # Entries of sqrt(w) p are at most 1, and each is known to an ulp or two.

@@ -101,16 +101,16 @@ def test_divergence_of_any_field_is_taken():
 def test_blocks_of_points_add_up():
     # 2^18 / 7 points a block: two blocks and a rest.
     n = 80_000
-    x = Sphere(3).sample(jax.random.key(9), n)
-    w = jnp.full(n, 1 / n)
-    degree_two = jnp.sqrt(5.0) / 2 * jnp.sum(w * (3 * x[:, 2] ** 2 - 1))
-    got = jax.jit(BASIS.moments)(x)
-    np.testing.assert_allclose(got[6], degree_two, atol=1e-13)
-    values = jax.jit(BASIS.evaluate)(jnp.eye(BASIS.size)[6], x)
-    np.testing.assert_allclose(values, jnp.sqrt(5.0) / 2 * (3 * x[:, 2] ** 2 - 1), atol=1e-13)
+    x = np.random.default_rng(9).normal(size=(n, 3))
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    degree_two = np.sqrt(5.0) / 2 * (3 * x[:, 2] ** 2 - 1)
+    got = jax.jit(BASIS.moments)(jnp.asarray(x))
+    np.testing.assert_allclose(got[6], degree_two.mean(), atol=1e-13)
+    values = jax.jit(BASIS.evaluate)(jnp.eye(BASIS.size)[6], jnp.asarray(x))
+    np.testing.assert_allclose(values, degree_two, atol=1e-13)
 
 
-@pytest.mark.parametrize("degree", [32, 128])
+@pytest.mark.parametrize("degree", [32, pytest.param(128, marks=pytest.mark.slow)])
 def test_round_trip_at_high_degree(degree):
     basis = SphericalHarmonics(degree)
     c = jax.random.normal(jax.random.key(11), (basis.size,))
