@@ -36,7 +36,7 @@ IDS = np.random.default_rng(0).integers(96, size=(2, N))
 SEEN = Batch(IDS, np.zeros_like(IDS, bool))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [pytest.param("softmax", marks=pytest.mark.slow), "sinkhorn"])
 def test_the_loss_is_that_of_the_next_character(models, kind):
     model, want = models[kind], np.zeros((2, N - 1))
     for row, ids in enumerate(IDS):
@@ -77,6 +77,7 @@ def test_causal_softmax_tells_nothing_of_what_comes_behind_and_causal_sinkhorn_d
     assert changed["sinkhorn"][0] < 1e-14 and changed["sinkhorn"][1:-1].min() > 1e-5
 
 
+@pytest.mark.slow
 def test_training_of_the_next_character_lowers_its_loss():
     model = tiny_transformer(jax.random.key(1), None, d=8, depth=1, heads=2, longest=N, causal=True)
     text = np.tile(np.arange(4), 20)  # what comes next is known

@@ -7,7 +7,9 @@ from meanfield.studies import MeanFieldLimit
 from meanfield.studies.machinery._attentions import attention_named
 
 
-@pytest.mark.parametrize("d", [2, 3, 16])
+@pytest.mark.parametrize(
+    "d", [pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow), 16]
+)
 def test_the_variance_at_the_start_is_that_of_the_law(d):
     spread = 1.5
     angle = np.pi * (np.arange(2000) + 0.5) / 2000  # midpoint rule

@@ -27,7 +27,7 @@ def edit(monkeypatch):
 
 
 def _run(tmp_path, *flags) -> int:
-    return main(["run", "powers", "--tiny", "--out", str(tmp_path / "out"), *flags])
+    return main(["run", "powers", "--tiny", "--out", str(tmp_path / "out"), "--no-picture", *flags])
 
 
 def _powers(tmp_path) -> list[float]:

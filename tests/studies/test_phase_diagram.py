@@ -58,6 +58,7 @@ def test_the_interval_of_wilson_covers_95_percent(p):
     np.testing.assert_allclose(chance[(low <= p) & (p <= high)].sum(), 0.95, atol=0.025)
 
 
+@pytest.mark.slow
 def test_published_layers_lag_and_their_claims_hold():
     study = PhaseDiagram(faithful=True).tiny()
     result = study.run()

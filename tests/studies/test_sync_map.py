@@ -4,7 +4,7 @@ import pytest
 from meanfield.studies.metastability._sync_map import _shares, triangle_share
 
 
-@pytest.mark.parametrize("beta", [-3.0, -1.0])
+@pytest.mark.parametrize("beta", [pytest.param(-3.0, marks=pytest.mark.slow), -1.0])
 def test_basin_of_the_triangle_by_chance(beta):
     """Runs of three tokens in complex numbers, from 5,000 starts."""
     angle = np.random.default_rng(0).uniform(0, 2 * np.pi, (5_000, 3))

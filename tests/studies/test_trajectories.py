@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from meanfield.studies import Trajectories
 from meanfield.studies.machinery._attentions import attention_named
@@ -25,6 +26,7 @@ def test_published_layers_of_scaled_attention_take_the_published_step():
     assert study.step() == 0.1
 
 
+@pytest.mark.slow
 def test_published_layers_tend_to_the_flow_at_order_one():
     study = replace(Trajectories().tiny(), beta=1.0, end=4.0, checkpoints=40)
     flow = study.run().x
