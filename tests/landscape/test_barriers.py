@@ -54,6 +54,9 @@ def test_agrees_with_the_string(wall):
     np.testing.assert_allclose(found.saddle[1] / np.sqrt(2), wall.saddle, rtol=1e-7)
     np.testing.assert_allclose(cluster[1] / np.sqrt(2), wall.cluster, rtol=1e-7)
     np.testing.assert_allclose(found.height / COEXISTENCE, wall.height, rtol=1e-7)
+    back = (found.height - (found.energy[-1] - found.energy[0])) / COEXISTENCE
+    # The entropy of the cluster is by quadrature of its degree; its energy is 3e-3 of the way back.
+    np.testing.assert_allclose(back, wall.back, rtol=1e-5)
     # 17 images see the top from .03 away at most: they lie below it by that squared, times curvature.
     assert 0 < wall.height - (found.energy.max() - found.energy[0]) / COEXISTENCE < 3e-4
 
