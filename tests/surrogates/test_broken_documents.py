@@ -2,6 +2,8 @@
 
 import json
 import re
+from copy import deepcopy
+from functools import cache
 
 import numpy as np
 import pytest
@@ -113,9 +115,14 @@ CASES = [(name, *(each if len(each) == 3 else (*each, each[0]))) for name, rows 
          {"E1": ODE, "context_diffusion": PDE, "E5": HYBRID}.items() for each in rows]  # fmt: skip
 
 
+@cache
+def content_of(name: str):
+    return read(DATA / f"{name}.yaml")
+
+
 def broken(name: str, place: str, value):
     """The content of a document with one place changed."""
-    content = read(DATA / f"{name}.yaml")
+    content = deepcopy(content_of(name))
     *parents, last = (int(key) if key.isdigit() else key for key in place.split("."))
     inner = content
     for key in parents:

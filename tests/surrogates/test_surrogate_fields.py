@@ -24,11 +24,8 @@ def linear(model):
     args = arguments(model)
     start = start_of(model, args)
     field = lambda u: rates(model, jnp.asarray(0.0), u[None], args)[0]
-    return (
-        np.asarray(jax.jacfwd(field)(start[0])),
-        np.asarray(field(0 * start[0])),
-        np.asarray(start[0]),
-    )
+    slopes, rest = jax.jit(lambda u: (jax.jacfwd(field)(u), field(0 * u)))(start[0])
+    return np.asarray(slopes), np.asarray(rest), np.asarray(start[0])
 
 
 def after(model, t: float) -> np.ndarray:

@@ -32,8 +32,11 @@ NOISE = 0.02 * np.random.default_rng(5).normal(size=21)
 ATTENTION = {"l": DEPTH, "y_a": attention(DEPTH, 0.4, 0.9) + NOISE}
 
 
-def test_a_fit_is_that_of_scipy():
-    found = surrogates.load("E2").fit(ATTENTION, starts=2)
+@pytest.mark.parametrize(
+    "made", [solved, pytest.param(edited, marks=pytest.mark.slow)], ids=["solution", "equation"]
+)
+def test_a_fit_is_that_of_scipy(tmp_path, made):
+    found = made(tmp_path, "E2").fit(ATTENTION, starts=2)
     sigma = np.full(21, 0.02)
     theta, cov = optimize.curve_fit(
         attention,

@@ -1,11 +1,19 @@
 """Runs of documents against their closed forms."""
 
+from functools import cache
+
 import jax
 import numpy as np
 import pytest
 from refusals import check_refused
 
 from meanfield import surrogates
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """Runs of documents with noise of one key."""
+    return cache(lambda name: surrogates.load(name).simulate(key=jax.random.key(3)))
 
 
 def test_entropy_and_attention_are_exponentials():
@@ -35,20 +43,20 @@ def test_the_expected_loss_stalls_where_noise_balances_descent():
     )
 
 
-@pytest.mark.parametrize("name", ["E3", "E4"])
-def test_losses_with_noise_stall_there_too(name):
+@pytest.mark.parametrize("name", ["E3", pytest.param("E4", marks=pytest.mark.slow)])
+def test_losses_with_noise_stall_there_too(name, drawn):
     """The weight as well as the loss with Ito's term, whose law is 1/40 of chi-squared with one degree:
     mean .0125, standard deviation .0125 sqrt(2). Euler's steps of h = .02 raise it by h eta/2 = 0.5 %."""
-    found = surrogates.load(name).simulate(key=jax.random.key(3)).dataset.L
+    found = drawn(name).dataset.L
     error = 0.0125 * np.sqrt(2 / found.sizes["path"])
     # four standard errors and the bias
     assert abs(float(found[-1].mean()) - 0.0125) < 4 * error + 0.006 * 0.0125
     # without Ito's term the mean would be .125 e^{-20}
 
 
-def test_noise_is_that_of_the_key():
+def test_noise_is_that_of_the_key(drawn):
     load = surrogates.load("E3")
-    one, again = (load.simulate(key=jax.random.key(3)).dataset.W.values for _ in range(2))
+    one, again = drawn("E3").dataset.W.values, load.simulate(key=jax.random.key(3)).dataset.W.values
     other = load.simulate().dataset.W.values
     assert (one == again).all() and not (one[1:] == other[1:]).any()
     # independent in time and between paths: correlations of 4000 pairs are below 4/sqrt(4000)

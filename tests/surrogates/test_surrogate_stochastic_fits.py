@@ -79,7 +79,7 @@ def test_a_fit_is_the_exact_maximum_of_the_likelihood(model):
     s = np.sqrt((rest**2).mean() * 2 * theta / (1 - keep**2))
     # the search ends at 1e-9 of the likelihood: 3e-5 standard errors
     np.testing.assert_allclose([*found.values.values()], [theta, mu, s], rtol=2e-5)
-    bend = jax.hessian(exact)(jnp.array([theta, mu, s]))
+    bend = jax.jit(jax.hessian(exact))(jnp.array([theta, mu, s]))
     errors = np.sqrt(np.diag(np.linalg.inv(bend)))
     np.testing.assert_allclose([*found.errors.values()], errors, rtol=1e-3)
     assert found.converged and found.rank == 3 and found.chi2 == pytest.approx(COUNT, rel=1e-4)
