@@ -29,6 +29,7 @@ def settings_restored():
 @pytest.fixture(autouse=True)
 def toy(monkeypatch):
     monkeypatch.setattr(studies, "Powers", Powers, raising=False)
+    monkeypatch.setattr(_run, "_draw", lambda *_: None)
 
 
 def _complaint(capsys, *arguments) -> str:
@@ -77,23 +78,7 @@ def test_the_help_of_a_study_documents_its_fields(capsys):
 
 def test_run_and_show(capsys, tmp_path):
     out = tmp_path / "out"
-    assert (
-        main(
-            [
-                "run",
-                "powers",
-                "--no-picture",
-                "--bases",
-                "2",
-                "--exponents",
-                "2",
-                "3",
-                "--out",
-                str(out),
-            ]
-        )
-        == 0
-    )
+    assert main(["run", "powers", "--bases", "2", "--exponents", "2", "3", "--out", str(out)]) == 0
     shown = capsys.readouterr().out
     assert "arithmetic" in shown
     claims = json.loads((out / "claims.json").read_text())
@@ -106,42 +91,12 @@ def test_run_and_show(capsys, tmp_path):
     shown = capsys.readouterr().out
     for text in ("powers", "version_jax", "float64 (base: 1, exponent: 2)", "2^2 at most"):
         assert text in shown
-    assert (
-        main(
-            [
-                "run",
-                "powers",
-                "--no-picture",
-                "--bases",
-                "2",
-                "--exponents",
-                "2",
-                "3",
-                "--out",
-                str(out),
-            ]
-        )
-        == 0
-    )
+    assert main(["run", "powers", "--bases", "2", "--exponents", "2", "3", "--out", str(out)]) == 0
     assert "reused 2 stored cells" in capsys.readouterr().out
 
 
 def test_a_claim_that_fails_is_the_exit_status(capsys, tmp_path):
-    assert (
-        main(
-            [
-                "run",
-                "powers",
-                "--no-picture",
-                "--offset",
-                "1",
-                "--tiny",
-                "--out",
-                str(tmp_path / "out"),
-            ]
-        )
-        == 1
-    )
+    assert main(["run", "powers", "--offset", "1", "--tiny", "--out", str(tmp_path / "out")]) == 1
     assert "NO" in capsys.readouterr().out
 
 
@@ -153,17 +108,14 @@ def test_a_panel_of_ascii_is_one_sentence_too():
 
 def test_fields_that_are_set_stay_so_in_a_tiny_study(tmp_path):
     out = tmp_path / "out"
-    assert (
-        main(["run", "powers", "--no-picture", "--bases", "2", "5", "--tiny", "--out", str(out)])
-        == 0
-    )
+    assert main(["run", "powers", "--bases", "2", "5", "--tiny", "--out", str(out)]) == 0
     with xr.open_dataset(out / "result.nc", engine="h5netcdf") as result:
         assert result.base.values.tolist() == [2, 5]
 
 
 def test_seeds_and_the_folder_by_default(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main(["run", "powers", "--no-picture", "--tiny", "--seeds", "2", "--seed", "3"]) == 0
+    assert main(["run", "powers", "--tiny", "--seeds", "2", "--seed", "3"]) == 0
     (folder,) = (tmp_path / "results").iterdir()
     assert folder.name.startswith("powers-")
     assert "seed 4: 2^2" in (folder / "claims.json").read_text()
@@ -205,7 +157,7 @@ def test_what_nobody_thought_of_is_one_sentence_too(capsys, tmp_path, monkeypatc
         raise KeyError("Foo")
 
     monkeypatch.setattr(Powers, "compute", compute)
-    arguments = ["run", "powers", "--no-picture", "--tiny", "--out", str(tmp_path / "out")]
+    arguments = ["run", "powers", "--tiny", "--out", str(tmp_path / "out")]
     assert "KeyError: 'Foo' (--traceback shows where)" in _complaint(capsys, *arguments)
     with pytest.raises(KeyError):
         main([*arguments, "--traceback"])
@@ -222,7 +174,7 @@ def test_folders_that_cannot_be_used_are_one_sentence(capsys, tmp_path):
     assert "/proc/meanfield" in refused and "choose another" in refused
     assert "study.json" in _complaint(capsys, "show", tmp_path)
     out = tmp_path / "out"
-    assert main(["run", "powers", "--no-picture", "--tiny", "--out", str(out)]) == 0
+    assert main(["run", "powers", "--tiny", "--out", str(out)]) == 0
     capsys.readouterr()
     assert "seed = 0 (now 1)" in _complaint(
         capsys, "run", "powers", "--tiny", "--seed", 1, "--out", out
@@ -234,19 +186,7 @@ def test_folders_that_cannot_be_used_are_one_sentence(capsys, tmp_path):
 
 def test_the_place_of_an_error_is_shown_on_demand(tmp_path):
     with pytest.raises(ValueError, match="distinct cells"):
-        main(
-            [
-                "run",
-                "powers",
-                "--no-picture",
-                "--bases",
-                "2",
-                "2",
-                "--traceback",
-                "--out",
-                str(tmp_path / "out"),
-            ]
-        )
+        main(["run", "powers", "--bases", "2", "2", "--traceback", "--out", str(tmp_path / "out")])
 
 
 def test_an_interrupted_run_says_what_is_kept_and_is_shown(capsys, tmp_path, monkeypatch):
@@ -258,7 +198,7 @@ def test_an_interrupted_run_says_what_is_kept_and_is_shown(capsys, tmp_path, mon
         return compute(self, cell)
 
     monkeypatch.setattr(Powers, "compute", interrupted)
-    assert main(["run", "powers", "--no-picture", "--tiny", "--out", str(tmp_path / "out")]) == 130
+    assert main(["run", "powers", "--tiny", "--out", str(tmp_path / "out")]) == 130
     assert "finished cells are kept" in capsys.readouterr().err
     assert main(["show", str(tmp_path / "out")]) == 0
     assert "not finished: 2 cells" in capsys.readouterr().out
