@@ -1,5 +1,6 @@
 """What the tests of densities share: one equation that holds every case, so that it compiles once."""
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import Partial
@@ -28,9 +29,16 @@ def run(fp, start, end, steps):
     return simulate(fp, start, jnp.array([0.0, end]), dt=end / steps).final
 
 
+@eqx.filter_jit
 def expand(basis, law):
     """The coefficients of a law of `measures`."""
     return basis.analyze(jnp.exp(law.log_density(basis.points)))
+
+
+@eqx.filter_jit
+def drift(fp, coeffs):
+    """d coeffs/dt at time 0."""
+    return fp.drift(jnp.zeros(()), coeffs, None)
 
 
 def error(coeffs, exact) -> float:

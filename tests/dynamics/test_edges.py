@@ -1,5 +1,6 @@
 """Blocks that add nothing, weights of sums, starts that are no densities, wrong kinds of object."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -46,26 +47,35 @@ def shift(x):
     return jnp.ones_like(x)
 
 
+@eqx.filter_jit
+def drift(flow, state):
+    return flow.drift(T0, state, None)
+
+
+def leaves(flow, state):
+    return jax.tree.leaves(drift(flow, state))
+
+
 @pytest.mark.parametrize("norm", [PeriNorm(), NGPT(2.0)], ids=["Peri", "nGPT"])
 def test_a_block_that_adds_nothing_moves_nothing(norm):
     state = (X, R) if norm.radial else X
     for flow in (AttentionFlow(SPHERE, ZERO, norm), AttentionFlow(SPHERE, ZERO, norm, mlp=still)):
-        for leaf in jax.tree.leaves(flow.drift(T0, state, None)):
+        for leaf in leaves(flow, state):
             np.testing.assert_array_equal(leaf, 0)
 
     def speed(size):  # a learned block begins at zero: its gradient must not be NaN
         flow = AttentionFlow(SPHERE, ATTENTION, norm, mlp=lambda x: size * x)
         return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(flow.drift(T0, state, None)))
 
-    assert jnp.isfinite(jax.grad(speed)(0.0))
+    assert jnp.isfinite(jax.jit(jax.grad(speed))(0.0))
     # Beside a block that adds something it changes nothing.
-    beside = AttentionFlow(SPHERE, ATTENTION, norm, mlp=still).drift(T0, state, None)
-    alone = AttentionFlow(SPHERE, ATTENTION, norm).drift(T0, state, None)
-    for a, b in zip(jax.tree.leaves(beside), jax.tree.leaves(alone), strict=True):
+    beside = leaves(AttentionFlow(SPHERE, ATTENTION, norm, mlp=still), state)
+    alone = leaves(AttentionFlow(SPHERE, ATTENTION, norm), state)
+    for a, b in zip(beside, alone, strict=True):
         np.testing.assert_array_equal(a, b)
     # What is NaN stays NaN.
     lost = AttentionFlow(SPHERE, ATTENTION, norm, mlp=lambda x: x * jnp.nan)
-    assert jnp.isnan(jax.tree.leaves(lost.drift(T0, state, None))[0]).all()
+    assert np.isnan(leaves(lost, state)[0]).all()
 
 
 def test_terms_without_weights_take_those_of_the_others():
@@ -73,23 +83,26 @@ def test_terms_without_weights_take_those_of_the_others():
     heavy, plain = AttentionFlow(SPHERE, ATTENTION, weights=w), AttentionFlow(SPHERE, ATTENTION)
     for both in (heavy + plain, plain + heavy, heavy + heavy.reweight(jnp.array(w))):
         np.testing.assert_array_equal(both.weights, w)
-        twice = 2 * heavy.drift(T0, X, None)
-        np.testing.assert_allclose(both.drift(T0, X, None), twice, rtol=1e-13)
-    drift = Drift(SPHERE, still)
-    np.testing.assert_array_equal((drift + heavy).weights, w)
-    assert (drift + plain).weights is None
-    check_refused(lambda: heavy + drift.reweight(w[::-1]), "to one flow alone")
-    check_refused(lambda: heavy + drift.reweight(jnp.ones(2) / 2), "to one flow alone")
+        np.testing.assert_allclose(drift(both, X), 2 * drift(heavy, X), rtol=1e-13)
+    rest = Drift(SPHERE, still)
+    np.testing.assert_array_equal((rest + heavy).weights, w)
+    assert (rest + plain).weights is None
+    for both in (rest + heavy, heavy + rest):
+        merged = both.reweight(w[::-1])
+        np.testing.assert_array_equal(merged.weights, w[::-1])
+        expected = drift(heavy.reweight(w[::-1]), X)
+        np.testing.assert_allclose(drift(merged, X), expected, rtol=1e-13)
+    check_refused(lambda: heavy + rest.reweight(w[::-1]), "to one flow alone")
+    check_refused(lambda: heavy + rest.reweight(jnp.ones(2) / 2), "to one flow alone")
 
 
+@pytest.mark.slow
 def test_the_order_of_terms_does_not_matter_to_merging():
     x0 = SPHERE.project(jnp.array([[1.0, 0, 0], [0.9, 0.4, 0], [0.2, 1.0, 0.3]]))
     heavy = AttentionFlow(SPHERE, ATTENTION, weights=jnp.array([0.7, 0.2, 0.1]))
-    drift = Drift(SPHERE, lambda x: 0.1 * jnp.roll(x, 1))
+    turn = Drift(SPHERE, lambda x: 0.1 * jnp.roll(x, 1))
     ts = jnp.array([0.0, 4.0])
-    finals = [
-        mf.simulate(flow, x0, ts, merge=1e-3).final for flow in (heavy + drift, drift + heavy)
-    ]
+    finals = [mf.simulate(flow, x0, ts, merge=1e-3).final for flow in (heavy + turn, turn + heavy)]
     np.testing.assert_allclose(*finals, atol=1e-8)
 
 

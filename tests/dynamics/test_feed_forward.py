@@ -59,6 +59,31 @@ def run_layers(norm, count):
     return SPHERE.project(jax.lax.fori_loop(0, count, one, X))
 
 
+@eqx.filter_jit
+def first_orders(norm, t, radii):
+    """What two residual sums of step h, and the flow, add at order h to directions and radii."""
+
+    def ends(h):
+        step = partial(layer, norm, t=t, h=h)
+        x = step(step(radii[:, None] * X, ATTENTION), jax.vmap(MLP))
+        return SPHERE.project(x), jnp.linalg.norm(x, axis=1)
+
+    flow = AttentionFlow(SPHERE, ATTENTION, norm, mlp=MLP)
+    state = (X, radii) if norm.radial else X
+    return jax.jvp(ends, (0.0,), (1.0,))[1], flow.drift(t, state, None)
+
+
+@every_norm
+def test_layers_with_an_mlp_begin_as_the_flow_does(norm):
+    radii = jnp.linspace(0.5, 2.5, 5) if isinstance(norm, PreNorm | PeriNorm) else jnp.ones(5)
+    for t in (0.25, 0.75):  # before and after the change of MixNorm
+        layers, flow = first_orders(norm, jnp.array(t), radii)
+        np.testing.assert_allclose(directions(flow), layers[0], atol=1e-13)
+        if norm.radial:
+            np.testing.assert_allclose(flow[1], layers[1], atol=1e-13)
+
+
+@pytest.mark.slow
 @every_norm
 def test_layers_with_an_mlp_tend_to_the_flow_at_order_one(norm):
     flow = AttentionFlow(SPHERE, ATTENTION, norm, mlp=MLP)
@@ -109,8 +134,8 @@ def test_without_normalization_the_mlp_is_a_drift():
     for geometry in (SPHERE, Euclidean(3)):
         plain = AttentionFlow(geometry, ATTENTION)
         np.testing.assert_allclose(
-            AttentionFlow(geometry, ATTENTION, mlp=MLP).drift(now, X, None),
-            (plain + Drift(geometry, MLP)).drift(now, X, None),
+            eqx.filter_jit(AttentionFlow(geometry, ATTENTION, mlp=MLP).drift)(now, X, None),
+            eqx.filter_jit((plain + Drift(geometry, MLP)).drift)(now, X, None),
             atol=1e-14,
         )
 

@@ -41,10 +41,14 @@ def hermite(count):
 def test_the_field_of_a_gaussian_is_affine(attention):
     nodes, weights = hermite(40)
     x = jnp.asarray(RNG.normal(size=(5, 2)))
-    field = attention.gaussian_field(MEAN, COV)
-    affine = field.velocity + (x - MEAN) @ field.gain.T
+
+    @jax.jit
+    def both(x, mean):
+        field = attention.gaussian_field(mean, COV)
+        return attention(x, nodes, weights), field.velocity + (x - mean) @ field.gain.T
+
     # e^{<Ax, y>} with |S^{1/2} A x| up to 2 is a polynomial of degree 79 to far below rounding.
-    np.testing.assert_allclose(attention(x, nodes, weights), affine, atol=1e-13)
+    np.testing.assert_allclose(*both(x, MEAN), atol=1e-13)
 
 
 def sinkhorn_on_gaussians(logits, cov):
@@ -67,11 +71,12 @@ def test_the_sinkhorn_plan_of_a_gaussian_whose_matrices_do_not_commute():
 
 def test_the_sinkhorn_plan_needs_no_inverse():
     singular = jnp.diag(jnp.array([1.0, 0.0]))
-    gain = doubly_stochastic_gain(jnp.asarray(Q), singular)
+    gains = jax.jit(doubly_stochastic_gain)
+    gain = gains(Q, singular)
     # Nothing moves where there is no mass, and the other direction is one-dimensional.
-    alone = doubly_stochastic_gain(jnp.asarray(Q[:1, :1]), jnp.ones((1, 1)))
+    alone = gains(Q[:1, :1], jnp.ones((1, 1)))
     np.testing.assert_allclose(gain[:, 0], [alone[0, 0], 0], atol=1e-14)
-    slope = jax.grad(lambda a: doubly_stochastic_gain(a, jnp.eye(2)).sum())(jnp.eye(2))
+    slope = jax.grad(lambda a: gains(a, jnp.eye(2)).sum())(jnp.eye(2))
     assert jnp.isfinite(slope).all()
 
 
@@ -81,13 +86,14 @@ def test_the_covariance_of_softmax_blows_up_when_it_should():
     flow = GaussianFlow(Softmax(a))
     state = (jnp.zeros(1), jnp.full((1, 1), start))
     ts = jnp.array([0.0, when / 2, 2 * when])
-    run = mf.simulate(flow, state, ts, observe={"cov": lambda s: s[1]}, tol=1e-9, throw=False)
+    look = {"cov": lambda s: s[1]}
+    run = mf.simulate(flow, state, ts, observe=look, tol=1e-9, throw=False)
     assert not run.ok
     # Steps shrink with the time that is left: what remains is the tolerance times a few.
     np.testing.assert_allclose(run.reached, when, rtol=1e-7)
     np.testing.assert_allclose(run.values["cov"][1], 2 * start, rtol=1e-7)
     with pytest.raises(SolveError, match=r"at t = 0\.41666"):
-        mf.simulate(flow, state, ts, tol=1e-9)
+        mf.simulate(flow, state, ts, observe=look, tol=1e-9)
 
 
 def test_noise_and_drift_make_an_ornstein_uhlenbeck_process():

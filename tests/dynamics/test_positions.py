@@ -1,5 +1,6 @@
 """Tokens on rings and lines of positions: reductions, growth rates and the limit of long wavelengths."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,13 +17,16 @@ TURN = 2 * np.pi
 def twisted(n, twists, z):
     """n tokens spread over a circle of latitude at height z."""
     angles, s = TURN * twists * np.arange(n) / n, np.sqrt(1 - z**2)
-    return jnp.stack([s * np.cos(angles), s * np.sin(angles), np.full(n, z)], axis=1)
+    return jnp.asarray(np.stack([s * np.cos(angles), s * np.sin(angles), np.full(n, z)], axis=1))
 
 
 @pytest.mark.parametrize(
     ("beta", "expected"),
     # By an independent integration in scipy, to 1e-12.
-    [(0.0, [0.20717517, 0.54364143]), (2.0, [0.17421847, 0.38657048])],
+    [
+        pytest.param(0.0, [0.20717517, 0.54364143], marks=pytest.mark.slow),
+        (2.0, [0.17421847, 0.38657048]),
+    ],
 )
 def test_a_twisted_ring_unwinds_as_its_tokens_do(beta, expected):
     attention, ts = Softmax(beta, mask=window(40, 3, periodic=True)), jnp.array([0.0, 4.0, 10.0])
@@ -44,28 +48,33 @@ def test_without_logits_a_twisted_ring_has_a_closed_form():
     np.testing.assert_allclose(z, slope / np.sqrt(1 + slope**2), rtol=1e-9)
 
 
+def both_rates(ring):
+    return ring.planar_rates(), ring.transverse_rates()
+
+
 @pytest.mark.parametrize("mask", [window(9, 2, periodic=True), decay(9, 0.4, periodic=True), None])
 def test_growth_rates_of_twisted_states_are_those_of_the_tokens(mask):
     n, ring = 9, TwistedRing(Softmax(1.5, mask=mask), 9, 2)
-    angles = jnp.asarray(TURN * 2 * np.arange(n) / n)
+    angles = TURN * 2 * np.arange(n) / n
 
     def turning(a):
         x = jnp.stack([jnp.cos(a), jnp.sin(a)], axis=1)
         field = AttentionFlow(Sphere(2), ring.attention).drift(jnp.array(0.0), x, None)
         return x[:, 0] * field[:, 1] - x[:, 1] * field[:, 0]
 
-    planar = np.linalg.eigvals(jax.jacobian(turning)(angles))
+    planar = np.linalg.eigvals(jax.jit(jax.jacobian(turning))(angles))
     np.testing.assert_allclose(planar.imag, 0, atol=1e-12)
-    np.testing.assert_allclose(np.sort(ring.planar_rates()), np.sort(planar.real), atol=1e-12)
+    rates = [np.asarray(rate) for rate in jax.jit(both_rates)(ring)]
+    np.testing.assert_allclose(np.sort(rates[0]), np.sort(planar.real), atol=1e-12)
 
     def rising(z):
         flat = jnp.stack([jnp.cos(angles), jnp.sin(angles), z], axis=1)
         return AttentionFlow(Sphere(3), ring.attention).drift(jnp.array(0.0), flat, None)[:, 2]
 
     # On S^2 the projection of the extension adds nothing at first order in z.
-    heights = np.linalg.eigvals(jax.jacobian(rising)(jnp.zeros(n))).real
-    np.testing.assert_allclose(np.sort(ring.transverse_rates()), np.sort(heights), atol=1e-12)
-    assert ring.transverse_rates()[0] > 0
+    heights = np.linalg.eigvals(jax.jit(jax.jacobian(rising))(jnp.zeros(n))).real
+    np.testing.assert_allclose(np.sort(rates[1]), np.sort(heights), atol=1e-12)
+    assert rates[1][0] > 0
 
 
 @pytest.mark.parametrize(("twists", "widest"), [(1, 0.675), (2, 0.33)])
@@ -84,7 +93,7 @@ def test_twisted_states_lose_stability_where_windows_are_long(twists, widest):
 
 
 def circle(a):
-    return jnp.stack([jnp.cos(a), jnp.sin(a)], axis=1)
+    return jnp.asarray(np.stack([np.cos(a), np.sin(a)], axis=1))
 
 
 def ratio_of_errors(flow, angle):
@@ -93,7 +102,7 @@ def ratio_of_errors(flow, angle):
     for n in (16, 32):
         h = flow(n)
         out = mf.simulate(h, circle(angle(h.places, 0.0)), jnp.array([0.0, 1.0]), tol=1e-9).final
-        errors.append(float(jnp.abs(out - circle(angle(h.places, 1.0))).max()))
+        errors.append(np.abs(np.asarray(out) - circle(angle(h.places, 1.0))).max())
     return errors[0] / errors[1], errors[1]
 
 
@@ -101,7 +110,7 @@ def test_angles_on_a_ring_obey_the_heat_equation_with_drift():
     # a_t = c a_s + D a_ss, once around: s + c t + b e^{-D t} sin(s + c t).
     ratio, error = ratio_of_errors(
         lambda n: HarmonicMapFlow(Sphere(2), n, 0.3, 0.5),
-        lambda s, t: s + 0.5 * t + 0.4 * jnp.exp(-0.3 * t) * jnp.sin(s + 0.5 * t),
+        lambda s, t: s + 0.5 * t + 0.4 * np.exp(-0.3 * t) * np.sin(s + 0.5 * t),
     )
     # From 16 to 32 places terms of fourth order still move the ratio by some percent.
     assert 3.6 < ratio < 4.4 and error < 0.02
@@ -111,7 +120,7 @@ def test_angles_on_a_line_obey_the_heat_equation_without_flux():
     # cos(pi s/2) on [0, 2] has no slope at the ends.
     ratio, error = ratio_of_errors(
         lambda n: HarmonicMapFlow(Sphere(2), n, 0.3, length=2.0, periodic=False),
-        lambda s, t: 0.8 * jnp.exp(-0.3 * (jnp.pi / 2) ** 2 * t) * jnp.cos(jnp.pi * s / 2),
+        lambda s, t: 0.8 * np.exp(-0.3 * (np.pi / 2) ** 2 * t) * np.cos(np.pi * s / 2),
     )
     assert 3.6 < ratio < 4.4 and error < 2e-3
 
@@ -138,9 +147,9 @@ def test_a_circle_of_latitude_unwinds_over_the_pole():
 def test_the_energy_of_a_map_falls_at_the_rate_of_its_speed():
     flow = HarmonicMapFlow(Sphere(3), 10, 0.7, length=3.0)
     h = Sphere(3).sample(jax.random.key(0), 10)
-    speed = flow.drift(jnp.array(0.0), h, None)
-    slope = jax.jvp(flow.energy, (h,), (speed,))[1]
-    np.testing.assert_allclose(slope, -jnp.sum(speed**2) * 3.0 / 10, rtol=1e-12)
+    speed = eqx.filter_jit(flow.drift)(jnp.array(0.0), h, None)
+    slope = jax.jit(lambda h, v: jax.jvp(flow.energy, (h,), (v,))[1])(h, speed)
+    np.testing.assert_allclose(slope, -np.sum(np.asarray(speed) ** 2) * 3.0 / 10, rtol=1e-12)
     # A circle once around: (D/2) (2 pi/L)^2 L to second order in the spacing.
     ring = HarmonicMapFlow(Sphere(2), 200, 0.7, length=3.0)
     energy = ring.energy(circle(TURN * ring.places / 3))
@@ -149,16 +158,17 @@ def test_the_energy_of_a_map_falls_at_the_rate_of_its_speed():
 
 def test_attention_over_windows_is_the_heat_flow_of_maps_for_long_wavelengths():
     n = 480
-    s = jnp.arange(float(n)) * TURN / n
-    h = Sphere(3).project(jnp.stack([jnp.cos(s), jnp.sin(s), 0.4 * jnp.sin(2 * s) + 0.3], axis=1))
+    s = np.arange(float(n)) * TURN / n
+    h = np.stack([np.cos(s), np.sin(s), 0.4 * np.sin(2 * s) + 0.3], axis=1)
+    h = jnp.asarray(h / np.linalg.norm(h, axis=1, keepdims=True))
 
     def error(mask):
         """|attention - its limit| over the diffusion."""
         limit = HarmonicMapFlow.of_mask(Sphere(3), mask)
         attention = AttentionFlow(Sphere(3), Softmax(0.0, mask=mask))
         zero = jnp.array(0.0)
-        gap = jnp.abs(attention.drift(zero, h, None) - limit.drift(zero, h, None)).max()
-        return float(gap / limit.diffusion)
+        moves = (eqx.filter_jit(flow.drift)(zero, h, None) for flow in (attention, limit))
+        return np.abs(np.subtract(*moves)).max() / float(limit.diffusion)
 
     def moment(p, k):
         return (k**p).mean()

@@ -11,23 +11,26 @@ from meanfield.dynamics import ArcLength, AttentionFlow, MixNorm
 from meanfield.energies import Interaction
 from meanfield.geometry import Sphere
 
-DIMENSIONS, CLOUDS, TOKENS = (2, 3, 8, 64), 100, 8
+DIMENSIONS, TOKENS = (2, 3, 8, 64), 8
 SPHERE = Sphere(3)
 IDENTITY = {"x": lambda x: x}
 
 
-@pytest.mark.parametrize("kind", [Softmax, pytest.param(Unnormalized, marks=pytest.mark.slow)])
-def test_energy_never_falls(kind):
+@pytest.mark.parametrize(
+    ("kind", "clouds"),
+    [
+        (Softmax, 8),
+        pytest.param(Softmax, 100, marks=pytest.mark.slow),
+        pytest.param(Unnormalized, 100, marks=pytest.mark.slow),
+    ],
+)
+def test_energy_never_falls(kind, clouds):
     # Attention keeps tokens in the span of the cloud, so a cloud of R^d, padded with zeros, moves in
     # R^64 as it does in R^d: one program serves every d.
-    spheres = [(Sphere(d), 64 - d) for d in DIMENSIONS]
-    keys = jax.random.split(jax.random.key(5), len(spheres))
-    clouds = [
-        jnp.pad(sphere.sample(key, CLOUDS * TOKENS), ((0, 0), (0, pad)))
-        for (sphere, pad), key in zip(spheres, keys, strict=True)
-    ]
-    x0 = jnp.concatenate(clouds).reshape(-1, TOKENS, 64)
-    betas = jnp.tile(jnp.array([0.5, 2.0, 4.0, 8.0]), x0.shape[0] // 4)
+    normal = np.random.default_rng(5).normal(size=(len(DIMENSIONS), clouds, TOKENS, 64))
+    normal *= np.arange(64) < np.array(DIMENSIONS)[:, None, None, None]
+    x0 = (normal / np.linalg.norm(normal, axis=-1, keepdims=True)).reshape(-1, TOKENS, 64)
+    betas = np.tile([0.5, 2.0, 4.0, 8.0], len(x0) // 4)
     tol = 1e-6
 
     @jax.jit
@@ -41,7 +44,7 @@ def test_energy_never_falls(kind):
         return jnp.diff(out.values["E"])
 
     # Each save is off by a few tolerances of the state, and |grad E| <= 1.
-    assert rise(x0, betas).min() > -10 * tol
+    assert np.asarray(rise(x0, betas)).min() > -10 * tol
 
 
 def test_a_causal_cloud_follows_its_first_token():
