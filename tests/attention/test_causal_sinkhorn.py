@@ -3,10 +3,12 @@
 import functools
 import math
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiled_attention import attend
 from refusals import check_refused, each_of
 from scipy.optimize import brentq
 
@@ -34,6 +36,11 @@ def scaled(kernel, a, b):
     return u[:, None] * kernel * v
 
 
+@eqx.filter_jit
+def plan_of(attention, x):
+    return attention.plan(x)
+
+
 def test_two_tokens_meet_by_a_law_that_beta_does_not_enter():
     # The second column is 1/2 and has one entry, so that theta' = -sin(theta)/2 from theta = 2:
     # tan(theta/2) falls by e^{-t/2}.
@@ -53,8 +60,8 @@ def test_two_tokens_meet_by_a_law_that_beta_does_not_enter():
 
 def test_three_equiangular_tokens_solve_a_quadratic():
     beta, g = 4.0, 0.2
-    x = jnp.linalg.cholesky(jnp.eye(3) * (1 - g) + g)
-    plan = Sinkhorn(beta, mask=causal(3), tol=1e-14).plan(x)
+    x = jnp.asarray(np.linalg.cholesky(np.eye(3) * (1 - g) + g))
+    plan = plan_of(Sinkhorn(beta, mask=causal(3), tol=1e-14), x)
     ratio = math.exp(-beta * (1 - g))
     # Rows, columns and pi_21 pi_32 / (pi_22 pi_31) = e^{-beta (1 - g)} leave one unknown, pi_22.
     p = brentq(lambda p: (1 - p) * (5 / 6 - p) - ratio * p * (p - 1 / 6), 0.5, 5 / 6, xtol=1e-15)
@@ -68,10 +75,11 @@ def test_rows_columns_and_what_beta_0_gives_back():
     np.testing.assert_allclose(causal_columns(n), columns, atol=1e-14)
     np.testing.assert_allclose(causal_columns(n, 0.25), 0.75 + columns / 4, atol=1e-14)
     mean = np.tril(np.ones((n, n))) / np.arange(1, n + 1)[:, None]
-    np.testing.assert_allclose(Sinkhorn(0.0, mask=causal(n), tol=TOL).plan(X), mean, atol=1e-12)
+    at_zero = plan_of(Sinkhorn(0.0, mask=causal(n), tol=TOL), X)
+    np.testing.assert_allclose(at_zero, mean, atol=1e-12)
     kernel = np.tril(np.exp(20 * X @ X.T))
     for given, c in ((None, columns), (causal_columns(n, 0.25), 0.75 + columns / 4)):
-        plan = Sinkhorn(20.0, mask=causal(n), columns=given, tol=TOL).plan(X)
+        plan = np.asarray(plan_of(Sinkhorn(20.0, mask=causal(n), columns=given, tol=TOL), X))
         np.testing.assert_allclose(plan.sum(axis=0), c, atol=1e-10)
         np.testing.assert_allclose(plan, scaled(kernel, np.ones(n), c), atol=1e-9)
     assert abs(float(plan[-1, -1]) - (0.75 + 0.25 / n)) < 1e-10  # the last column has one entry
@@ -185,10 +193,11 @@ def test_consensus_is_left_at_the_rates_of_causal_softmax_but_by_no_gradient():
 
 
 def test_single_precision_and_what_is_no_number():
-    single = Sinkhorn(20.0, mask=causal(7))(X.astype(jnp.float32))
+    attention = Sinkhorn(20.0, mask=causal(7))
+    single = attend(attention, X.astype(jnp.float32))
     assert single.dtype == jnp.float32
     # tol is 1e-6 of mass 1, hence 7e-6 of columns; neighbours at beta = 20 amplify it by less than 10.
-    np.testing.assert_allclose(single, Sinkhorn(20.0, mask=causal(7))(X), atol=1e-4)
+    np.testing.assert_allclose(single, attend(attention, X), atol=1e-4)
     few = jax.jit(lambda x, c: Sinkhorn(20.0, mask=causal(7), columns=c, max_iterations=300)(x))
     right = causal_columns(7)
     assert bool(jnp.isfinite(few(X, right)).all())
@@ -260,7 +269,7 @@ def test_a_matrix_for_a_mask_inside_another_program_and_a_bias_that_columns_abso
     def plan(x, mask):
         return Sinkhorn(4.0, mask=mask, tol=TOL, columns=causal_columns(7)).plan(x)
 
-    exact = Sinkhorn(4.0, mask=causal(7), tol=TOL).plan(X)
+    exact = plan_of(Sinkhorn(4.0, mask=causal(7), tol=TOL), X)
     known, given = jax.jit(lambda x, m: (plan(x, matrix), plan(x, m)))(X, matrix)
     np.testing.assert_allclose(known, exact, atol=1e-10)
     np.testing.assert_allclose(given, exact, atol=1e-10)

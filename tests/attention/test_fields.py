@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import loops
 import numpy as np
 import pytest
+from compiled_attention import attend
 
 from meanfield.attention import MultiHead, Softmax, Unnormalized, alibi, causal
 from meanfield.geometry import Sphere
@@ -34,7 +35,8 @@ RTOL = 1e-13
 
 def check(attention, loop, x, y=None, w=None):
     expected = loop(attention, x, x if y is None else y, w)
-    np.testing.assert_allclose(attention(x, y, w), expected, atol=RTOL * np.abs(expected).max())
+    found = attend(attention, x, y, w)
+    np.testing.assert_allclose(found, expected, atol=RTOL * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("mask", MASKS)
@@ -102,8 +104,9 @@ def test_beta_zero_is_the_weighted_mean_and_beta_infinity_the_nearest_token():
 def test_tokens_without_mass_are_as_if_they_were_not_there(beta):
     # Each massless token is the nearest of its own query, by far: e^{-1e4} has no digits left.
     attention, half = Softmax(beta), jnp.array([0.5, 0.5, 0.0, 0.0, 0.0, 0.0])
-    np.testing.assert_allclose(attention(X, X, half), attention(X, X[:2]), atol=RTOL)
-    gradient = jax.grad(lambda w: (attention(X, X, w) ** 2).sum())(half)
+    found = attend(attention, X, X, half)
+    np.testing.assert_allclose(found, attend(attention, X, X[:2]), atol=RTOL)
+    gradient = eqx.filter_jit(jax.grad(lambda w, a: (a(X, X, w) ** 2).sum()))(half, attention)
     assert np.isfinite(gradient).all()
 
 
@@ -139,7 +142,9 @@ def test_gradients_are_finite_differences(kind):
 
     slope = sum(
         jnp.vdot(g, v)
-        for g, v in zip(*map(jax.tree.leaves, (jax.grad(value)(arguments), along)), strict=True)
+        for g, v in zip(
+            *map(jax.tree.leaves, (jax.jit(jax.grad(value))(arguments), along)), strict=True
+        )
     )
     h = 1e-3
     # Logits move by up to about 10 h, so this fourth-order difference is off by (10 h)^4 and eps/h.
@@ -154,9 +159,9 @@ def test_float32_stays_float32_whatever_the_dtype_of_the_matrices():
         Unnormalized(2.0, mask=jnp.asarray(ADDITIVE), offset=1.0),
         MultiHead([Softmax(1.0), Softmax(2.0, mask=causal(N))]),
     ):
-        out = attention(x, None, jnp.full(N, 1 / N))
+        out = attend(attention, x, None, jnp.full(N, 1 / N))
         assert out.dtype == jnp.float32
-        np.testing.assert_allclose(out, attention(X), atol=1e-4)
+        np.testing.assert_allclose(out, attend(attention, X), atol=1e-4)
 
 
 def test_attention_refuses_what_does_not_fit():

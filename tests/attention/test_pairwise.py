@@ -33,9 +33,9 @@ def test_the_field_is_the_sum_over_pairs():
 def test_blocks_change_neither_field_nor_gradient(monkeypatch):
     x = Sphere(3).sample(jax.random.key(2), 300)  # more than a block, and no multiple of one
     loss = lambda x: jnp.sum(Relu(V)(x, Y, W) ** 2)
-    whole = jax.value_and_grad(loss)(x)
+    whole = jax.jit(jax.value_and_grad(loss))(x)
     monkeypatch.setattr(_memory, "LARGEST_DENSE", 8)
-    blocks = jax.value_and_grad(loss)(x)
+    blocks = jax.jit(jax.value_and_grad(lambda x: loss(x)))(x)
     for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(blocks), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-13, atol=1e-14)
 
@@ -44,7 +44,7 @@ def test_it_climbs_the_energy_of_its_kernel():
     # E = (1/2) sum w_i w_j relu(<x_i, x_j>)^2 / 2, whose gradient in x_i is w_i times the field.
     energy = Pairwise(lambda x, y: jax.nn.relu(x @ y) ** 2 / 2)
     n = len(X)
-    gradient = n * jax.grad(lambda x: energy(x))(X)
+    gradient = n * jax.jit(jax.grad(lambda x: energy(x)))(X)
     np.testing.assert_allclose(gradient, Relu()(X), atol=1e-14)
 
 

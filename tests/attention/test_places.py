@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import loops
 import numpy as np
 import pytest
+from compiled_attention import attend
 from jax.sharding import Mesh
 from refusals import check_refused, each_of
 from scipy.special import ive
@@ -57,7 +58,7 @@ def test_every_engine_rotates(engine, rotary):
     expected = loops.softmax(attention, X, X, None)
     # The floor of Nystrom's diagonal, 300 eps, is divided by masses down to e^-10.
     rtol = 1e-8 if engine == "nystrom" else RTOL
-    np.testing.assert_allclose(attention(X), expected, rtol=rtol, atol=rtol)
+    np.testing.assert_allclose(attend(attention, X), expected, rtol=rtol, atol=rtol)
 
 
 def test_a_random_batch_rotates():
@@ -70,8 +71,9 @@ def test_a_random_batch_rotates():
     )
     expected = loops.softmax(attention, X, X, None)
     # Six standard errors, as the engine estimates them.
-    error = np.asarray(batch.engine.relative_error(batch, X)) * np.linalg.norm(expected, axis=1)
-    assert (np.linalg.norm(batch(X) - expected, axis=1) <= 6 * error).all()
+    told = jax.jit(lambda x: batch.engine.relative_error(batch, x))(X)
+    error = np.asarray(told) * np.linalg.norm(expected, axis=1)
+    assert (np.linalg.norm(attend(batch, X) - expected, axis=1) <= 6 * error).all()
     assert (
         error.max()
         < 0.1
@@ -94,9 +96,9 @@ def test_biases_masks_and_cross_attention_are_the_loop(kind, loop):
             points[-1] if len(points) == 1 else Y,
             points[2] if len(points) > 1 else None,
         )
-        np.testing.assert_allclose(attention(*points), expected, rtol=RTOL)
+        np.testing.assert_allclose(attend(attention, *points), expected, rtol=RTOL)
     alone = kind(0.3, rotary=BASES["halves"], engine=Blockwise(4))
-    np.testing.assert_allclose(alone(X), loop(alone, X, X, None), rtol=RTOL)
+    np.testing.assert_allclose(attend(alone, X), loop(alone, X, X, None), rtol=RTOL)
 
 
 def test_weights_are_those_of_the_field():
@@ -121,7 +123,7 @@ def linear_part(attention, n: int) -> np.ndarray:
     def side(z):
         return flow.drift(jnp.asarray(0.0), pole.at[:, 1].set(z), None)[:, 1]
 
-    return np.asarray(jax.jacfwd(side)(jnp.zeros(n)))
+    return np.asarray(jax.jit(jax.jacfwd(side))(jnp.zeros(n)))
 
 
 def test_rates_near_consensus_on_a_ring():
@@ -167,14 +169,15 @@ def test_outputs_and_a_bias_are_behind_the_heads():
     narrow = MultiHead([Softmax(0.5, QUERY, KEY, v) for v in values], outputs, A)
     wide = [Softmax(0.5, QUERY, KEY, o @ v) for o, v in zip(outputs, values, strict=True)]
     expected = sum(loops.softmax(head, X, X, None) for head in wide) + A
-    np.testing.assert_allclose(narrow(X), expected, rtol=RTOL, atol=RTOL)
+    np.testing.assert_allclose(attend(narrow, X), expected, rtol=RTOL, atol=RTOL)
 
 
 def test_gains_stand_before_an_attention():
     attention = Softmax(0.5, QUERY, KEY, VALUE)
     expected = loops.softmax(attention, A * X + B, A * Y + B, None)
-    np.testing.assert_allclose(Gained(attention, A, B)(X, Y), expected, rtol=RTOL)
-    np.testing.assert_allclose(Gained(attention, A)(X), attention(A * X), rtol=RTOL)
+    np.testing.assert_allclose(attend(Gained(attention, A, B), X, Y), expected, rtol=RTOL)
+    found = attend(Gained(attention, A), X)
+    np.testing.assert_allclose(found, attend(attention, A * X), rtol=RTOL)
 
 
 def test_an_mlp_may_change_with_time():
@@ -182,17 +185,19 @@ def test_an_mlp_may_change_with_time():
     mlps = [eqx.nn.MLP(3, 3, 4, 1, jax.nn.tanh, key=jax.random.key(k)) for k in range(2)]
     x = sphere.sample(jax.random.key(0), 4)
     flow = mf.dynamics.AttentionFlow(sphere, attention, mlp=Layers(mlps, [0.0, 0.5]))
+    moves = jax.jit(lambda t, x: flow.drift(t, x, None))
     for t, mlp in [(0.2, mlps[0]), (0.7, mlps[1])]:
         fixed = mf.dynamics.AttentionFlow(sphere, attention, mlp=mlp)
         t = jnp.asarray(t)
-        np.testing.assert_allclose(flow.drift(t, x, None), fixed.drift(t, x, None), rtol=1e-14)
+        np.testing.assert_allclose(moves(t, x), eqx.filter_jit(fixed.drift)(t, x, None), rtol=1e-14)
     np.testing.assert_array_equal(flow.jumps(), [0.0, 0.5])
     growing = mf.dynamics.AttentionFlow(
         sphere, attention, mlp=Varying(lambda t: lambda u: t * u[::-1])
     )
     fixed = mf.dynamics.AttentionFlow(sphere, attention, mlp=lambda u: 0.3 * u[::-1])
     t = jnp.asarray(0.3)
-    np.testing.assert_allclose(growing.drift(t, x, None), fixed.drift(t, x, None), rtol=1e-14)
+    both = (eqx.filter_jit(one.drift)(t, x, None) for one in (growing, fixed))
+    np.testing.assert_allclose(*both, rtol=1e-14)
 
 
 PLACED = Softmax(1.0, rotary=Rotary())

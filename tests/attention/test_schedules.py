@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiled_attention import attend
 
 from meanfield.attention import Blockwise, Layers, MultiHead, Softmax, Varying, attention_at
 
@@ -25,16 +26,19 @@ def test_layers_of_heads_keep_their_engines():
     heads = [MultiHead([Softmax(b, engine=Blockwise(3)), Softmax(2 * b)]) for b in (1.0, 2.0)]
     layers = Layers(heads, times=jnp.array([0.0, 1.0]))
     assert layers(jnp.asarray(1.5)).heads[0].engine == Blockwise(3)
-    np.testing.assert_allclose(layers(jnp.asarray(1.5))(X), heads[1](X), rtol=1e-15)
+    found, exact = (attend(one, X) for one in (layers(jnp.asarray(1.5)), heads[1]))
+    np.testing.assert_allclose(found, exact, rtol=1e-15)
 
 
 def test_varying_follows_its_function_and_can_be_differentiated():
     varying = Varying(lambda t: Softmax(1.0, value=jnp.exp(t) * jnp.eye(2)))
     assert varying.jumps() is None
     t = jnp.asarray(0.3)
-    np.testing.assert_allclose(varying(t)(X), np.exp(0.3) * Softmax(1.0)(X), rtol=1e-14)
-    rate = jax.jacfwd(lambda t: attention_at(varying, t)(X))(t)
-    np.testing.assert_allclose(rate, varying(t)(X), rtol=1e-14)  # d/dt e^t = e^t
+    at = lambda t: attention_at(varying, t)(X)
+    value, rate = jax.jit(lambda t: jax.jvp(at, (t,), (jnp.ones(()),)))(t)
+    np.testing.assert_allclose(value, np.exp(0.3) * attend(Softmax(1.0), X), rtol=1e-14)
+    np.testing.assert_allclose(rate, value, rtol=1e-14)  # d/dt e^t = e^t
+    np.testing.assert_array_equal(varying(t).value, jnp.exp(t) * jnp.eye(2))
     assert attention_at(Softmax(2.0), t).beta == 2
 
 
