@@ -17,7 +17,7 @@ from meanfield.attention import (
     causal,
 )
 
-N, D, TRIALS = 64, 8, 600
+N, D, TRIALS = 64, 8, 300
 
 
 def on_the_sphere(points):
@@ -45,18 +45,18 @@ def repeated(make):
         return scale * sums.mass[0], scale * sums.moment[0], error
 
     keys = jax.random.split(jax.random.key(1), TRIALS)
-    told = jax.lax.map(lambda key: make(key).relative_error(ATTENTION, X[:1], X, W)[0], keys[:20])
+    told = jax.lax.map(lambda key: make(key).relative_error(ATTENTION, X[:1], X, W)[0], keys[:10])
     return *jax.lax.map(trial, keys, batch_size=100), told
 
 
 @pytest.mark.parametrize("kind", [RandomBatch, RandomFeatures])
 def test_sums_are_unbiased_and_their_error_is_the_one_that_is_told(kind):
     mass, moment, error, told = repeated(lambda key: kind(256, key))
-    exact = ATTENTION.sums(X[:1], X, W)
+    exact = jax.jit(lambda x, w: ATTENTION.sums(x[:1], x, w))(X, W)
     scale = float(np.exp(exact.shift[0]))
     for samples, truth in ((mass, exact.mass[0]), (moment, exact.moment[0])):
         samples = np.asarray(samples)
-        # The mean of 600 trials is normal about the truth; 4.5 deviations are passed once in 1e5.
+        # The mean of 300 trials is normal about the truth; 4.5 deviations are passed once in 1e5.
         deviation = samples.std(axis=0) / np.sqrt(TRIALS)
         assert (np.abs(samples.mean(axis=0) - scale * np.asarray(truth)) < 4.5 * deviation).all()
     ratio = np.sqrt(np.mean(np.asarray(error) ** 2) / np.mean(np.asarray(told) ** 2))

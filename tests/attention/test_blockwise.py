@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from compiled_attention import attend
+from unit_vectors import unit_vectors
 
 from meanfield.attention import Blockwise, Dense, Softmax, Unnormalized, alibi, causal
 from meanfield.attention.engines._base import underflow_limit
@@ -45,8 +46,7 @@ def check_engines(make, block, x, y=None, w=None, largest_logit=8.0):
 
 
 def tokens(seed, n):
-    points = np.random.default_rng(seed).normal(size=(n, 3))
-    return jnp.asarray(points / np.linalg.norm(points, axis=1, keepdims=True))
+    return unit_vectors(seed, n, 3)
 
 
 def masses(n):
@@ -64,7 +64,7 @@ def test_blocks_equal_the_whole_matrix(n, m, block):
     )
 
 
-@pytest.mark.parametrize("kind", [Softmax, Unnormalized])
+@pytest.mark.parametrize("kind", [Softmax, pytest.param(Unnormalized, marks=pytest.mark.slow)])
 def test_mirrored_blocks_equal_the_whole_matrix(kind):
     check_engines(
         lambda engine: kind(2.0, value=VALUE, engine=engine), 3, tokens(0, 7), None, masses(7)

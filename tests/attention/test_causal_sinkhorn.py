@@ -1,6 +1,5 @@
 """Sinkhorn attention under a mask: exact plans and flows, the columns that exist, its derivatives."""
 
-import functools
 import math
 
 import equinox as eqx
@@ -11,6 +10,7 @@ import pytest
 from compiled_attention import attend
 from refusals import check_refused, each_of
 from scipy.optimize import brentq
+from unit_vectors import unit_vectors
 
 import meanfield as mf
 from meanfield.attention import Blockwise, Dense, Sinkhorn, Softmax, alibi, causal, causal_columns
@@ -18,7 +18,7 @@ from meanfield.dynamics import AttentionFlow
 from meanfield.geometry import Sphere
 
 TOL = 1e-12
-X = Sphere(3).sample(jax.random.key(0), 7)
+X = unit_vectors(0, 7, 3)
 W = jnp.arange(7.0) / 21  # the first token, which the others see, has no mass
 HARMONIC = np.cumsum(1 / np.arange(1.0, 8))
 
@@ -125,7 +125,7 @@ def test_tau_leads_from_softmax_to_exact_columns():
     np.testing.assert_allclose(v / v[0], np.sqrt(pull / pull[0]), rtol=1e-10)
     # Columns are off by O(1/tau).
     assert 1e-5 < np.abs(soft(1e3).sum(axis=0) - c).max() < 1e-2
-    exact = plan_at(math.inf)
+    exact = np.asarray(jax.jit(lambda: plan_at(math.inf))())
     np.testing.assert_allclose(exact.sum(axis=0), c, atol=1e-10)
     np.testing.assert_allclose(soft(math.inf), exact, atol=1e-10)
 
@@ -141,7 +141,7 @@ def test_derivatives_are_finite_differences(tau):
         return jnp.sum(field * at)
 
     args, h = (X, jnp.asarray(2.0), jnp.asarray(0.5)), 1e-3
-    slopes = jax.grad(value, (0, 1, 2))(*args)
+    slopes = jax.jit(jax.grad(value, (0, 1, 2)))(*args)
     steps = [value(X + s * at, 2.0 + s, 0.5 + s) for s in h * np.array([-2.0, -1, 1, 2])]
     # Off by h^4 times a fifth derivative of order 100, and 1e-13/h.
     difference = (steps[0] - 8 * steps[1] + 8 * steps[2] - steps[3]) / (12 * h)
@@ -153,7 +153,7 @@ def test_two_sequences_in_one_cloud_do_not_feel_each_other():
     block[4:, :4] = False
     along = jnp.sin(jnp.arange(21.0)).reshape(7, 3)
     field = jax.jit(lambda x: Sinkhorn(3.0, mask=jnp.asarray(block), tol=TOL)(x))
-    both, slope = jax.jvp(field, (X,), (along.at[:4].set(0),))
+    both, slope = jax.jit(lambda x, v: jax.jvp(field, (x,), (v,)))(X, along.at[:4].set(0))
     kernel = np.exp(3 * X @ X.T)
     for part in (slice(0, 4), slice(4, 7)):
         x = X[part]
@@ -168,36 +168,49 @@ def test_two_sequences_in_one_cloud_do_not_feel_each_other():
     np.testing.assert_allclose(slope, (ahead - behind) / (2 * h), atol=1e-6)
 
 
-def test_consensus_is_left_at_the_rates_of_causal_softmax_but_by_no_gradient():
-    n = 5
+def jacobian_on_the_circle(mask):
+    """d(turning of token i)/d(angle of token j), a function of the angles."""
 
-    def field(attention, angles):
+    def turning(angles):
         x = circle(angles)
-        return jnp.sum(attention(x) * jnp.stack([-x[:, 1], x[:, 0]], axis=1), axis=1)
+        field = Sinkhorn(4.0, mask=mask, tol=TOL)(x)
+        return jnp.sum(field * jnp.stack([-x[:, 1], x[:, 0]], axis=1), axis=1)
 
-    causal_jacobian, full_jacobian = (
-        jax.jit(jax.jacfwd(functools.partial(field, Sinkhorn(4.0, mask=mask, tol=TOL))))
-        for mask in (causal(n), None)
-    )
+    return jax.jit(jax.jacfwd(turning))
+
+
+ANGLES = jnp.array([0.3, 2.0, -1.0, 0.9, 4.0])
+
+
+def test_consensus_is_left_at_the_rates_of_causal_softmax_but_by_no_gradient():
+    n, causal_jacobian = 5, jacobian_on_the_circle(causal(5))
     at_rest = causal_jacobian(jnp.zeros(n))
     # Uniform causal weights less the identity, whose eigenvalues are 1/i - 1.
     mean = np.tril(np.ones((n, n))) / np.arange(1, n + 1)[:, None]
     np.testing.assert_allclose(at_rest, mean - np.eye(n), atol=1e-10)
-    angles = jnp.array([0.3, 2.0, -1.0, 0.9, 4.0])
-    causal_slope, full_slope = causal_jacobian(angles), full_jacobian(angles)
-    # Without a mask the field is the gradient of the entropic cost over beta; with one, what token 2
-    # feels of token 1 has no answer: token 1 does not move.
-    np.testing.assert_allclose(full_slope, full_slope.T, atol=1e-9)
-    np.testing.assert_allclose(causal_slope[0], 0, atol=1e-12)
-    assert float(jnp.abs(causal_slope[1:, 0]).min()) > 1e-2
+    # What token 2 feels of token 1 has no answer: token 1 does not move.
+    slope = np.asarray(causal_jacobian(ANGLES))
+    np.testing.assert_allclose(slope[0], 0, atol=1e-12)
+    assert np.abs(slope[1:, 0]).min() > 1e-2
+
+
+@pytest.mark.slow
+def test_without_a_mask_the_field_is_the_gradient_of_the_entropic_cost_over_beta():
+    slope = jacobian_on_the_circle(None)(ANGLES)
+    np.testing.assert_allclose(slope, slope.T, atol=1e-9)
+
+
+@pytest.mark.slow
+def test_values_in_single_precision():
+    attention = Sinkhorn(20.0, mask=causal(7))
+    single = attend(attention, X.astype(jnp.float32))
+    # tol is 1e-6 of mass 1, hence 7e-6 of columns; neighbours at beta = 20 amplify it by less than 10.
+    np.testing.assert_allclose(single, attend(attention, X), atol=1e-4)
 
 
 def test_single_precision_and_what_is_no_number():
     attention = Sinkhorn(20.0, mask=causal(7))
-    single = attend(attention, X.astype(jnp.float32))
-    assert single.dtype == jnp.float32
-    # tol is 1e-6 of mass 1, hence 7e-6 of columns; neighbours at beta = 20 amplify it by less than 10.
-    np.testing.assert_allclose(single, attend(attention, X), atol=1e-4)
+    assert jax.eval_shape(attention, X.astype(jnp.float32)).dtype == jnp.float32
     few = jax.jit(lambda x, c: Sinkhorn(20.0, mask=causal(7), columns=c, max_iterations=300)(x))
     right = causal_columns(7)
     assert bool(jnp.isfinite(few(X, right)).all())

@@ -81,7 +81,7 @@ def test_the_degree_is_a_fixed_one_where_beta_is_traced():
     assert jax.jit(degree)(1.0) == 64
 
 
-@pytest.mark.parametrize("kind", [Softmax, Unnormalized])
+@pytest.mark.parametrize("kind", [Softmax, pytest.param(Unnormalized, marks=pytest.mark.slow)])
 def test_values_and_derivatives_are_those_of_the_whole_matrix(kind):
     x = circle(np.random.default_rng(0).uniform(0, 2 * np.pi, N))
     value = jnp.array([[1.0, 2.0], [0.5, -1.0]])

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from unit_vectors import unit_vectors
 
 from meanfield import _memory
 from meanfield.attention import MultiHead, Relu, Softmax
@@ -12,7 +13,7 @@ from meanfield.energies import Pairwise
 from meanfield.geometry import Sphere
 from meanfield.harmonics import Fourier
 
-X, Y = (Sphere(3).sample(jax.random.key(k), n) for k, n in ((0, 7), (1, 5)))
+X, Y = unit_vectors(0, 7, 3), unit_vectors(1, 5, 3)
 W = jnp.array([0.1, 0.4, 0.2, 0.05, 0.25])
 V = jnp.array([[1.0, 2.0, 0.0], [0.0, 1.0, -1.0], [0.5, 0.0, 1.0]])
 
@@ -31,7 +32,7 @@ def test_the_field_is_the_sum_over_pairs():
 
 
 def test_blocks_change_neither_field_nor_gradient(monkeypatch):
-    x = Sphere(3).sample(jax.random.key(2), 300)  # more than a block, and no multiple of one
+    x = unit_vectors(2, 300, 3)  # more than a block, and no multiple of one
     loss = lambda x: jnp.sum(Relu(V)(x, Y, W) ** 2)
     whole = jax.jit(jax.value_and_grad(loss))(x)
     monkeypatch.setattr(_memory, "LARGEST_DENSE", 8)

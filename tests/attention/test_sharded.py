@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.sharding import AxisType, Mesh, PartitionSpec
+from unit_vectors import normal, unit_vectors
 
 import meanfield as mf
 from meanfield.attention import (
@@ -22,11 +23,11 @@ from meanfield.attention import (
 )
 
 SPHERE = mf.geometry.Sphere(3)
-X = SPHERE.sample(jax.random.key(0), 24)
-Y = SPHERE.sample(jax.random.key(1), 13)  # no multiple of the devices
+X = unit_vectors(0, 24, 3)
+Y = unit_vectors(1, 13, 3)  # no multiple of the devices
 W = jnp.linspace(1.0, 2.0, 13) / 19.5
-QUERY, KEY = (jax.random.normal(jax.random.key(i), (2, 3)) for i in (2, 3))
-VALUE = jax.random.normal(jax.random.key(4), (4, 3))
+QUERY, KEY = normal(2, 2, 2, 3)
+VALUE = normal(4, 4, 3)
 
 
 def ring(devices: int) -> Sharded:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from compiled_attention import attend
 from scipy.special import ndtri
+from unit_vectors import normal, unit_vectors
 
 import meanfield as mf
 from meanfield.attention import Blockwise, Dense, Sinkhorn
@@ -15,10 +16,10 @@ from meanfield.geometry import Euclidean, Sphere
 from meanfield.transport import SquaredEuclidean, SquaredGeodesic
 
 N, D = 12, 3
-X, Y = Sphere(D).sample(jax.random.key(0), N), Sphere(D).sample(jax.random.key(1), 5)
+X, Y = unit_vectors(0, N, D), unit_vectors(1, 5, D)
 W = jnp.arange(float(N)) / jnp.arange(float(N)).sum()  # the first token has no mass
-QUERY, KEY = jax.random.normal(jax.random.key(2), (2, 2, D))
-VALUE = jax.random.normal(jax.random.key(3), (2, D))
+QUERY, KEY = normal(2, 2, 2, D)
+VALUE = normal(3, 2, D)
 TOL = 1e-12
 # A query matrix, even the identity, means the alternating iteration.
 ITERATIONS = [
@@ -51,7 +52,7 @@ def reference(kernel, a, b):
 @pytest.mark.parametrize("dtype", [jnp.float64, jnp.float32])
 @pytest.mark.parametrize("query", ITERATIONS)
 def test_rows_and_columns_sum_to_one_up_to_large_beta(dtype, query):
-    x = Sphere(D).sample(jax.random.key(5), 30).astype(dtype)
+    x = unit_vectors(5, 30, D).astype(dtype)
     for beta in (1.0, 20.0, 100.0):
         attention = Sinkhorn(beta, query=query, max_iterations=20_000)
         solution, plan = solved(attention, x)
@@ -67,7 +68,7 @@ def test_rows_and_columns_sum_to_one_up_to_large_beta(dtype, query):
 
 
 def test_the_symmetric_iteration_needs_at_most_18_products_whatever_beta():
-    x = Sphere(D).sample(jax.random.key(5), 64)
+    x = unit_vectors(5, 64, D)
     for beta in (1.0, 9.0, 100.0, 1000.0):
         assert int(solved(Sinkhorn(beta), x)[0].iterations) <= 18
     alternating, _ = solved(Sinkhorn(9.0, query=jnp.eye(D)), x)
@@ -137,8 +138,8 @@ def test_derivatives_forward_and_backward_are_finite_differences(iterations):
         return jnp.sum(field * jnp.cos(jnp.arange(3.0 * N)).reshape(N, D))
 
     at, direction = (X, jnp.asarray(2.0)), (along, jnp.ones(()))
-    forward = jax.jvp(value, at, direction)[1]
-    backward = jax.grad(value, (0, 1))(*at)
+    forward = jax.jit(lambda at, v: jax.jvp(value, at, v)[1])(at, direction)
+    backward = jax.jit(jax.grad(value, (0, 1)))(*at)
     steps = jax.vmap(lambda s: value(X + s * along, 2.0 + s))(h * jnp.array([-2.0, -1, 1, 2]))
     # Off by h^4 times a fifth derivative of order 100, and 1e-13/h.
     difference = (steps[0] - 8 * steps[1] + 8 * steps[2] - steps[3]) / (12 * h)

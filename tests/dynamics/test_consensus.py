@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from unit_vectors import normal, unit_vectors
 
 import meanfield as mf
 from meanfield.attention import Softmax
@@ -43,11 +44,11 @@ def state(x):
 
 
 REST = Drift(PLANE, still)
-CLOUD = jax.random.normal(jax.random.key(0), (6, 2))
+CLOUD = normal(0, 6, 2)
 SHIFTED = jnp.stack([CLOUD, CLOUD + jnp.array([2.0, 0.0]), CLOUD + jnp.array([0.0, 1.0])])
-TWO_CLOUDS = jnp.asarray(np.random.default_rng(3).normal(size=(2, 8, 2))).at[1, :, 0].add(2.0)
+TWO_CLOUDS = normal(3, 2, 8, 2).at[1, :, 0].add(2.0)
 PULL = DebiasedPull(1.0, 1e-11)
-BALL = jnp.stack([SPHERE.sample(jax.random.key(k), 6) for k in (1, 2, 3)])
+BALL = unit_vectors(1, 3, 6, 3)
 
 
 INWARD, SHARES = Drift(PLANE, inward), jnp.array([0.5, 0.3, 0.2])

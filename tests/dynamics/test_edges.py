@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from refusals import check_refused, each_of
+from unit_vectors import unit_vectors
 
 import meanfield as mf
 from meanfield.attention import Softmax
@@ -32,7 +33,7 @@ from meanfield.harmonics import Fourier
 from meanfield.solve import SolveError
 
 SPHERE = Sphere(3)
-X = SPHERE.sample(jax.random.key(0), 4)
+X = unit_vectors(0, 4, 3)
 R = jnp.array([0.5, 1.0, 1.5, 2.0])
 T0 = jnp.zeros(())
 ATTENTION = Softmax(2.0)

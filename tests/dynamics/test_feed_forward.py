@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from unit_vectors import unit_vectors
 
 import meanfield as mf
 from meanfield.attention import Softmax
@@ -23,7 +24,7 @@ from meanfield.dynamics import (
 from meanfield.geometry import Euclidean, Sphere
 
 SPHERE, ATTENTION = Sphere(3), Softmax(2.0)
-X = SPHERE.sample(jax.random.key(2), 5)
+X = unit_vectors(2, 5, 3)
 MLP = eqx.nn.MLP(3, 3, 8, 1, jax.nn.tanh, key=jax.random.key(1))
 NORMS = [PostNorm(), PreNorm(), PeriNorm(), MixNorm(0.5), NGPT(0.7), SqrtNorm()]
 every_norm = pytest.mark.parametrize("norm", NORMS, ids=lambda norm: type(norm).__name__)

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from unit_vectors import unit_vectors
 
 from meanfield.attention import Softmax, Unnormalized
 from meanfield.dynamics import ArcLength, AttentionFlow, Control, Drift, GradientFlow
@@ -13,7 +14,7 @@ from meanfield.geometry import Euclidean, Sphere
 
 SPHERE = Sphere(3)
 NOW = jnp.array(0.3)
-X = SPHERE.sample(jax.random.key(3), 3)
+X = unit_vectors(3, 3, 3)
 TWICE = X[jnp.array([0, 0, 1, 2])]
 MASSES = jnp.array([0.5, 0.25, 0.25])
 

@@ -4,14 +4,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from unit_vectors import normal, unit_vectors
 
 import meanfield as mf
 from meanfield.attention import Hardmax, Softmax, causal
 from meanfield.dynamics import AttentionFlow, Drift, hardmax_path
-from meanfield.geometry import Euclidean, Sphere
+from meanfield.geometry import Euclidean
 
-MATRIX = jax.random.normal(jax.random.key(1), (3, 3))
-X, Y = Sphere(3).sample(jax.random.key(2), 6), Sphere(3).sample(jax.random.key(3), 5)
+MATRIX = normal(1, 3, 3)
+X, Y = unit_vectors(2, 6, 3), unit_vectors(3, 5, 3)
 
 
 def test_hard_attention_is_softmax_of_infinite_beta():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from refusals import check_refused
 from scipy.integrate import solve_ivp
+from unit_vectors import normal, unit_vectors
 
 import meanfield as mf
 from meanfield.dynamics import MomentumFlow
@@ -13,8 +14,8 @@ from meanfield.landscape import alignment_blow_up
 
 SPHERE = mf.geometry.Sphere(3)
 W = jnp.array([0.1, 0.3, 0.2, 0.4])
-X = SPHERE.sample(jax.random.key(0), 4)
-P = SPHERE.to_tangent(X, jax.random.normal(jax.random.key(1), (4, 3)))
+X = unit_vectors(0, 4, 3)
+P = jnp.asarray(np.cross(X, normal(1, 4, 3)))
 
 
 def rates(flow, function):

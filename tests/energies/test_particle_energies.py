@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from unit_vectors import unit_vectors
 
 from meanfield.attention import Blockwise, Softmax, Unnormalized
 from meanfield.dynamics import AttentionFlow, GradientFlow
@@ -14,9 +15,7 @@ from meanfield.harmonics import SphericalHarmonics
 
 BETA = 2.0
 SPHERE = Sphere(3)
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(6, 3))
-X = jnp.asarray(X / np.linalg.norm(X, axis=1, keepdims=True))
+X = unit_vectors(0, 6, 3)
 W = jnp.array([0.3, 0.1, 0.0, 0.2, 0.15, 0.25])
 ZERO = jnp.zeros(())
 
@@ -194,8 +193,7 @@ def test_an_interaction_by_a_matrix_is_its_double_loop_and_the_ascent_of_unnorma
 def test_points_at_an_eigenvector_are_extreme(eigenvalues, best):
     energy = Interaction(1.5, matrix=jnp.diag(jnp.array(eigenvalues)))
     # Of two tokens each: at one point, at another, at antipodes, anywhere.
-    axes, anywhere = np.eye(3), np.random.default_rng(5).normal(size=(10, 2, 3))
-    anywhere /= np.linalg.norm(anywhere, axis=-1, keepdims=True)
+    axes, anywhere = np.eye(3), np.asarray(unit_vectors(5, 10, 2, 3))
     clouds = [[axes[i]] * 2 for i in range(3)] + [[axes[0], -axes[0]], *anywhere]
     point, *others = eqx.filter_jit(jax.vmap(energy))(np.array(clouds)).tolist()
     np.testing.assert_allclose(point, np.exp(1.5 * eigenvalues[0]) / 3, rtol=1e-14)

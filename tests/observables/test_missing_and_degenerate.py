@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from compiled_observables import seen
 from refusals import check_refused, each_of
+from unit_vectors import unit_vectors
 
 from meanfield import observables as O
 from meanfield.geometry import Euclidean, Sphere
 
 NAN, INF = float("nan"), float("inf")
-X = np.random.default_rng(0).normal(size=(5, 3))
-X = jnp.asarray(X / np.linalg.norm(X, axis=1, keepdims=True))
+X = unit_vectors(0, 5, 3)
 UP = jnp.array([0.0, 0.0, 1.0])
 EVEN, PAIR = jnp.full(5, 0.2), jnp.array([0.5, 0.5, 0.0, 0.0, 0.0])
 TS = jnp.array([0.0, 1.0, 2.0, 3.0])
