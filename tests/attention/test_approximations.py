@@ -133,7 +133,7 @@ def test_keys_of_no_mass_change_nothing(engine):
     assert (far[1][4] == 0).all()
 
 
-@pytest.mark.parametrize("beta", [0.1, 2.0, 4.0])
+@pytest.mark.parametrize("beta", [0.1, pytest.param(2.0, marks=pytest.mark.slow), 4.0])
 def test_the_error_of_features_is_that_of_many_draws(beta):
     """At low temperatures too, where sums are off by more than themselves, and means are not."""
     x, w = X[:5, :2], jnp.array([0.1, 0.2, 0.3, 0.4, 0.0])

@@ -89,7 +89,7 @@ def test_blocks_with_masks_equal_the_whole_matrix(mask):
     check_engines(lambda engine: Softmax(2.0, mask=mask, engine=engine), 3, tokens(0, 7))
 
 
-@pytest.mark.parametrize("dtype", [jnp.float64, jnp.float32])
+@pytest.mark.parametrize("dtype", [jnp.float64, pytest.param(jnp.float32, marks=pytest.mark.slow)])
 def test_blocks_agree_on_both_sides_of_the_choice_of_method(dtype):
     # Tokens and their antipodes: logits from -beta to beta, the widest there are.
     x = np.asarray(tokens(0, 3))

@@ -50,7 +50,7 @@ BETAS, ACCURACIES = (1.0, 9.0, 50.0), (1e-4, 1e-8, 1e-12)
 @pytest.mark.parametrize(
     ("beta", "accuracy"),
     [
-        pytest.param(b, a, marks=() if i == j > 0 else pytest.mark.slow)
+        pytest.param(b, a, marks=() if i == j == 1 else pytest.mark.slow)
         for i, b in enumerate(BETAS)
         for j, a in enumerate(ACCURACIES)
     ],
@@ -206,21 +206,20 @@ def test_the_bound_holds_for_uniform_clustered_and_mixed_clouds(d):
 SIX = clouds(2)[0, :6]
 
 
+@pytest.mark.slow
 def test_a_degree_can_be_fitted_to_a_known_cloud_under_jit():
     attention = Softmax(2.0)
     degree = lambda: jnp.asarray(Harmonic.fitted(attention, SIX).basis.degree)
     assert jax.jit(degree)() == degree()
-    with pytest.raises(ValueError, match="rounding in float32"):
-        Harmonic.fitted(attention, SIX.astype(np.float32), accuracy=1e-13)
 
 
 def test_a_degree_fitted_to_a_cloud_keeps_the_relative_accuracy():
     # A token opposite to the others asks for more than they do: e^{-4 beta} of the peak.
     attention, x = Softmax(2.0), SIX.at[1:].set(SIX[1]).at[0].set(-SIX[1])
-    engine = Harmonic.fitted(attention, x)
-    bound, error = relative_errors(engine, attention, x)
+    found = jax.jit(lambda: jnp.asarray(Harmonic.fitted(attention, x).basis.degree))()
+    bound, error = relative_errors(Harmonic(Fourier(int(found))), attention, x)
     assert float(error.max()) <= float(bound.max()) <= 1e-6
-    assert engine.basis.degree > Harmonic.of(2.0, 2, 1e-3).basis.degree
+    assert found > Harmonic.of(2.0, 2, 1e-3).basis.degree
 
 
 @pytest.mark.slow

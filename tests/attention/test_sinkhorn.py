@@ -49,7 +49,7 @@ def reference(kernel, a, b):
     return u[:, None] * kernel * v * np.asarray(b)
 
 
-@pytest.mark.parametrize("dtype", [jnp.float64, jnp.float32])
+@pytest.mark.parametrize("dtype", [jnp.float64, pytest.param(jnp.float32, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("query", ITERATIONS)
 def test_rows_and_columns_sum_to_one_up_to_large_beta(dtype, query):
     x = unit_vectors(5, 30, D).astype(dtype)
