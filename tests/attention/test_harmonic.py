@@ -220,6 +220,8 @@ def test_a_degree_fitted_to_a_cloud_keeps_the_relative_accuracy():
     bound, error = relative_errors(Harmonic(Fourier(int(found))), attention, x)
     assert float(error.max()) <= float(bound.max()) <= 1e-6
     assert found > Harmonic.of(2.0, 2, 1e-3).basis.degree
+    with pytest.raises(ValueError, match="rounding in float64"):
+        Harmonic.fitted(attention, x, accuracy=1e-25)
 
 
 @pytest.mark.slow
