@@ -160,7 +160,9 @@ def test_a_run_whose_pull_does_not_converge_says_so():
 
 
 @pytest.mark.parametrize(
-    "pull", [None, PairwisePull(), ExactPull()], ids=["true", "pairs", "exact"]
+    "pull",
+    [None, pytest.param(PairwisePull(), marks=pytest.mark.slow), ExactPull()],
+    ids=["true", "pairs", "exact"],
 )
 def test_models_at_opposite_poles_are_pulled_together(pull):
     pole = jnp.tile(jnp.array([0.0, 0.0, 1.0]), (2, 1))

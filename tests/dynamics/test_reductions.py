@@ -60,9 +60,10 @@ def test_a_goal_that_is_behind_the_start_or_out_of_reach_is_refused(delta, start
 
 @pytest.mark.parametrize(
     "particles",
-    [pytest.param(False, marks=pytest.mark.slow), True],
+    [False, True],
     ids=["reduction", "particles"],
 )
+@pytest.mark.slow
 def test_equiangular_hitting_times_agree_with_runs(particles):
     # An error of size tol in g is one of tol / g' in time: at most 4e3 tol, at the start for beta = 9,
     # where g' = 2/(e^9 + 31). At tol = 1e-10, 1e-4 leaves room for the errors of 250 steps there.
@@ -81,13 +82,20 @@ def test_equiangular_hitting_times_agree_with_runs(particles):
     np.testing.assert_allclose(run(BETAS), 0, atol=1e-4)
 
 
-def test_unnormalized_equiangular_slope_is_that_of_the_particles():
-    flow = AttentionFlow(Sphere(4), Unnormalized(2.0, offset=0.5))
-    v = flow.drift(jnp.array(0.0), jnp.eye(4), None)
-    slope = Equiangular(Unnormalized(2.0, offset=0.5), 4).drift(
-        jnp.array(0.0), jnp.array(0.0), None
-    )
-    np.testing.assert_allclose(2 * v[0, 1], slope, rtol=1e-14)
+@pytest.mark.parametrize("attention", [Softmax(2.0), Unnormalized(2.0, offset=0.5)])
+def test_equiangular_slopes_are_those_of_the_particles(attention):
+    # n unit vectors of equal inner products g = .3: d/dt <x_1, x_2> = <x_1', x_2> + <x_1, x_2'>.
+    g, n = 0.3, 4
+    x = np.linalg.cholesky(np.eye(n) * (1 - g) + g)
+
+    @jax.jit
+    def both(x, g):
+        now = jnp.array(0.0)
+        moved = AttentionFlow(Sphere(n), attention).drift(now, x, None)
+        return moved @ x.T, Equiangular(attention, n).drift(now, g, None)
+
+    rates, slope = both(x, jnp.array(g))
+    np.testing.assert_allclose(rates[0, 1] + rates[1, 0], slope, rtol=1e-13)
 
 
 @pytest.mark.parametrize(("beta", "time"), [(5.0, 18.2607), (10.0, 1128.977)])

@@ -94,6 +94,7 @@ def test_mixed_normalization_changes_at_tau():
         np.testing.assert_allclose(got, expected, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_the_clock_of_arc_length_is_the_time_of_the_flow():
     flow = AttentionFlow(SPHERE, Softmax(6.0))
     x0, tol = SPHERE.sample(jax.random.key(8), 6), 1e-9

@@ -155,7 +155,7 @@ def test_a_potential_has_one_value_a_point():
 
 def test_massless_points_so_far_away_that_the_kernel_overflows():
     """A point of mass 0 adds 0 e^{<x, y>}, here 0 e^{10^6}, which floats would make 0 times infinity."""
-    more = jnp.asarray(np.concatenate([X, [[1000.0, 0.0, 0.0]]]))
+    more = jnp.asarray(np.concatenate([X, [[1e6, 0.0, 0.0]]]))
     masses = jnp.asarray(np.append(W, 0.0))
     for energy in (Interaction(BETA), Interaction(BETA) + 0.5 * Potential(potential)):
         np.testing.assert_allclose(value(energy, more, masses), value(energy, X, W), rtol=1e-15)
