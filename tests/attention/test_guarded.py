@@ -98,10 +98,11 @@ def test_values_and_derivatives_are_those_of_the_whole_matrix(kind):
         gradient = jax.value_and_grad(total, (0, 1, 2), has_aux=True)
         return gradient(x, beta, w, None), gradient(x, beta, w, Dense())
 
-    ours, theirs = map(jax.tree.leaves, both(x, 3.0, w))
-    for mine, exact in zip(ours, theirs, strict=True):
-        # Sums of 10^3 terms of size e^3 at most, off by some eps each.
-        np.testing.assert_allclose(mine, exact, atol=1e-13 * float(np.abs(exact).max()))
+    for beta in (3.0, -3.0):
+        ours, theirs = map(jax.tree.leaves, both(x, beta, w))
+        for mine, exact in zip(ours, theirs, strict=True):
+            # Sums of 10^3 terms of size e^3 at most, off by some eps each.
+            np.testing.assert_allclose(mine, exact, atol=1e-13 * float(np.abs(exact).max()))
 
 
 def test_harmonics_are_taken_where_they_are_right_to_rounding_alone():
