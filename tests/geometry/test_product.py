@@ -154,6 +154,8 @@ def test_products_refuse_what_does_not_fit(pairs):
         PLACED.check(PLACED.join(2 * u, s))
     with pytest.raises(ValueError, match="expected a Sphere for a normalization"):
         AttentionFlow(PLACED, Softmax(1.0), mf.dynamics.PreNorm())
+    with pytest.raises(ValueError, match=r"distance\(x, y\) \*\* 2 of a product"):
+        mf.transport.wasserstein(PLACED.join(u, s), PLACED.join(u, s), cost=PLACED)
     with pytest.raises(ValueError, match="on a sphere or in R"):
         two = ConsensusFlow([AttentionFlow(PLACED, Softmax(1.0))] * 2, 1.0, pull=BarycenterPull())
         mf.simulate(two, jnp.stack([PLACED.join(u, s)] * 2), jnp.array([0.0, 0.1]))

@@ -87,6 +87,7 @@ def test_stiff_densities_in_single_precision(double):
         energy = Potential(lambda x: stiffness * x[0] ** 2) + InternalEnergy(3.0)
         return QuantileJKO(energy, tau).step(x, None)
 
+    # The number has five digits (5e-6), positions of order one 64 eps (8e-6).
     single, told = step(np.float32(x))
     assert float(single[0]) == pytest.approx(-0.33986, abs=2e-5) and bool(told["converged"])
     if double:

@@ -15,6 +15,11 @@ from ._ott import costs
 class AbstractCost(OneLine, costs.CostFn):
     """A cost of ott that knows on which points it is defined: `check`, and a fast `all_pairs`."""
 
+    EXAMPLE = (
+        "SquaredEuclidean(), cost_of(Sphere(3)), or a function of two points, such as "
+        "lambda x, y: space.distance(x, y) ** 2 of a product"
+    )
+
     @abc.abstractmethod
     def check(self, x, name: str = "x") -> Points:
         """`x` as points [n, d] that the cost takes; ValueError, with the remedy, if it is not."""
