@@ -16,9 +16,10 @@ $(CORE): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable .
 	touch $(CORE)
 
-$(READY): $(CORE)
+$(READY): pyproject.toml
+	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[test]'
-	touch $(READY)
+	touch $(CORE) $(READY)
 
 $(BENCH_READY): $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench,nufft]'

@@ -11,6 +11,7 @@ FOLDER = Path(__file__).parents[1] / "paper_figs"
 FIGURES = sorted(path.stem for path in FOLDER.glob("fig_*.py"))
 # A minute each, for studies that no fast test shares with them: drawn by `make validate`.
 LONG = (
+    "fig_2110_11773_heat_kernel",
     "fig_2110_11773_heat_limit",
     "fig_2110_11773_trained",
     "fig_2312_10794_circle",
@@ -20,7 +21,10 @@ LONG = (
     "fig_2312_10794_unnormalized",
     "fig_2407_01602_leaders",
     "fig_2410_06833_circle",
+    "fig_2410_23228_particles",
+    "fig_2410_23228_pde",
     "fig_2501_03096_matrices",
+    "fig_2501_18322_covariances",
     "fig_2502_16570_layers",
     "fig_2507_22857_sync_map",
     "fig_2510_22026_normalization",

@@ -16,6 +16,7 @@ from meanfield._memory import drop_programs
 
 SPHERE = mf.geometry.Sphere(3)
 FLOW = mf.dynamics.AttentionFlow(SPHERE, mf.attention.Softmax(2.0))
+LAYERS = mf.schemes.TransformerLayers(3, FLOW.attention, mf.dynamics.PostNorm(), 0.1)
 
 
 def run(x0):
@@ -59,12 +60,8 @@ def test_nothing_is_dropped_in_the_middle_of_a_trace(crowded):
     "use",
     [
         lambda: run(SPHERE.sample(jax.random.key(0), 64)),
-        lambda: mf.rollout(
-            mf.schemes.TransformerLayers(3, FLOW.attention, mf.dynamics.PostNorm(), 0.1),
-            jnp.eye(3),
-            1,
-        ),
-        lambda: Powers(bases=(2.0,), exponents=(1,)).run(),
+        pytest.param(lambda: mf.rollout(LAYERS, jnp.eye(3), 1), marks=pytest.mark.slow),
+        pytest.param(lambda: Powers(bases=(2.0,), exponents=(1,)).run(), marks=pytest.mark.slow),
     ],
     ids=["simulate", "rollout", "a cell of a study"],
 )

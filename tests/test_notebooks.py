@@ -8,22 +8,12 @@ import pytest
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 
-# Half a minute or more each.
-LONG = "02_", "03_", "04_", "05_", "06_", "07_", "08_"
-
-
 def _name(path: Path) -> str:
     return path.name
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        pytest.param(path, marks=pytest.mark.slow if path.name.startswith(LONG) else ())
-        for path in NOTEBOOKS
-    ],
-    ids=_name,
-)
+@pytest.mark.slow  # half a minute or more each; that their calls fit is held by test_prose.py
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=_name)
 def test_a_notebook_runs_anywhere(path, tmp_path, monkeypatch):
     # The kernel is a program of its own: it must find the repository, and show no window.
     monkeypatch.setenv("PYTHONPATH", str(path.parents[1]), prepend=os.pathsep)

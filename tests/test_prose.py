@@ -3,10 +3,12 @@
 import ast
 import importlib
 import inspect
+import json
 import re
 import sys
 import types
 from functools import cache
+from pathlib import Path
 
 import catalogue
 import pytest
@@ -75,19 +77,27 @@ def _run(code: str, package: str) -> dict:
     return vars(module)
 
 
+def cells_of(notebook: Path) -> list[str]:
+    """The code of a notebook."""
+    cells = json.loads(notebook.read_text())["cells"]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+
+
 def test_calls_in_prose_fit():
-    """Calls in backticks of what is public have the arguments that it takes."""
+    """Calls in backticks, and in notebooks, of what is public have the arguments that it takes."""
     wrong, count = [], 0
-    for path in [*CODE, ROOT / "README.md", ROOT / "TOUR.md"]:
+    notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    for path in [*CODE, ROOT / "README.md", ROOT / "TOUR.md", *notebooks]:
         texts = [*docstrings(path)] if path.suffix == ".py" else [path.read_text()]
         quoted = [" ".join(q.split()) for text in texts for q in re.findall("`([^`]+)`", text)]
-        for code in [*quoted, *(block for text in texts for block in blocks(text))]:
+        cells = cells_of(path) if path in notebooks else []
+        for code in [*quoted, *cells, *(block for text in texts for block in blocks(text))]:
             for call in _calls(code):
                 found = _named(call.func)
                 if callable(found):
                     count += 1
                     wrong += [] if _fits(found, call) else [f"{path.name}: {ast.unparse(call)}"]
-    assert count > 150 and not wrong
+    assert count > 400 and not wrong
 
 
 # What these mean is the same everywhere: see "Conventions" in the README, and "Style" in CONTRIBUTING.

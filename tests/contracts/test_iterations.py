@@ -157,7 +157,8 @@ def _all(flag) -> bool:
 
 # Runs whose drift iterates take a second or more each to compile; test_inner_iterations.py has some.
 LONG = {f"solve.simulate.{name}" for name in ("Sinkhorn", "SinkhornFlow", "Sinkformer")}
-LONG |= {"solve.simulate.ConsensusFlow"}
+LONG |= {"solve.simulate.ConsensusFlow", "dynamics.ConsensusFlow.power"}
+LONG |= {"transport.consensus_displacement", "transport.disagreement"}
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ STEP = 1e-4
 H = 0.05
 BRIEF = {"softmax", "sinkhorn", "noise", "momentum", "layers", "mix", "gradient", "control"}
 BRIEF |= {"arc length", "places", "equiangular", "gaussian", "density"}
-BRIEF |= {"post layers", "random layers", "finite volumes", "quantiles"}
+BRIEF |= {"post layers", "random layers", "quantiles"}
 """A case of each kind of state, jump, noise and clock: what else runs through the same lines of the
 verbs is compiled by validation."""
 
