@@ -155,10 +155,11 @@ def _all(flag) -> bool:
     return bool(np.asarray(flag).all())
 
 
-# Runs whose drift iterates take a second or more each to compile; test_inner_iterations.py has some.
+# A second or more each to compile; test_inner_iterations.py and the rooms' own tests have some.
 LONG = {f"solve.simulate.{name}" for name in ("Sinkhorn", "SinkhornFlow", "Sinkformer")}
 LONG |= {"solve.simulate.ConsensusFlow", "dynamics.ConsensusFlow.power"}
-LONG |= {"transport.consensus_displacement", "transport.disagreement"}
+LONG |= {"transport.consensus_displacement", "transport.disagreement", "transport.barycenter"}
+LONG |= {"transport.displacement", "dynamics.ConsensusFlow.control", "solve.rollout.EntropicJKO"}
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ CASES = {2: (0.3, 0.1, 4.0), 3: (0.3, 0.1, 4.0), 8: (0.2, 0.1, 8.0), 64: (0.06, 
 EXACT = 1e-12
 
 
-@pytest.mark.parametrize("d", [3, 8, *(pytest.param(d, marks=pytest.mark.slow) for d in (2, 64))])
+@pytest.mark.parametrize("d", [3, *(pytest.param(d, marks=pytest.mark.slow) for d in (2, 8, 64))])
 def test_exact_solutions(d):
     basis, (r, time, kappa) = Gegenbauer(d, DEGREE), CASES[d]
     pole = jnp.eye(d)[0]
@@ -169,6 +169,7 @@ def test_diffusion_does_not_limit_the_step(degrees):
     assert steps[-1] <= 1.2 * steps[0]
 
 
+@pytest.mark.slow
 def test_particles_and_densities(getkey):
     n = 20000
     for basis in (Gegenbauer(8, 12), Fourier(12), SphericalHarmonics(12)):

@@ -92,7 +92,9 @@ def bumps(scheme):
     return normalized(scheme, 1 + jnp.exp(4 * (x[:, 0] - 1)) + jnp.exp(4 * (other - 1)) / 2)
 
 
-@pytest.mark.parametrize("basis", [Fourier(32), Gegenbauer(3, 32)], ids=str)
+@pytest.mark.parametrize(
+    "basis", [Fourier(32), pytest.param(Gegenbauer(3, 32), marks=pytest.mark.slow)], ids=str
+)
 def test_order_one_in_time_and_agreement_with_the_spectral_method(basis, nonlinear):
     runs = [nonlinear(basis, steps) for steps in (16, 32, 64)]
     scheme, (a, b, c) = runs[0][0], (density for *_, density in runs)

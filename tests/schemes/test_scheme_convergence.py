@@ -101,6 +101,7 @@ def test_stiff_densities_in_single_precision(double):
     assert not double or bool(step(np.float64(close), 0.0, 1e-12)[1]["converged"])
 
 
+@pytest.mark.slow
 def test_tokens_on_the_circle_cluster_in_every_step():
     n, beta, tau = 40, 3.0, 2.0
     angles = 2 * np.pi * (np.arange(n) + 0.5) / n

@@ -78,6 +78,7 @@ def test_a_ball_bounces_at_its_times(bouncing):
     np.testing.assert_allclose(found.dataset.h, [height(t) for t in TS], atol=1e-9)
 
 
+@pytest.mark.slow
 def test_its_height_is_differentiable_through_bounces(bouncing):
     """By the coefficient of restitution, at a time after two bounces."""
 

@@ -35,7 +35,9 @@ def test_two_points_and_two(dtype):
         np.testing.assert_allclose(found.plan()[0, 0], expected, rtol=4 * unit)
 
 
-@pytest.mark.parametrize("taus", [(None, None), (0.8, 0.95)], ids=str)
+@pytest.mark.parametrize(
+    "taus", [pytest.param((None, None), marks=pytest.mark.slow), (0.8, 0.95)], ids=str
+)
 def test_products_equal_log_sum_exps(taus, monkeypatch):
     """Blocks are iterated by ott, in the logarithmic domain. With the tolerance 1e-11 of masses, the
     potentials differ by that over the least mass, 1e-3, and the condition of the problem.

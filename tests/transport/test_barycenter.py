@@ -212,6 +212,7 @@ def value(x, masses):
     return disagreement(x, SHARES, masses=masses, **CLOSE)
 
 
+@pytest.mark.slow
 def test_consensus_descends_the_disagreement():
     move, slope = moved(CLOUDS, MASSES), value(CLOUDS, MASSES)[1]
     held = np.asarray(SHARES)[:, None, None] * MASSES[..., None]

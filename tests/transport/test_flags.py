@@ -160,6 +160,7 @@ def test_half_precision_is_refused(dtype):
             call()
 
 
+@pytest.mark.slow
 def test_a_gradient_that_cannot_be_solved_for_names_what_the_caller_has(monkeypatch):
     """At a small epsilon in float32 the linear system of a gradient may be beyond the precision."""
     from meanfield.transport.sinkhorn import _implicit

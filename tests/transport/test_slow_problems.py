@@ -14,6 +14,7 @@ from meanfield.transport import (
     wasserstein,
 )
 
+SLOW = pytest.mark.slow
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(40, 2)), 3 * RNG.normal(size=(40, 2)) + [2.0, 0.0]
 
@@ -35,6 +36,7 @@ def test_at_a_very_small_epsilon_the_plan_is_the_best_matching():
     np.testing.assert_allclose(found.value, exact.value, rtol=1e-5)
 
 
+@SLOW
 def test_second_derivatives_are_differences_of_first_ones():
     x, y, step = jnp.asarray(X[:4]), jnp.asarray(Y[:5]), 1e-4
     along = jnp.asarray(RNG.normal(size=(4, 2)))
@@ -61,8 +63,8 @@ def test_equal_clouds_of_small_spread_are_solved_in_single_precision():
         assert float(entropic.value) < 1e-6 and float(divergence) < 1e-12
 
 
-@pytest.mark.parametrize("dtype", [pytest.param(np.float32, marks=pytest.mark.slow), np.float64])
-@pytest.mark.parametrize("spread", [0.0, 1e-5, 1e-8])
+@pytest.mark.parametrize("dtype", [pytest.param(np.float32, marks=SLOW), np.float64])
+@pytest.mark.parametrize("spread", [0.0, *(pytest.param(s, marks=SLOW) for s in (1e-5, 1e-8))])
 def test_clouds_in_two_clusters_have_a_barycenter(spread, dtype):
     """The clusters are the same for all models, their shares are not: mean moves close the gaps of means."""
     for seed in (0, 14, 18):
