@@ -179,6 +179,7 @@ def test_filling_up_changes_nothing():
     flows = [Drift(PLANE, inward, weights=w) for w in (None, few, None)]
     flow = ConsensusFlow(flows, 1.0, NearSaddles(0.1), pull=PULL)
     x = SHIFTED.at[1].set(CLOUD[::-1])
+    assert_allclose(flow.masses(x), [np.full(6, 1 / 6), few, np.full(6, 1 / 6)], rtol=1e-15)
     first, second = control(flow, x), control(flow, x.at[1, 4:].set(7.0))
     assert_allclose(first[::2], second[::2], atol=1e-10)
     assert_allclose(first[1, :4], second[1, :4], atol=1e-10)

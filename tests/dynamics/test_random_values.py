@@ -109,6 +109,9 @@ def test_a_layer_draws_one_matrix_for_all_tokens():
     expected = x + 0.2 * jnp.einsum("ab,ib->ia", values, moments) + 0.04 * 0.7 * moments
     np.testing.assert_allclose(found, Sphere(3).project(expected), rtol=1e-13)
     assert layers == 6
+    again, layers = scheme.check((x, 5.0))  # a run goes on from such a pair
+    np.testing.assert_array_equal(again, x)
+    assert layers == 5
 
 
 def test_merged_and_antipodal_tokens_stay_so():

@@ -52,6 +52,20 @@ def test_exact_increments_have_no_bias_at_a_large_step():
     assert abs(mean[0] - exact[0]) > 4 * error[0]
 
 
+def test_exact_increments_go_as_far_as_the_map_of_angles_says():
+    angle, lengths = brownian_angle(3, 0.2), jnp.array([0.0, 0.3, 1.5, 3.0])
+    start = jnp.tile(jnp.eye(3)[0], (4, 1))
+    along = jnp.array([0.0, 0.6, 0.8])
+    walk = Drift(Sphere(3), nothing)
+    spread = lx.IdentityLinearOperator(jax.ShapeDtypeStruct(start.shape, start.dtype))
+    kick = np.sqrt(0.4) * lengths[:, None] * along  # sqrt(2 nu h) g
+    noise = diffrax.ControlTerm(lambda t, x, args: spread, lambda t0, t1: kick)
+    terms = diffrax.MultiTerm(diffrax.ODETerm(walk.drift), noise)
+    t0, t1 = jnp.array(0.0), jnp.array(1.0)
+    end = GeodesicEuler(Sphere(3), angle).step(terms, t0, t1, start, None, None, False)[0]
+    np.testing.assert_allclose(np.arctan2(end @ along, end[:, 0]), angle(lengths), atol=1e-14)
+
+
 def expected_cosine(angles, h, nu, kappa):
     """E cos(theta_1) from each angle, by the law of GeodesicEuler's step h with drift kappa P e_1: its
     Markov matrix on functions given at 48 angles, by Gauss-Hermite quadrature, to the power 1/h."""
