@@ -7,7 +7,7 @@ import pytest
 
 import meanfield as mf
 from meanfield.attention import Layers, Softmax, Unnormalized, Varying, causal
-from meanfield.dynamics import ArcLength, AttentionFlow, MixNorm
+from meanfield.dynamics import ArcLength, AttentionFlow, Control, MixNorm
 from meanfield.energies import Interaction
 from meanfield.geometry import Sphere
 
@@ -92,6 +92,18 @@ def test_mixed_normalization_changes_at_tau():
     np.testing.assert_array_equal(half[1], 1)
     for got, expected in zip(run(1.0, (x0, one), 0.0, 2.0), run(0.0, half, 1.0, 2.0), strict=True):
         np.testing.assert_allclose(got, expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("weights", [None, np.array([0.5, 0.3, 0.2, 0.0])])
+def test_tokens_move_by_the_arc_length_of_the_cloud_and_the_clock_by_its_time(weights):
+    turn = np.array([[0.0, -1.0], [1.0, 0.0]])
+    about = Control(Sphere(2), lambda t, x, args: (1 + t) * x @ turn.T * x[:, :1], weights=weights)
+    x = np.array([[0.6, 0.8], [1.0, 0.0], [-0.8, 0.6], [0.28, 0.96]])
+    moved, rate = ArcLength(about, 2.0).drift(jnp.zeros(()), (jnp.asarray(x), jnp.array(0.5)), None)
+    velocity = 1.5 * x @ turn.T * x[:, :1]  # by the clock, at which s is 0
+    mean = np.average((velocity**2).sum(axis=1), weights=weights)
+    np.testing.assert_allclose(rate, 2 / np.sqrt(mean), rtol=1e-12)
+    np.testing.assert_allclose(moved, velocity * rate, rtol=1e-12, atol=1e-15)
 
 
 @pytest.mark.slow

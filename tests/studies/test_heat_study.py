@@ -54,6 +54,9 @@ def exact_run(dynamics, start, ts, *, observe, tol=None, **options):
         found[:, 20] += OFF
         return SimpleNamespace(values={"c": jnp.asarray(found)})
     assert options["dt"] == pytest.approx(0.3) and options["solver"].angle == brownian_angle(3, 0.3)
+    eye = jnp.eye(3)
+    np.testing.assert_array_equal(dynamics.drift(jnp.zeros(()), eye, None), 0 * eye)
+    assert observe["t"](eye).tolist() == [1.0, 0.0, 0.0]
     fine = np.linspace(-1, 1, 20001)
     below = [np.cumsum(density(AGE + t, fine)) for t in ts]
     levels = (np.arange(STUDY.n) + 0.5) / STUDY.n
@@ -126,7 +129,7 @@ def test_means_over_particles_and_their_errors(found):
 
 def test_claims_bound_what_the_runs_leave(found):
     changed = found.assign(
-        decay=found.decay_exact + 0.1,
+        decay=found.decay_exact - 0.1 * found.time / 1.2,
         cloud=found.cloud_exact - 3 * found.cloud_error,
         entropy=("time", [1.0, 0.5, 0.1]),
     )

@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 from scipy.special import ndtri
 
+from meanfield.energies._split_entropy import split_entropy
 from meanfield.studies import JkoOrders
 from meanfield.studies.movements import _jko_orders as module
 
@@ -37,6 +38,8 @@ def test_runs_go_to_the_time_one_and_exact_ones_do_not_err(method, monkeypatch):
     kinds = []
 
     def run(scheme, start, steps):
+        assert (np.diff(start) > 0).all()
+        assert "porous" in method or float(split_entropy(scheme.energy)[0]) == 1
         kinds.append((type(scheme).__name__, steps, float(scheme.tau)))
         return SimpleNamespace(final=flowed(scheme, start, steps).final + shift)
 
@@ -133,6 +136,7 @@ def test_laws_of_a_third_of_the_quantiles_are_compared_at_equal_levels(method, m
     study = JkoOrders(quantiles=(33, 99, 297))
 
     def exact(scheme, start, steps):
+        assert (np.diff(start) > 0).all()
         n = len(start)
         line = ndtri(scheme.domain.levels(n))  # linear in the coordinate of interpolation
         # Off at the ends as well, which only W2 counts.
