@@ -7,7 +7,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from meanfield.attention import Softmax
-from meanfield.dynamics import AttentionFlow, Drift, GradientFlow
+from meanfield.dynamics import AttentionFlow, Control, Drift, GradientFlow
 from meanfield.energies import Interaction
 from meanfield.geometry import Euclidean, Product, Sphere
 from meanfield.landscape import action, minimum_action
@@ -45,6 +45,16 @@ def test_action_of_a_straight_line():
     # The midpoint rule misses h^2/12 of |A b|^2 T/T^2 s^2 alone.
     missed = pull @ pull * time / 12 / (m - 1) ** 2 / (4 * NOISE)
     np.testing.assert_allclose(found, exact - missed, rtol=1e-12)
+
+
+def test_the_drift_is_that_of_the_middle_of_each_step():
+    """At speed 1 against a drift t: int (1 - t)^2 dt by the midpoint rule of three steps of .4."""
+    pushed = Control(Euclidean(2), lambda t, x, args: t + 0 * x, noise=NOISE)
+    ts = 0.4 * np.arange(4)
+    path = jnp.asarray(np.repeat(ts, 2).reshape(4, 1, 2))
+    found = compiled_action(pushed, path, jnp.asarray(ts))
+    miss = 1 - np.array([0.2, 0.6, 1.0])
+    np.testing.assert_allclose(found, 2 * 0.4 * miss @ miss / (4 * NOISE), rtol=1e-12)
 
 
 def test_action_of_a_turn():

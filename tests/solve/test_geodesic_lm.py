@@ -11,6 +11,7 @@ import meanfield as mf
 from meanfield.dynamics import Drift
 from meanfield.geometry import Euclidean, Sphere
 from meanfield.solve import GeodesicEuler, GeodesicLM
+from meanfield.solve.methods._noise import noisy_terms
 
 SPHERE = Sphere(3)
 EXACT = 1 / np.tanh(3) - 1 / 3  # <t> under e^{3 t}
@@ -66,6 +67,16 @@ def test_increments_of_every_solver_are_tangent_and_isotropic(solver):
     for part, value in zip(measured, exact, strict=True):
         # Six quantities: three standard errors; steps of nu h = .01 are biased by less than .3 of one.
         assert abs(part.mean() - value) < 3.3 * part.std() / np.sqrt(n)
+
+
+@pytest.mark.parametrize(("solver", "bent"), [(diffrax.Euler(), 2.0), (diffrax.Heun(), 0.0)])
+def test_the_drift_of_ito_has_the_mean_curvature_of_the_sphere(solver, bent):
+    x = jnp.eye(3)
+    path = diffrax.UnsafeBrownianPath(jax.ShapeDtypeStruct(x.shape, x.dtype), jax.random.key(0))
+    drift, _ = noisy_terms(PULLED, PULLED.drift, solver, x, path).terms
+    expected = -bent * np.eye(3)  # noise 1 times d - 1
+    expected[:2, 2] += 3.0  # what the pull along e_3 has tangent to the sphere
+    np.testing.assert_allclose(drift.vf(jnp.array(0.0), x, None), expected, atol=1e-14)
 
 
 def test_stationary_laws_are_nearly_right_at_large_steps_on_the_sphere():

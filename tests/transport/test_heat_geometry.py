@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from meanfield.harmonics import Fourier, Gegenbauer
-from meanfield.transport import Box, HeatGrid
+from meanfield.transport import Box, GeodesicGrid, HeatGrid
 from meanfield.transport.densities import HeatGeometry
 
 BASIS, TIME, EPSILON = Fourier(12), jnp.asarray(0.4), jnp.asarray(0.3)
@@ -55,3 +55,13 @@ def test_the_kernel_of_a_box_is_that_of_one_step():
     made = box.geometry(tau, epsilon)
     log, _ = made.apply_lse_kernel(jnp.zeros(6), jnp.log(masses) * epsilon, epsilon, axis=1)
     np.testing.assert_allclose(jnp.exp(log / epsilon).ravel(), kernel @ masses, rtol=1e-12)
+
+
+def test_the_costs_of_a_geodesic_grid_are_squared_angles_over_twice_the_step():
+    nodes = np.asarray(BASIS.nodes)
+    apart = np.abs(np.angle(np.exp(1j * np.subtract.outer(nodes, nodes))))
+    made = GeodesicGrid(BASIS).geometry(jnp.asarray(0.3), EPSILON)
+    np.testing.assert_allclose(made.cost_matrix, apart**2 / 0.6, atol=1e-12)
+    # A spacing is 1.5 widths of the least kernel: of the 3 K + 1 angles that products need, and of cells.
+    assert GeodesicGrid(BASIS).resolution == pytest.approx(2 * np.pi / 37 / 1.5)
+    assert Box((-1.0, 0.0), (1.0, 3.0), (6, 4)).resolution == pytest.approx(0.75 / 1.5)
