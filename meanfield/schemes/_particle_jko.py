@@ -30,7 +30,7 @@ class ParticleJKO(AbstractScheme):
     well at tau = 10 a lower one may be in the other well. As tau -> 0 this is the gradient flow of E, at
     order 1. Between clouds this near the best coupling in W2 is each particle with itself, so that a
     step is one of Jordan, Kinderlehrer and Otto. Steps are searched from the old cloud downhill by
-    BFGS, whose memory is (n d)^2, then refined by Newton's method with conjugate gradients: so
+    L-BFGS, in the memory of a few clouds, then refined by Newton's method with conjugate gradients: so
     E(x') + W2^2/(2 tau) <= E(x) at any tau, converged or not.
 
     - `geometry`: `Sphere(d)` or `Euclidean(d)`; `tau` > 0: the step; `weights`: masses [n], or equal.
@@ -110,7 +110,7 @@ class ParticleJKO(AbstractScheme):
 def _descend(value: Callable[..., Scalar], start: Points) -> tuple[Points, Int[Array, ""]]:
     """A minimizer of `value`, that is not above `start`, and the iterations taken."""
     eps = float(jnp.finfo(start.dtype).eps)
-    downhill = optx.BFGS(rtol=eps**0.5, atol=eps**0.5)
+    downhill = optx.LBFGS(rtol=eps**0.5, atol=eps**0.5)
     near = optx.minimise(value, downhill, start, max_steps=MOST, throw=False)
     low = jax.lax.stop_gradient(near.value)
     inner = lx.CG(rtol=eps**0.5, atol=eps)
