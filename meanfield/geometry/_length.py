@@ -1,34 +1,36 @@
-"""Lengths of vectors that neither overflow nor underflow, and what becomes of them at 0."""
+"""Lengths of vectors that neither overflow nor underflow, with derivatives that do not either."""
+
+import functools
+import math
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 Vectors = Float[Array, "*batch d"]
+Lengths = Float[Array, "*batch 1"]
 
 
-def length(v: Vectors) -> Float[Array, "*batch 1"]:
+@jax.custom_jvp
+def length(v: Vectors) -> Lengths:
     """|v| of vectors of any size, with the gradient 0, and not NaN, at v = 0."""
-    scale = _scale(v)
-    return scale * _norm(v / scale)
+    scale, _, norm = _scaled(v)
+    return scale * norm
+
+
+@length.defjvp
+def _length_jvp(primals, tangents):
+    (v,), (dv,) = primals, tangents
+    return length(v), _along(_direction(v, math.inf), dv)
 
 
 def unit(v: Vectors) -> Vectors:
     """v/|v| of vectors of any size; 0 at 0."""
-    small = v / _scale(v)
-    norm = _norm(small)
-    return small / jnp.where(norm == 0, 1, norm)
-
-
-def _norm(v: Vectors) -> Float[Array, "*batch 1"]:
-    """|v| where squares stay within the range of the dtype, with the gradient 0 at 0."""
-    square = jnp.sum(v**2, axis=-1, keepdims=True)
-    zero = square == 0
-    return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, square)))
+    return _direction(v, 1.0)
 
 
 @jax.custom_jvp
-def gap(v: Vectors) -> Float[Array, "*batch 1"]:
+def gap(v: Vectors) -> Lengths:
     """|v| as a distance from 0, whose even functions have all their derivatives there.
 
     The gradient at 0, where there is none, is 0. Derivatives are taken as if |v| were `_least` there and
@@ -39,13 +41,42 @@ def gap(v: Vectors) -> Float[Array, "*batch 1"]:
 
 @gap.defjvp
 def _gap_jvp(primals, tangents):
-    return jax.jvp(_lifted, primals, tangents)
+    (v,), (dv,) = primals, tangents
+    least = _least(v.dtype)
+    return _lifted(v, least), _along(_direction(v, least), dv)
 
 
-def _lifted(v: Vectors) -> Float[Array, "*batch 1"]:
-    scale = _scale(v)
-    square = jnp.sum((v / scale) ** 2, axis=-1, keepdims=True)
-    return scale * jnp.sqrt(jnp.where(square == 0, square + _least(v.dtype) ** 2, square))
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _lifted(v: Vectors, least: float) -> Lengths:
+    """|v|, or `least` where it is 0."""
+    size = length(v)
+    return jnp.where(size == 0, least, size)
+
+
+@_lifted.defjvp
+def _lifted_jvp(least, primals, tangents):
+    (v,), (dv,) = primals, tangents
+    return _lifted(v, least), _along(_direction(v, least), dv)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _direction(v: Vectors, least: float) -> Vectors:
+    """v/|v|, and 0 at 0, where its derivative is that of v/`least`.
+
+    Derivatives of a scaled sum of squares would pass by the squares of scales, beyond all range."""
+    _, small, norm = _scaled(v)
+    return small / jnp.where(norm == 0, 1, norm)
+
+
+@_direction.defjvp
+def _direction_jvp(least, primals, tangents):
+    (v,), (dv,) = primals, tangents
+    u = _direction(v, least)
+    return u, (dv - _along(u, dv) * u) / _lifted(v, least)
+
+
+def _along(u: Vectors, v: Vectors) -> Lengths:
+    return jnp.sum(u * v, axis=-1, keepdims=True)
 
 
 def _least(dtype) -> float:
@@ -53,10 +84,14 @@ def _least(dtype) -> float:
     return 2 * float(jnp.finfo(dtype).tiny) ** 0.5
 
 
-def _scale(v: Vectors) -> Float[Array, "*batch 1"]:
-    """1, or what brings the largest coordinate to the nearer end of where squares stay in range."""
+def _scaled(v: Vectors) -> tuple[Lengths, Vectors, Lengths]:
+    """A scale, v in units of it, and the length of that; the scale is 1, or what brings the largest
+    coordinate to the nearer end of where squares stay in range."""
     info = jnp.finfo(v.dtype)
     low, high = float(info.tiny / info.eps) ** 0.5, float(info.max / v.shape[-1]) ** 0.5 / 2
-    largest = jax.lax.stop_gradient(jnp.abs(v).max(axis=-1, keepdims=True))
+    largest = jnp.abs(v).max(axis=-1, keepdims=True)
     largest = jnp.where(largest == 0, 1, largest)
-    return largest / jnp.clip(largest, low, high)
+    near = jnp.clip(largest, low, high)
+    # Not v/(largest/near), of which XLA may make (v near)/largest, whose product is out of range.
+    small = v * (near / largest)
+    return largest / near, small, jnp.sqrt(jnp.sum(small**2, axis=-1, keepdims=True))

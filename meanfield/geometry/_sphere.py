@@ -47,11 +47,13 @@ class Sphere(AbstractGeometry):
         self, x: Float[Array, "*batch d"], y: Float[Array, "*batch d"]
     ) -> Float[Array, "*batch d"]:
         # P_x y, from the difference to the nearer of x and -x: no digits are lost at either end.
-        far = jnp.sum(x * y, axis=-1, keepdims=True) < 0
-        across = self.to_tangent(x, jnp.where(far, y + x, y - x))
+        cosine = jnp.sum(x * y, axis=-1, keepdims=True)
+        across = self.to_tangent(x, jnp.where(cosine < 0, y + x, y - x))
         sine = length(across)
         zero = sine == 0
-        return across * jnp.where(zero, 1, _angle(x, y) / jnp.where(zero, 1, sine))
+        sine = jnp.where(zero, 1, sine)
+        # Not over the distance: of points at rounding from each other y - x is mostly across the sphere.
+        return across * jnp.where(zero, 1, jnp.arctan2(sine, cosine) / sine)
 
     @door
     def transport(

@@ -70,6 +70,38 @@ def test_points_of_any_size_are_projected(dtype, sizes):
         np.testing.assert_allclose(FLAT.distance(x, 0 * x), size, rtol=rounding)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "sizes"),
+    [(jnp.float32, [1e18, 1e20, 1e-18]), (jnp.float64, [1e-200, 1e155, 1e200])],
+)
+def test_second_derivatives_of_lengths_of_any_size(dtype, sizes):
+    """Of |v|: (1 - u u^T)/|v| with u = v/|v|; of |v|^2, where it is in range, 2."""
+    # (2, -3, 6) has the length 7.
+    v, u = jnp.array([2.0, -3.0, 6.0], dtype), np.array([2.0, -3.0, 6.0]) / 7
+    curve = jax.jit(jax.hessian(lambda x: FLAT.distance(x, 0 * x)))
+    square = jax.jit(jax.hessian(lambda x: FLAT.distance(x, 0 * x) ** 2))
+    rounding = 8 * float(jnp.finfo(dtype).eps)
+    for size in sizes:
+        bent = np.asarray(curve(v * size), float) * 7 * size
+        np.testing.assert_allclose(bent, np.eye(3) - np.outer(u, u), atol=rounding)
+        np.testing.assert_allclose(square(v * size), 2 * np.eye(3), atol=rounding)
+
+
+def test_lengths_on_the_line_are_in_range_in_a_program():
+    """Compilers may take v/(a/b) for v b/a, whose product is not in range."""
+    far = jax.jit(Euclidean(1).distance)
+    for size in (1e-283, 1e-100, 3.0, 1e193, 1e300):
+        np.testing.assert_allclose(far(jnp.array([size]), jnp.zeros(1)), size, rtol=1e-15)
+
+
+def test_logarithms_of_points_at_rounding_from_each_other_have_derivatives():
+    """y - x is then mostly across the sphere: d log_x(y)/dy at y = x is the projection, within |y - x|."""
+    slope = jax.jit(jax.jacobian(lambda y: SPHERE.log(X, y)))
+    for k in range(3):
+        y = X.at[k].set(np.nextafter(X[k], 2))
+        np.testing.assert_allclose(slope(y), TANGENT, atol=1e-15)
+
+
 @pytest.mark.parametrize("geometry", [SPHERE, FLAT])
 def test_nan_in_is_nan_out(geometry):
     bad = X.at[0].set(jnp.nan)
