@@ -13,7 +13,7 @@ import numpy as np
 
 from .._checks import check_scalar, is_concrete
 from .._typing import Scalar
-from ..attention.kernels import AbstractSchedule
+from ..attention.kernels import AbstractSchedule, Prefixes, Sinkhorn
 from ..attention.masks import AbstractMask, Rotary
 from ..dynamics import AbstractDynamics, AbstractParticles
 from ._integration import LEAST_TOL, Plan
@@ -65,8 +65,8 @@ def check_merging(dynamics, x0, ts, merge) -> tuple[AbstractParticles, float]:
         raise ValueError("expected particles without noise to merge; leave out merge or the noise.")
     if has_mask(dynamics, ts[0]):
         raise ValueError(
-            "expected tokens without order to merge, got a mask or rotary, which knows them by their number; "
-            "leave out merge or the mask."
+            "expected tokens without order to merge, got a mask, rotary, columns or "
+            "Prefixes, which know them by their number; leave out merge or the mask."
         )
     if not all(is_concrete(leaf) for leaf in jax.tree.leaves((x0, ts, merge))):
         raise ValueError(
@@ -85,11 +85,16 @@ def check_merging(dynamics, x0, ts, merge) -> tuple[AbstractParticles, float]:
 
 def has_mask(part, t: Scalar) -> bool:
     """Whether some attention in `part`, or that of a schedule at time t, knows places of tokens."""
-    known = AbstractMask | Rotary | AbstractSchedule
-    leaves = jax.tree.leaves(part, is_leaf=lambda a: isinstance(a, known))
+    known = lambda a: _orders(a) or isinstance(a, AbstractSchedule)
+    leaves = jax.tree.leaves(part, is_leaf=known)
     schedules = [leaf for leaf in leaves if isinstance(leaf, AbstractSchedule)]
-    masks = any(isinstance(leaf, AbstractMask | Rotary) for leaf in leaves)
-    return masks or any(has_mask(schedule(t), t) for schedule in schedules)
+    return any(map(_orders, leaves)) or any(has_mask(schedule(t), t) for schedule in schedules)
+
+
+def _orders(part) -> bool:
+    """Whether a part of an attention knows tokens by their number."""
+    columns = isinstance(part, Sinkhorn) and part.columns is not None
+    return columns or isinstance(part, AbstractMask | Rotary | Prefixes)
 
 
 CLOSER = 10

@@ -13,6 +13,7 @@ from ..schemes import AbstractScheme
 from ._errors import Misstep, raise_if_failed, within_scale
 from ._integration import check_observe
 from ._trajectory import Trajectory
+from ._watch import observed
 
 
 def rollout(
@@ -53,7 +54,7 @@ def rollout(
 def _scan(scheme, x0, steps: int, observe: dict[str, Callable], args):
     def look(state):
         state = scheme.project(state)
-        return {name: function(state) for name, function in observe.items()}
+        return observed(observe, state)
 
     def body(state, _):
         state, info = scheme.step(state, args)

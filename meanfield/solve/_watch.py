@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
+from .._checks import as_array
 from .._hooks import answering
 from .._typing import Scalar
 from ..dynamics import AbstractDynamics
@@ -33,8 +34,20 @@ def look(dynamics: AbstractDynamics, observe: dict[str, Callable], t: Scalar, st
 
     diffrax traces what it saves six times a run: in a program of its own it is traced once."""
     state = dynamics.project(state)
-    values = {name: function(state) for name, function in observe.items()}
-    return values, check(dynamics, t, state, args)
+    return observed(observe, state), check(dynamics, t, state, args)
+
+
+def observed(observe: dict[str, Callable], state) -> dict[str, Any]:
+    """The observables of a state as arrays, plain numbers among them."""
+
+    def number(leaf, name: str) -> Array:
+        plain = isinstance(leaf, bool | int | float)
+        return jnp.asarray(leaf) if plain else as_array(leaf, f"the observable {name}")
+
+    return {
+        name: jax.tree.map(lambda leaf, name=name: number(leaf, name), function(state))
+        for name, function in observe.items()
+    }
 
 
 def total(saved: Checks, last: Checks, ts, reached) -> Checks:

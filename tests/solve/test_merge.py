@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import meanfield as mf
-from meanfield.attention import Layers, MultiHead, Softmax, Varying, causal
+from meanfield.attention import Layers, MultiHead, Prefixes, Sinkhorn, Softmax, Varying, causal
 from meanfield.dynamics import ArcLength, AttentionFlow, Control, Drift
 from meanfield.geometry import Euclidean, Sphere
 
@@ -113,6 +113,8 @@ def test_what_cannot_merge_is_refused():
         MultiHead([masked]),
         Layers([masked], [0.0]),
         Varying(lambda t: masked),
+        Prefixes(Softmax(4.0)),
+        Sinkhorn(4.0, columns=jnp.ones(8)),
     ):
         with pytest.raises(ValueError, match="leave out merge or the mask"):
             mf.simulate(FLOW + AttentionFlow(SPHERE, attention), START, TS, merge=1e-6)

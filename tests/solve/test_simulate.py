@@ -36,9 +36,12 @@ def flow(beta=2.0):
 
 
 def test_observables_are_taken_on_the_sphere_at_each_time():
-    out = mf.simulate(flow(), START, TS, observe=OBSERVE, tol=1e-9)
+    plain = {"count": len, "flag": lambda x: True}
+    out = mf.simulate(flow(), START, TS, observe=OBSERVE | plain, tol=1e-9)
     x = out.values["x"]
     assert x.shape == (5, 4, 3)
+    np.testing.assert_array_equal(out.values["count"], 5 * [4])
+    assert out.values["flag"].dtype == bool and out.values["flag"].all()
     np.testing.assert_allclose(x[0], START, atol=1e-15)
     np.testing.assert_allclose(jnp.linalg.norm(x, axis=-1), 1, atol=1e-15)
     np.testing.assert_allclose(x[-1], out.final, atol=1e-15)
@@ -48,6 +51,11 @@ def test_observables_are_taken_on_the_sphere_at_each_time():
     np.testing.assert_allclose(there.final, x[3], atol=1e-7)
     np.testing.assert_array_equal(out.ts, TS)
     assert out.ok
+
+
+def test_observables_are_numbers():
+    with pytest.raises(ValueError, match="for the observable name, got 'Ada'"):
+        mf.simulate(flow(), START, TS, observe={"name": lambda x: "Ada"})
 
 
 def test_times_of_another_type_are_taken_in_the_dtype_of_the_tokens():

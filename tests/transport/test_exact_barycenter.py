@@ -142,6 +142,23 @@ def _points(clouds):
     return barycenter(clouds, PAIR, method=EXACT, tol=1e-9).points
 
 
+@pytest.mark.parametrize("scale", [1e-160, 1e-100, 1e160])
+def test_clouds_of_any_scale(scale):
+    """A step is short against the distances of the points, whatever these are, and costs are in range."""
+    clouds, start = scale * jnp.stack([Z, 2 * Z + 3]), scale * Z[:5]
+    found = _found(clouds, PAIR, start=start, start_masses=jnp.full(5, 0.2))
+    units = _found(clouds / scale, PAIR, start=start / scale, start_masses=jnp.full(5, 0.2))
+    assert units.iterations > 0
+    assert_allclose(found.points / scale, units.points, atol=1e-13)
+    assert found.bias <= 1e-11 * scale
+
+
+def test_no_derivative_of_plans_is_taken_for_zero():
+    far = lambda b: barycenter([Z, Z[:4]], masses=[None, b], method=EXACT).points.sum()
+    with pytest.raises(ValueError, match="leave out method"):
+        jax.grad(far)(jnp.full(4, 0.25))
+
+
 def test_many_at_once():
     clouds = jnp.stack([jnp.stack([Z, s * Z + 1]) for s in (0.5, 3.0)])
     both = jax.jit(jax.vmap(_points))(clouds)

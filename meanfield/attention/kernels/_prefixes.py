@@ -43,6 +43,7 @@ class Prefixes(AbstractAttention):
     def __call__(
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
     ) -> Float[Array, "n e"]:
+        x = check_tokens(x, "x")
         masses, empty = _prefixes(x, y, w)
         field = _each(lambda i, w: self.attention(x, None, w)[i], masses)
         return jnp.where(empty, 0, field)
@@ -50,6 +51,7 @@ class Prefixes(AbstractAttention):
     def solved(
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
     ) -> Bool[Array, ""] | None:
+        x = check_tokens(x, "x")
         masses, empty = _prefixes(x, y, w)
         if self.attention.solved(x, None, masses[-1]) is None:
             return None
@@ -63,7 +65,7 @@ def _prefixes(x: Points, y, w) -> tuple[Float[Array, "n n"], Bool[Array, "n 1"]]
         raise ValueError(
             "expected tokens among themselves, got cross attention, which has no prefixes; leave out y."
         )
-    n = len(check_tokens(x, "x"))
+    n = len(x)
     w = jnp.full((n,), 1 / n, x.dtype) if w is None else check_weights(w, n).astype(x.dtype)
     first = jnp.tri(n, dtype=bool)
     empty = (jnp.where(first, w, 0).sum(axis=1) == 0)[:, None]

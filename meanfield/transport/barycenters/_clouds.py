@@ -16,6 +16,7 @@ from ..distances import (
     check_cloud,
     check_epsilon,
     regularization,
+    unit_of,
 )
 from ._free_support import Models, apart, biased, debiased as without_bias, exact, iterate, rounding
 
@@ -83,11 +84,11 @@ def barycenter(
     The end is a critical point near the start. Detail below sqrt(epsilon) stays that of the start.
     Between antipodes one geodesic is chosen. Closed forms: `quantile_barycenter` on the line,
     `gaussian_barycenter` of normal laws. May be jitted and vmapped. Points are differentiable in clouds,
-    masses, weights and epsilon, forward and backward, by the implicit function theorem; what the start
-    decides counts as constant, and a derivative that is not found is NaN.
+    masses (not of exact plans), weights and epsilon, forward and backward, by the implicit function
+    theorem; what the start decides counts as constant, and a derivative that is not found is NaN.
 
     Raises ValueError for shapes that do not fit, for a cost that is no squared distance, and for epsilon
-    and tol that are not positive, and an epsilon of exact plans.
+    and tol that are not positive, an epsilon of exact plans, and their derivatives in masses.
 
     Source: Cuturi and Doucet, arXiv 1310.4375, algorithm 2; Alvarez-Esteban et al., arXiv 1511.05355,
     for the fixed point; the debiased objective of Janati, Cuturi,
@@ -104,23 +105,27 @@ def barycenter(
         raise ValueError(
             f"expected no epsilon for exact plans, got {shown(epsilon)}; leave out epsilon or method."
         )
+    pooled = jax.lax.stop_gradient((x.reshape(-1, x.shape[2]), (w[:, None] * a).ravel()))
+    unit = jnp.ones((), x.dtype)
+    if exactly:
+        unit = unit_of(pooled[0], pooled[0], pooled[1], pooled[1], cost)
+        x, pooled = x / unit, (pooled[0] / unit, pooled[1])
     if epsilon is None:
         relative = 1.0 if exactly else RELATIVE_EPSILON
-        pooled = jax.lax.stop_gradient((x.reshape(-1, x.shape[2]), (w[:, None] * a).ravel()))
         epsilon = regularization(None, relative, *pooled, cost)
     else:
         epsilon = check_epsilon(epsilon, x)
     models = Models(x, a, w, cost, space(x.shape[2]), epsilon)
-    points, mass = _start(models, start, start_masses, clouds[0].shape[0])
+    points, mass = _start(models, start, start_masses, clouds[0].shape[0], unit)
     threshold = jnp.maximum(threshold.astype(x.dtype), rounding(models) / jnp.sqrt(epsilon))
     pull = exact if exactly else without_bias if debiased else biased
     points, size, bias, count, ok = iterate(models, points, mass, pull, threshold, max_steps)
     error, bias = certified(size / jnp.sqrt(epsilon), ok), certified(bias, ok)
     epsilon = 0 * epsilon if exactly else epsilon
-    return Barycenter(points, mass, error, bias, count, error <= threshold, epsilon)
+    return Barycenter(unit * points, mass, error, unit * bias, count, error <= threshold, epsilon)
 
 
-def _start(models: Models, start, masses, first: int) -> tuple[Points, Weights]:
+def _start(models: Models, start, masses, first: int, unit: Scalar) -> tuple[Points, Weights]:
     """Where the points start, and their masses: `first` points of the first cloud by default."""
     d, dtype = models.x.shape[2], models.x.dtype
     if start is None:
@@ -132,7 +137,7 @@ def _start(models: Models, start, masses, first: int) -> tuple[Points, Weights]:
         raise ValueError(
             f"expected a start in R^{d}, as the clouds, got R^{start.shape[1]}; leave it out."
         )
-    return start, weights_or_uniform(masses, start.shape[0], dtype, "start_masses")
+    return start / unit, weights_or_uniform(masses, start.shape[0], dtype, "start_masses")
 
 
 def _padded(clouds: list[Array], masses) -> tuple[Array, Array]:

@@ -98,6 +98,11 @@ def _descend_jvp(primals, tangents):
     gradients that end early leave these out. NaN where they leave a part in a hundred.
     """
     (p, _, mass, pull, *_), out = primals, _descend(*primals)
+    if pull is exact and tangents[0].a is not None:
+        raise ValueError(
+            "expected derivatives of exact plans in clouds and weights, got those in masses, which move "
+            "the plans; leave out method."
+        )
     inner = jnp.asarray(1e-7, mass.dtype)
 
     def image(p, points):

@@ -49,7 +49,7 @@ class Exact(AbstractMethod):
     ) -> Transport:
         a = None if a is None else weights_or_uniform(a, x.shape[0], x.dtype, "a")
         b = None if b is None else weights_or_uniform(b, y.shape[0], y.dtype, "b")
-        unit = _unit(x, y, a, b, cost)
+        unit = unit_of(x, y, a, b, cost)
         x, y = x / unit, y / unit
         coupling, method = _coupling(x, y, a, b, cost)
         total, error = _measured(coupling, x, y, a, b, cost)
@@ -64,7 +64,7 @@ class Exact(AbstractMethod):
 
 
 @eqx.filter_jit
-def _unit(x, y, a, b, cost) -> Scalar:
+def unit_of(x, y, a, b, cost) -> Scalar:
     """A power of 2 of the order of the distances, in which their squares do not leave the range of the
     numbers; 1 for costs that are not squares of lengths."""
     if not isinstance(cost, SquaredEuclidean):
