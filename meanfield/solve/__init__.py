@@ -7,4 +7,8 @@ from ._rollout import rollout as rollout
 from ._simulate import simulate as simulate
 from ._sweep import sweep as sweep
 from ._trajectory import Merges as Merges, Trajectory as Trajectory
-from .methods import GeodesicEuler as GeodesicEuler, GeodesicLM as GeodesicLM
+from .methods import (
+    ExponentialRK4 as ExponentialRK4,
+    GeodesicEuler as GeodesicEuler,
+    GeodesicLM as GeodesicLM,
+)

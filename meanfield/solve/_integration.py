@@ -15,9 +15,11 @@ from .methods import (
     GEODESIC,
     Advancing,
     EvenSteps,
+    ExponentialRK4,
     GeodesicEuler,
     brownian,
     check_solver,
+    checks,
     implicit_explicit,
     noisy_terms,
     reuses_stage,
@@ -27,6 +29,8 @@ from .methods import (
 
 NOISY = AbstractParticles | AbstractSharedNoise
 IMEX = diffrax.KenCarp3 | diffrax.KenCarp4 | diffrax.KenCarp5 | diffrax.Sil3
+SPLIT = IMEX | ExponentialRK4
+"""Methods to which the stiff part of a drift is shown apart."""
 
 
 LEAST_TOL = 50
@@ -57,9 +61,9 @@ class Plan(AbstractShown):
         return diffrax.ClipStepSizeController(adaptive, step_ts=self.stops, jump_ts=self.jumps)
 
     def terms(self, dynamics: AbstractDynamics, x0, t0: Scalar, t1: Scalar):
-        """The drift, split where its stiff part is taken implicitly, and the noise where there is any."""
-        if isinstance(dynamics, AbstractImex) and isinstance(self.solver, IMEX):
-            explicit = self._until(dynamics.explicit, t1)
+        """The drift, split where a method damps by its stiff part, and the noise where there is any."""
+        if isinstance(dynamics, AbstractImex) and isinstance(self.solver, SPLIT):
+            explicit = self._until(eqx.filter_jit(dynamics.explicit), t1)
             return diffrax.MultiTerm(_term(explicit), _term(dynamics.decay))
         # diffrax traces the drift several times a run: in a program of its own it is traced once.
         drift = self._until(eqx.filter_jit(dynamics.drift), t1)
@@ -113,7 +117,7 @@ class Plan(AbstractShown):
 
     def _checks(self) -> int:
         """Right-hand sides by which the stability of fixed steps is seen, after the last of them."""
-        return 2 if self.dt is not None and self.key is None else 0
+        return checks(self.solver) if self.dt is not None and self.key is None else 0
 
     def _first_stages(self, ts: Float[Array, " T"]):
         """Right-hand sides that a method takes anew, at the start and after each jump, where
@@ -185,6 +189,11 @@ def check_method(solver, dynamics: AbstractDynamics, dt: Scalar | None) -> None:
         raise ValueError(
             "expected noise for a geodesic solver, got none; leave solver out, or pass "
             "diffrax.Euler(), which returns to the sphere too."
+        )
+    if isinstance(solver, ExponentialRK4) and not isinstance(dynamics, AbstractImex):
+        raise ValueError(
+            "expected a FokkerPlanck, or another AbstractImex, for ExponentialRK4, got "
+            f"{type(dynamics).__name__}; leave solver out, or pass diffrax.Tsit5()."
         )
 
 

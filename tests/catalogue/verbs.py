@@ -112,6 +112,7 @@ FLOWN = {
 }
 SOLVE = [
     entry("solve.DirectAdjoint", single_=None),
+    entry("solve.ExponentialRK4", single_=None),
     entry("solve.ForwardMode", single_=None),
     entry("solve.GeodesicEuler", geometry=SPHERE),
     entry("solve.GeodesicLM", geometry=SPHERE),

@@ -1,6 +1,7 @@
 """Steps in time: what diffrax lacks, and what each of its methods needs from us."""
 
 from ._even_steps import EvenSteps as EvenSteps
+from ._exponential import ExponentialRK4 as ExponentialRK4
 from ._geodesic import GeodesicEuler as GeodesicEuler, GeodesicLM as GeodesicLM
 from ._giving_up import Advancing as Advancing
 from ._implicit_explicit import implicit_explicit as implicit_explicit
@@ -12,6 +13,6 @@ from ._noise import (
     noisy_terms as noisy_terms,
     strength as strength,
 )
-from ._stability import stable as stable
+from ._stability import checks as checks, stable as stable
 from ._tableaus import reuses_stage as reuses_stage, stages as stages
 from ._until import Stretch as Stretch, run_until as run_until

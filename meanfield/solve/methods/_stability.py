@@ -41,6 +41,11 @@ def stable(
     return ~(moves_on & (rate > 0) & grows)
 
 
+def checks(solver: diffrax.AbstractSolver) -> int:
+    """The right-hand sides that `stable` asks for."""
+    return 0 if _growth(solver) is None else 2
+
+
 def _growth(solver: diffrax.AbstractSolver) -> np.ndarray | None:
     """The coefficients of R, the highest first: 1 + sum_k z^k b^T A^(k-1) 1."""
     if isinstance(solver, diffrax.Euler):

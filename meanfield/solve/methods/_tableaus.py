@@ -1,14 +1,17 @@
-"""What the explicit methods of diffrax take for a step."""
+"""What a method takes for a step."""
 
 import diffrax
 
+from ._exponential import ExponentialRK4
 from ._noise import GEODESIC
 
 
 def stages(solver: diffrax.AbstractSolver) -> int | None:
-    """Right-hand sides in a step of an explicit method; None where they depend on the state."""
+    """Right-hand sides in a step; None for implicit methods, where they depend on the state."""
     if isinstance(solver, (diffrax.Euler, diffrax.EulerHeun, *GEODESIC)):
         return 1
+    if isinstance(solver, ExponentialRK4):
+        return 4
     tableau = tableau_of(solver)
     return None if tableau is None else tableau.num_stages - bool(tableau.fsal)
 
