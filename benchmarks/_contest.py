@@ -64,6 +64,14 @@ def compiled(function: Callable, *arguments: Any) -> Work:
     return lambda: jax.block_until_ready(program(*arguments))
 
 
+def called(function: Callable, *arguments: Any) -> Work:
+    """`function` jitted and called once, as users do: for work of less than a millisecond, since programs
+    of `compiled` that may raise an error are called through Python, which takes a tenth of one."""
+    program = jax.jit(function)
+    jax.block_until_ready(program(*arguments))
+    return lambda: jax.block_until_ready(program(*arguments))
+
+
 def need(module: str, package: str | None = None) -> str:
     """The version of an installed module; raises Missing where it is not there."""
     if util.find_spec(module) is None:

@@ -8,7 +8,7 @@ import numpy as np
 
 import meanfield as mf
 
-from ._contest import Contest, compiled, relative_error
+from ._contest import Contest, called, compiled, relative_error
 from .peers import fourier, py_pde
 
 FLOAT64 = True
@@ -37,7 +37,7 @@ def contests(tiny: bool) -> Iterator[Contest]:
 def _step() -> Contest:
     """One step of softmax attention with noise, from 1 + cos(theta)/2, as one call each."""
     basis, attention = mf.harmonics.Fourier(DEGREE), mf.attention.Softmax(BETA)
-    flow = mf.dynamics.FokkerPlanck(basis, attention, NOISE)
+    flow, solver = mf.dynamics.FokkerPlanck(basis, attention, NOISE), mf.solve.ExponentialRK4()
     scheme = mf.schemes.ScharfetterGummel(basis, attention, NOISE, STEP, CELLS)
     start, ts = basis.analyze(1 + 0.5 * jnp.cos(basis.nodes)), jnp.array([0.0, STEP])
     centres, nodes = _centres(), _nodes()
@@ -61,10 +61,13 @@ def _step() -> Contest:
     return Contest(
         f"Fokker-Planck with attention on the circle, a step of {STEP:g}",
         {
-            f"FokkerPlanck, degree {DEGREE}": lambda: compiled(
+            f"FokkerPlanck, ExponentialRK4, degree {DEGREE}": lambda: called(
+                lambda c: mf.simulate(flow, c, ts, dt=STEP, solver=solver).final, start
+            ),
+            f"FokkerPlanck, KenCarp5, degree {DEGREE}": lambda: called(
                 lambda c: mf.simulate(flow, c, ts, dt=STEP).final, start
             ),
-            "ScharfetterGummel": lambda: compiled(lambda c: mf.rollout(scheme, c, 1).final, cells),
+            "ScharfetterGummel": lambda: called(lambda c: mf.rollout(scheme, c, 1).final, cells),
             "NumPy, FFT and RK4": lambda: fourier.step(NODES, BETA, NOISE, STEP),
         },
         error=error,

@@ -50,6 +50,8 @@ def simulate(
       most `dt`, even ones between the times at which the drift jumps.
       `solver=diffrax.Euler(), dt=0.1` is "Euler and renormalize", x <- N(x + dt P_x f(x)). Published
       codes that leave out P_x are `rollout(TransformerLayers(d, attention, PostNorm(), dt), ...)`.
+      A `FokkerPlanck` is stepped by an implicit-explicit method of order 5 instead, or with `dt` by
+      `ExponentialRK4()`, of half its work a step.
     - `key`: needed, with `dt`, by a dynamics with noise, whose steps land on `ts` too. Which solver:
       `GeodesicEuler`, the default, for paths and laws at finite times (weak order 1, the least noise
       error); `GeodesicLM(geometry)` wherever the law in which a run settles is measured, or a rate such
