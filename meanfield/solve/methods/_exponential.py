@@ -13,7 +13,7 @@ from ..._door import AbstractChecked
 NEAR = 1.0
 """Where |z| is less, phi_3 is the sum of its series; beyond, what the recurrence cancels is few bits."""
 SERIES = tuple(1 / math.factorial(3 + k) for k in reversed(range(16)))
-"""The series of phi_3, the highest power first: the next term is below 1e-16 of the sum for |z| < 1."""
+"""The series of phi_3, the highest power first: the next term is below rounding where |z| < 1."""
 
 
 class ExponentialRK4(diffrax.AbstractSolver, AbstractChecked):
