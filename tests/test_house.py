@@ -6,6 +6,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+from functools import cache
 from pathlib import Path
 
 import equinox as eqx
@@ -64,18 +65,39 @@ def test_modules_are_abstract_or_final():
                 assert not again, f"{cls} overrides {again} of {base}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_files_and_functions_are_short_and_public_things_documented(path):
-    text = path.read_text()
-    assert text.count("\n") <= 300
-    tree = ast.parse(text)
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    """Everything in the syntax of a file, the module first."""
+    return [*ast.walk(ast.parse(path.read_text()))]
+
+
+def test_files_are_short():
+    assert not [name(path) for path in FILES if path.read_text().count("\n") > 300]
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def test_functions_are_short():
+    texts = {path: path.read_text() for path in FILES}
+    assert not [
+        f"{name(path)}: {node.name}"
+        for path, text in texts.items()
+        for node in nodes(path)
+        if isinstance(node, ast.FunctionDef) and _length(node, text) > 40
+    ]
+
+
+def test_public_things_are_documented():
     kinds = ast.FunctionDef | ast.ClassDef
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef):
-            assert _length(node, text) <= 40, f"{node.name} is too long"
-    if (ROOT / "tests") not in path.parents:
-        public = [n for n in tree.body if isinstance(n, kinds) and n.name[0] != "_"]
-        assert not [n.name for n in public if not ast.get_docstring(n)]
+    assert not [
+        f"{name(path)}: {node.name}"
+        for path in FILES
+        if ROOT / "tests" not in path.parents
+        for node in nodes(path)[0].body
+        if isinstance(node, kinds) and node.name[0] != "_" and not ast.get_docstring(node)
+    ]
 
 
 def _length(function: ast.FunctionDef, text: str) -> int:
@@ -87,42 +109,43 @@ def _length(function: ast.FunctionDef, text: str) -> int:
     return sum(1 for line in lines if line.strip() and not line.strip().startswith("#"))
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_names_are_defined_where_they_are_used(path):
+KNOWN = {"__file__", "__name__", "__path__", "__package__", "__doc__", "__spec__", *dir(builtins)}
+
+
+def test_names_are_defined_where_they_are_used():
     """What no linter is asked, for it would take the axes in annotations of arrays for names."""
-    tree = ast.parse(path.read_text())
-    known = {
-        *dir(builtins),
-        "__file__",
-        "__name__",
-        "__path__",
-        "__package__",
-        "__doc__",
-        "__spec__",
-    }
-    for node in ast.walk(tree):
+    unknown = {name(path): _used(nodes(path)) - _defined(nodes(path)) - KNOWN for path in FILES}
+    assert not {file: names for file, names in unknown.items() if names}
+
+
+def _used(tree: list[ast.AST]) -> set[str]:
+    return {n.id for n in tree if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+
+
+def _defined(tree: list[ast.AST]) -> set[str]:
+    found = set()
+    for node in tree:
         if isinstance(node, ast.Import | ast.ImportFrom):
-            known |= {(name.asname or name.name).partition(".")[0] for name in node.names}
+            found |= {(name.asname or name.name).partition(".")[0] for name in node.names}
         elif isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
-            known.add(node.name)
+            found.add(node.name)
         elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            known.add(node.id)
+            found.add(node.id)
         elif isinstance(node, ast.arg):
-            known.add(node.arg)
+            found.add(node.arg)
         elif isinstance(node, ast.ExceptHandler | ast.MatchAs) and node.name:
-            known.add(node.name)
-    used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-    assert not used - known
+            found.add(node.name)
+    return found
 
 
 @pytest.mark.parametrize("library", OWNERS)
 def test_each_library_has_one_importer(library):
     room = ROOT / "meanfield" / OWNERS[library]
     strangers = [
-        str(path.relative_to(ROOT))
+        name(path)
         for path in FILES
         if ROOT / "meanfield" in path.parents and room not in path.parents
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes(path)
         if library in _imported(node)
     ]
     assert not strangers
