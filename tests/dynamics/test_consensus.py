@@ -174,6 +174,14 @@ def test_models_at_opposite_poles_are_pulled_together(pull):
     assert_allclose(move[..., 2], 0, atol=1e-7)
 
 
+def test_masses_are_those_of_each_model():
+    # From 0 to 0 goes a quarter of the mass, from 0 to 1 a quarter, and what is at 1 stays.
+    x, masses = jnp.array([[[0.0], [1.0]]] * 2), jnp.array([[0.5, 0.5], [0.25, 0.75]])
+    pull = eqx.filter_jit(ExactPull().__call__)
+    moves = pull(Euclidean(1), x, jnp.array([0.4, 0.6]), masses)
+    assert_allclose(moves[..., 0], [[0.6 * 0.5, 0.0], [0.0, -0.4 / 3]], atol=1e-12)
+
+
 def test_filling_up_changes_nothing():
     few = jnp.r_[jnp.full(4, 0.25), jnp.zeros(2)]
     flows = [Drift(PLANE, inward, weights=w) for w in (None, few, None)]

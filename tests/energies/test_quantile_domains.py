@@ -61,6 +61,9 @@ def test_fronts_are_at_the_ends_of_the_profile():
     # 1 + 2 z has the support [1 - 2 R, 1 + 2 R].
     ends = Line(2.0).support(jnp.asarray(1 + 2 * z), 2.0)
     np.testing.assert_allclose(ends, [1 - 2 * RADIUS, 1 + 2 * RADIUS], rtol=1e-12)
+    # Each front goes on from its own last gap.
+    ends = Line(2.0).support(jnp.asarray(np.where(z < 0, 2 * z, z)), 2.0)
+    np.testing.assert_allclose(ends, [-2 * RADIUS, RADIUS], rtol=1e-12)
 
 
 def test_equal_steps_on_the_circle_are_the_uniform_law():

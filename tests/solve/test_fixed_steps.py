@@ -12,6 +12,7 @@ from meanfield.attention import Layers, Softmax
 from meanfield.dynamics import AttentionFlow, Control, Drift, MixNorm
 from meanfield.geometry import Euclidean, Sphere
 from meanfield.solve import SolveError
+from meanfield.solve.methods._even_steps import EvenSteps
 
 LINE, CIRCLE = Euclidean(1), Sphere(2)
 ONE, TS = jnp.ones((1, 1)), jnp.array([0.0, 2.0])
@@ -42,6 +43,14 @@ def test_methods_keep_their_order_across_a_jump(solver, order):
     # The next term bends the slope by about the size of a step, and by more at order 5, of which the
     # leading coefficient is small; blind to the jump it is below 1.
     assert -0.35 < slope - order < (0.9 if order == 5 else 0.35)
+
+
+def test_rounding_of_late_times_adds_no_step():
+    # 701 - 700.3 is .7 and half a unit of 1e-13, a part of which is a step of its own without room.
+    start, end, dt = jnp.array(700.3), jnp.array(701.0), jnp.array(0.1)
+    stretch = EvenSteps(None, None)._stretch(start, end, dt, end[None])
+    assert int(stretch.count) == 7 and (701.0 - 700.3) / 0.1 > 7
+    np.testing.assert_allclose(stretch.time(jnp.array(3)), 700.6, rtol=1e-15)
 
 
 def test_a_jump_at_the_end_has_not_yet_happened():

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from refusals import check_refused, each_of
+from scipy.linalg import polar
 from scipy.optimize import linprog
 from scipy.special import ndtri
 
@@ -22,6 +23,7 @@ from meanfield.transport import (
     structural_covariance,
     wasserstein,
 )
+from meanfield.transport.sequences._gaussians import _polar
 from meanfield.transport.sequences._induction import coupled
 
 UP, DOWN = jnp.array([[1.0, 2.0], [2.0, 5.0]]), jnp.array([[1.0, -2.0], [-2.0, 5.0]])
@@ -90,6 +92,16 @@ def test_blocks_are_the_best_coupling_of_the_noises_step_by_step():
     )
     exact = (left**2).sum() + (right**2).sum() - 2 * gained
     np.testing.assert_allclose(value**2, exact, rtol=1e-12)
+
+
+def test_the_orthogonal_factor_turns_at_the_rate_of_its_derivative():
+    # Second derivatives of the distance alone need it: the first stands still at the best rotation.
+    (x, move), h = np.random.default_rng(3).normal(size=(2, 2, 2)), 1e-5
+    slope = (polar(x + h * move)[0] - polar(x - h * move)[0]) / (2 * h)
+    factor, found = jax.jvp(_polar, (jnp.asarray(x)[None],), (jnp.asarray(move)[None],))
+    np.testing.assert_allclose(factor[0], polar(x)[0], atol=1e-13)
+    # Differences err by h^2 times a third derivative, over cubes of singular values.
+    np.testing.assert_allclose(found[0], slope, atol=1e-8)
 
 
 def test_derivatives_of_the_gaussian_distance():
