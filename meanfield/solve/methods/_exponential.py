@@ -51,7 +51,7 @@ class ExponentialRK4(diffrax.AbstractSolver, AbstractChecked):
 
     def step(self, terms, t0, t1, y0, args, solver_state, made_jump):
         explicit, decay = terms.terms
-        h = (t1 - t0).astype(y0.dtype)
+        h = jnp.asarray(t1 - t0, y0.dtype)
         z = h * decay.vf(t0, jnp.ones_like(y0), args)
         # t0 + (t1 - t0) may be rounded to beyond a jump at t1.
         times = t0, t0 + (t1 - t0) / 2, t1
