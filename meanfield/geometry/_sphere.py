@@ -81,7 +81,7 @@ class Sphere(AbstractGeometry):
         x = check_points(x, self.d, name)
         message = (
             f"expected unit vectors in {name}, got points off the sphere; "
-            "normalize them with Sphere(d).project(x)."
+            "normalize them with Sphere(d).project(x), or of a Product take space.split(x)[0]."
         )
         with at_once(x):
             off = jnp.abs(jnp.linalg.norm(x, axis=-1) - 1).max()

@@ -45,11 +45,17 @@ def numbers_of(x: ArrayLike, name: str, kinds: str) -> np.ndarray:
 
 def unit_points(x: ArrayLike, shape: tuple[str | int, ...], name: str) -> NDArray[np.float64]:
     """`x` as points of the unit sphere, along its last axis."""
-    points = to_host(x, shape, name, f"put {shape[-1]} coordinates on the last axis")
+    points = to_host(
+        x,
+        shape,
+        name,
+        f"put {shape[-1]} coordinates on the last axis, of a Product space.split(x)[0]",
+    )
     if np.abs(np.linalg.norm(points, axis=-1) - 1).max() > UNIT_TOLERANCE:
         raise ValueError(
             f"expected unit vectors in {name}, got points off the sphere; "
-            f"normalize them with Sphere({shape[-1]}).project({name})."
+            f"normalize them with Sphere({shape[-1]}).project({name}), or of a Product take "
+            "space.split(x)[0]."
         )
     return points
 

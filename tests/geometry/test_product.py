@@ -167,3 +167,11 @@ def test_float32_stays_float32(pairs):
     results = [PLACED.project(x), PLACED.to_tangent(x, y), PLACED.exp(x, y - x), PLACED.log(x, y)]
     results += [PLACED.distance(x, y), PLACED.check(x), PLACED.extend(lambda z: 2 * z, x)]
     assert all(result.dtype == jnp.float32 for result in results)
+
+
+def test_what_lives_on_a_sphere_is_told_to_take_a_part():
+    space = Product(Sphere(3), Euclidean(1))
+    x = space.sample(jax.random.key(0), 3)
+    for look in (mf.observables.clusters, lambda x: mf.viz.page(None, jnp.zeros(1), x[None])):
+        with pytest.raises(ValueError, match=r"space\.split\(x\)\[0\]"):
+            look(x)

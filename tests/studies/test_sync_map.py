@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from meanfield.studies.metastability._sync_map import _shares, triangle_share
+from meanfield.studies.metastability._sync_map import SyncMap, _shares, triangle_share
 
 
 @pytest.mark.parametrize("beta", [pytest.param(-3.0, marks=pytest.mark.slow), -1.0])
@@ -44,3 +44,8 @@ def test_where_clouds_end():
     # In motion all linger but the one on a half circle.
     moving = np.stack(list(_shares(x, still + 1).values()))
     np.testing.assert_array_equal(moving.argmax(axis=0), [0, 3, 3, 3])
+
+
+def test_basins_that_cannot_be_followed_are_refused():
+    with pytest.raises(ValueError, match="expected beta >= -10, got -30"):
+        SyncMap(beta=(-30.0,))

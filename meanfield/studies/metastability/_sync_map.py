@@ -21,6 +21,8 @@ TRIANGLE = "f'(2 pi/3) = -e^{-beta/2} (1/2 + 3 beta/4) for f(a) = e^{beta cos a}
 AREA = "area of the basin, by stable manifolds of its saddles"
 MODES = "rates k^2 I_k(beta)/beta about the uniform law"
 SAFE, THRESHOLD = -0.16, -2 / 3
+LEAST = -10.0
+"""The inverse temperature down to which the basin of a triangle is known."""
 NEAR = 0.02
 """How far, in radians, tokens start from the corners of a triangle to which they may return."""
 STILL = 1e-3
@@ -47,7 +49,7 @@ class SyncMap(Study):
     """
 
     beta: tuple[float, ...] = (-6.0, -4.0, -3.0, -2.5, -2.0, -1.5, -1.0, -0.5, -0.16, 0.5, 2.0)
-    """Inverse temperatures, but 0."""
+    """Inverse temperatures from -10, but 0."""
     n: tuple[int, ...] = (3, 4, 5, 6, 8, 9, 12, 16, 24, 48)
     """Tokens."""
     starts: int = field(default=400, metadata={"least": 2})
@@ -70,6 +72,10 @@ class SyncMap(Study):
 
     def check(self) -> None:
         check_that(0 not in self.beta, "beta != 0", 0, "pass beta=(-1.0,)")
+        # Below, the manifold that bounds a basin turns too sharply to be followed.
+        check_that(
+            min(self.beta) >= LEAST, f"beta >= {LEAST:g}", min(self.beta), "pass beta=(-6.0,)"
+        )
         check_that(min(self.n) >= 3, "n >= 3", min(self.n), "pass n=(3, 6)")
 
     def cells(self) -> list[dict[str, Any]]:
@@ -172,15 +178,16 @@ def triangle_share(beta: float) -> float:
     2 pi. Six equal parts of the basin lie between its centre, a saddle p = q, and the source
     (p, q, r) = (pi, 0, pi), to which the stable manifold of the saddle leads back.
     """
-    pull = lambda a: np.exp(beta * (np.cos(a) + 1)) * np.sin(a)
-    balance, corner = lambda s: pull(s) + pull(2 * s), 2 * np.pi / 3
+    # Divided by that of the pair that pulls most: at low beta all others are out of range.
+    balance, corner = lambda s: _pulls(beta, s, 2 * s).sum(), 2 * np.pi / 3
     if beta >= THRESHOLD or balance(corner - 1e-6) >= 0:
         return 0.0
 
     def back(_, gaps):
         p, q = gaps
-        first, last = pull(p) + pull(p + q), -pull(q) - pull(p + q)
-        way = np.array([first - pull(q) + pull(p), pull(q) - pull(p) - last])
+        one, two, both = _pulls(beta, p, q, p + q)
+        first, last = one + both, -two - both
+        way = np.array([first - two + one, two - one - last])
         return way / np.linalg.norm(way)
 
     saddle = float(np.asarray(brentq(balance, np.pi / 2, corner - 1e-6, xtol=1e-14)))
@@ -189,6 +196,12 @@ def triangle_share(beta: float) -> float:
     p, q = np.concatenate([[[corner, corner]], [[saddle, saddle]], path.T, [[np.pi, 0]]]).T
     area = abs(np.sum(p * np.roll(q, -1) - q * np.roll(p, -1))) / 2
     return 6 * area / (2 * np.pi**2)
+
+
+def _pulls(beta: float, *angles: float) -> np.ndarray:
+    """f(a) = e^{beta cos a} sin a at these angles, over the largest exponential."""
+    rise = beta * np.cos(angles)
+    return np.exp(rise - rise.max()) * np.sin(angles)
 
 
 def _arrives(_, gaps) -> float:

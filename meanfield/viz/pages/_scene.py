@@ -63,7 +63,7 @@ def _check_unit(state: np.ndarray, d: int) -> None:
     if np.abs(np.linalg.norm(state, axis=-1) - 1).max() > UNIT_TOLERANCE:
         raise ValueError(
             f"expected unit vectors in x, got points off the sphere; normalize them with "
-            f"Sphere({d}).project."
+            f"Sphere({d}).project, or of a Product take space.split(x)[0]."
         )
 
 
