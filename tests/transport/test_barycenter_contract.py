@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from meanfield.geometry import Sphere
+from meanfield.geometry import Euclidean, Sphere
 from meanfield.measures import Gaussian
 from meanfield.transport import (
     Box,
+    SquaredEuclidean,
     SquaredGeodesic,
     barycenter,
     barycenter_displacement,
@@ -21,6 +22,7 @@ from meanfield.transport import (
     symmetric_root,
     wasserstein,
 )
+from meanfield.transport.barycenters._free_support import Models, field
 
 NORTH = jnp.array([0.0, 0.0, 1.0])
 CLOUDS = jax.random.normal(jax.random.key(0), (3, 8, 2)) + jnp.arange(3.0)[:, None, None]
@@ -45,6 +47,18 @@ def test_a_kernel_below_the_least_number_gives_the_same_barycenter():
     assert_allclose(mean, 0.45, atol=1e-4)
     deviation = jnp.sqrt(mass @ (domain.points[:, 0] - mean) ** 2)
     assert_allclose(deviation, 0.06, rtol=1e-3)
+
+
+def test_a_cloud_is_not_pulled_by_itself():
+    x, mass = CLOUDS[0], jnp.full(8, 1 / 8)
+    models = Models(
+        jnp.stack([x, x]), jnp.stack([mass, mass]), jnp.array([0.4, 0.6]),
+        SquaredEuclidean(), Euclidean(2), jnp.asarray(0.5),
+    )  # fmt: skip
+    pull, _, known = jax.jit(lambda z: field(models, z, mass, tol=1e-9))(x)
+    assert known
+    # Masses are right to 1e-9, of displacements of order one; entropic plans alone contract by more.
+    assert_allclose(pull, 0, atol=1e-7)
 
 
 @pytest.mark.parametrize("weak", [{"max_steps": 2}, {"max_steps": 90, "tol": 1e-30}])
