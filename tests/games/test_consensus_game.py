@@ -179,3 +179,9 @@ def test_answers_in_single_precision_where_jax_has_double():
     assert found.controls.dtype == found.costs.dtype == jnp.float32
     # Rounds end at changes of sqrt(eps) = 3e-4, by a few of which costs are off.
     np.testing.assert_allclose(found.costs, 1 / 9, rtol=2e-3)
+
+
+def test_steps_that_amplify_are_told_where_what_was_spent_is_larger():
+    game = ConsensusGame([Drift(Euclidean(2), lambda x: -1e4 * x)] * 2, 1.0, 1.0, Means())
+    x0, ts = jax.random.normal(jax.random.key(0), (2, 3, 2)), jnp.linspace(0.0, 1.0, 3)
+    assert jnp.isnan(game.final(jnp.zeros((2, 3, 3, 2)), x0, ts)).all()
