@@ -44,7 +44,7 @@ from units import unit
 compiling.share_contexts()
 compiling.shorten_thresholds()
 
-MOST_MAPS = 40_000
+MOST_MAPS = 25_000
 """Memory maps of a process before it drops its compiled programs. Linux allows 65,530, past which XLA
 crashes: each program holds several, and one file of tests may add 10,000."""
 
