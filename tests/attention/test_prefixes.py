@@ -8,7 +8,7 @@ from compiled_attention import attend
 from unit_vectors import normal, unit_vectors
 
 import meanfield as mf
-from meanfield.attention import Prefixes, Sinkhorn, Softmax, causal
+from meanfield.attention import Prefixes, Relu, Sinkhorn, Softmax, causal
 from meanfield.dynamics import AttentionFlow
 from meanfield.geometry import Sphere
 
@@ -17,6 +17,7 @@ X = unit_vectors(0, N, 3)
 W = jnp.array([0.0, 0.3, 0.2, 0.0, 0.5])
 ATTENTION = Prefixes(Sinkhorn(BETA, tol=1e-13))
 FIELD = jax.jit(lambda x, w: ATTENTION(x, None, w))
+WEIGHTS = jax.jit(lambda x, w: ATTENTION.weights(x, None, w))
 EVEN = jnp.full(N, 1 / N)
 
 
@@ -26,6 +27,11 @@ def test_softmax_of_prefixes_is_softmax_with_a_causal_mask():
         exact = attend(Softmax(BETA, matrix, matrix.T, matrix, mask=causal(N)), X, None, w)
         found = attend(Prefixes(Softmax(BETA, matrix, matrix.T, matrix)), X, None, w)
         np.testing.assert_allclose(found, exact, atol=1e-14)
+
+
+def test_weights_of_softmax_are_those_under_a_causal_mask():
+    exact = Softmax(BETA, mask=causal(N)).weights(X)
+    np.testing.assert_allclose(Prefixes(Softmax(BETA)).weights(X), exact, atol=1e-14)
 
 
 def test_each_row_is_the_last_of_a_doubly_stochastic_plan():
@@ -38,6 +44,7 @@ def test_each_row_is_the_last_of_a_doubly_stochastic_plan():
             plan /= plan.sum(axis=1, keepdims=True)
         exact.append(plan[-1] @ X[:i])
     np.testing.assert_allclose(FIELD(X, EVEN), exact, atol=1e-12)
+    np.testing.assert_allclose(WEIGHTS(X, EVEN) @ X, exact, atol=1e-12)
     p = 1 / (1 + np.exp(-BETA * (1 - X[0] @ X[1])))
     np.testing.assert_allclose(exact[1], (1 - p) * X[0] + p * X[1], atol=1e-13)
 
@@ -60,6 +67,10 @@ def test_no_token_feels_one_behind():
 def test_tokens_without_mass_change_nothing():
     field = FIELD(X, W)
     assert (field[0] == 0).all()  # it sees none that has mass
+    weights = WEIGHTS(X, W)
+    assert (weights[0] == 0).all() and (weights[:, W == 0] == 0).all()
+    np.testing.assert_allclose(weights[1:].sum(axis=1), 1, atol=1e-14)
+    np.testing.assert_allclose(weights @ X, field, atol=1e-14)
     held = X.at[3].set(-X[3])
     np.testing.assert_allclose(FIELD(held, W)[4], field[4], atol=1e-14)
     some = jnp.array([1, 2, 4])
@@ -82,5 +93,7 @@ def test_a_run_of_what_does_not_converge_says_so():
 def test_refused():
     with pytest.raises(ValueError, match="leave out y"):
         ATTENTION(X, X)
-    with pytest.raises(ValueError, match="expected an attention"):
+    with pytest.raises(ValueError, match="that has weights, got Relu.*pass Softmax"):
+        Prefixes(Relu()).weights(X)
+    with pytest.raises(ValueError, match="expected an attention,"):
         Prefixes(2.0)

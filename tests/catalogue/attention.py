@@ -91,6 +91,7 @@ ENTRIES = [
     entry(
         "attention.Prefixes.__call__", Prefixes(SINKHORN).__call__, x=X, w=V, collapses_=SAME_SIZE
     ),
+    entry("attention.Prefixes.weights", Prefixes(SINKHORN).weights, x=X, w=V, collapses_=SAME_SIZE),
     entry("attention.Relu", value=MATRIX, kinds_=OF_MATRICES),
     entry(
         "attention.Sinkhorn", beta=2.0, tol=1e-6, max_iterations=200, kinds_=OF_MATRICES, **MATRICES

@@ -15,7 +15,7 @@ from meanfield.latents.training import (
     train,
 )
 
-KINDS = {"softmax": None, "sinkhorn": 3}
+KINDS = {"softmax": None, "sinkhorn": 3, "prefixes": 3}
 N = 6
 
 
@@ -23,8 +23,9 @@ N = 6
 def models():
     def tiny(kind):
         model = tiny_transformer(
-            jax.random.key(1), KINDS[kind], d=8, depth=1, heads=2, longest=N, causal=True
-        )
+            jax.random.key(1), KINDS[kind], d=8, depth=1, heads=2, longest=N, causal=True,
+            prefixes=kind == "prefixes",
+        )  # fmt: skip
         return jax.tree.map(
             lambda a: a.astype(jnp.float64) if eqx.is_inexact_array(a) else a, model
         )
@@ -62,6 +63,32 @@ def test_causal_sinkhorn_heads_go_to_the_columns_of_uniform_attention(models):
         np.testing.assert_allclose(got, w, rtol=1e-10, atol=1e-300)
 
 
+def test_heads_of_prefixes_draw_as_the_last_token_of_each(models):
+    heads = jax.tree.map(lambda a: a[0], models["prefixes"].blocks.heads)
+    x = np.random.default_rng(3).normal(size=(N, 8))
+    weights = heads.weights(jnp.asarray(x))
+    wrote = np.zeros((N, 8))
+    for head, got in enumerate(np.asarray(weights)):
+        q, k = np.asarray(heads.query[head]), np.asarray(heads.key[head])
+        for i in range(1, N + 1):
+            w = np.exp(x[:i] @ q.T @ k @ x[:i].T / np.sqrt(len(q)))
+            w /= w.sum(axis=1, keepdims=True)
+            for _ in range(3):
+                w /= w.sum(axis=0)
+                w /= w.sum(axis=1, keepdims=True)
+            np.testing.assert_allclose(got[i - 1], np.r_[w[-1], np.zeros(N - i)], rtol=1e-10)
+        wrote += got @ x @ np.asarray(heads.value[head]).T @ np.asarray(heads.output[head]).T
+    np.testing.assert_allclose(heads(jnp.asarray(x)), wrote, atol=1e-12)
+
+
+def test_prefixes_need_causal_heads_that_iterate():
+    for iterations, is_causal in ((None, True), (3, False)):
+        with pytest.raises(ValueError, match="plans of prefixes.*pass causal=True, iterations=5"):
+            tiny_transformer(
+                jax.random.key(1), iterations, d=8, depth=1, causal=is_causal, prefixes=True
+            )
+
+
 def test_causal_softmax_tells_nothing_of_what_comes_behind_and_causal_sinkhorn_does(models):
     other = IDS.copy()
     other[:, -2] = (other[:, -2] + 1) % 96  # the last one that is seen
@@ -72,7 +99,8 @@ def test_causal_softmax_tells_nothing_of_what_comes_behind_and_causal_sinkhorn_d
             for ids in (IDS, other)
         ]
         changed[kind] = np.abs(logits[1] - logits[0]).max(axis=1)
-    np.testing.assert_allclose(changed["softmax"][:-1], 0, atol=1e-14)
+    for kind in ("softmax", "prefixes"):
+        np.testing.assert_allclose(changed[kind][:-1], 0, atol=1e-14)
     # All but the first place, which sees itself alone; by terms of the size of the weights, not of rounding.
     assert changed["sinkhorn"][0] < 1e-14 and changed["sinkhorn"][1:-1].min() > 1e-5
 

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from ..._checks import check_instance, check_weights
+from ..._checks import check_instance, check_weights, shown
 from ..._typing import Points
 from ..engines import check_tokens
 from ._base import AbstractAttention
@@ -28,8 +28,8 @@ class Prefixes(AbstractAttention):
 
     - `attention`: of n tokens among themselves; query, key, value and a mask [n, n] are kept.
 
-    n fields of n tokens: n times the work. Raises ValueError for cross attention, which has no order,
-    and where the attention does. Source: ours; for Sinkhorn attention, arXiv 2110.11773.
+    n fields of n tokens: n times the work. `weights(x)` [n, n] has in row i what token i draws from.
+    Raises ValueError for cross attention, which has no order, and where the attention does. Source: ours; for Sinkhorn attention, arXiv 2110.11773.
     """
 
     EXAMPLE = "Prefixes(Sinkhorn(1.0))"
@@ -47,6 +47,24 @@ class Prefixes(AbstractAttention):
         masses, empty = _prefixes(x, y, w)
         field = _each(lambda i, w: self.attention(x, None, w)[i], masses)
         return jnp.where(empty, 0, field)
+
+    def weights(
+        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
+    ) -> Float[Array, "n n"]:
+        """The weights of each token in its prefix: rows sum to one, or are 0 where none has mass.
+
+        Raises ValueError for an attention without `plan` and `weights`.
+        """
+        of = getattr(self.attention, "plan", None) or getattr(self.attention, "weights", None)
+        if of is None:
+            raise ValueError(
+                f"expected an attention that has weights, got {shown(self.attention)}; pass Softmax(1.0) "
+                "or Sinkhorn(1.0)."
+            )
+        x = check_tokens(x, "x")
+        masses, empty = _prefixes(x, y, w)
+        rows = _each(lambda i, w: of(x, None, w)[i], masses)
+        return jnp.where(empty | (masses == 0), 0, rows)
 
     def solved(
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None

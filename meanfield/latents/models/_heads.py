@@ -4,7 +4,7 @@ from jaxtyping import Array, Float
 
 from ..._typing import Points
 from ...attention.engines import check_tokens
-from ...attention.kernels import AbstractAttention, MultiHead, Sinkhorn, Softmax
+from ...attention.kernels import AbstractAttention, MultiHead, Prefixes, Sinkhorn, Softmax
 from ...attention.masks import Rotary, causal
 
 
@@ -20,7 +20,8 @@ class Heads(AbstractAttention):
     - `query_bias` [heads, p], `key_bias` [groups, p], `bias` [d]: that of the values in it.
     - `iterations`: weights are `Sinkhorn(..., iterations=iterations)`, for heads without places. If
       `causal` their columns go to those of uniform causal attention, and what a token draws then
-      depends on all tokens behind it: see `training.next_loss`.
+      depends on all tokens behind it: see `training.next_loss`. If `prefixes` as well, each token draws as
+      the last one of those up to it, and nothing depends on what is behind: `attention.Prefixes`.
 
     `multi_head(n)` is the `MultiHead` for n tokens, `weights(x)` the matrices [heads, n, n].
     Source: Vaswani et al., arXiv 1706.03762; grouped queries: Ainslie et al., arXiv 2305.13245.
@@ -36,6 +37,14 @@ class Heads(AbstractAttention):
     rotary: Rotary | None = None
     causal: bool = eqx.field(static=True, default=True)
     iterations: int | None = eqx.field(static=True, default=None)
+    prefixes: bool = eqx.field(static=True, default=False)
+
+    def __check_init__(self):
+        if self.prefixes and (self.iterations is None or not self.causal):
+            raise ValueError(
+                "expected causal heads with iterations for plans of prefixes, got others; pass "
+                "causal=True, iterations=5, or leave out prefixes."
+            )
 
     def __call__(
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
@@ -61,10 +70,12 @@ class Heads(AbstractAttention):
             lambda heads: (heads.output, heads.bias), self, parts, is_leaf=lambda a: a is None
         )
 
-    def _head(self, head: int, group: int, n: int) -> Softmax | Sinkhorn:
+    def _head(self, head: int, group: int, n: int) -> Softmax | Sinkhorn | Prefixes:
         beta, iterations = self.query.shape[1] ** -0.5, self.iterations
         matrices = self.query[head], self.key[group], self.value[group]
         mask = causal(n) if self.causal else None
+        if self.prefixes:
+            return Prefixes(Sinkhorn(beta, *matrices, iterations=iterations))
         if iterations is not None:
             return Sinkhorn(beta, *matrices, mask, iterations=iterations)
         biases = (self.query_bias, head), (self.key_bias, group)
@@ -80,5 +91,5 @@ class Heads(AbstractAttention):
 
 
 def _weights(head: AbstractAttention, x: Points) -> Float[Array, "n n"]:
-    assert isinstance(head, Softmax | Sinkhorn)
+    assert isinstance(head, Softmax | Sinkhorn | Prefixes)
     return head.plan(x) if isinstance(head, Sinkhorn) else head.weights(x)

@@ -18,10 +18,12 @@ def tiny_transformer(
     heads: int = 4,
     longest: int = 32,
     causal: bool = False,
+    prefixes: bool = False,
 ) -> Transformer:
     """A model of hidden characters with random weights, or of the next ones if `causal`, to be trained.
 
-    Attention sees the whole window, or what came before: softmax, or `Sinkhorn` with so many iterations.
+    Attention sees the whole window, or what came before: softmax, or `Sinkhorn` with so many iterations,
+    of the window or, with `prefixes`, of each of its prefixes.
     An MLP of width 4 d, RMS normalization before, learned places. Logits start as standard normal numbers.
     """
     keys = iter(jax.random.split(key, 9))
@@ -30,7 +32,7 @@ def tiny_transformer(
         drawn = jax.random.normal(next(keys), shape, jnp.float32)
         return jnp.float32(scale * shape[-1] ** -0.5) * drawn
 
-    kind = "softmax" if iterations is None else "sinkhorn"
+    kind = "softmax" if iterations is None else "prefixes" if prefixes else "sinkhorn"
     p, words = d // heads, KNOWN.mask + 1
     query, key_, value = (matrix(depth, heads, p, d) for _ in range(3))
     writes = matrix(depth, heads, d, p, scale=WRITES * heads**-0.5)
@@ -41,7 +43,7 @@ def tiny_transformer(
         unembedding=matrix(words, d),
         places=matrix(longest, d, scale=WRITES * d**0.5 / 3),
         blocks=Block(
-            Heads(query, key_, value, writes, causal=causal, iterations=iterations),
+            Heads(query, key_, value, writes, causal=causal, iterations=iterations, prefixes=prefixes),
             FeedForward(*mlp, None, None, None, ACTIVATION),
             norm(depth),
             norm(depth),

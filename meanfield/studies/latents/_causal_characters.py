@@ -28,17 +28,21 @@ from ..machinery import Claim, Study, check_that, grid, some_of
 ANGLE = 0.5
 """Single-linkage clusters are counted at this angle."""
 TRAININGS: dict[str, Callable] = {"all": next_loss, "last": last_loss}
+KINDS = ("softmax", "sinkhorn", "prefixes")
 AHEAD = "what comes behind is masked"
+OF_PREFIX = "no plan has what comes behind; derived here"
 SINKHORN = "columns of uniform causal attention; derived here"
 
 
 @dataclass(frozen=True, kw_only=True)
 class CausalCharacters(Study):
-    """Small transformers that tell the next character, with causal softmax and causal Sinkhorn attention.
+    """Small transformers that tell the next character, with causal softmax and two causal Sinkhorn attentions.
 
     A causal `Sinkhorn` attention with the column sums of uniform attention caps what the first token can
     draw, an attention sink, at H_n. But its columns take in the rows of all tokens: a place that is not
-    the last one sees a little of what comes behind it. So all is measured twice, over places:
+    the last one sees a little of what comes behind it. Of the `prefixes`, each token is the last of those
+    up to it and sees their doubly stochastic plan alone (`Prefixes`): nothing of what is behind, but no
+    column is held over places either. So all is measured twice, over places:
 
     - `whole` [place]: the loss, where the model has the whole window, and `prefix` [seen] and `window`
       [seen], the losses at one place where it has what came before alone, and the whole window. Their
@@ -53,8 +57,8 @@ class CausalCharacters(Study):
     Source: sinks: Xiao et al., arXiv 2309.17453; causal Sinkhorn attention is ours.
     """
 
-    attentions: tuple[str, ...] = ("softmax", "sinkhorn")
-    """Attentions."""
+    attentions: tuple[str, ...] = ("softmax", "sinkhorn", "prefixes")
+    """Attentions: softmax, sinkhorn with a causal mask, or of prefixes."""
     trainings: tuple[str, ...] = ("all", "last")
     """Whose loss is lowered."""
     starts: tuple[int, ...] = (0, 1, 2)
@@ -94,6 +98,8 @@ class CausalCharacters(Study):
     }
 
     def check(self) -> None:
+        known = {*self.attentions} <= {*KINDS}
+        check_that(known, f"attentions among {[*KINDS]}", self.attentions, "pass ('softmax',)")
         check_that(self.d % 4 == 0, "d that four heads share", self.d, "pass d=32")
 
     def cells(self) -> list[dict[str, Any]]:
@@ -110,11 +116,13 @@ class CausalCharacters(Study):
         drawn = draw(rest, (self.windows,), self.length, self.seed)
         ids = jnp.asarray(drawn.ids, jnp.int32)
         seen = Batch(ids, jnp.asarray(drawn.hidden))
-        iterations = self.iterations if cell["attention"] == "sinkhorn" else None
+        kind = cell["attention"]
+        iterations = None if kind == "softmax" else self.iterations
         seed, loss = self.seed + 1000 * cell["start"], TRAININGS[cell["trained"]]
         model = tiny_transformer(
-            jax.random.key(seed), iterations, self.d, self.depth, longest=self.length, causal=True
-        )
+            jax.random.key(seed), iterations, self.d, self.depth, longest=self.length, causal=True,
+            prefixes=kind == "prefixes",
+        )  # fmt: skip
         runs = train(model, text, self.steps, self.rate, self.batch, 1, seed, loss)
         first, last = (one.model for one in runs)
         whole = np.asarray(_losses(last, seen))
@@ -155,9 +163,10 @@ class CausalCharacters(Study):
             # The same numbers in single precision, summed in another order.
             Claim.close("told by what is behind the last place", end, 0, 1e-4, AHEAD),
         ]
-        if "softmax" in self.attentions:
-            soft = told.sel(attention="softmax").max(skipna=False)
-            claims.append(Claim.close("told by what is behind, softmax", soft, 0, 1e-4, AHEAD))
+        for kind, source in {"softmax": AHEAD, "prefixes": OF_PREFIX}.items():
+            if kind in self.attentions:
+                behind = told.sel(attention=kind).max(skipna=False)
+                claims.append(Claim.close(f"told by what is behind, {kind}", behind, 0, 1e-4, source))
         if {*self.attentions} >= {"softmax", "sinkhorn"}:
             far = dataset.off.mean(["start", "layer", "trained"])
             share = far.sel(attention="sinkhorn") / far.sel(attention="softmax")
