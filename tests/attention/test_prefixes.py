@@ -93,7 +93,7 @@ def test_a_run_of_what_does_not_converge_says_so():
 def test_refused():
     with pytest.raises(ValueError, match="leave out y"):
         ATTENTION(X, X)
-    with pytest.raises(ValueError, match="that has weights, got Relu.*pass Softmax"):
+    with pytest.raises(ValueError, match=r"that has weights, got Relu.*pass Softmax"):
         Prefixes(Relu()).weights(X)
     with pytest.raises(ValueError, match="expected an attention,"):
         Prefixes(2.0)

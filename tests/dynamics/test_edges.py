@@ -171,6 +171,11 @@ TABLE = [
     ("an energy alone", lambda: GradientFlow(Interaction(1.0), SPHERE), "pass Sphere(3)"),
     ("a drift that is none", lambda: Drift(SPHERE, 1.0), "function=lambda x"),
     ("a drift alone", lambda: Drift(still, SPHERE), "pass Sphere(3)"),
+    (
+        "a control of another shape",
+        lambda: mf.simulate(Control(SPHERE, lambda t, x, args: x[0]), X, jnp.array([0.0, 1.0])),
+        "return a vector for each token",
+    ),
     ("a control that is none", lambda: Control(SPHERE, "abc"), "function=lambda x"),
     ("arc length of no flow", lambda: ArcLength(ATTENTION), "pass AttentionFlow"),
     ("Sinkhorn flow alone", lambda: SinkhornFlow(ATTENTION, SPHERE), "pass Sphere(3)"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.linalg import expm
 
-from meanfield.dynamics import AttentionFlow, Drift
+from meanfield.dynamics import AttentionFlow, Control, Drift
 from meanfield.games import (
     ConsensusGame,
     LinearQuadratic,
@@ -148,6 +148,31 @@ def test_refusals():
         game.discord(game.geometry, jnp.zeros((2, 1, 2)))
     with pytest.raises(ValueError, match="two times"):
         nash(game, jnp.zeros((2, 1, 2)))
+
+
+@pytest.mark.parametrize(
+    "shape", [(), (6,), (1, 4, 3, 2), (2, 3, 3, 2), (2, 4, 1, 2), (2, 4, 3, 1)]
+)
+def test_controls_of_another_shape_are_refused(shape):
+    """Also those that would be broadcast, or cut at the last time that they have."""
+    game, x0, ts = ConsensusGame([PLANE] * 2, 1.0, 1.0), jnp.zeros((2, 3, 2)), jnp.arange(4.0)
+    for asked in (game.costs, game.final):
+        with pytest.raises(
+            ValueError, match=r"shape \[2, 4, 3, 2\], got .*; change those of game.blank"
+        ):
+            asked(jnp.zeros(shape), x0, ts)
+    with pytest.raises(
+        ValueError, match=r"shape \[2, 2\], got .*; change those of game.blank\(x0\)"
+    ):
+        OneShot(1.0).costs(jnp.zeros(shape), x0[:, 0])
+
+
+def test_a_field_of_another_shape_is_refused():
+    plane = Control(Euclidean(2), lambda t, x, args: x[0])
+    with pytest.raises(
+        ValueError, match=r"field of shape \[3, 2\].*got \[2\]; return a vector for each"
+    ):
+        nash(ConsensusGame([plane] * 2, 1.0, 1.0), jnp.zeros((2, 3, 2)), jnp.arange(4.0))
 
 
 def test_times_may_be_uneven():

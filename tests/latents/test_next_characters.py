@@ -83,7 +83,7 @@ def test_heads_of_prefixes_draw_as_the_last_token_of_each(models):
 
 def test_prefixes_need_causal_heads_that_iterate():
     for iterations, is_causal in ((None, True), (3, False)):
-        with pytest.raises(ValueError, match="plans of prefixes.*pass causal=True, iterations=5"):
+        with pytest.raises(ValueError, match=r"plans of prefixes.*pass causal=True, iterations=5"):
             tiny_transformer(
                 jax.random.key(1), iterations, d=8, depth=1, causal=is_causal, prefixes=True
             )

@@ -19,7 +19,12 @@ pytestmark = pytest.mark.slow
 
 # Their full size takes hours on two cores: `make figures` runs it.
 REDUCED = {
-    "causal_characters": [CausalCharacters(starts=(0,))],
+    "causal_characters": [
+        CausalCharacters(starts=(0,)),
+        CausalCharacters(
+            attentions=("softmax", "prefixes"), trainings=("all",), starts=(0,), length=16
+        ),
+    ],
     "phase_diagram": [
         PhaseDiagram(faithful=True, dimensions=(2, 128, 1024), realizations=256),
         PhaseDiagram(dimensions=(32, 1024), realizations=64),

@@ -29,7 +29,8 @@ class Prefixes(AbstractAttention):
     - `attention`: of n tokens among themselves; query, key, value and a mask [n, n] are kept.
 
     n fields of n tokens: n times the work. `weights(x)` [n, n] has in row i what token i draws from.
-    Raises ValueError for cross attention, which has no order, and where the attention does. Source: ours; for Sinkhorn attention, arXiv 2110.11773.
+    Raises ValueError for cross attention, which has no order, and where the attention does.
+    Source: ours; for Sinkhorn attention, arXiv 2110.11773.
     """
 
     EXAMPLE = "Prefixes(Sinkhorn(1.0))"

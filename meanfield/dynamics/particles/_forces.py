@@ -5,7 +5,7 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Float
 
-from ..._checks import check_vector
+from ..._checks import as_array, check_vector
 from ..._typing import Points, Scalar, Weights
 from ...geometry import AbstractGeometry
 from .._base import AbstractCloud, as_noise, as_weights
@@ -37,6 +37,8 @@ class Control(AbstractCloud):
     `function` maps the time, the whole cloud [n, d] and the `args` of `simulate` to a field [n, d];
     differentiate a run with respect to `args` to find the control. Where it jumps in time, as one that
     is constant on pieces does, give the times as `switches`: steps then land on them.
+
+    Raises ValueError, when it runs, for a field of another shape.
     """
 
     geometry: AbstractGeometry
@@ -51,7 +53,13 @@ class Control(AbstractCloud):
         return self.switches
 
     def field(self, t: Scalar, x: Points, args: Any) -> Points:
-        return self.function(t, x, args)
+        field = as_array(self.function(t, x, args), "the field of a Control")
+        if field.shape != x.shape:  # what has fewer axes would push all tokens alike, or none
+            raise ValueError(
+                f"expected a field of shape {list(x.shape)} from the function of a Control, got "
+                f"{list(field.shape)}; return a vector for each token, as lambda t, x, args: 0 * x does."
+            )
+        return field
 
 
 def for_each_token(

@@ -10,7 +10,7 @@ from ..._typing import Scalar
 from ...dynamics import AbstractParticles
 from ...dynamics.consensus import several_models
 from ...geometry import AbstractGeometry
-from ..equilibrium import AbstractGame
+from ..equilibrium import AbstractGame, check_controls
 from ._discords import AbstractDiscord, Matched, Quantiles
 from ._steered import Steered
 
@@ -65,7 +65,9 @@ class ConsensusGame(AbstractGame):
         """The one that all flows share."""
         return self.flows[0].geometry
 
-    def costs(self, controls: PathControls, x0: Any, ts: Any = None) -> Float[Array, " models"]:
+    def costs(
+        self, controls: Float[Array, "..."], x0: Any, ts: Any = None
+    ) -> Float[Array, " models"]:
         return self._paid(self._run(controls, x0, ts))
 
     def _paid(self, run: tuple[Clouds, Array]) -> Float[Array, " models"]:
@@ -74,7 +76,9 @@ class ConsensusGame(AbstractGame):
         end = self.discord(self.geometry, x)
         return spent + self.terminal.astype(end.dtype) / 2 * end
 
-    def final(self, controls: PathControls, x0: Clouds, ts: Float[Array, " times"]) -> Clouds:
+    def final(
+        self, controls: Float[Array, "..."], x0: Clouds, ts: Float[Array, " times"]
+    ) -> Clouds:
         """The clouds [N, n, d] at the last of the times."""
         return self._run(controls, x0, ts)[0]
 
@@ -97,7 +101,8 @@ class ConsensusGame(AbstractGame):
 
     def _run(self, controls, x0, ts) -> tuple[Clouds, Float[Array, " models"]]:
         """The clouds at the end, and what was spent; NaN where steps are too long or clouds too far."""
-        ts = ts.astype(controls.dtype)
+        controls = check_controls(controls, self.blank(x0, ts))
+        ts = jnp.asarray(ts, controls.dtype)
         start = jnp.asarray(x0, controls.dtype), jnp.zeros(len(self.flows), controls.dtype)
         steered = Steered(self.flows, self.running, self.discord, ts, controls)
         (x, spent), ok = steered.end(start, self.steps)

@@ -5,6 +5,7 @@ from jaxtyping import Array, Float
 
 from ..._checks import check_finite, check_known
 from ..._door import door
+from ..equilibrium import check_controls
 from ._consensus_game import ConsensusGame
 
 
@@ -34,13 +35,8 @@ def pontryagin_residual(
     Rossi (2019), doi:10.1007/s00526-019-1534-2.
     """
     check_known((game, controls, x0, ts), "a game", "call it outside of jax.jit")
-    controls, ts = check_finite(controls, "controls"), check_finite(ts, "ts")
-    blank = game.blank(x0, ts)
-    if blank.shape != controls.shape:
-        raise ValueError(
-            f"expected controls of shape {list(blank.shape)}, got {list(controls.shape)}; pass the "
-            "controls of nash(game, x0, ts)."
-        )
+    ts, remedy = check_finite(ts, "ts"), "pass the controls of nash(game, x0, ts)"
+    controls = check_controls(controls, game.blank(x0, ts), remedy=remedy)
     return _residual(game, controls, x0, ts, planned)
 
 

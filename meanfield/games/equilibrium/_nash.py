@@ -4,11 +4,11 @@ import numpy as np
 import optimistix as optx
 from jaxtyping import Array, Bool, Float
 
-from ..._checks import check_finite, check_integer, check_known
+from ..._checks import check_integer, check_known
 from ..._door import door
 from ..._shown import AbstractShown
 from ..._typing import Scalar
-from ._game import AbstractGame, Controls
+from ._game import AbstractGame, Controls, check_controls
 
 ENOUGH = 1e-6
 """The share of all costs that a player may at most gain by deviating in an equilibrium."""
@@ -106,13 +106,8 @@ def start(game: AbstractGame, x0, ts, guess) -> Controls:
     blank = game.blank(x0, ts)
     if guess is None:
         return blank
-    guess = check_finite(guess, "guess")
-    if guess.shape != blank.shape:
-        raise ValueError(
-            f"expected controls of shape {list(blank.shape)}, got {list(guess.shape)}; start from the "
-            "controls of another equilibrium, or leave out guess."
-        )
-    return guess.astype(blank.dtype)
+    remedy = "start from the controls of another equilibrium, or leave out guess"
+    return check_controls(guess, blank, "guess", remedy).astype(blank.dtype)
 
 
 def minimized(cost, start, max_steps: int, adjoint=None):

@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from ..._checks import check_finite, check_nonnegative
 from ..._typing import Scalar
-from ._game import AbstractGame, Controls
+from ._game import AbstractGame, Controls, check_controls
 
 
 class OneShot(AbstractGame):
@@ -22,7 +22,10 @@ class OneShot(AbstractGame):
 
     weight: Scalar = eqx.field(converter=lambda q: check_nonnegative(q, "weight"))
 
-    def costs(self, controls: Controls, x0: Any, ts: Any = None) -> Float[Array, " players"]:
+    def costs(
+        self, controls: Float[Array, "..."], x0: Any, ts: Any = None
+    ) -> Float[Array, " players"]:
+        controls = check_controls(controls, self.blank(x0), remedy="change those of game.blank(x0)")
         left = x0 + controls
         left = left - left.mean(axis=0)
         away = self.weight.astype(left.dtype) * jnp.sum(left**2, axis=1)

@@ -43,7 +43,9 @@ def tiny_transformer(
         unembedding=matrix(words, d),
         places=matrix(longest, d, scale=WRITES * d**0.5 / 3),
         blocks=Block(
-            Heads(query, key_, value, writes, causal=causal, iterations=iterations, prefixes=prefixes),
+            Heads(
+                query, key_, value, writes, causal=causal, iterations=iterations, prefixes=prefixes
+            ),
             FeedForward(*mlp, None, None, None, ACTIVATION),
             norm(depth),
             norm(depth),
