@@ -13,6 +13,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from unit_vectors import normal, tangent, unit_vectors
 
 from meanfield.attention import (
     L2,
@@ -115,10 +116,11 @@ def _turning(a):
 
 SPHERE, FLAT, CIRCLE = Sphere(D), Euclidean(D), Fourier(8)
 KEY = jax.random.key(0)
-X = SPHERE.sample(KEY, N)
-R = jnp.linspace(0.5, 1.5, N)
+X = unit_vectors(0, N, D)
+TANGENT = tangent(4, X)
+R = jnp.asarray(np.linspace(0.5, 1.5, N))
 W = jnp.array([0.1, 0.3, 0.2, 0.15, 0.25])
-MATRIX = jax.random.normal(jax.random.key(1), (D, D))
+MATRIX = normal(1, D, D)
 ALLOWED = np.tri(N, dtype=bool) | np.eye(N, k=2, dtype=bool)
 MLP = eqx.nn.MLP(D, D, 8, 1, jax.nn.tanh, key=jax.random.key(2))
 PLACED = Product(SPHERE, Euclidean(1))
@@ -151,7 +153,7 @@ FLOWS = [
     Case(
         "momentum",
         lambda a: MomentumFlow(SPHERE, Softmax(2 * a), 0.5 * a),
-        (X, SPHERE.to_tangent(X, X[::-1])),
+        (X, TANGENT),
         True,
         True,
     ),
@@ -194,7 +196,7 @@ FLOWS = [
         lambda a: ConsensusFlow(
             [flow(Softmax(2 * a)), flow(Softmax(a))], a, pull=DebiasedPull(0.5 * a, 1e-13)
         ),
-        jnp.stack([X, SPHERE.sample(jax.random.key(3), N)]),
+        jnp.stack([X, unit_vectors(3, N, D)]),
     ),
     Case("equiangular", lambda a: Equiangular(Softmax(2 * a), N), jnp.array(0.1)),
     Case("twisted ring", lambda a: TwistedRing(Softmax(2 * a, mask=RING), N, 1), jnp.array(0.1)),
@@ -236,7 +238,7 @@ SCHEMES = [
     Case(
         "finite volumes",
         lambda a: ScharfetterGummel(CIRCLE, Softmax(2 * a), 0.1 * a, 0.01 * a, cells=16),
-        1 + 0.5 * jnp.cos(2 * jnp.pi * (jnp.arange(16.0) + 0.5) / 16),
+        jnp.asarray(1 + 0.5 * np.cos(2 * np.pi * (np.arange(16) + 0.5) / 16)),
     ),
     Case("quantiles", lambda a: QuantileJKO(a * Entropy() + Potential(_well), 0.1 * a), ROW),
     Case(

@@ -39,7 +39,7 @@ install_import_hook("meanfield", "beartype.beartype")
 import compiling
 import jax
 import pytest
-from units import unit
+from units import ordered, unit
 
 compiling.share_contexts()
 compiling.shorten_thresholds()
@@ -58,14 +58,14 @@ def pytest_xdist_make_scheduler(config, log):
         def _split_scope(self, nodeid: str) -> str:
             return unit(nodeid)
 
+    config.option.loadscopereorder = False  # they are in order already
     return ByUnit(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Units with most tests go first, then in this order: a long one at the end would leave the other
-    worker without work."""
-    items.sort(key=lambda item: item.path.name != "test_figures.py")
+    """Long units go first."""
+    items[:] = [items[k] for k in ordered([item.nodeid for item in items])]
 
 
 @pytest.fixture(autouse=True, scope="module")

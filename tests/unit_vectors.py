@@ -13,3 +13,21 @@ def unit_vectors(seed, *shape):
 def normal(seed, *shape):
     """Independent standard normal numbers, the same ones in every run."""
     return jnp.asarray(np.random.default_rng(seed).normal(size=shape))
+
+
+def tangent(seed, x):
+    """Normal numbers without their part along unit vectors x, the same ones in every run."""
+    x = np.asarray(x)
+    v = np.random.default_rng(seed).normal(size=x.shape)
+    return jnp.asarray(v - np.sum(x * v, axis=-1, keepdims=True) * x)
+
+
+def cap(seed, pole, width, n):
+    """n points of the unit sphere about a pole, further from it for a greater width."""
+    x = np.asarray(pole) + width * np.random.default_rng(seed).normal(size=(n, len(pole)))
+    return jnp.asarray(x / np.linalg.norm(x, axis=-1, keepdims=True))
+
+
+def masses(seed, n, concentration=1.0):
+    """Positive masses of sum 1, by a Dirichlet law, the same ones in every run."""
+    return jnp.asarray(np.random.default_rng(seed).dirichlet(np.full(n, concentration)))

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from unit_vectors import unit_vectors
 
 import meanfield as mf
 from meanfield.attention import Softmax
@@ -13,7 +14,7 @@ from meanfield.geometry import Sphere
 from meanfield.schemes import TransformerLayers
 
 SPHERE = Sphere(3)
-START = SPHERE.sample(jax.random.key(2), 6)
+START = unit_vectors(2, 6, 3)
 ATTENTION = Softmax(2.0)
 MLP = eqx.nn.MLP(3, 3, 8, 1, key=jax.random.key(1))
 NORMS = [PostNorm(), PreNorm(), PeriNorm()]

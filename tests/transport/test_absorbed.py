@@ -4,14 +4,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from unit_vectors import masses, normal
 
 from meanfield.transport import point_geometry, solve
 from meanfield.transport.sinkhorn._absorbed import RANGES
 
-KEYS = jax.random.split(jax.random.key(5), 4)
-X, Y = jax.random.normal(KEYS[0], (24, 2)), 1 + jax.random.normal(KEYS[1], (17, 2))
-A, B = (jax.random.dirichlet(key, jnp.ones(n)) for key, n in zip(KEYS[2:], (24, 17), strict=True))
-A = A.at[3].set(0).at[4].add(A[3])
+X, Y = normal(0, 24, 2), jnp.asarray(1 + np.asarray(normal(1, 17, 2)))
+A, B = np.array(masses(2, 24)), masses(3, 17)
+A[3:5] = 0, A[3] + A[4]
+A = jnp.asarray(A)
 
 
 @pytest.mark.parametrize(

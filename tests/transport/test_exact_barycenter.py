@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy.optimize import linear_sum_assignment
+from unit_vectors import cap, normal
 
 from meanfield.geometry import Sphere
 from meanfield.transport import (
@@ -27,8 +28,8 @@ with warnings.catch_warnings():
 
 EXACT, GEODESIC = Exact(), SquaredGeodesic()
 WEIGHTS = jnp.array([0.2, 0.5, 0.3])
-Z = jax.random.normal(jax.random.key(0), (12, 2))
-CAP = Sphere(3).project(jax.random.normal(jax.random.key(1), (2, 9, 3)) + 2 * jnp.eye(3)[2])
+Z = normal(0, 12, 2)
+CAP = jnp.stack([cap(seed, [0, 0, 1], 0.5, 9) for seed in (1, 2)])
 PAIR = jnp.array([0.25, 0.75])
 
 
@@ -44,9 +45,7 @@ def _found(clouds, weights=None, **options):
 
 
 def test_on_the_line_quantiles_average():
-    clouds = (
-        jax.random.normal(jax.random.key(2), (3, 12, 1)) * jnp.array([1.0, 2, 5])[:, None, None]
-    )
+    clouds = normal(2, 3, 12, 1) * np.array([1.0, 2, 5])[:, None, None]
     found = _found(clouds, WEIGHTS)
     exact = quantile_barycenter(clouds[..., 0], WEIGHTS).points
     assert_allclose(jnp.sort(found.points[:, 0]), exact, rtol=1e-13, atol=1e-14)

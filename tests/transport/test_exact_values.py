@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
+from unit_vectors import masses
 
 from meanfield.transport import SquaredGeodesic, wasserstein, wasserstein_circle, wasserstein_line
 from meanfield.transport.exact._line import ascending, intervals
@@ -15,10 +16,10 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of array libraries that it does not find
     import ot
 
-KEYS = jax.random.split(jax.random.key(3), 8)
 N, M = 30, 21
-ANGLES = 7 * jax.random.uniform(KEYS[0], (N,)), 2 + jax.random.normal(KEYS[1], (M,))
-A, B = (jax.random.dirichlet(key, jnp.ones(n)) for key, n in zip(KEYS[2:4], (N, M), strict=True))
+RANDOM = np.random.default_rng(3)
+ANGLES = jnp.asarray(RANDOM.uniform(0, 7, N)), jnp.asarray(RANDOM.normal(2, 1, M))
+A, B = masses(0, N), masses(1, M)
 TURN = 2 * np.pi
 DISTANCES = {
     f.__name__: jax.jit(f, static_argnames="p") for f in (wasserstein_line, wasserstein_circle)
@@ -132,9 +133,7 @@ def test_wasserstein_takes_quantiles_on_the_line_and_circle():
 def test_derivatives_of_quantiles():
     """At a fixed coupling W_2^2 is quadratic in the points and linear in the weights, so that central
     differences are exact to rounding, eps / h = 2e-10, for h that no two points or levels cross."""
-    moves = [
-        jax.random.normal(key, z.shape) for key, z in zip(KEYS[4:], (*ANGLES, A, B), strict=True)
-    ]
+    moves = [np.random.default_rng(k).normal(size=z.shape) for k, z in enumerate((*ANGLES, A, B))]
     moves[2:] = [0.01 * (move - move.mean()) for move in moves[2:]]
     h = 1e-6
     for far in DISTANCES.values():

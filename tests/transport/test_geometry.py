@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.special import logsumexp
+from unit_vectors import unit_vectors
 
-from meanfield.geometry import Sphere
 from meanfield.transport import (
     DotProduct,
     Entropic,
@@ -18,8 +18,8 @@ from meanfield.transport import (
 )
 
 N, M, BLOCK = 7, 5, 3
-X, Y = Sphere(3).sample(jax.random.key(0), N), Sphere(3).sample(jax.random.key(1), M)
-F, G = jnp.cos(jnp.arange(float(N))), 3 * jnp.sin(jnp.arange(float(M)))
+X, Y = unit_vectors(0, N, 3), unit_vectors(1, M, 3)
+F, G = jnp.asarray(np.cos(np.arange(N))), jnp.asarray(3 * np.sin(np.arange(M)))
 EPSILON = 0.3
 
 

@@ -11,6 +11,7 @@ from meanfield.transport import (
     SquaredEuclidean,
     SquaredGeodesic,
     bures,
+    displacement,
     gaussian_wasserstein,
     sinkhorn_divergence,
     wasserstein,
@@ -24,7 +25,13 @@ THIRDS = jnp.full(3, 1 / 3)
 # Clouds so large that their matrix exceeds any memory, and whose numbers are not looked at.
 LARGE = jax.ShapeDtypeStruct((3_000_000, 3), float)
 
+TINY = (1e-10 * X).astype(jnp.float32)
+
 WRONG = {
+    "squares below single precision": (
+        lambda: displacement(TINY, TINY[::-1] / 2),
+        "multiply the points",
+    ),
     "numbers": (lambda: wasserstein(X, 2.0), "one point a row"),
     "dimensions": (lambda: wasserstein(X, EYE), "one dimension"),
     "dtypes": (lambda: wasserstein(X, X.astype(jnp.float32)), "cast one"),

@@ -4,18 +4,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from unit_vectors import cap, masses, tangent
 
 from meanfield.geometry import Sphere
-from meanfield.measures import VonMisesFisher
 from meanfield.transport import Entropic, Exact, SquaredEuclidean, SquaredGeodesic, wasserstein
 from meanfield.transport.distances._wasserstein import _method
 
 N, COST, SPHERE = 48, SquaredGeodesic(), Sphere(3)
-KEYS = jax.random.split(jax.random.key(5), 4)
-X = VonMisesFisher(jnp.eye(3)[2], 5.0).sample(KEYS[0], N)
-Y = VonMisesFisher(jnp.eye(3)[0], 20.0).sample(KEYS[1], N)
-MOVE = SPHERE.to_tangent(X, jax.random.normal(KEYS[2], X.shape))
-MATRIX = np.asarray(COST.all_pairs(X, Y))
+X, Y = cap(0, [0, 0, 1], 0.45, N), cap(1, [1, 0, 0], 0.22, N)
+MOVE = tangent(2, X)
+MATRIX = np.arccos(np.clip(np.asarray(X) @ np.asarray(Y).T, -1, 1)) ** 2
 
 
 @jax.jit
@@ -83,8 +81,8 @@ def test_derivatives_in_the_points(exact):
 
 
 def test_derivatives_in_the_weights():
-    a, b = (jax.random.dirichlet(key, jnp.ones(12)) for key in KEYS[2:])
-    change = 0.01 * (jax.random.dirichlet(KEYS[0], jnp.ones(12)) - 1 / 12)
+    a, b = (masses(seed, 12) for seed in (3, 4))
+    change = 0.01 * (np.asarray(masses(5, 12)) - 1 / 12)
     far = jax.jit(jax.value_and_grad(lambda a: wasserstein(X[:12], Y[:12], a, b, COST).cost))
     # Linear while the basis stays optimal: differences are exact to rounding over h.
     h = 1e-6

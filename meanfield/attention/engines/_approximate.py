@@ -1,5 +1,6 @@
 import abc
 
+import equinox as eqx
 from jaxtyping import Array, Float
 
 from ..._typing import Points
@@ -22,4 +23,10 @@ class AbstractApproximate(AbstractEngine):
         w: Float[Array, " m"] | None = None,
     ) -> Float[Array, " n"]:
         """The same for the tokens x [n, d] that an attention moves, and y [m, d] of masses w [m]."""
-        return self.field_error(check_poses_sums(attention).problem(x, y, w))
+        return _field_error(self, check_poses_sums(attention).problem(x, y, w))
+
+
+@eqx.filter_jit
+def _field_error(engine: AbstractApproximate, problem: ExponentialSum) -> Float[Array, " n"]:
+    """As one program: one after the other, its operations take seconds to compile."""
+    return engine.field_error(problem)

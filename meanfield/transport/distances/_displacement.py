@@ -130,10 +130,17 @@ def regularization(epsilon, relative, x: Points, w: Weights, cost) -> Scalar:
     if epsilon is not None:
         return check_epsilon(epsilon, x)
     relative = check_positive(relative, "relative_epsilon").astype(x.dtype)
-    mean = w @ point_geometry(x, x, cost, epsilon=1.0).apply_cost(w, axis=1)
+    part = relative * (w @ point_geometry(x, x, cost, epsilon=1.0).apply_cost(w, axis=1))
     rounding = 8 * float(jnp.finfo(x.dtype).eps)
+    noise = rounding**2 * (w @ jnp.sum(x**2, axis=1))
     least = float(jnp.finfo(x.dtype).tiny) ** 0.5
-    return jnp.maximum(relative * mean, rounding**2 * (w @ jnp.sum(x**2, axis=1)) + least)
+    apart = jnp.any((w[:, None] > 0) & (x != x[jnp.argmax(w)]))
+    sound = jnp.isnan(part) | (part >= least) | (part < noise) | ~(apart & (noise < least))
+    message = (
+        f"expected clouds whose squared distances are a scale for epsilon in {x.dtype}, got a part "
+        f"of {least:.0e} or less; pass epsilon, or multiply the points."
+    )
+    return jnp.where(sound, guard(jnp.maximum(part, noise + least), sound, message), jnp.nan)
 
 
 def check_epsilon(epsilon, x: Array) -> Scalar:
