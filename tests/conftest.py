@@ -31,22 +31,26 @@ os.environ.setdefault("XLA_FLAGS", _FLAGS)
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # XLA warns of each program read from its cache
 
-from jaxtyping import install_import_hook
-
-# Everything that is imported from here on has its annotations checked at run time.
-install_import_hook("meanfield", "beartype.beartype")
-
-import compiling
-import jax
 import pytest
 from units import ordered, unit
-
-compiling.share_contexts()
-compiling.shorten_thresholds()
 
 MOST_MAPS = 25_000
 """Memory maps of a process before it drops its compiled programs. Linux allows 65,530, past which XLA
 crashes: each program holds several, and one file of tests may add 10,000."""
+
+
+def pytest_configure(config):
+    """The process that only leads workers imports nothing, which takes seconds."""
+    if not hasattr(config, "workerinput") and config.getoption("numprocesses", None):
+        return
+    from jaxtyping import install_import_hook
+
+    # Everything that is imported from here on has its annotations checked at run time.
+    install_import_hook("meanfield", "beartype.beartype")
+    import compiling
+
+    compiling.share_contexts()
+    compiling.shorten_thresholds()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -95,6 +99,8 @@ def drop_programs():
     """Compiled programs are read again from their cache on disk."""
     maps = Path("/proc/self/maps")
     if maps.exists() and maps.read_text().count("\n") > MOST_MAPS:
+        import jax
+
         jax.clear_caches()
         gc.collect()
 
@@ -114,6 +120,8 @@ def shared(tmp_path_factory):
 @pytest.fixture
 def getkey():
     """A function that returns a new random key at each call, the same ones in every run."""
+    import jax
+
     key = jax.random.key(0)
 
     def get():

@@ -14,6 +14,7 @@ import hashlib
 import inspect
 import sys
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType
 from typing import NamedTuple
@@ -140,15 +141,26 @@ def _parse(path: Path, module: str) -> _Source:
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     imports: list[_Name] = []
     exports: dict[str, _Name] = {}
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             imports += [(alias.name, None) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = _absolute(node, package)
             imports += [(base, alias.name) for alias in node.names]
             exports |= {a.asname or a.name: (base, a.name) for a in node.names if a.name != "*"}
-        _undocument(node)
+        else:
+            _undocument(node)
     return _Source(hashlib.sha256(ast.dump(tree).encode()).hexdigest(), imports, exports)
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """The tree and all its statements, outer ones first: a tenth of its nodes."""
+    todo: list[ast.AST] = [tree]
+    for node in todo:  # which grows meanwhile
+        yield node
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            part = getattr(node, name, None)
+            todo += part if isinstance(part, list) else []
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:
