@@ -111,8 +111,16 @@ def _descend(value: Callable[..., Scalar], start: Points) -> tuple[Points, Int[A
     """A minimizer of `value`, that is not above `start`, and the iterations taken."""
     eps = float(jnp.finfo(start.dtype).eps)
     downhill = optx.LBFGS(rtol=eps**0.5, atol=eps**0.5)
-    near = optx.minimise(value, downhill, start, max_steps=MOST, throw=False)
-    low = jax.lax.stop_gradient(near.value)
+    # What optimistix remembers of earlier steps has the dtype of jax, not that of the points.
+    wide = jnp.zeros(()).dtype
+    near = optx.minimise(
+        lambda u, _: value(u.astype(start.dtype)).astype(wide),
+        downhill,
+        start.astype(wide),
+        max_steps=MOST,
+        throw=False,
+    )
+    low = jax.lax.stop_gradient(near.value.astype(start.dtype))
     inner = lx.CG(rtol=eps**0.5, atol=eps)
     fine = optx.root_find(
         lambda u, _: jax.grad(value)(u),

@@ -27,6 +27,13 @@ def test_quadratic_energies_have_the_implicit_step_of_calculus():
     assert run.stats["converged"].all()
 
 
+def test_single_precision_stays_single():
+    scheme = ParticleJKO(Euclidean(2), Potential(lambda x: x @ x / 2), 0.5)
+    start = jax.ShapeDtypeStruct((3, 2), jnp.float32)
+    new, facts = jax.eval_shape(lambda x: scheme.step(x, None), start)
+    assert new.dtype == facts["residual"].dtype == facts["energy"].dtype == jnp.float32
+
+
 @pytest.mark.slow
 def test_order_one_to_the_attention_flow():
     x, beta = SPHERE.sample(jax.random.key(1), 8), 2.0
