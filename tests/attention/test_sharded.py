@@ -74,14 +74,16 @@ def test_no_pair_of_tokens_is_computed_twice():
 
 
 def test_keys_without_weight_and_huge_logits_do_no_harm():
-    # The first device's own keys have no weight, and the exponentials of the others overflow.
+    # The first device's own keys have no weight, and the exponentials of the others overflow: those of
+    # logits up to 900 by the temperature alone, by the lengths alone, and by both.
     w = jnp.repeat(jnp.array([0.0, 1 / 18]), jnp.array([6, 18]))
-    x = jax.device_put(X).at[:6].multiply(30.0)
-    field, exact = (
-        jax.jit(lambda x, e=engine: Softmax(900.0, engine=e)(x, None, w))(x)
+    run, dense = (
+        jax.jit(lambda x, beta, e=engine: Softmax(beta, engine=e)(x, None, w))
         for engine in (ring(4), Dense())
     )
-    np.testing.assert_allclose(field, exact, atol=1e-12)
+    for beta, scale, first in ((900.0, 1.0, 1.0), (0.01, 300.0, 1.0), (900.0, 1.0, 30.0)):
+        x = jax.device_put(X).at[:6].multiply(first) * scale
+        np.testing.assert_allclose(run(x, beta), dense(x, beta), atol=1e-12 * scale)
 
 
 @pytest.mark.slow  # half a minute

@@ -127,7 +127,12 @@ def test_power_weighs_tokens_by_mass_and_models_by_share():
     x = jnp.array([[[0.0], [10.0]], [[4.0], [22.0]]])
     # Displacements: .25 (4, 12) in the first and -.75 (4, 12) in the second.
     square = 0.9 * 4.0**2 + 0.1 * 12.0**2
-    assert_allclose(power(pair, x), (0.75 * 0.0625 + 0.25 * 0.5625) * square, rtol=1e-12)
+    models = 0.75 * 0.0625 + 0.25 * 0.5625
+    assert_allclose(power(pair, x), models * square, rtol=1e-12)
+    equal = ConsensusFlow(
+        [Drift(Euclidean(1), still)] * 2, 1.0, pull=ExactPull(), shares=pair.shares
+    )
+    assert_allclose(power(equal, x), models * (4.0**2 + 12.0**2) / 2, rtol=1e-12)
 
 
 def test_the_pull_scales_with_the_clouds():

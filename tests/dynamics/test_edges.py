@@ -27,6 +27,7 @@ from meanfield.dynamics import (
     SinkhornFlow,
     Sum,
 )
+from meanfield.dynamics.densities._density_sampling import _draw
 from meanfield.energies import Interaction
 from meanfield.geometry import Euclidean, Sphere
 from meanfield.harmonics import Fourier
@@ -219,6 +220,12 @@ def test_numbers_of_numpy_are_numbers():
     for nothing in (0, 0.0, np.int64(0), np.float32(0), np.float64(0), np.array(0.0), None):
         assert Drift(Euclidean(2), shift, noise=nothing).noise is None
     assert float(Drift(Euclidean(2), shift, noise=np.float32(0.5)).noise) == 0.5
+
+
+def test_places_are_drawn_within_their_cells():
+    cell, place = _draw(KEY, jnp.array([0.0, 0.0, 2.0, 0.0]), 50)
+    assert (cell == 2).all() and (place >= 2).all() and (place < 3).all()
+    assert place.min() < 2.2 and place.max() > 2.8  # all miss a fifth with probability .8^50 = 1e-5
 
 
 def test_a_density_of_no_numbers_has_no_particles():

@@ -7,6 +7,7 @@ import pytest
 
 from meanfield.energies import Interaction
 from meanfield.landscape import critical_points, saddle
+from meanfield.landscape.clouds._critical_points import _turns
 from meanfield.solve import SolveError
 
 BETA = 2.0
@@ -87,6 +88,12 @@ def test_the_list_from_few_modes():
     found = critical_points(ATTENTION, 13, 2, jax.random.key(0), 4, count=2)
     assert found.rates.shape[1] == 2 and found.index[0] == 0
     np.testing.assert_allclose(found.energy[0], -1 / (2 * BETA), rtol=1e-12)
+
+
+def test_rotations_take_at_least_those_of_an_axis():
+    """All rotations move a pair of antipodes in d - 1 directions; some of them may move none."""
+    assert [_turns(jnp.zeros((d * (d - 1) // 2, d, d)), d) for d in (2, 3, 4)] == [1, 2, 3]
+    assert _turns(jnp.zeros((1, 3, 3)), 3) == 0
 
 
 def test_refused():

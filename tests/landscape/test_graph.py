@@ -10,6 +10,7 @@ import pytest
 from meanfield.energies import Interaction, Potential
 from meanfield.landscape import CriticalPoints, critical_points, heteroclinic_graph, morse_count
 from meanfield.landscape.clouds._descent import _times
+from meanfield.landscape.clouds._heteroclinic import _AWAY, _beside
 from meanfield.landscape.clouds._stabilizer import fixed_by, stabilizer_order, symmetry
 
 BETA = 2.0
@@ -122,6 +123,16 @@ def test_symmetries_of_clouds():
         np.testing.assert_allclose(moved @ turn.T, moved[image], atol=1e-13)
         np.testing.assert_allclose(fixed @ x.ravel(), x.ravel(), atol=1e-13)
         np.testing.assert_allclose(fixed @ fixed, fixed, atol=1e-13)
+
+
+def test_orbits_start_as_far_from_a_saddle_whatever_the_direction():
+    """At the same root mean square of tangents of angles."""
+    x, u = np.eye(4)[:3], np.zeros((3, 4))
+    u[0, 1], u[1, 3], u[2, 0] = 3.0, -4.0, 1.0
+    beside = _beside(x, u)
+    tangents = np.einsum("nd,nd->n", beside, u) / np.einsum("nd,nd->n", beside, x)
+    sizes = np.linalg.norm(u, axis=1)
+    np.testing.assert_allclose(tangents / sizes, _AWAY * sizes / np.sqrt(26 / 3), rtol=1e-13)
 
 
 def test_steps_along_an_orbit_are_exact_where_it_is_linear():

@@ -8,6 +8,7 @@ from scipy.special import iv
 
 from meanfield.energies import Interaction, Potential
 from meanfield.landscape import committor, kramers_time, passage_time, survival
+from meanfield.landscape.clouds import orbit, symmetries
 
 
 def wells(h):
@@ -92,6 +93,18 @@ def test_kramers_over_a_ring():
         errors.append(exact / kramers_time(energy, *rings, noise) - 1)
     assert abs(errors[1]) < 0.1
     np.testing.assert_allclose(errors[0] / errors[1], 2, rtol=0.3)
+
+
+def test_orbits_have_the_dimension_and_the_volume_of_what_rotations_move():
+    """Rotations about an axis leave its tokens; others, with |A| = 1, move each of them by 1/sqrt(2)."""
+    turns = symmetries(-Interaction(0.5), 2, 3)
+    for second, dimension, sizes in (
+        ([0.0, 0.0, -1.0], 2, [1.0, 1.0]),
+        ([1.0, 0.0, 0.0], 3, [1.0, np.sqrt(0.5), np.sqrt(0.5)]),
+    ):
+        found, volume = orbit(jnp.array([[0.0, 0.0, 1.0], second]), turns)
+        assert found == dimension
+        np.testing.assert_allclose(volume, np.prod(sizes), rtol=1e-12)
 
 
 def test_survival_counts_those_that_stayed():

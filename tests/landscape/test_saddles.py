@@ -59,11 +59,19 @@ def test_two_searches_find_the_same_clouds():
 
 def test_pair_of_unequal_clusters():
     """Antipodes of masses w_1, w_2 part at e^{-2 beta} (w_1 + w_2), in d - 1 directions."""
-    x0, w = sample(2, 4), jnp.array([0.7, 0.3])
-    found = saddle(ATTENTION, x0, 3, w)
-    assert found.converged and found.orbit == 3 and found.index == 3
-    np.testing.assert_allclose(found.x[0], -found.x[1], atol=1e-12)
-    np.testing.assert_allclose(found.rates[:3], np.exp(-2 * BETA), rtol=1e-11)
+    corners = np.eye(4)[0] * np.array([[1.0], [1.0], [-1.0]])
+    x0 = corners + 0.1 * np.random.default_rng(3).normal(size=(3, 4))
+    x0 = jnp.asarray(x0 / np.linalg.norm(x0, axis=1, keepdims=True))
+    for beta in (
+        BETA,
+        6.0,
+    ):  # 6e-6, beside which a token comes back to its cluster at .7 - .3 of it
+        found = saddle(-Interaction(beta, offset=beta), x0, 3, jnp.array([0.4, 0.3, 0.3]))
+        far = np.exp(-2 * beta)
+        assert found.converged and found.orbit == 3 and found.index == 3
+        np.testing.assert_allclose(found.x[:2], [-found.x[2]] * 2, atol=1e-9)
+        rates = [far] * 3 + [0] * 3 + [0.3 * far - 0.7] * 3
+        np.testing.assert_allclose(found.rates, rates, rtol=1e-9, atol=1e-15)
 
 
 def test_saddle_of_a_potential_without_symmetry():

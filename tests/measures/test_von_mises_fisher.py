@@ -117,7 +117,7 @@ def test_samples_have_the_moments_of_the_law(d, getkey):
 
 def test_the_law_of_the_polar_angle_by_kolmogorov_smirnov(getkey):
     # On S^2 the gap is an exponential law of rate kappa, cut at 2: its distribution is closed.
-    n, kappa = 4000, 1.5
+    n, kappa = 100_000, 1.5
     x = jax.jit(lambda key: law(3, kappa).sample(key, n))(getkey())
     gap = np.sort(1 - np.asarray(x[:, 2]))
     cdf = np.expm1(-kappa * gap) / np.expm1(-2 * kappa)

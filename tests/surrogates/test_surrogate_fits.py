@@ -103,6 +103,8 @@ def test_directions_are_those_of_the_null_space():
     assert (
         found.errors[2] == pytest.approx(np.sqrt(across[1, 1])) and np.isinf(found.errors[:2]).all()
     )
+    one = determined(unknowns_of(model), np.array([1.0, 1.0, 1.0]), np.array([[2.0, 0.0, 0.0]]))
+    assert one.rank == 1 and one.errors.tolist() == [0.5, np.inf, np.inf]
 
 
 def test_data_are_taken_from_files_tables_and_datasets(tmp_path):

@@ -1,10 +1,15 @@
 """Profile likelihoods: of linear models, of those that nothing determines, and against scipy."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from editing import plain, solved
 from refusals import check_refused
 from scipy import optimize, stats
+
+from meanfield.surrogates.documents import Unknown
+from meanfield.surrogates.fits._noisy import Optimum
+from meanfield.surrogates.fits._profiles import Walk
 
 TS = np.linspace(0.0, 2.0, 12)
 Y = 1.0 + 0.5 * TS + 0.1 * np.random.default_rng(1).normal(size=12)
@@ -73,6 +78,17 @@ def test_ends_on_a_log_scale_are_where_scipy_finds_them(tmp_path):
     middle = found.values[1]
     assert found.deviances[0] == pytest.approx(found.threshold, rel=1e-5)
     assert middle == pytest.approx(np.sqrt(found.interval[0] * found.interval[1]))
+
+
+def test_a_better_fit_is_told_from_one_at_its_tolerance():
+    """In shares of the deviance of the fit, here 100: 1e-5 of it."""
+    for below, right in ((5e-4, True), (2e-3, False)):
+        walk, end = object.__new__(Walk), jnp.zeros(1)
+        walk.row, walk.best = Unknown(symbol="b", role="parameter", units=""), 100.0
+        walk.free, walk.ok = end, True
+        found = Optimum(end, jnp.asarray(50 - below / 2), jnp.asarray(True))
+        walk.solve = lambda value, free, found=found: found
+        assert walk.deviance(0.5) == 0 and walk.ok == right
 
 
 def test_what_has_no_profile_is_refused(tmp_path):

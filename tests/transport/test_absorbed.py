@@ -59,6 +59,8 @@ def test_products_equal_log_sum_exps(taus, monkeypatch):
         np.testing.assert_allclose(found.f, theirs.f, atol=1e-8)
         np.testing.assert_allclose(found.g, theirs.g, atol=1e-8)
     assert int(ours.iterations) <= 1.2 * int(theirs.iterations)
+    # Soft ones are over-relaxed too, and found at once; errors are looked at each tenth time.
+    assert taus[0] is None or int(theirs.iterations) <= 1.2 * int(ours.iterations) + 10
 
 
 def test_a_cloud_and_itself():

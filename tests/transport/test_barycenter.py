@@ -24,6 +24,7 @@ from meanfield.transport import (
     quantile_barycenter,
     symmetric_root,
 )
+from meanfield.transport.barycenters._free_support import Models, rounding
 
 WEIGHTS = jnp.array([0.25, 0.75])
 
@@ -276,3 +277,12 @@ def test_the_debiased_displacement_beats_exact_transport_of_samples():
     # Measured: .105, .174 and .291; a sample's own mean and covariance are off by about .1 too, and
     # single samples vary from .06 to .13.
     assert debiased <= 0.11 and debiased < 0.75 * matched and matched < blurred
+
+
+def test_a_step_is_told_from_rounding_in_the_unit_of_the_clouds():
+    """Four roundings of the root mean square of all points, sqrt(3/4 (9/10 5^2 + 0) + 1/4 10^2)."""
+    x = np.array([[[3.0, 4.0], [0.0, 0.0]], [[6.0, 8.0], [0.0, 10.0]]])
+    masses, shares = np.array([[0.9, 0.1], [0.5, 0.5]]), np.array([0.75, 0.25])
+    models = Models(*map(jnp.asarray, (x, masses, shares)), None, Sphere(2), jnp.ones(()))
+    exact = 4 * np.finfo(float).eps * np.sqrt(0.75 * 0.9 * 25 + 0.25 * 100)
+    assert_allclose(rounding(models), exact, rtol=1e-14)

@@ -13,6 +13,7 @@ from meanfield.transport import (
     sinkhorn_divergence,
     wasserstein,
 )
+from meanfield.transport.sinkhorn._implicit import _stable
 
 SLOW = pytest.mark.slow
 RNG = np.random.default_rng(0)
@@ -50,6 +51,14 @@ def test_second_derivatives_are_differences_of_first_ones():
     there = (slope(step) - slope(-step)) / (2 * step)
     # Differences err by step^2 times a fourth derivative, and by 1e-12/step.
     np.testing.assert_allclose(second(0.0), there, rtol=1e-5)
+
+
+def test_a_solution_is_known_to_32_units_of_rounding_of_its_size():
+    """Of 1e-3 x = b with |x| = 1000 a residual of 32 * 1001 units is rounding, and more is not."""
+    unit, b = float(np.finfo(float).eps), jnp.array([1.0, 0.0])
+    for units, right in ((32_000.0, True), (33_000.0, False)):
+        x = jnp.array([1e3, 1e3 * units * unit])
+        assert bool(_stable(lambda v: 1e-3 * v, x, b, unit)) == right
 
 
 def test_equal_clouds_of_small_spread_are_solved_in_single_precision():
