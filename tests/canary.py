@@ -27,6 +27,16 @@ def engines_equal_numpy():
     np.testing.assert_allclose(slope, difference, rtol=1e-7)
 
 
+def lists_are_clouds():
+    """Rows in a list, which the tests' type checker does not let through: two tokens at right angles."""
+    near, far = np.exp([2.0, 0.0]) / np.sum(np.exp([2.0, 0.0]))
+    for attention in (mf.attention.Softmax(2.0), mf.attention.L2(2.0)):
+        np.testing.assert_allclose(attention([[1.0, 0.0], [0.0, 1.0]])[0], [near, far], atol=1e-14)
+    plain = mf.attention.Unnormalized(2.0)([[1.0, 0.0], [0.0, 1.0]])
+    np.testing.assert_allclose(plain[0], np.exp([2.0, 0.0]) / 2, atol=1e-14)
+
+
 if __name__ == "__main__":
     assert canary() == 0
     engines_equal_numpy()
+    lists_are_clouds()

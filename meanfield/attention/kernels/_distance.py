@@ -53,7 +53,7 @@ class L2(AbstractDensityAttention):
     ) -> Float[Array, "n e"]:
         problem = exponential_sum(self.beta, self.query, self.key, self.value, self.mask, x, y, w)
         problem = _by_distance(problem)
-        engine = self.engine_for(len(problem.q), len(problem.k), x.dtype)
+        engine = self.engine_for(len(problem.q), len(problem.k), problem.q.dtype)
         return engine.sums(problem).mean()
 
     def engine_for(self, n: int, m: int | None = None, dtype: DTypeLike = float) -> AbstractEngine:

@@ -58,7 +58,7 @@ class AbstractExponential(AbstractDensityAttention):
         """The mass and the moment at each query, as the engine returns them."""
         problem = self.problem(x, y, w)
         n, m = len(problem.q), len(problem.k)
-        return self.engine_for(n, m, x.dtype, problem.q.shape[1]).sums(problem)
+        return self.engine_for(n, m, problem.q.dtype, problem.q.shape[1]).sums(problem)
 
     def problem(
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None

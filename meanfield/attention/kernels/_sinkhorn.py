@@ -85,7 +85,7 @@ class Sinkhorn(AbstractDensityAttention):
     19 of them whatever beta > 0. `attention.solve(x)` has potentials, residual and iterations, takes
     potentials to start from (as `dynamics.SinkhornFlow` does along a trajectory), and `plan(x)` the
     matrix A. Derivatives are those of the exact plan (implicit function theorem); with
-    `iterations` they pass through each of these.
+    `iterations` they pass through each of these. In a mass that is 0 they are 0, as in `transport.solve`.
 
     On R^d with V = -beta I, plus the drift beta x (a potential -beta |x|^2/2), the field is the velocity
     (x - E[y|x])/eps, which tends to -(1/2) grad log rho for eps -> 0: d_t rho = (1/2) Laplacian rho. It

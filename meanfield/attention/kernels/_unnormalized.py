@@ -30,7 +30,7 @@ class Unnormalized(AbstractExponential):
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
     ) -> Float[Array, "n e"]:
         sums = self.sums(x, y, w)
-        return sums.moment * jnp.exp(sums.shift - self.offset.astype(x.dtype))[:, None]
+        return sums.moment * jnp.exp(sums.shift - self.offset.astype(sums.moment.dtype))[:, None]
 
     def field_of(
         self, basis: AbstractBasis, mass: Float[Array, " k"], pull: Float[Array, " k"]
