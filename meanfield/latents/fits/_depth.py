@@ -2,7 +2,7 @@ import numpy as np
 import xarray as xr
 
 from ..._checks import check_positive
-from ..recordings import Corpus, Recording, check_corpus, without_sinks
+from ..recordings import Corpus, check_corpus, sinks_of
 
 
 def lines_of_thought(
@@ -24,15 +24,23 @@ def lines_of_thought(
     """
     ridge = float(check_positive(ridge, "ridge", "pass ridge=0.03"))
     texts, others = check_corpus(train, "train"), check_corpus(held_out, "held_out")
-    both = without_sinks(check_corpus([*texts, *others], "train and held_out"), sinks)
-    texts, others = both[: len(texts)], both[len(texts) :]
+    both = check_corpus([*texts, *others], "train and held_out")
+    # Rows, not copies without the others: a corpus may be half of what memory holds.
+    rows = [np.flatnonzero(~np.isin(text.positions, sinks_of(text, sinks))) for text in both]
     layers = texts[0].layers
     if len(layers) < 2:
         raise ValueError("expected two layers or more, got one; record another layer.")
-    found = [_step(texts, others, k, ridge) for k in range(len(layers) - 1)]
+
+    def clouds(entry: int) -> list[np.ndarray]:
+        pairs = zip(both, rows, strict=True)
+        return [np.asarray(text.states[entry][own], float) for text, own in pairs]
+
+    steps = range(len(layers) - 1)
+    found = [_step(clouds(k), clouds(k + 1), len(texts), ridge) for k in steps]
     each = np.array([one[0] for one in found]).T
     spread = [one[1] for one in found]
-    weights = np.array([text.n for text in others]) / sum(text.n for text in others)
+    sizes = np.array([len(own) for own in rows[len(texts) :]])
+    weights = sizes / sizes.sum()
     words = "residual variance a dimension on held-out texts"
     return xr.Dataset(
         {
@@ -45,10 +53,10 @@ def lines_of_thought(
 
 
 def _step(
-    texts: list[Recording], others: list[Recording], entry: int, ridge: float
+    before: list[np.ndarray], after: list[np.ndarray], count: int, ridge: float
 ) -> tuple[list[float], float]:
-    """The mean squared residual of each held-out text, and the variance of all of them together."""
-    x, y = (np.concatenate([_cloud(text, entry + i) for text in texts]) for i in (0, 1))
+    """The mean squared residual of each text after `count` train texts, and the variance of all of them."""
+    x, y = (np.concatenate(part[:count]) for part in (before, after))
     mean, later = x.mean(axis=0), y.mean(axis=0)
     x, y = x - mean, y - later
     gram = x.T @ x
@@ -56,11 +64,7 @@ def _step(
     if not held > 0:
         raise ValueError("expected tokens that differ in train, got none; record more of them.")
     solved = np.linalg.solve(gram + held * np.eye(len(gram)), x.T @ y)
-    ends = [_cloud(text, entry + 1) for text in others]
-    said = [later + (_cloud(text, entry) - mean) @ solved for text in others]
+    ends, starts = after[count:], before[count:]
+    said = [later + (start - mean) @ solved for start in starts]
     residual = [float(((end - guess) ** 2).mean()) for end, guess in zip(ends, said, strict=True)]
     return residual, float(np.concatenate(ends).var(axis=0).mean())
-
-
-def _cloud(text: Recording, entry: int) -> np.ndarray:
-    return np.asarray(text.states[entry], np.float64)

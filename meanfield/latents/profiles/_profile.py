@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from ..._checks import check_integer, check_positive, shown
-from ..recordings import Corpus, Recording, check_corpus, without_sinks
+from ..recordings import Corpus, Recording, check_corpus, sinks_of
 from . import _clouds, _references, _series, _steps
 from ._bootstrap import with_intervals
 
@@ -48,14 +48,15 @@ def profile(
     """
     betas, scales = sweep(betas, "betas"), sweep(scales, "scales")
     seed = check_integer(seed, "seed", 0)
-    texts, left_out = _prepared(check_corpus(recordings), sinks)
-    first = texts[0]
-    found = [_of_text(text, betas, scales, seed) for text in texts]
+    texts = check_corpus(recordings)
+    first, (kept, left_out) = texts[0], _kept(texts, sinks)
+    pairs = zip(texts, kept, strict=True)
+    found = [_of_text(_only(text, own), betas, scales, seed) for text, own in pairs]
     values = {name: np.stack([one[name] for one in found]) for name in found[0]} | left_out
     coords = {"layer": first.layers, "step": first.layers[:-1], "beta": betas, "scale": scales}
     placed = {name: (_along(name), each) for name, each in values.items()}
     variables = with_intervals(placed, _WORDS, seed)
-    report = xr.Dataset(variables, coords, {"n": first.n, "d": first.d})
+    report = xr.Dataset(variables, coords, {"n": len(kept[0]), "d": first.d})
     report = report.assign_attrs(texts=len(texts), model=first.model)
     return report.assign(_referred(report, first.dtype, seed))
 
@@ -76,28 +77,36 @@ def sweep(values: Iterable[float], name: str) -> list[float]:
     return found
 
 
-def _prepared(
+def _kept(
     texts: list[Recording], ratio: float | None
-) -> tuple[list[Recording], dict[str, np.ndarray]]:
-    """The texts without sinks and duplicates, of the same number of tokens; and what was left out."""
-    plain = without_sinks(texts, ratio)
-    kept = [text.distinct() for text in plain]
-    n = min(text.n for text in kept)
+) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
+    """The positions in each text of as many tokens that are neither sinks nor duplicates, evenly spaced, and
+    what was left out. States are copied a text at a time: a corpus may be half of what memory holds."""
+    plain, kept = [], []
+    for text in texts:
+        others = text.drop(sinks_of(text, ratio))
+        plain.append(others.n)
+        kept.append(others.distinct().positions)
+    n = min(map(len, kept))
     if n < LEAST:
         raise ValueError(
             f"expected {LEAST} distinct tokens or more in each text, got {n}; record longer texts."
         )
-    shares = [
-        ("sinks", [1 - after.n / text.n for text, after in zip(texts, plain, strict=True)]),
-        ("duplicates", [1 - after.n / text.n for text, after in zip(plain, kept, strict=True)]),
-    ]
-    return [_thinned(text, n) for text in kept], {k: np.array(v) for k, v in shares}
+    shares = {
+        "sinks": [1 - left / text.n for text, left in zip(texts, plain, strict=True)],
+        "duplicates": [1 - len(own) / left for own, left in zip(kept, plain, strict=True)],
+    }
+    return [_thinned(own, n) for own in kept], {k: np.array(v) for k, v in shares.items()}
 
 
-def _thinned(text: Recording, n: int) -> Recording:
-    """n tokens of the text, evenly spaced."""
-    places = np.unique(np.linspace(0, text.n - 1, n).round().astype(int))
-    return text.drop(np.delete(text.positions, places).tolist())
+def _thinned(places: np.ndarray, n: int) -> np.ndarray:
+    """n of the places, evenly spaced."""
+    return places[np.unique(np.linspace(0, len(places) - 1, n).round().astype(int))]
+
+
+def _only(text: Recording, places: np.ndarray) -> Recording:
+    """The tokens of a text at these places."""
+    return text.drop(np.setdiff1d(text.positions, places).tolist())
 
 
 def _of_text(
