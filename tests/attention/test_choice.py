@@ -3,10 +3,14 @@
 import jax
 import jax.numpy as jnp
 import pytest
-from jax.extend.core import jaxprs_in_params
 
 from meanfield.attention import L2, Blockwise, Dense, Sinkhorn, Softmax
 from meanfield.attention.engines import _dense
+
+
+def is_program(parameter) -> bool:
+    """Whether a parameter of an operation is what it runs, such as the body of a loop."""
+    return hasattr(parameter, "eqns") or hasattr(parameter, "jaxpr")
 
 
 def largest_matrix(attention, n: int) -> int:
@@ -15,8 +19,9 @@ def largest_matrix(attention, n: int) -> int:
     def sizes(jaxpr):
         for equation in jaxpr.eqns:
             yield from (var.aval.size for var in equation.outvars)
-            for inner in jaxprs_in_params(equation.params):
-                yield from sizes(inner)
+            for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=is_program):
+                if is_program(inner):
+                    yield from sizes(getattr(inner, "jaxpr", inner))
 
     traced = jax.make_jaxpr(attention)(jax.ShapeDtypeStruct((n, 3), jnp.float64))
     return max(sizes(traced.jaxpr))

@@ -3,7 +3,6 @@
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
-from numpy.typing import NDArray
 from scipy.linalg import expm
 
 from ..._checks import as_array, check_cloud, check_finite, check_known, guard
@@ -70,7 +69,7 @@ def hardmax_path(x0: Points, ts: Float[Array, " T"], matrix: Matrix | None = Non
     )
 
 
-def _metric(matrix, d: int) -> NDArray:
+def _metric(matrix, d: int) -> np.ndarray:
     metric = np.eye(d) if matrix is None else np.asarray(matrix, float)
     right = metric.shape == (d, d) and np.array_equal(metric, metric.T)
     if not right or not np.linalg.eigvalsh(metric)[0] > 0:
@@ -84,12 +83,12 @@ def _metric(matrix, d: int) -> NDArray:
 class _Run:
     """Tokens x at time t, and whom each follows."""
 
-    def __init__(self, x: NDArray, metric: NDArray):
+    def __init__(self, x: np.ndarray, metric: np.ndarray):
         self.x, self.metric, self.t = x, metric, 0.0
         self.followed = (x @ metric @ x.T).argmax(axis=1)
         self.events: list[tuple[float, int, int]] = []
 
-    def until(self, end: float) -> NDArray:
+    def until(self, end: float) -> np.ndarray:
         """The tokens at a later time."""
         while self.t < end:
             extent = np.linalg.norm(self.x, axis=1).max()
@@ -116,24 +115,24 @@ class _Run:
     def _move(self, time: float) -> None:
         self.x, self.t = self._after(time), self.t + time
 
-    def _after(self, time: float) -> NDArray:
+    def _after(self, time: float) -> np.ndarray:
         """The tokens some time later, if none turns."""
         n = len(self.x)
         return expm(time * (np.eye(n)[self.followed] - np.eye(n))) @ self.x
 
-    def _velocity(self, x: NDArray) -> NDArray:
+    def _velocity(self, x: np.ndarray) -> np.ndarray:
         return x[self.followed] - x
 
-    def _gaps(self, x: NDArray) -> NDArray:
+    def _gaps(self, x: np.ndarray) -> np.ndarray:
         """<A x_i, x_{s(i)} - x_j>, infinite for j = s(i)."""
         return self._differences(x @ self.metric @ x.T, np.inf)
 
-    def _falls(self, x: NDArray) -> NDArray:
+    def _falls(self, x: np.ndarray) -> np.ndarray:
         """The rate at which gaps fall; 0 for j = s(i)."""
         half = self._velocity(x) @ self.metric @ x.T + x @ self.metric @ self._velocity(x).T
         return -self._differences(half, 0.0)
 
-    def _differences(self, scores: NDArray, own: float) -> NDArray:
+    def _differences(self, scores: np.ndarray, own: float) -> np.ndarray:
         rows = np.arange(len(scores))
         found = scores[rows, self.followed][:, None] - scores
         found[rows, self.followed] = own

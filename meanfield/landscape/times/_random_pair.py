@@ -1,7 +1,6 @@
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import NDArray
 
 from ..._checks import (
     check_dimension,
@@ -84,7 +83,7 @@ class RandomPair(AbstractChecked):
         half = jnp.maximum((self.d - 1) / 2, 1.0).astype(self.beta.dtype)
         return jnp.where(self.pull == 0, jnp.arccosh(jnp.sqrt(half)), jnp.nan)
 
-    def _slope(self, y: NDArray) -> NDArray:
+    def _slope(self, y: np.ndarray) -> np.ndarray:
         """Phi'(y): twice the drift of y over its variance, without cancellation at c = +-1."""
         beta, square, pull = (float(a) for a in (self.beta, self.scale**2, self.pull))
         c = np.tanh(y)
