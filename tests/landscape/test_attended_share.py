@@ -40,6 +40,19 @@ def test_known_values(d, scale, want, tolerance):
     np.testing.assert_allclose(attended_share(scale, d), want, atol=tolerance)
 
 
+@pytest.mark.parametrize("d", [4, 5, 8, 20])
+def test_two_keys_share_rarely_where_scales_are_large(d):
+    """Of the best key, at N(z) = v of law e^-v, the next is at a distance h at the rate N'(z), where 1 less the
+    sum of squares is 2 e^-h/(1 + e^-h)^2, of integral 1: 1 - share = E N'(z) = m/2 C^{2/m} Gamma(2 - 2/m)."""
+    m, scale = d - 1, 1e6
+    c = math.gamma(d / 2) / math.gamma(m / 2) / math.sqrt(math.pi) / m
+    want = m / 2 * c ** (2 / m) * 2 / scale * math.gamma(2 - 2 / m)
+    np.testing.assert_allclose(1 - attended_share(scale, d), want, rtol=1e-4)  # by far the first order
+    # Ever larger scales leave ever less: of z to 10^18 no difference is lost.
+    assert 0.999 < attended_share(1e4, 2) < attended_share(1e8, 2) < 1
+    assert attended_share(1e-8, 100) == 0  # below e^-90, where its powers overflow
+
+
 def test_many_keys_share_as_their_mean_numbers_say():
     # int e^-2u dN/(int e^-u dN)^2 = 2^{-m/2}/(C Gamma(1 + m/2)), up to shares of itself.
     for d in (4, 7):

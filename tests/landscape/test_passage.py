@@ -4,11 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.special import iv
+from scipy.special import erf, iv
 
 from meanfield.energies import Interaction, Potential
 from meanfield.landscape import committor, kramers_time, passage_time, survival
 from meanfield.landscape.clouds import orbit, symmetries
+from meanfield.solve import SolveError
 
 
 def wells(h):
@@ -116,6 +117,27 @@ def test_survival_counts_those_that_stayed():
     # The law's e^-0.6 at t = 2 is furthest from the 3/4 just before; at t = 4 e^-1.2 from 1/2, 0 after.
     expected = max(abs(1 - np.exp(-0.3)), abs(0.5 - np.exp(-0.6)), np.exp(-1.2))
     np.testing.assert_allclose(found.deviation, expected)
+
+
+@pytest.mark.parametrize("wall", [0.0, -1.0])
+def test_a_long_way_down_takes_its_length_over_the_speed(wall):
+    """U = -x: T = 1 - noise (e^{-(-wall)/noise} - e^{-(1-wall)/noise}), 1 less the reflection at the wall;
+    e^{U/noise} and its inverse range over 10^{+-312}, and over twice that."""
+    noise = 1 / 720
+    want = 1 - noise * (np.exp(wall / noise) - np.exp((wall - 1) / noise))
+    found = passage_time(lambda x: -x, 0.0, 1.0, noise=noise, wall=wall)
+    np.testing.assert_allclose(found, want, rtol=1e-12)
+
+
+def test_panels_that_do_not_resolve_are_told():
+    """Over the top of (x^2 - 1)^2 the committor is Phi(2 x/sqrt(noise)), to a share noise: .97725 at 2."""
+    potential, x = lambda x: (x**2 - 1) ** 2, jnp.array([1e-3])
+    found = committor(potential, x, -1.0, 1.0, noise=1e-6, panels=512)
+    np.testing.assert_allclose(found, (1 + erf(2**0.5)) / 2, atol=1e-5)
+    with pytest.raises(SolveError, match="raise panels"):
+        committor(potential, x, -1.0, 1.0, noise=1e-6)
+    with pytest.raises(SolveError, match="raise panels"):
+        passage_time(lambda x: -x, 0.0, 1.0, noise=1e-4)
 
 
 def test_refused():

@@ -7,7 +7,7 @@ from ..._door import door
 from ..._typing import Scalar
 from .._precision import in_double
 from ..densities import Barrier
-from ._passage import mean_time
+from ._passage import log_mean_time
 
 _PANELS = 128
 
@@ -41,4 +41,4 @@ def escape_time(barrier: Barrier, n: int, target: Scalar | float | None = None) 
     mobilities = CubicSpline(r, mobility)
     log_density = lambda x: (barrier.d - 1) * np.log(x) - n * level(x)
     diffusion = lambda x: float(barrier.noise) / n * mobilities(x)
-    return jnp.asarray(mean_time(log_density, diffusion, 0.0, target, 0.0, _PANELS))
+    return jnp.exp(jnp.asarray(log_mean_time(log_density, diffusion, 0.0, target, 0.0, _PANELS)))
