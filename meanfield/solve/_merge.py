@@ -19,8 +19,8 @@ from ..dynamics import AbstractDynamics, AbstractParticles
 from ._integration import LEAST_TOL, Plan
 from ._merged_cloud import Cloud, rows, with_rows
 from ._trajectory import Merges, Trajectory
-from ._watch import End, look, total
-from .methods import reuses_stage, stages, strength
+from ._watch import STABLE, End, look, total
+from .methods import reuses_stage, stable, stages, strength
 
 
 def simulate_with_merging(
@@ -54,6 +54,9 @@ def simulate_with_merging(
     reached = jnp.asarray(run.reached, ts.dtype)
     last = _look(dynamics, reached, final, {}, args)[1]
     checks = total(saved[1], last, ts, reached)
+    if plan.dt is not None:
+        dt = (reached - ts[0]) / max(int(run.counts[1]), 1)
+        checks[STABLE] = _stable(dynamics, plan, reached - dt / 2, dt, final, args)
     end = End(jnp.asarray(run.ok), run.result, reached, checks)
     merges = Merges(*cloud.tree())
     return end.returned(dynamics, ts, saved[0], final, run.stats(), plan, throw, merges)
@@ -194,6 +197,11 @@ def _first_step(flow: _Active, state, t, args, tol):
     size = jax.tree.map(jnp.linalg.norm, state)
     fastest = sum(jax.tree.leaves(jax.tree.map(lambda v, x: v / (x + 1), speed, size)))
     return tol ** (1 / 5) / (fastest + jnp.finfo(t.dtype).tiny)
+
+
+@eqx.filter_jit
+def _stable(dynamics, plan: Plan, t, dt, state, args):
+    return stable(dynamics, plan.solver, t, dt, state, args)
 
 
 @eqx.filter_jit

@@ -38,6 +38,15 @@ def test_a_leader_moves_less():
     np.testing.assert_allclose(found.exploitability, [0, 0.01], atol=CLOSE)
 
 
+@pytest.mark.parametrize("size", [1e-20, 1e8])
+def test_games_of_any_size_are_the_same(size):
+    """All is of the second degree: controls are in proportion to x0, and costs to its square."""
+    found = planner(GAME, size * X0)
+    assert found.converged
+    np.testing.assert_allclose(found.controls.ravel(), [-0.4 * size, 0.4 * size], rtol=CLOSE / 0.4)
+    np.testing.assert_allclose(found.exploitability, 0.01 * size**2, rtol=1e-4)
+
+
 class Meeting(AbstractGame):
     """Two who want to stand at the same of two places, -1 and 1."""
 

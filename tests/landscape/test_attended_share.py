@@ -42,8 +42,9 @@ def test_known_values(d, scale, want, tolerance):
 
 @pytest.mark.parametrize("d", [4, 5, 8, 20])
 def test_two_keys_share_rarely_where_scales_are_large(d):
-    """Of the best key, at N(z) = v of law e^-v, the next is at a distance h at the rate N'(z), where 1 less the
-    sum of squares is 2 e^-h/(1 + e^-h)^2, of integral 1: 1 - share = E N'(z) = m/2 C^{2/m} Gamma(2 - 2/m)."""
+    """From the best key, at N(z) = v of law e^-v, the next is at a distance h at the rate N'(z), where 1 less
+    the sum of squares is 2 e^-h/(1 + e^-h)^2, of integral 1: 1 - share = E N' = m/2 C^{2/m} Gamma(2 - 2/m).
+    """
     m, scale = d - 1, 1e6
     c = math.gamma(d / 2) / math.gamma(m / 2) / math.sqrt(math.pi) / m
     want = m / 2 * c ** (2 / m) * 2 / scale * math.gamma(2 - 2 / m)

@@ -197,6 +197,8 @@ def test_refused(leaving):
     with pytest.raises(ValueError, match="no mass"):
         light = AttentionFlow(CIRCLE, Softmax(1.0), weights=jnp.array([1.0, 0.0]))
         pushes(light, on_circle(0.0, 1.0), jnp.arange(2.0), lambda x: x[0, 0])
+    with pytest.raises(ValueError, match="no mass"):
+        dwell_time(light, on_circle(0.0, 0.0), on_circle(0.0, 0.01), 0.1)
     with pytest.raises(ValueError, match="stationary saddle"):
         dwell_time(WELLS, x, x, 0.1)
     with pytest.raises(ValueError, match="raise radius"):

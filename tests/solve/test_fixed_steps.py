@@ -112,6 +112,15 @@ def test_growth_that_only_the_steps_make_is_a_failure(rate, dt, solver, said):
     assert not out.ok
 
 
+def test_merging_sees_growth_that_only_the_steps_make():
+    """x' = -10 x with dt = .3: a step multiplies by -2, ten of them by 1024."""
+    start = jnp.array([[1.0], [2.0]])
+    decay = Drift(LINE, lambda x: -10 * x)
+    run = {"dt": 0.3, "solver": diffrax.Euler(), "merge": 1e-4}
+    with pytest.raises(SolveError, match="amplify what the flow damps; lower dt"):
+        mf.simulate(decay, start, jnp.array([0.0, 3.0]), **run)
+
+
 def test_coarse_steps_that_decay_and_flows_that_grow_are_no_failure():
     # 1 - 1.5 = -.5: crude, but it decays as the flow does. And growth by the flow is growth.
     for field, dt in ((lambda x: -15 * x, 0.1), (lambda x: 50 * x, 0.1)):

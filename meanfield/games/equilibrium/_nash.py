@@ -1,4 +1,5 @@
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optimistix as optx
@@ -117,13 +118,17 @@ def minimized(cost, start, max_steps: int, adjoint=None):
     adjoint = optx.ImplicitAdjoint() if adjoint is None else adjoint
     # Where jax has float64 the search keeps its memory so, whatever the precision of costs.
     wide, own = jnp.result_type(float), start.dtype
+    # Costs are squares of controls: in these units games of any size are told from those at rest.
+    scale = jnp.maximum(jnp.sqrt(jnp.abs(cost(start, None))), jnp.abs(start).max())
+    unit = jax.lax.stop_gradient(jnp.where(scale > 0, scale, 1)).astype(wide)
 
     def widened(u, args):
-        return cost(u.astype(own), args).astype(wide)
+        return cost((unit * u).astype(own), args).astype(wide) / unit**2
 
-    begin, ways = start.astype(wide), {"max_steps": max_steps, "throw": False, "adjoint": adjoint}
+    begin = start.astype(wide) / unit
+    ways = {"max_steps": max_steps, "throw": False, "adjoint": adjoint}
     found = optx.minimise(widened, method, begin, **ways)
-    return found.value.astype(own), found.result == optx.RESULTS.successful
+    return (unit * found.value).astype(own), found.result == optx.RESULTS.successful
 
 
 @eqx.filter_jit

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from scipy.linalg import expm
 from scipy.optimize import root_scalar
 
-from ..._checks import check_known, check_positive
+from ..._checks import check_known, check_positive, guard
 from ..._door import door
 from ..._shown import AbstractShown
 from ..._typing import Points, Scalar
@@ -56,7 +56,7 @@ def dwell_time(
     - `saddle`, `x`: clouds [n, d], tokens in the same order; merge clusters first, to heavy tokens, by
       `flow.reweight(masses)`. Dense: n(d-1) up to some hundreds. Time 0 of the flow counts.
 
-    Raises ValueError for a saddle that moves, an x outside of the radius, and under jit.
+    Raises ValueError for a saddle that moves, an x outside of the radius, a token of no mass, and under jit.
     Source: Kifer, Israel J. Math. 40 (1981) 74, for the logarithm.
     """
     radius = float(check_positive(radius, "radius"))
@@ -69,6 +69,7 @@ def dwell_time(
             f"expected x of shape {list(saddle.shape)}, got {list(x.shape)}; pass as many tokens."
         )
     w = weights_or_uniform(flow.weights, len(x), x.dtype, "weights")
+    guard(w, (w > 0).all(), "expected weights > 0, got a token of no mass; leave it out.")
     matrix, speed, shift = map(np.asarray, _linear(flow, saddle, x, w, args))
     rates = np.sort(np.linalg.eigvals(matrix).real)[::-1]
     if not float(np.linalg.norm(speed)) <= _STILL * np.abs(rates).max():
