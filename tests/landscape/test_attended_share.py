@@ -48,7 +48,9 @@ def test_two_keys_share_rarely_where_scales_are_large(d):
     m, scale = d - 1, 1e6
     c = math.gamma(d / 2) / math.gamma(m / 2) / math.sqrt(math.pi) / m
     want = m / 2 * c ** (2 / m) * 2 / scale * math.gamma(2 - 2 / m)
-    np.testing.assert_allclose(1 - attended_share(scale, d), want, rtol=1e-4)  # by far the first order
+    np.testing.assert_allclose(
+        1 - attended_share(scale, d), want, rtol=1e-4
+    )  # by far the first order
     # Ever larger scales leave ever less: of z to 10^18 no difference is lost.
     assert 0.999 < attended_share(1e4, 2) < attended_share(1e8, 2) < 1
     assert attended_share(1e-8, 100) == 0  # below e^-90, where its powers overflow
