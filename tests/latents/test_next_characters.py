@@ -14,6 +14,7 @@ from meanfield.latents.training import (
     tiny_transformer,
     train,
 )
+from meanfield.studies import CausalCharacters
 
 KINDS = {"softmax": None, "sinkhorn": 3, "prefixes": 3}
 N = 6
@@ -103,6 +104,12 @@ def test_causal_softmax_tells_nothing_of_what_comes_behind_and_causal_sinkhorn_d
         np.testing.assert_allclose(changed[kind][:-1], 0, atol=1e-14)
     # All but the first place, which sees itself alone; by terms of the size of the weights, not of rounding.
     assert changed["sinkhorn"][0] < 1e-14 and changed["sinkhorn"][1:-1].min() > 1e-5
+
+
+def test_prefixes_are_an_attention_of_the_study_which_others_are_not():
+    assert len(CausalCharacters(attentions=("softmax", "prefixes")).cells()) == 12
+    with pytest.raises(ValueError, match=r"expected attentions among .*prefixes.*got 'linear'"):
+        CausalCharacters(attentions=("linear",))
 
 
 @pytest.mark.slow

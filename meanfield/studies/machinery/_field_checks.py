@@ -20,8 +20,8 @@ def check_fields(study: Any) -> None:
     - Numbers are finite, or infinite as one in the default; positive where the default is, and else
       not negative where it is not.
 
-    `dataclasses.field(metadata={"least": 0, "count": 3})` says otherwise. A seed has 32 bits: of larger
-    ones jax takes the last 32 in single precision, where two of them would be one.
+    `dataclasses.field(metadata={"least": 0, "count": 3, "known": ("a", "b")})` says otherwise. A seed
+    has 32 bits: of larger ones jax takes the last 32 in single precision, where two would be one.
     """
     if type(study.seed) is not int or not 0 <= study.seed < 2**32:
         raise ValueError(f"expected 0 <= seed < 2**32, got {shown(study.seed)}; pass seed=0.")
@@ -29,7 +29,7 @@ def check_fields(study: Any) -> None:
         given = getattr(study, field.name)
         if isinstance(field.default, tuple):
             _check_count(given, field.name, field.metadata.get("count", 1))
-        known = _several(field.default)
+        known = field.metadata.get("known", _several(field.default))
         for one in _several(given):
             _check_value(one, known, field)
 
