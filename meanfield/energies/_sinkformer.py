@@ -55,7 +55,15 @@ class Sinkformer(AbstractEnergy):
 
     def _of_points(self, x: Points, w: Weights | None) -> Scalar:
         solution = self._attention().solve(x, None, w)
-        value = -solution.value / (2 * solution.epsilon)
+        if w is not None:
+            # The derivative in a mass of 0 is made of its potential, which no marginal asks for, and of
+            # what it would add to the plan, as a query and as a key: the keys of no mass are left out.
+            pair = solution.problem.complete((solution.f, solution.g))
+            solution = eqx.tree_at(lambda s: (s.f, s.g), solution, pair)
+            added = jnp.where(solution.problem.present()[1], 0, w).sum() / 2
+        else:
+            added = jnp.zeros((), x.dtype)
+        value = added - solution.value / (2 * solution.epsilon)
         # A factor, so that the gradient is NaN too.
         return value * jnp.where(solution.converged, 1, jnp.nan).astype(x.dtype)
 

@@ -40,6 +40,16 @@ def gradient(energy, x):
     return energy.wasserstein_gradient(x, W)
 
 
+def test_first_variation_of_points_without_mass():
+    """1 - f(x) at all x, f(x) = -log sum_j w_j e^{f_j + beta <x, x_j>}: the potential at any point."""
+    x, w = np.asarray(X), np.append(np.asarray(W[:-1]) / 0.75, 0.0)
+    kernel, f = np.exp(BETA * x @ x.T), np.zeros(N)
+    for _ in range(200):
+        f = (f - np.log(kernel @ (w * np.exp(f)))) / 2
+    found = jax.jit(jax.grad(lambda w: Sinkformer(BETA, tol=TOL)(X, w)))(jnp.asarray(w))
+    np.testing.assert_allclose(found, 1 - f, rtol=1e-9)
+
+
 def test_sinkhorn_attention_is_the_gradient_flow():
     # Differentiated by reverse mode through the energy alone: it knows of no attention.
     value = -BETA * jnp.eye(D)

@@ -185,3 +185,6 @@ def test_quantiles_increase():
     with pytest.raises(ValueError, match="increasing quantiles"):
         game.costs(jnp.array([[1.0, 0.0], [0.0, 1.0]]), 1.0)
     assert game.costs(jnp.array([[1.0, 0.0], [0.0, 1.0]]), 1.0, quantiles=False).shape == (2,)
+    # One quantile a model is in order, whatever those of others are.
+    one = game.costs(jnp.array([1.0, 0.0]), 1.0)
+    np.testing.assert_array_equal(one, game.costs(jnp.array([[1.0], [0.0]]), 1.0))

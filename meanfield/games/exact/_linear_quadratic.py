@@ -162,7 +162,7 @@ class LinearQuadratic(AbstractChecked):
         """
         x0 = check_start(x0, self.players)
         if quantiles:
-            rising = (jnp.diff(x0, axis=-1) >= 0).all()
+            rising = (jnp.diff(x0 if x0.ndim > 1 else x0[:, None], axis=-1) >= 0).all()
             message = "expected increasing quantiles x0; sort each row, or pass quantiles=False."
             x0 = jnp.where(rising, guard(x0, rising, message), jnp.nan)
         square = (x0 - x0.mean(axis=0)).reshape(self.players, -1) ** 2
