@@ -140,6 +140,12 @@ def test_panels_that_do_not_resolve_are_told():
         passage_time(lambda x: -x, 0.0, 1.0, noise=1e-4)
 
 
+def test_what_is_no_number_stays_none():
+    nothing = lambda x: x * jnp.nan
+    assert np.isnan(passage_time(nothing, 0.0, 1.0))
+    assert np.isnan(committor(nothing, jnp.zeros(1), -1.0, 1.0)).all()
+
+
 def test_refused():
     potential, energy = wells(3.0)
     with pytest.raises(ValueError, match="in this order"):

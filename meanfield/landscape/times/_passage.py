@@ -50,6 +50,7 @@ def _panels(a: float, b: float, panels: int):
     return x, half, weights, inner.T
 
 
+@np.errstate(divide="ignore", invalid="ignore")  # the logarithm of 0, and what is NaN stays NaN
 def log_mean_time(
     log_density: Function,
     diffusion: Function,
@@ -66,8 +67,7 @@ def log_mean_time(
     x, half, weights, _ = _panels(start, target, panels)
     logs = inner - log_density(x) - np.log(diffusion(x) / half)
     top = _largest(logs.ravel())
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return float(top + np.log((np.exp(logs - top) @ weights).sum()))
+    return float(top + np.log((np.exp(logs - top) @ weights).sum()))
 
 
 def _log_running(logs: Function, a: float, b: float, panels: int, before: float):
@@ -79,9 +79,8 @@ def _log_running(logs: Function, a: float, b: float, panels: int, before: float)
     values = logs(x)
     top = _largest(values)
     scaled = half * np.exp(values - top[:, None])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ends = np.logaddexp.accumulate(np.append(before, top + np.log(scaled @ weights)))
-        parts = top[:, None] + np.log(np.maximum(scaled @ inner, 0))
+    ends = np.logaddexp.accumulate(np.append(before, top + np.log(scaled @ weights)))
+    parts = top[:, None] + np.log(np.maximum(scaled @ inner, 0))
     return np.logaddexp(ends[:-1, None], parts), ends
 
 
@@ -184,6 +183,7 @@ def committor(
     return jnp.asarray(_agreed(coarse, fine, panels))
 
 
+@np.errstate(divide="ignore", invalid="ignore")
 def _share(logs: Function, a: float, b: float, part: np.ndarray, panels: int) -> np.ndarray:
     """int_a^x e^logs over int_a^b e^logs, with x the point at `part` of the way from a to b."""
     edges = np.linspace(a, b, panels + 1)
@@ -200,8 +200,7 @@ def _log_integrals(logs: Function, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     half = (b - a) / 2
     values = logs(a[:, None] + half[:, None] * (1 + nodes))
     top = _largest(values)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return top + np.log(np.abs(half) * (np.exp(values - top[:, None]) @ weights))
+    return top + np.log(np.abs(half) * (np.exp(values - top[:, None]) @ weights))
 
 
 def _values(function: Callable[[Scalar], Scalar], x: np.ndarray) -> np.ndarray:
