@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
@@ -43,7 +44,10 @@ def intrinsic_dimension(x: Points, keep: float = 0.9) -> DimensionEstimate:
     fresh = ~map_rows(lambda t, i: ((x == t).all(axis=1) & (order < i)).any(), x, order)
 
     def ratio(token, i):
-        square = jnp.where(fresh & (order != i), jnp.sum((x - token) ** 2, axis=1), jnp.inf)
+        others = (fresh & (order != i))[:, None]
+        apart = jnp.where(others, jnp.abs(x - token), jnp.inf)
+        # In units of the nearest, so that no square that counts leaves the range of the numbers.
+        square = jnp.sum((apart / jax.lax.stop_gradient(apart.max(axis=1).min())) ** 2, axis=1)
         least, first = square.min(), jnp.argmin(square)
         return jnp.log(square.at[first].set(jnp.inf).min() / least) / 2
 

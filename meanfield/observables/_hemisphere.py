@@ -31,12 +31,13 @@ def hemisphere(x: Points) -> Hemisphere:
     active set that gains the lowest token and loses those of negative weight. It is exact after
     finitely many steps, typically a few times d, each O(n d^2). The margin is differentiable (envelope
     theorem), the direction counts as constant. Margins below 4 sqrt(eps) (6e-8 in
-    float64, 1.4e-3 in float32) cannot be told from 0 and count as 0.
+    float64, 1.4e-3 in float32) of the longest token cannot be told from 0 and count as 0.
 
     Source: Wolfe (1976), Finding the nearest point in a polytope, doi:10.1007/BF01580381.
     """
     x = cloud(x)
-    fixed = jax.lax.stop_gradient(x)
+    length = _longest(jax.lax.stop_gradient(x))
+    fixed = jax.lax.stop_gradient(x) / length
     hull = jax.lax.while_loop(_unfinished, lambda s: _step(s, fixed), _start(fixed))
     nearest = fixed.T @ hull.weight
     norm = jnp.sqrt(nearest @ nearest)
@@ -45,13 +46,20 @@ def hemisphere(x: Points) -> Hemisphere:
     inside = least > 4 * jnp.sqrt(jnp.finfo(x.dtype).eps).astype(x.dtype)
     direction = jnp.where(inside, direction, 0)
     # Nothing, but with the derivative <u, dx_i> of each token of the hull, by its weight.
-    slope = hull.weight @ ((x - fixed) @ direction)
+    slope = hull.weight @ ((x - jax.lax.stop_gradient(x)) @ direction)
     return Hemisphere(
         inside,
-        known(x, jnp.where(inside, least, 0) + slope),
+        known(x, jnp.where(inside, length * least, 0) + slope),
         known(x, direction),
         hull.done & jnp.isfinite(least),
     )
+
+
+def _longest(x: Points) -> Scalar:
+    """The largest length of a token, or 1 if all are 0, whatever their scale."""
+    most = jnp.abs(x).max()
+    most = jnp.where(most == 0, 1, most)
+    return jnp.maximum(most * jnp.sqrt(jnp.sum((x / most) ** 2, axis=1).max()), most)
 
 
 class _Hull(eqx.Module):

@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 from scipy.special import digamma
 
@@ -34,6 +35,12 @@ def gaussian_information(x: Points, y: Points) -> Scalar:
 
 def _standard(x: Points):
     """Coordinates of mean 0 and variance 1, and which of them vary."""
+    # The first token is taken off before the mean, which rounding may put beside a constant; and squares of
+    # numbers up to 1 stay within the range of all numbers.
+    x = x - x[0]
+    reach = jax.lax.stop_gradient(jnp.abs(x).max(axis=0))
+    moving = reach > 0
+    x = x / jnp.where(moving, reach, 1)
     x = x - x.mean(axis=0)
-    size = jnp.sqrt(jnp.mean(x * x, axis=0))
-    return x / jnp.where(size > 0, size, 1), size > 0
+    size = jnp.sqrt(jnp.where(moving, jnp.mean(x * x, axis=0), 1))
+    return x / size, moving

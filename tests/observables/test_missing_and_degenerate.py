@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from compiled_observables import seen
 from refusals import check_refused, each_of
+from scipy.special import digamma
 from unit_vectors import unit_vectors
 
 from meanfield import observables as O
@@ -177,3 +178,33 @@ def test_what_is_no_cloud_of_the_sphere_is_refused(call, remedy):
 def test_clusters_of_flat_space():
     x = jnp.array([[1.0, 0.0], [5.0, 0.0], [5.0, 1e-4]])
     assert seen(lambda x: O.clusters(x, geometry=Euclidean(2)), x).count == 2
+
+
+@pytest.mark.parametrize("scale", [2.0**-90, 2.0**90])
+def test_what_has_no_scale_is_the_same_at_any(scale):
+    """In single precision squares of 2^-90 are 0, those of 2^90 infinite; a power of 2 rounds nothing."""
+    x, y = (np.random.default_rng(k).normal(size=(5, 3)).astype(np.float32) for k in (0, 1))
+    x += np.float32(2)  # within a hemisphere
+
+    def each(x, y):
+        told, dim = O.gaussian_information(x, y), O.intrinsic_dimension(x).value
+        best = O.hemisphere(x)
+        return told, dim, best.margin / x[0, 0], best.direction, best.inside
+
+    each = jax.jit(each)
+    for found, want in zip(each(x * scale, y * scale), each(x, y), strict=True):
+        np.testing.assert_allclose(found, want, rtol=1e-5, atol=1e-6)
+    assert each(x, y)[-1]
+
+
+def test_a_constant_that_rounding_parts_from_its_mean_tells_nothing():
+    """0.1 seven times has another mean than 0.1; two such coordinates are equal, yet share no information."""
+    constant = np.full((7, 1), 0.1)
+    assert constant.mean() != 0.1
+    x, y = (np.random.default_rng(k).normal(size=(7, 2)) for k in (0, 1))
+    both = [jnp.asarray(np.hstack([z, constant])) for z in (x, y)]
+    told = jax.jit(O.gaussian_information)
+    rho = [np.corrcoef(x[:, k], y[:, k])[0, 1] for k in (0, 1)]
+    chance = (digamma(3.0) - digamma(2.5)) / 2
+    want = sum(-np.log(1 - r**2) / 2 - chance for r in rho) / 3
+    np.testing.assert_allclose(told(*both), want, rtol=1e-12)

@@ -190,3 +190,12 @@ def test_karcher_means_of_antipodes():
     # A point opposite to the start that has no weight is no matter.
     mean, converged = middle(np.array([1.0, 0.0]), both)
     assert converged and np.array_equal(mean, both[0])
+
+
+def test_clouds_as_large_as_numbers_go():
+    """2^1023 is a power of 2 of that size, and 2^1024 infinite: W2 of points a third of it apart."""
+    x, y = 2.0**1023 * jnp.array([[1.0, 0.0, 0.0]]), 2.0**1023 * jnp.array([[1.0, 1 / 3, 0.0]])
+    assert wasserstein(x, y, method=Exact()).value == 2.0**1023 / 3
+    assert wasserstein(x - y, y - x, method=Exact()).value == 2.0**1023 * (2 / 3)
+    far = wasserstein(x, -y / 2, method=Exact()).value / 2.0**1023
+    np.testing.assert_allclose(far, np.hypot(1.5, 1 / 6), rtol=1e-15)

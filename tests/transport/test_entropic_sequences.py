@@ -91,3 +91,15 @@ def test_an_epsilon_too_small_says_what_to_do():
     assert "leave epsilon out" in found.reason
     enough = adapted_wasserstein(x, y, epsilon=epsilon)
     assert enough.converged and enough.reason == ""
+
+
+def test_any_scale_and_costs_without_bound():
+    """AW2^2 = 0.1^2 + 2, also where squares leave the range of the numbers; infinite costs have no answer."""
+    for scale in (2.0**-600, 2.0**600):
+        found = adapted_wasserstein(TOLD * scale, UNTOLD * scale)
+        np.testing.assert_allclose(found.value / scale, np.sqrt(2.01), rtol=1e-14)
+        assert found.converged
+    near = adapted_wasserstein(TOLD * 2.0**30, UNTOLD * 2.0**30, epsilon=0.1 * 4.0**30)
+    assert near.converged and abs(near.value / 2.0**30 - np.sqrt(2.01)) < 1e-9
+    lost = adapted_wasserstein(TOLD, UNTOLD, cost=lambda x, y: jnp.sum(jnp.abs(x - y)) * jnp.inf)
+    assert np.isnan(lost.value) and not lost.converged

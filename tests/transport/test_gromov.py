@@ -21,6 +21,11 @@ def test_two_points_each():
         np.testing.assert_allclose(found.cost, (r - s) ** 2 / 2, rtol=1e-9)
         np.testing.assert_allclose(found.value, abs(r - s) / np.sqrt(2), rtol=1e-9)
         assert found.converged and float(found.error) <= 1e-6
+    # Squares of 2^-600 are 0, those of 2^600 infinite; a power of 2 rounds nothing.
+    for scale in (2.0**-600, 2.0**600):
+        found = gromov_wasserstein(pair(scale), pair(2.5 * scale))
+        np.testing.assert_allclose(found.value / scale, 1.5 / np.sqrt(2), rtol=1e-9)
+        assert found.converged
     # Masses q, 1 - q and 1/2, 1/2: of all p in [0, q], P = [[p, q-p], [1/2-p, 1/2-q+p]], the cost is
     # 2 q (1-q) r^2 + s^2/2 - 4 r s (p (1/2-q+p) + (q-p)(1/2-p)), convex in p: least at an end.
     q, r, s = 0.2, 1.0, 2.0

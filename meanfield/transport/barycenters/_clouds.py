@@ -8,7 +8,7 @@ from ..._checks import check_integer, check_positive, shown
 from ..._door import door
 from ..._shown import AbstractShown
 from ..._typing import Points, Scalar, Weights
-from ..costs import Cost, as_cost, masses_of, space_of, weights_or_uniform
+from ..costs import Cost, as_cost, masses_of, space_of, unit_of, weights_or_uniform
 from ..distances import (
     RELATIVE_EPSILON,
     Exact,
@@ -16,7 +16,6 @@ from ..distances import (
     check_cloud,
     check_epsilon,
     regularization,
-    unit_of,
 )
 from ._free_support import Models, apart, biased, debiased as without_bias, exact, iterate, rounding
 

@@ -36,3 +36,4 @@ from ._point_geometry import (
     mean_cost as mean_cost,
     point_geometry as point_geometry,
 )
+from ._unit import unit_of as unit_of

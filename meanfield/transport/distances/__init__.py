@@ -13,7 +13,7 @@ from ._displacement import (
 )
 from ._divergence import Divergence as Divergence, sinkhorn_divergence as sinkhorn_divergence
 from ._entropic import Entropic as Entropic, solve_small as solve_small
-from ._exact import Exact as Exact, unit_of as unit_of
+from ._exact import Exact as Exact
 from ._gromov import Matching as Matching, gromov_wasserstein as gromov_wasserstein
 from ._transport import AbstractMethod as AbstractMethod, Transport as Transport
 from ._wasserstein import check_cloud as check_cloud, wasserstein as wasserstein

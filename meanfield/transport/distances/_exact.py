@@ -13,6 +13,7 @@ from ..costs import (
     check_dense,
     costs,
     root,
+    unit_of,
     weights_or_uniform,
 )
 from ..exact import assign, circle_coupling, line_coupling, solve_linear_program
@@ -61,23 +62,6 @@ class Exact(AbstractMethod):
             coupling = eqx.tree_at(lambda c: c.potentials, coupling, scaled)
         value, cost_of_all = unit * root(total), unit**2 * total
         return Transport(value, cost_of_all, *facts, coupling, f"exact: {method}")
-
-
-@eqx.filter_jit
-def unit_of(x, y, a, b, cost) -> Scalar:
-    """A power of 2 of the order of the distances, in which their squares do not leave the range of the
-    numbers; 1 for costs that are not squares of lengths."""
-    if not isinstance(cost, SquaredEuclidean):
-        return jnp.ones((), x.dtype)
-    x, y, a, b = jax.lax.stop_gradient((x, y, a, b))
-    at = x[0] if a is None else x[jnp.argmax(a)]
-    offs = [jnp.abs(z - at).max(axis=1) for z in (x, y)]
-    far = [
-        off if w is None else jnp.where(w > 0, off, 0) for off, w in zip(offs, (a, b), strict=True)
-    ]
-    size = jnp.maximum(far[0].max(), far[1].max())
-    _, exponent = jnp.frexp(jnp.where(size > 0, size, 1))
-    return jnp.ldexp(jnp.ones((), x.dtype), exponent)
 
 
 def has_quantiles(x: Points, cost: costs.CostFn) -> bool:

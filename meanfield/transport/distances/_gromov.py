@@ -1,3 +1,4 @@
+import dataclasses
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -20,6 +21,7 @@ from ..costs import (
     quadratic_problem,
     root,
     sinkhorn,
+    unit_of,
     weights_or_uniform,
 )
 from ..exact import line_coupling, solve_linear_program
@@ -115,7 +117,10 @@ def gromov_wasserstein(
     epsilon = check_positive(relative_epsilon, "relative_epsilon").astype(x.dtype)
     tol = jnp.maximum(check_positive(tol, "tol").astype(x.dtype), tolerance(x.dtype))
     max_iterations = check_integer(max_iterations, "max_iterations")
-    return _matched(_spaces(x, y, a, b, cost), epsilon, tol, starts, max_iterations)
+    unit = jnp.maximum(unit_of(x, x, a, a, cost), unit_of(y, y, b, b, cost))
+    spaces = _spaces(x / unit, y / unit, a, b, cost)
+    found = _matched(spaces, epsilon, tol, starts, max_iterations)
+    return dataclasses.replace(found, value=unit * found.value, cost=unit**2 * found.cost)
 
 
 def _spaces(x: Points, y: Float[Array, "m e"], a, b, cost) -> _Spaces:

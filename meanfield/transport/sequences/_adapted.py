@@ -21,6 +21,7 @@ from ..costs import (
     as_cost,
     check_dense,
     root,
+    unit_of,
     weights_or_uniform,
 )
 from ._entropic import entropic_plan_of
@@ -130,12 +131,24 @@ def _transport(x, y, a, b, cost, monotone: bool, epsilon: float | None = None) -
     check_dense(x.shape[0] * x.shape[1], y.shape[0], x.dtype.itemsize)
     a = weights_or_uniform(a, x.shape[0], x.dtype, "a")
     b = weights_or_uniform(b, y.shape[0], y.dtype, "b")
-    if epsilon is not None:
-        costs = np.asarray(jax.vmap(cost.all_pairs, in_axes=1)(x, y))
-        plan, gap = _on_host(monotone, costs, x, y, a, b, epsilon)
-        found = _of_plan(jnp.asarray(costs), jnp.asarray(plan), jnp.asarray(gap), a, b)
-        return found if found.converged else _told(found, epsilon, float(costs.mean()))
-    return _measured(x, y, a, b, cost, monotone)
+    unit = unit_of(x.reshape(len(x), -1), y.reshape(len(y), -1), a, b, cost)
+    x, y = x / unit, y / unit
+    if epsilon is None:
+        return _in_unit(_measured(x, y, a, b, cost, monotone), unit)
+    scale = float(unit)
+    costs = np.asarray(jax.vmap(cost.all_pairs, in_axes=1)(x, y))
+    plan, gap = _on_host(monotone, costs, x, y, a, b, epsilon / scale / scale)
+    found = _of_plan(jnp.asarray(costs), jnp.asarray(plan), jnp.asarray(gap), a, b)
+    found = _in_unit(found, unit)
+    return found if found.converged else _told(found, epsilon, float(costs.mean()) * scale * scale)
+
+
+def _in_unit(found: AdaptedTransport, unit: Scalar) -> AdaptedTransport:
+    """The result for paths that were divided by `unit`, in their own scale."""
+    value, square = unit * found.value, unit**2
+    return dataclasses.replace(
+        found, value=value, cost=square * found.cost, steps=square * found.steps
+    )
 
 
 def _told(found: AdaptedTransport, epsilon: float, size: float) -> AdaptedTransport:
@@ -185,11 +198,11 @@ def _on_host(monotone: bool, costs, x, y, a, b, epsilon: float | None = None):
     costs, x, y, a, b = (np.asarray(z, np.float64) for z in (costs, x, y, a, b))
     here, there = np.flatnonzero(a > 0), np.flatnonzero(b > 0)
     plan = np.full(costs.shape[1:], np.nan)
-    if not all(np.isfinite(z).all() for z in (x[here], y[there], a, b)):
+    costs_here = costs[:, here][:, :, there]
+    if not all(np.isfinite(z).all() for z in (x[here], y[there], a, b, costs_here)):
         return plan.astype(dtype), np.asarray(np.nan, dtype)
     sides = [(x[here], a[here]), (y[there], b[there])]
     (first, mine), (second, yours) = (tree_of(paths, mass) for paths, mass in sides)
-    costs_here = costs[:, here][:, :, there]
     if epsilon is None:
         ends, gap = plan_of(costs_here, first, second, monotone)
     else:
