@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -30,6 +29,8 @@ def ring_equals_one_device() -> None:
         return jax.jit(jax.grad(total, has_aux=True))(x)
 
     def run(engine, x):
+        import diffrax  # whose earlier versions compute while they are imported, before processes meet
+
         flow = mf.dynamics.AttentionFlow(sphere, Softmax(2.0, engine=engine))
         return mf.simulate(flow, x, jnp.array([0.0, 0.2]), dt=0.1, solver=diffrax.Euler()).final
 

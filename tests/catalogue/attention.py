@@ -197,7 +197,7 @@ ENTRIES = [
         moment=jnp.ones((3, 2)),
         kinds_={"shift": None, "mass": None, "moment": None},
         single_=None,
-        collapses_=False,
+        collapses_=(),
     ),
     entry("attention.check_isotropic", attention=SOFTMAX, d=3, fine_={("attention", "None")}),
     entry("attention.exponential", beta=jnp.asarray(2.0)),

@@ -179,7 +179,7 @@ OBSERVABLES = [
         m=2,
         collapses_=(),
     ),
-    entry("observables.gaussian_information", x=X, y=X[::-1], collapses_=False),
+    entry("observables.gaussian_information", x=X, y=X[::-1], collapses_=()),
     entry("observables.hemisphere", x=X),
     entry(
         "observables.hitting_time",
@@ -193,8 +193,8 @@ OBSERVABLES = [
     entry(
         "observables.log_cap_measure", angle=jnp.array([0.3, 1.0]), d=3, kinds_={"angle": "array"}
     ),
-    entry("observables.intrinsic_dimension", x=X, keep=0.9, collapses_=False),
-    entry("observables.merge_heights", x=X, single_=4000.0),
+    entry("observables.intrinsic_dimension", x=X, keep=0.9, collapses_=()),
+    entry("observables.merge_heights", x=X, collapses_=PAIRS, single_=4000.0),
     entry("observables.mean_resultant", x=X, w=W, clouds_=CLOUD),
     entry("observables.members", found=clusters(X, 0.5), single_=None),
     entry("observables.min_inner_product", x=X, collapses_=PAIRS),
