@@ -86,11 +86,15 @@ def test_marginals_of_attention_whose_temperature_is_known(past):
         np.testing.assert_allclose(found.slope[step], (2.0 + step) / 2, rtol=1e-9)
     np.testing.assert_allclose(found.uniform_from_one, np.abs(uniform - 1).mean(), rtol=1e-12)
     np.testing.assert_allclose(found.uniform_sink_share, (uniform[0] + uniform[4]) / N, rtol=1e-12)
-    each = of_weights(
-        Toy(past=past).attention(0, jnp.asarray(x[0])), jnp.asarray(x[0]), jnp.arange(N) < 1
+    weights, rest = (
+        Toy(past=past).attention(0, jnp.asarray(x[0])),
+        (jnp.asarray(x[0]), jnp.arange(N) < 1),
     )
+    each = of_weights(weights, *rest)
     np.testing.assert_allclose(each["slope"], [0, 2], atol=1e-9)
     np.testing.assert_allclose(each["slope_r2"][1], 1, rtol=1e-9)
+    lost = of_weights(weights.at[1, 3, 1].set(jnp.nan), *rest)
+    np.testing.assert_array_equal(np.isnan(lost["slope"]), [False, True])
     middle = found["columns"].sel(quantile=[0, 0.5, 1]).isel(step=1)
     want = np.quantile(c, [0, 0.5, 1], axis=1).mean(axis=1)
     np.testing.assert_allclose(middle, want, rtol=1e-10)

@@ -149,6 +149,7 @@ def test_what_cannot_be_fitted_is_refused(tmp_path):
     check_refused(lambda: model.fit({"l": [0.0, 1.0], "y_a": [1.0]}), "one number for each time")
     check_refused(lambda: model.fit({"l": [-1.0], "y_a": [1.0]}), "drop those rows")
     check_refused(lambda: model.fit({"l": [1.0], "y_a": [np.inf]}), "drop those rows")
+    check_refused(lambda: model.fit({"l": [0.0], "y_a": [1.0]}), "measured later")
     check_refused(lambda: model.fit({"l": ["a"], "y_a": [1.0]}), "convert those rows")
     check_refused(
         lambda: model.fit({"l": [1.0], "y_a": [1.0], "condition": ["b"]}), "modeling.conditions"

@@ -145,7 +145,7 @@ def of_weights(
 def _slopes(w: Float[Array, "heads n n"], u: Points, sink: Bool[Array, " n"]):
     """Slope of log w in <u_i, u_j> within rows, over j < i, and the share of variance explained."""
     earlier = jnp.tril(jnp.ones(w.shape[1:], bool), -1) & ~sink
-    used = earlier & (w > 0)
+    used = earlier & ~(w <= 0)  # no number stays none
     logs = _within_rows(jnp.log(jnp.where(used, w, 1)), used)
     products = _within_rows(jnp.broadcast_to(u @ u.T, w.shape), used)
     both, own = (products * logs).sum((1, 2)), (products**2).sum((1, 2))

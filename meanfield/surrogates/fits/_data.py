@@ -118,6 +118,11 @@ def _series(model: Model, condition: str, table: pd.DataFrame, names: list[str])
         raise ValueError(
             f"expected times from {axis.start:g} on in {model.time}, got others; drop those rows."
         )
+    if model.document.modeling.model_class != "algebraic" and ts.max() == axis.start:
+        raise ValueError(
+            f"expected a row beyond {model.time} = {axis.start:g}, where all starts, got none; add what was "
+            "measured later."
+        )
     for name, each in values.items():
         if np.isinf(each).any() or np.isnan(each).all():
             raise ValueError(f"expected finite numbers in {name}, got others; drop those rows.")
