@@ -117,6 +117,20 @@ def test_what_is_drawn_follows_the_dimensions():
     assert found["x"].points.shape == (4, 2)
 
 
+def test_times_that_fall_are_no_axis():
+    """When each of several runs ended, in the order of the runs: no curve goes along that."""
+    ended = {"time": ("run", np.roll(np.arange(9.0), 4)), "escaped": ("run", np.ones(9, bool))}
+    np.testing.assert_array_equal(laid_out_first(ended), np.arange(9))
+    saved = {"time": ("save", np.arange(9.0) / 2), "energy": ("save", np.ones(9))}
+    np.testing.assert_array_equal(laid_out_first(saved), np.arange(9) / 2)
+
+
+def laid_out_first(variables):
+    """Where the first curve of the only panel stands."""
+    ((_, found),) = laid_out(xr.Dataset(variables))
+    return found.lines[0][0]
+
+
 def test_axes_are_logarithmic_where_numbers_are_spaced_so():
     found = _drawn(
         error=("n", 10.0 ** -np.arange(6)), small=("n", np.linspace(1.0, 2.0, 6)),

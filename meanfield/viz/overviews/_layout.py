@@ -151,8 +151,9 @@ def _some(count: int) -> list[int]:
 
 
 def _clock_of(dataset: xr.Dataset, dim: Hashable) -> xr.DataArray | None:
-    """The times along a dimension that has no coordinate of its own."""
-    return next((dataset[c] for c in CLOCKS if c in dataset and dim in dataset[c].dims), None)
+    """The times along a dimension that has no coordinate of its own; times that fall are no clock."""
+    clocks = [dataset[c] for c in CLOCKS if c in dataset and dim in dataset[c].dims]
+    return next((clock for clock in clocks if not (clock.diff(dim) < 0).any()), None)
 
 
 def _dimension(dataset: xr.Dataset, dim: Hashable) -> str:
