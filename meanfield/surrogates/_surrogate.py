@@ -120,7 +120,6 @@ class Surrogate(OneLine):
         chains: int = 4,
         draws: int = 1000,
         warmup: int = 1000,
-        acceptance: float = 0.8,
     ) -> "Posterior":
         """Draws of the parameters among the unknowns from their law, given measurements.
 
@@ -133,23 +132,20 @@ class Surrogate(OneLine):
 
         - `data`: as in `fit`. `key`: a random key, of where the chains start and how they move.
         - `chains`: so many, 2 at least, each from the best fit near a start of its own. `draws` of each,
-          after as many as `warmup`, in which step size and metric are found.
-        - `acceptance`: the share of moves to accept: nearer to 1 steps are smaller, and fewer diverge.
+          after as many as `warmup`, in which it is found how parameters vary together.
 
+        A draw of p parameters runs the model some 4 p times: of E1, an ordinary equation of which three
+        unknowns are one too many for the data, a minute at most. Where that is too long, loosen
+        `method_selection.tolerance`, or make known what `fit` says is not determined.
         Look at `converged` first. Raises ValueError for data that do not fit the document.
 
-        Source: Hoffman and Gelman, JMLR 15 (2014) 1593, as in blackjax; Vehtari et al., Bayesian Anal. 16
-        (2021) 667, of the criteria of convergence.
+        Source: Neal, Ann. Statist. 31 (2003) 705, of slices along random lines, as in blackjax; Vehtari et
+        al., Bayesian Anal. 16 (2021) 667, of the criteria of convergence.
         """
         self._must_pass()
         counts = check_integer(chains, "chains", 2), check_integer(draws, "draws", 8)
         warmup, key = check_integer(warmup, "warmup", 1), check_key(key)
-        if not check_positive(acceptance, "acceptance", "pass acceptance=0.8") < 1:
-            raise ValueError(
-                f"expected an acceptance below 1, got {acceptance}; pass acceptance=0.8."
-            )
-        plan = (*counts, warmup, float(acceptance))
-        return _part("fits").posterior(self.model, data, key, *plan)
+        return _part("fits").posterior(self.model, data, key, *counts, warmup)
 
     def discover(
         self,

@@ -69,7 +69,6 @@ ENTRIES = [
         chains=2,
         draws=8,
         warmup=1,
-        acceptance=0.8,
         single_=None,
         kinds_={
             "data": "field",
@@ -77,7 +76,6 @@ ENTRIES = [
             "chains": "count",
             "draws": "count",
             "warmup": "count",
-            "acceptance": "positive",
         },
     ),
     entry(

@@ -172,7 +172,7 @@ def _posterior(arguments: list[str]) -> int:
         )
         table.add_row(name, *(f"{each:.6g}" for each in row), *checks)
     console().print(table)
-    print(f"{found.divergences} divergences; {'' if found.converged else 'not '}converged")
+    print(f"{'' if found.converged else 'not '}converged")
     if options.out is not None:
         write_bytes(options.out, pack(found.draws))
     return 0 if found.converged else 1

@@ -13,6 +13,7 @@ from SALib.sample import morris as trajectories, sobol as sequence
 
 from ..._shown import OneLine
 from ...solve import ForwardMode
+from ..fits import with_slopes
 from ..runs import Model
 from ._outputs import output_at_end
 
@@ -60,7 +61,7 @@ def _local(model: Model, symbol: str) -> tuple[float, dict[str, float], dict[str
     names = [v.symbol for v in model.document.modeling.variables if v.role == "parameter"]
     output = output_at_end(model, symbol, names, adjoint=ForwardMode())
     at = jnp.asarray([model.numbers[name] for name in names], float)
-    value, slopes = eqx.filter_jit(lambda p: (output(p), jax.jacfwd(output)(p)))(at)
+    value, slopes = eqx.filter_jit(lambda p: with_slopes(output, p))(at)
     ratios = (
         np.asarray(slopes) * np.asarray(at) / float(value)
         if float(value)

@@ -6,4 +6,4 @@ from ._discovery import discover as discover, typeset as typeset
 from ._fit import Fit as Fit, fit as fit, log_likelihood as log_likelihood
 from ._posterior import Posterior as Posterior, posterior as posterior
 from ._profiles import Profile as Profile, profile as profile
-from ._residuals import unknowns_of as unknowns_of
+from ._residuals import unknowns_of as unknowns_of, with_slopes as with_slopes

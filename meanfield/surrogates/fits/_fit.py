@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 import optimistix as optx
@@ -17,7 +16,15 @@ from ..runs import Model
 from ._data import Series, series_of
 from ._identifiability import Determined, determined
 from ._noisy import Optimum, densities, forecast, likeliest, minus_log, surprise
-from ._residuals import Unknowns, arrays_of, predicted, residuals, unknowns_of
+from ._residuals import (
+    Unknowns,
+    arrays_of,
+    forwards,
+    predicted,
+    residuals,
+    unknowns_of,
+    with_slopes,
+)
 
 STEPS = 200
 TOLERANCE = 1e-9
@@ -84,12 +91,13 @@ def optimum(
     if model.noises:
         return likeliest(lambda z: minus_log(model, unknowns, data, natural(z), values), free)
 
-    def problem(z: Array, _: Any) -> Array:
-        return residuals(model, unknowns, data, natural(z), values)
-
+    problem = forwards(lambda theta: residuals(model, unknowns, data, theta, values), natural(free))
     solver = optx.LevenbergMarquardt(rtol=TOLERANCE, atol=TOLERANCE)
-    solution = optx.least_squares(problem, solver, free, max_steps=STEPS, throw=False)
-    loss = 0.5 * jnp.sum(problem(solution.value, None) ** 2)
+    solution = optx.least_squares(
+        lambda z, _: problem(natural(z)), solver, free, max_steps=STEPS, throw=False
+    )
+    # those of the value, so that no run is compiled for them alone
+    loss = 0.5 * jnp.sum(solution.state.f_info.residual**2)
     return Optimum(solution.value, loss, solution.result == optx.RESULTS.successful)
 
 
@@ -101,8 +109,7 @@ def jacobian(
     something with the same squares as the curvature."""
     if model.noises:
         return surprise(model, unknowns, data, theta, values)
-    problem = lambda p: residuals(model, unknowns, data, p, values)
-    return problem(theta), jax.jacfwd(problem)(theta)
+    return with_slopes(lambda p: residuals(model, unknowns, data, p, values), theta)
 
 
 def starts_of(model: Model, unknowns: Unknowns, starts: int, seed: int) -> np.ndarray:

@@ -1,24 +1,25 @@
 """The law of the unknown parameters given measurements, by chains of blackjax."""
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from ..._shown import OneLine
 from ..._typing import Scalar
 from ..runs import Model
 from ._data import Series, series_of
-from ._fit import check_noise, optimum, starts_of
+from ._fit import check_noise, jacobian, optimum, starts_of
 from ._noisy import minus_log
 from ._residuals import Unknowns, arrays_of, residuals, unknowns_of
+from ._slices import Axes, library, walked
 
 CLOSE = 1.01
 """Chains whose R-hat is below this agree."""
@@ -37,8 +38,7 @@ class Posterior(OneLine):
       say as much, of means or of tails, whichever is less.
     - `contraction`: 1 - (variance)/(variance of the prior), on the scale of the parameter: near 1 the data
       speak, near 0 the bounds alone. NaN without bounds.
-    - `divergences`: moves after the warm-up at which the energy was lost: regions are missed then.
-    - `converged`: each R-hat is below 1.01, each `ess` at least 100 a chain, and nothing diverged.
+    - `converged`: each R-hat is below 1.01, and each `ess` at least 100 a chain.
     """
 
     draws: xr.Dataset
@@ -48,42 +48,15 @@ class Posterior(OneLine):
     rhat: dict[str, float]
     ess: dict[str, float]
     contraction: dict[str, float]
-    divergences: int
     converged: bool
 
     def shown(self) -> Mapping[str, Any]:
         """What is printed of it."""
         rows = {n: f"{v:.6g} +- {self.deviations[n]:.2g}" for n, v in self.means.items()}
-        return {**rows, "divergences": self.divergences, "converged": self.converged}
+        return {**rows, "converged": self.converged}
 
 
-class _Drawn(NamedTuple):
-    """Free numbers, logarithms of the likelihood, and whether the move diverged, of each chain and draw."""
-
-    free: Float[Array, "chains draws p"]
-    likelihood: Float[Array, "chains draws"]
-    diverged: Bool[Array, "chains draws"]
-
-
-def library() -> Any:
-    """The package blackjax. Raises ValueError without the extra."""
-    try:
-        return importlib.import_module("blackjax")
-    except ImportError as error:
-        raise ValueError(
-            "expected the package blackjax for posteriors, got none; pip install 'meanfield-jax[posterior]'."
-        ) from error
-
-
-def posterior(
-    model: Model,
-    data: Any,
-    key: Any,
-    chains: int,
-    draws: int,
-    warmup: int,
-    acceptance: float,
-) -> Posterior:
+def posterior(model: Model, data: Any, key: Any, chains: int, draws: int, warmup: int) -> Posterior:
     """The posterior of the unknowns; see `Surrogate.posterior`."""
     unknowns, series = unknowns_of(model), series_of(model, data)
     check_noise(model, series)
@@ -91,14 +64,22 @@ def posterior(
     begin, walk = jax.random.split(key)
     seed = int(jax.random.randint(begin, (), 0, 2**31 - 1))
     values, free = arrays_of(series), (jnp.zeros(len(unknowns.names), bool), jnp.asarray(0.0))
-    starts = [
-        optimum(model, unknowns, series, jnp.asarray(start), values, free).free
+    found = [
+        optimum(model, unknowns, series, jnp.asarray(start), values, free)
         for start in starts_of(model, unknowns, chains, seed)
     ]
-    keys, plan = jax.random.split(walk, chains), (draws, warmup, acceptance)
+    best = min(found, key=lambda each: float(each.loss))
+    theta = unknowns.natural(best.free)
+    axes = Axes.of(unknowns, np.asarray(theta))
+    _, slopes = jacobian(model, unknowns, series, theta, values)
+    places = np.stack([axes.places(np.asarray(unknowns.natural(one.free))) for one in found])
+    starts = jnp.asarray(places), jnp.stack([-each.loss for each in found])
+    cov = axes.covariance(np.asarray(theta), np.asarray(slopes))
     with jax.numpy_dtype_promotion("standard"):  # blackjax mixes dtypes
-        drawn = _walk(model, unknowns, series, jnp.stack(starts), values, keys, plan)
-        return _posterior(unknowns, drawn)
+        drawn = _walk(
+            model, unknowns, series, axes, starts, jnp.asarray(cov), values, walk, (draws, warmup)
+        )
+        return _posterior(unknowns, *drawn)
 
 
 @eqx.filter_jit
@@ -106,72 +87,37 @@ def _walk(
     model: Model,
     unknowns: Unknowns,
     data: list[Series],
-    starts: Array,
+    axes: Axes,
+    starts: tuple[Array, Array],
+    cov: Float[Array, "p p"],
     values: list[dict],
-    keys: Array,
-    plan: tuple[int, int, float],
-) -> _Drawn:
-    blackjax, (draws, warmup, acceptance) = library(), plan
+    key: Any,
+    plan: tuple[int, int],
+) -> tuple[Float[Array, "chains draws p"], Float[Array, "chains draws"]]:
+    """Parameters in their units, and logarithms of the likelihood but for a constant."""
 
-    def likelihood(z: Array) -> Scalar:
-        theta = unknowns.natural(z)
+    def density(place: Array) -> Scalar:
+        theta, inside = axes.natural(place), axes.inside(place)
         if model.noises:
-            return -minus_log(model, unknowns, data, theta, values)
-        return -0.5 * jnp.sum(residuals(model, unknowns, data, theta, values) ** 2)
+            found = -minus_log(model, unknowns, data, theta, values)
+        else:
+            found = -0.5 * jnp.sum(residuals(model, unknowns, data, theta, values) ** 2)
+        return jnp.where(inside, found, -jnp.inf)
 
-    density = _with_slopes(lambda z: likelihood(z) + _log_prior(unknowns, z))
-    search = blackjax.window_adaptation(
-        blackjax.nuts, density, is_mass_matrix_diagonal=False, target_acceptance_rate=acceptance
-    )
-
-    def chain(start: Array, key: Array) -> tuple:
-        first, second = jax.random.split(key)
-        (state, found), _ = search.run(first, start, num_steps=warmup)
-        move = blackjax.nuts(density, **found).step
-
-        def step(state: Any, key: Array) -> tuple:
-            state, info = move(key, state)
-            return state, (state.position, state.logdensity, info.is_divergent)
-
-        return jax.lax.scan(step, state, jax.random.split(second, draws))[1]
-
-    free, logs, diverged = jax.vmap(chain)(starts, keys)
-    return _Drawn(
-        free, logs - jax.vmap(jax.vmap(lambda z: _log_prior(unknowns, z)))(free), diverged
-    )
+    places, logs = walked(density, starts, cov, key, *plan)
+    return jax.vmap(jax.vmap(axes.natural))(places), logs
 
 
-def _with_slopes(density: Callable[[Array], Array]) -> Callable[[Array], Array]:
-    """A function whose gradient is computed forwards, as runs are differentiated here."""
-    whole = jax.custom_vjp(density)
-
-    def forward(z: Array) -> tuple[Array, Array]:
-        along = lambda row: jax.jvp(density, (z,), (row,))
-        return jax.vmap(along, out_axes=(None, 0))(jnp.eye(len(z), dtype=z.dtype))
-
-    whole.defvjp(forward, lambda slope, size: (slope * size,))
-    return whole
-
-
-def _log_prior(unknowns: Unknowns, z: Array) -> Array:
-    """Of what is even between bounds the free number has a logistic law; other free numbers an even one."""
-    bounded = jnp.asarray([row.bounds is not None for row in unknowns.rows])
-    return jnp.sum(jnp.where(bounded, jax.nn.log_sigmoid(z) + jax.nn.log_sigmoid(-z), 0.0))
-
-
-def _posterior(unknowns: Unknowns, drawn: _Drawn) -> Posterior:
-    theta = np.asarray(jax.vmap(jax.vmap(unknowns.natural))(drawn.free))
+def _posterior(unknowns: Unknowns, theta: Any, logs: Any) -> Posterior:
     check = importlib.import_module("blackjax.diagnostics")
-    rhat = np.atleast_1d(check.rhat(jnp.asarray(theta)))
-    ess = np.minimum(
-        *(np.atleast_1d(f(jnp.asarray(theta))) for f in (check.ess_bulk, check.ess_tail))
-    )
+    rhat = np.atleast_1d(check.rhat(theta))
+    ess = np.minimum(*(np.atleast_1d(f(theta)) for f in (check.ess_bulk, check.ess_tail)))
+    theta, along = np.asarray(theta), ["chain", "draw"]
     ends = np.quantile(theta, [0.025, 0.975], axis=(0, 1)).T
-    lost, along = int(np.sum(drawn.diverged)), ["chain", "draw"]
     named = lambda row: dict(zip(unknowns.names, np.asarray(row).tolist(), strict=True))
     arrays = dict(zip(unknowns.names, np.moveaxis(theta, -1, 0), strict=True))
-    arrays["log_likelihood"] = np.asarray(drawn.likelihood)
-    good = (rhat < CLOSE).all() and (ess >= ENOUGH * len(theta)).all() and not lost
+    arrays["log_likelihood"] = np.asarray(logs)
+    good = (rhat < CLOSE).all() and (ess >= ENOUGH * len(theta)).all()
     return Posterior(
         draws=xr.Dataset({name: (along, each) for name, each in arrays.items()}),
         means=named(theta.mean(axis=(0, 1))),
@@ -180,7 +126,6 @@ def _posterior(unknowns: Unknowns, drawn: _Drawn) -> Posterior:
         rhat=named(rhat),
         ess=named(ess),
         contraction=named(_contraction(unknowns, theta)),
-        divergences=lost,
         converged=bool(good),
     )
 

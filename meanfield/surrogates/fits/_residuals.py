@@ -1,9 +1,10 @@
 """What parts a run from measurements, in units of their noise, as a function of the unknowns."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -172,3 +173,28 @@ def residuals(
 def arrays_of(data: list[Series]) -> list[dict[str, Array]]:
     """The measured values, as arrays of jax."""
     return [{name: jnp.asarray(each) for name, each in series.values.items()} for series in data]
+
+
+def with_slopes(
+    function: Callable[[Array], Array], theta: Float[Array, " p"]
+) -> tuple[Array, Float[Array, "... p"]]:
+    """The value and its derivatives by all parameters, of one run that is differentiated forwards."""
+    along = lambda row: jax.jvp(function, (theta,), (row,))
+    value, rows = jax.vmap(along, out_axes=(None, 0))(jnp.eye(len(theta), dtype=theta.dtype))
+    return value, jnp.moveaxis(rows, 0, -1)
+
+
+def forwards(
+    function: Callable[[Array], Array], theta: Float[Array, " p"]
+) -> Callable[[Array], Array]:
+    """A function that computes its derivatives beside its value, traced once at parameters like these.
+    Linearized as it is, a run would be compiled twice."""
+    both = eqx.filter_closure_convert(lambda p: with_slopes(function, p), theta)
+    whole = jax.custom_jvp(lambda p: both(p)[0])
+
+    def rule(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+        value, slopes = both(*primals)
+        return value, slopes @ tangents[0]
+
+    whole.defjvp(rule)
+    return whole

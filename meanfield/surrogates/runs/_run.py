@@ -26,8 +26,10 @@ def _second(state):
 
 
 def arguments(model: Model, changed: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The values of parameters and known quantities, and of what else is changed, by symbol."""
-    values = {**model.numbers, **(changed or {})}
+    """The values of parameters, known quantities and inputs that are numbers, and of what else is changed, by
+    symbol: so that a run with another such input is the same program."""
+    constant = {name: float(each) for name, each in model.inputs.items() if each.is_Number}
+    values = {**model.numbers, **constant, **(changed or {})}
     states = {*model.states}
     return {
         name: each if isinstance(each, Tabulated) else jnp.asarray(each, float)
