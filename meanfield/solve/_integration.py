@@ -154,7 +154,7 @@ def plan_run(dynamics, solver, tol, dt, key, adjoint, max_steps, ts, progress) -
         )
     max_steps = check_integer(max_steps, "max_steps")
     check_method(solver, dynamics, dt)
-    jumps = dynamics.jumps()
+    jumps, implicit = dynamics.jumps(), isinstance(solver, diffrax.AbstractImplicitSolver)
     return Plan(
         solver=solver or default_solver(dynamics),
         adjoint=adjoint
@@ -165,8 +165,9 @@ def plan_run(dynamics, solver, tol, dt, key, adjoint, max_steps, ts, progress) -
         dt=dt,
         jumps=None if jumps is None else jumps.astype(ts.dtype),
         # Between steps there is less noise than there should be, and the interpolants of
-        # implicit-explicit methods are of a lower order than their steps.
-        stops=ts[1:] if noisy or isinstance(dynamics, AbstractImex) else None,
+        # implicit-explicit methods are of a lower order than their steps; those of implicit ones take
+        # slopes from their ends, where a stiff drift multiplies the error by its largest rate.
+        stops=ts[1:] if noisy or isinstance(dynamics, AbstractImex) or implicit else None,
         key=key if noisy else None,
     )
 

@@ -116,9 +116,9 @@ def _run(arguments: list[str]) -> int:
         return 1
     found = model.simulate(changed)
     if options.out is not None:
-        write_bytes(options.out, pack(found.dataset))
+        write_bytes(options.out, pack(found.values))
     table = Table("symbol", "units", "at the start", "at the end")
-    for name, values in found.dataset.data_vars.items():
+    for name, values in found.values.data_vars.items():
         ends = [f"{float(values[k].mean()):.6g}" for k in (0, -1)]
         table.add_row(str(name), values.attrs["units"], *ends)
     console().print(table)

@@ -1,5 +1,7 @@
 """Steps in time: what diffrax lacks, and what each of its methods needs from us."""
 
+from diffrax import Kvaerno5 as Kvaerno5
+
 from ._even_steps import EvenSteps as EvenSteps
 from ._exponential import ExponentialRK4 as ExponentialRK4
 from ._geodesic import GeodesicEuler as GeodesicEuler, GeodesicLM as GeodesicLM

@@ -90,6 +90,10 @@ def classes(document: Document) -> Iterator[Fault]:
             yield f"the class {name} with {what}", path, kind, f"change it, or drop {what}"
         if wanted and not there:
             yield f"{what} in the class {kind}", path, "none", f"add {what}, or change the class"
+    if document.method_selection.stiff and (noisy or any(e.when for e in modeling.events)):
+        what = "noise" if noisy else "an event by a condition"
+        remedy = "set it to false, or give events a time"
+        yield "equations without noise or conditions", "$.method_selection.stiff", what, remedy
     if noisy and document.method_selection.step is None:
         yield (
             "a step for noise",

@@ -83,11 +83,13 @@ class Method(Section):
 
 
 class MethodSelection(Section):
-    """How the equations are solved: tolerance of adaptive steps, and step, paths and seed with noise."""
+    """How the equations are solved: tolerance of adaptive steps, which are implicit where some rates are far
+    larger than others (`stiff`), and step, paths and seed with noise."""
 
     problem_type: Literal["simulation", "inference", "control", "discovery"] = "simulation"
     chosen_methods: list[Method] = []
     tolerance: Annotated[float, Field(ge=1e-14, le=0.1)] = 1e-10
+    stiff: bool = False
     step: Annotated[float, Field(gt=0)] | None = None
     paths: Annotated[int, Field(ge=1, le=100_000)] = 1000
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0

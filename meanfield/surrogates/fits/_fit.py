@@ -12,11 +12,13 @@ import xarray as xr
 from jaxtyping import Array
 
 from ..._shown import OneLine
+from ...solve import SolveError
 from ..runs import Model
 from ._data import Series, series_of
 from ._identifiability import Determined, determined
 from ._noisy import Optimum, densities, forecast, likeliest, minus_log, surprise
 from ._residuals import (
+    FAILED,
     Unknowns,
     arrays_of,
     forwards,
@@ -133,6 +135,11 @@ def fit(model: Model, data: Any, starts: int, seed: int) -> Fit:
         for start in starts_of(model, unknowns, starts, seed)
     ]
     best = found[int(np.argmin([float(each.loss) for each in found]))]
+    if not float(best.loss) < FAILED**2 / 2:
+        raise SolveError(
+            "No start led to parameters of which all runs succeed: start from others, narrow their bounds, "
+            "or set method_selection.stiff to true where some rates are far larger than others."
+        )
     theta = unknowns.natural(best.free)
     rest, slopes = jacobian(model, unknowns, series, theta, values)
     known = determined(unknowns, np.asarray(theta), np.asarray(slopes))

@@ -116,7 +116,8 @@ def _method(model: Model, found: Findings) -> list[Block]:
             f"Euler-Maruyama, steps of {method.step:g}, {method.paths} paths, seed {method.seed}"
         )
     elif model.states:
-        points.append(f"adaptive steps at a tolerance of {method.tolerance:g}")
+        kind = "implicit steps" if method.stiff else "steps"
+        points.append(f"adaptive {kind} at a tolerance of {method.tolerance:g}")
     return [Points(points)] if points else []
 
 
@@ -125,7 +126,7 @@ def _results(model: Model, found: Findings) -> list[Block]:
         return [Points(found.problems)]
     if found.run is None:
         return []
-    data, blocks = found.run.dataset, _happened(model, found.run)
+    data, blocks = found.run.values, _happened(model, found.run)
     ts = data[model.time].values
     for name in (*model.states, *model.outputs):
         values, label = data[name].values, f"{name} [{model.units[name]}]"

@@ -8,13 +8,23 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool
 
-from ...solve import rollout, simulate
+from ...solve import SolveError, rollout, simulate
+from ...solve.methods import Kvaerno5
 from ..expressions import Expr, value_of
 from ._fields import centres
 from ._flow import Flow, Paths, surroundings
 from ._model import Model
 from ._switched import changed as _changed, switched
 from ._tables import Tabulated, bends
+
+ADVICE = {
+    "raise max_steps, loosen tol, or pass merge=1e-4 if tokens cluster": (
+        "set method_selection.stiff to true where some rates are far larger than others, loosen "
+        "method_selection.tolerance, or shorten modeling.independent"
+    ),
+    "shorten ts": "shorten modeling.independent",
+}
+"""What helps a document, where `simulate` has advice for callers of its own."""
 
 
 def _itself(state):
@@ -105,13 +115,16 @@ def solve(model: Model, changed: Mapping[str, Any], ts: np.ndarray, options: dic
 
 
 def _stretch(model: Model, state: Array, stops: np.ndarray, args: dict, options: dict[str, Any]):
-    tol, seen = model.document.method_selection.tolerance, {"x": _itself}
-    return simulate(
-        Flow(model, bends(args)),
-        state,
-        jnp.asarray(stops),
-        **{"observe": seen, "tol": tol, "args": args, **options},
-    )
+    method, seen = model.document.method_selection, {"x": _itself}
+    solver = Kvaerno5() if method.stiff else None
+    given = {"observe": seen, "tol": method.tolerance, "args": args, "solver": solver, **options}
+    try:
+        return simulate(Flow(model, bends(args)), state, jnp.asarray(stops), **given)
+    except SolveError as error:
+        said = str(error)
+        for words, own in ADVICE.items():
+            said = said.replace(words, own)
+        raise SolveError(said) from None
 
 
 def _spread(model: Model, parts: list[tuple[dict, np.ndarray]]) -> dict[str, Array]:

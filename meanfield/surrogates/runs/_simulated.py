@@ -46,13 +46,18 @@ class Happened(OneLine):
 
 @dataclass(frozen=True, repr=False)
 class Simulated(OneLine):
-    """A run: `dataset` of states, outputs and measurements without noise; `violations` of constraints, as
+    """A run: `values` of states, outputs and measurements without noise; `violations` of constraints, as
     seen at the saved times; `conserved` quantities; `events` by conditions; `ok`: whether all were kept."""
 
-    dataset: xr.Dataset
+    values: xr.Dataset
     violations: tuple[Violation, ...]
     conserved: tuple[Kept, ...]
     events: tuple[Happened, ...] = ()
+
+    @property
+    def dataset(self) -> xr.Dataset:
+        """The `values`, by the name that they had before."""
+        return self.values
 
     @property
     def ok(self) -> bool:
@@ -80,10 +85,10 @@ def simulated(model: Model, values: Mapping[str, Any], key: Any = None) -> Simul
         for t, k in zip(np.asarray(run.times), np.asarray(run.which), strict=True)
         if k >= 0
     ]
-    return Simulated(_dataset(model, run), tuple(violations), tuple(kept), tuple(events))
+    return Simulated(_values(model, run), tuple(violations), tuple(kept), tuple(events))
 
 
-def _dataset(model: Model, run: Run) -> xr.Dataset:
+def _values(model: Model, run: Run) -> xr.Dataset:
     document, modeling = model.document, model.document.modeling
     domain = modeling.domain
     across = [domain.symbol] if domain is not None else ["path"] if model.noises else []
