@@ -18,6 +18,7 @@ from ...landscape.times import escape_time, survival
 from ...measures import Uniform
 from ...solve import GeodesicEuler, GeodesicLM, simulate
 from ..machinery import Claim, Study, check_that, grid, some_of
+from ._lasting import lasting
 
 CIRCLE = Sphere(2)
 SOLVERS = {"leimkuhler_matthews": GeodesicLM(CIRCLE), "euler": GeodesicEuler(CIRCLE)}
@@ -27,7 +28,7 @@ LANES = 25
 """Runs that go on at a time."""
 ACCURACY = 1e-4
 """Of the sums, over the mean of the kernel: of the drift, far below what dt leaves out."""
-REDUCED = "one-dimensional reduction with mobility, nothing fitted"
+REDUCED = "one-dimensional reduction with mobility, nothing fitted, and what it leaves out"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +37,10 @@ class EscapeTimes(Study):
 
     Unnormalized attention with noise on the circle where both states are as good: uniform tokens run
     until their mean resultant passes `target`, or until `longest` times the predicted time: what is left then
-    counts as censored. The mean of the exponential law is held against `escape_time`, the integral
-    over the barrier. Geodesic Euler, of first order in dt, is wrong by factors that grow with n.
+    counts as censored. `predicted` is `escape_time`, the integral over the barrier. It leaves out that the
+    other harmonics fluctuate and lag behind, that runs do not start at a mean of 0, and that they are looked
+    at after steps, all together 5 % at n = 100, 7.28 for 7.63: the mean of the exponential law is held
+    against `corrected`. Geodesic Euler, of first order in dt, is wrong by factors that grow with n.
 
     Tokens move in single precision: a step rounds them by a millionth of its noise.
 
@@ -67,6 +70,7 @@ class EscapeTimes(Study):
         "time": "time at which a run escaped or was ended",
         "escaped": "whether it escaped",
         "predicted": "predicted mean escape time",
+        "corrected": "predicted mean escape time, with other harmonics, the start and steps",
         "mean": "mean escape time",
         "low": "mean escape time, lower end of the 95 % interval",
         "high": "mean escape time, upper end of the 95 % interval",
@@ -87,7 +91,8 @@ class EscapeTimes(Study):
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         n = cell["n"]
         attention = Unnormalized(self.beta)
-        predicted = float(escape_time(barrier(attention, 2, self.noise), n, self.target))
+        wall = barrier(attention, 2, self.noise)
+        predicted = float(escape_time(wall, n, self.target))
         fast = Unnormalized(self.beta, engine=Harmonic.of(self.beta, 2, ACCURACY))
         flow = AttentionFlow(CIRCLE, fast, noise=self.noise)
         times, escaped = _escapes(
@@ -101,6 +106,7 @@ class EscapeTimes(Study):
                 "time": ("run", times),
                 "escaped": ("run", escaped),
                 "predicted": ((), predicted),
+                "corrected": ((), lasting(wall, n, self.target, self.dt)),
                 **{name: ((), value) for name, value in told.items()},
             }
         )
@@ -117,8 +123,8 @@ class EscapeTimes(Study):
             if cell["solver"] != "euler":
                 # Three standard errors of an exponential mean, and a correction of order 1/n.
                 error = 3 / np.sqrt(max(float(at.escaped.sum()), 1)) + 1 / n
-                name = f"mean escape time, n={n}"
-                claims += Claim.telling(name, mean, predicted, error * predicted, REDUCED)
+                name, exact = f"mean escape time, n={n}", float(at.corrected)
+                claims += Claim.telling(name, mean, exact, error * exact, REDUCED)
             elif n >= 200 and self.dt >= 0.004:
                 name, source = f"geodesic Euler over theory, n={n}", "its error is of order n dt"
                 claims.append(Claim.at_least(name, mean / predicted, 2, source))
