@@ -1,5 +1,6 @@
 """The exact game against coupled Riccati equations, boundary value problems and quadrature of its costs."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
 from meanfield.games import Feedback, LinearQuadratic, OpenLoop, Planner
+from meanfield.games.exact import _linear_quadratic
 
 N, Q, G, A, T = 3, 2.0, 0.5, 0.3, 1.2
 MEAN = np.full((N, N), 1 / N)
@@ -118,6 +120,51 @@ def test_without_running_cost_and_drift():
     assert game.remaining(0.25, 1.0) == pytest.approx(1 - last / (1 + last) * 0.25, abs=1e-15)
     with pytest.raises(ValueError, match="running > 0"):
         game.price_of_anarchy()
+
+
+def test_costs_have_slopes_where_there_is_no_running_cost():
+    """dP/dq = int_0^T ((1 + g s)/(1 + g T))^2 ds of a planner, whose cost is P/2; differences for others."""
+
+    end, h = 1 + G * T, 0.02
+
+    def cost(q, play, drift=0.0):
+        return LinearQuadratic(3, q, G, drift).cost(T, play)
+
+    @jax.jit
+    def slopes(q):
+        some = jax.vmap(lambda q: cost(q, Feedback(), A))(q)
+        slope = jax.grad(cost)(q[0], Feedback(), jnp.asarray(A))
+        return (
+            jax.grad(cost)(q[0], Planner()),
+            slope,
+            (4 * some[1] - some[2] - 3 * some[0]) / (2 * h),
+        )
+
+    planned, slope, difference = slopes(jnp.array([0.0, h, 2 * h]))
+    assert planned == pytest.approx((end**3 - 1) / (3 * G) / end**2 / 2, rel=1e-12)
+    # Games of h and 2 h are not short; of second order, h^2/3 of a third derivative of order one.
+    assert slope == pytest.approx(float(difference), abs=2e-4)
+
+
+def test_short_games_are_games(monkeypatch):
+    """By powers, and by exponentials: a dozen roundings."""
+    t, horizon = (
+        jnp.array([0.0, 0.02]),
+        0.072,
+    )  # (rate horizon)^2 = .0097 in feedback, .0074 in open loop
+    numbers = lambda: [
+        np.concatenate([GAME.gain(t, horizon, play), GAME.remaining(t, horizon, play)])
+        for play in (Feedback(), OpenLoop())
+    ]
+    short = numbers()
+    monkeypatch.setattr(_linear_quadratic, "_SHORT", 0.0)
+    np.testing.assert_allclose(short, numbers(), rtol=4e-15)
+
+
+@pytest.mark.parametrize("horizon", [1e30, 1e38])
+def test_games_as_long_as_numbers_go(horizon):
+    gain = LinearQuadratic(2, 0.0, 1.0).gain(jnp.float32(0.0), jnp.float32(horizon))
+    assert gain == pytest.approx(1 / horizon, rel=1e-5)
 
 
 def test_a_game_without_costs_has_no_price():

@@ -87,6 +87,8 @@ def test_times_with_all_that_counts(wall):
         np.testing.assert_allclose(ratio, factor, atol=5e-4)
     # 8,600 runs of a program of its own, in angles, at steps of .004, took 7.624 (.063).
     seen = lasting(wall, 100, TARGET, 0.004)
-    np.testing.assert_allclose([seen, float(escape_time(wall, 100, TARGET))], [7.63, 7.28], atol=5e-3)
+    np.testing.assert_allclose(
+        [seen, float(escape_time(wall, 100, TARGET))], [7.63, 7.28], atol=5e-3
+    )
     assert abs(7.63 / 7.28 - 1.05) < 5e-3  # 5 %
     np.testing.assert_allclose(seen, 7.624, atol=2 * 0.063)

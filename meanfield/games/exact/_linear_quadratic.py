@@ -3,7 +3,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from ..._checks import check_finite, check_integer, check_nonnegative, check_scalar, guard
 from ..._door import AbstractChecked, door
@@ -13,6 +13,10 @@ from ._starts import check_start
 
 _HALVINGS, _NODES = 40, 16
 """Of the quadrature of costs: panels halve toward both ends, where layers are as thin as 1/gain."""
+
+
+_SHORT = 0.01
+"""(rate horizon)^2 below which games are expanded: terms of order 5 are below 1e-16 there."""
 
 
 class LinearQuadratic(AbstractChecked):
@@ -57,7 +61,7 @@ class LinearQuadratic(AbstractChecked):
     ) -> Float[Array, "*times"]:
         """P at the times t in [0, horizon]; `play` is `OpenLoop()` by default."""
         left, play = self._left(t, horizon), _known(play)
-        path = self._path(play, left.dtype)
+        path = self._path(play, left.dtype, horizon)
         distance, costate = path.at(left)
         return costate / jnp.where(distance == 0, 1, distance) / path.back
 
@@ -80,7 +84,7 @@ class LinearQuadratic(AbstractChecked):
     ) -> Float[Array, "*times"]:
         """delta(t)/delta(0), the share of each deviation that is left at times t in [0, horizon]."""
         left, play = self._left(t, horizon), _known(play)
-        path = self._path(play, left.dtype)
+        path = self._path(play, left.dtype, horizon)
         # Not horizon - left: of a long horizon that would round.
         passed = jnp.asarray(t, left.dtype)
         whole = check_scalar(horizon, "horizon").astype(left.dtype)
@@ -176,26 +180,31 @@ class LinearQuadratic(AbstractChecked):
         message = "expected t in [0, horizon], got a time outside; raise horizon."
         return guard(horizon - t, ((t >= 0) & (t <= horizon)).all(), message)
 
-    def _path(self, play: AbstractPlay, dtype) -> "_Path":
+    def _path(self, play: AbstractPlay, dtype, horizon: Scalar | float = jnp.inf) -> "_Path":
         numbers = self.running, self.terminal, self.drift
         running, terminal, drift = (number.astype(dtype) for number in numbers)
         back, felt = play.returned(self.players), play.felt(self.players)
         pull = back * felt * running
-        rate = jnp.sqrt(drift**2 + pull)
+        square = drift**2 + pull
+        # Of short games all is analytic in the square of the rate, whose root has no slope at 0.
+        horizon = jnp.asarray(horizon, dtype)
+        short = square * horizon <= _SHORT / horizon
+        rate = jnp.sqrt(jnp.where(short, 1, square))
         # rate - |drift| without cancellation.
         speed = jnp.where(drift >= 0, drift, -drift)
         large = rate + speed
         small = pull / jnp.where(large > 0, large, 1)
         ahead = drift >= 0
         up, down = jnp.where(ahead, large, small), jnp.where(ahead, small, large)
-        return _Path(back, drift, pull, back * felt * terminal, rate, up, down)
+        rate = jnp.where(short, 0, rate)
+        return _Path(back, drift, pull, back * felt * terminal, rate, up, down, short)
 
 
 class _Path(NamedTuple):
     """The Riccati equation as a linear system, in the time s that is left.
 
     x' = y - drift x, y' = drift y + pull x, from x = 1, y = end: then b P = y/x. `rate` is that of
-    growth, `up` and `down` are rate + drift and rate - drift.
+    growth, which is taken out, `up` and `down` are rate + drift and rate - drift; rate = 0 in a `short` game.
     """
 
     back: float
@@ -205,15 +214,25 @@ class _Path(NamedTuple):
     rate: Scalar
     up: Scalar
     down: Scalar
+    short: Bool[Array, ""]
 
     def at(self, s: Float[Array, "*times"]) -> tuple[Array, Array]:
         """x and y times e^{-rate s}: sums of numbers >= 0, which do not cancel."""
-        some = jnp.where(self.rate > 0, 2 * self.rate, 1)
-        decayed = jnp.exp(-2 * self.rate * s)
-        ramp = jnp.where(self.rate > 0, -jnp.expm1(-some * s) / some, s)
-        mixed = lambda a, b: jnp.where(self.rate > 0, (a + b * decayed) / some, 1)
+        some = jnp.where(self.short, 1, 2 * self.rate)
+        decayed, ramp = jnp.exp(-2 * self.rate * s), -jnp.expm1(-some * s) / some
+        mixed = lambda a, b: (a + b * decayed) / some
         x = mixed(self.down, self.up) + self.end * ramp
-        return x, self.end * mixed(self.up, self.down) + self.pull * ramp
+        y = self.end * mixed(self.up, self.down) + self.pull * ramp
+        few = self._few(jnp.where(self.short, s, 0))
+        return jnp.where(self.short, few[0], x), jnp.where(self.short, few[1], y)
+
+    def _few(self, s: Float[Array, "*times"]) -> tuple[Array, Array]:
+        """x and y of a short game: cosh r + M s sinh(r)/r of the matrix M, by powers of r^2 = (rate s)^2."""
+        z = (self.drift**2 + self.pull) * s * s
+        even = 1 + z / 2 * (1 + z / 12 * (1 + z / 30 * (1 + z / 56)))
+        odd = s * (1 + z / 6 * (1 + z / 20 * (1 + z / 42 * (1 + z / 72))))
+        x = even + (self.end - self.drift) * odd
+        return x, self.end * even + (self.drift * self.end + self.pull) * odd
 
 
 def _known(play: AbstractPlay | None) -> AbstractPlay:
