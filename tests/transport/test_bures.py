@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from meanfield.transport import bures, gaussian_wasserstein
+from meanfield.transport import adapted_gaussian, bures, gaussian_wasserstein
 
 S = jnp.array([[2.0, 0.5], [0.5, 1.0]])
 R = jnp.array([[1.0, -0.3], [-0.3, 3.0]])
@@ -25,6 +25,19 @@ def test_closed_forms():
     both = gaussian_wasserstein(means[0], S, means[1], R)
     np.testing.assert_allclose(both, np.sqrt(25 + square(S, R)), rtol=1e-15)
     assert bures(S.astype(jnp.float32), R.astype(jnp.float32)).dtype == jnp.float32
+
+
+def test_means_at_any_scale():
+    """3-4-5 triangles whose squares are out of range, beside laws of one point and others."""
+    for scale, cov in ((1e30, S), (1e-30, 0 * S)):
+        laws = (jnp.array([3 * scale, 0.0], jnp.float32), jnp.array([0.0, 4 * scale], jnp.float32))
+        first, second = ((mean, cov.astype(jnp.float32)) for mean in laws)
+        np.testing.assert_allclose(gaussian_wasserstein(*first, *second), 5 * scale, rtol=1e-6)
+    slope = jax.grad(lambda m: gaussian_wasserstein(m, 0 * S, jnp.zeros(2), 0 * S))
+    np.testing.assert_allclose(slope(jnp.array([3e-200, 4e-200])), [0.6, 0.8], rtol=1e-14)
+    assert not jnp.abs(slope(jnp.zeros(2))).max() > 0
+    found = adapted_gaussian(jnp.array([3e-200, 0.0]), S, jnp.array([0.0, 4e-200]), S)
+    np.testing.assert_allclose(found, 5e-200, rtol=1e-14)
 
 
 def test_derivatives():

@@ -10,6 +10,7 @@ from ._costs import (
 )
 from ._coupling import (
     Coupling as Coupling,
+    joined as joined,
     masses_of as masses_of,
     massive as massive,
     power_mean as power_mean,

@@ -95,3 +95,11 @@ def root(cost: Scalar, p: float = 2.0) -> Scalar:
     """cost^(1/p), with the derivative 0, and not infinity, where the cost is 0; NaN stays NaN."""
     zero = cost <= 0
     return jnp.where(zero, 0, jnp.where(zero, 1, cost) ** (1 / p))
+
+
+def joined(move: Float[Array, " k"], square: Scalar | float = 0.0) -> Scalar:
+    """(|move|^2 + square)^(1/2), whatever the unit of the move, with derivatives as `root` has."""
+    rest = root(jnp.asarray(square, move.dtype))
+    unit = jax.lax.stop_gradient(jnp.maximum(jnp.abs(move).max(initial=0), rest))
+    unit = jnp.where(unit == 0, 1, unit)
+    return unit * root(jnp.sum((move / unit) ** 2) + square / unit / unit)

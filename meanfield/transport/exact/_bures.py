@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 from ..._checks import check_finite, guard, tolerance
 from ..._door import door
 from ..._typing import Scalar
-from ..costs import root, symmetric_root
+from ..costs import joined, root, symmetric_root
 
 
 @door
@@ -53,7 +53,7 @@ def gaussian_wasserstein(
             f"expected means [d] and covariances [d, d] of one d, got shapes {shapes}; "
             "pass mean1, cov1, mean2, cov2 in this order."
         )
-    return root(jnp.sum((mean1 - mean2) ** 2) + _square_bures(cov1, cov2))
+    return joined(mean1 - mean2, _square_bures(cov1, cov2))
 
 
 @jax.custom_jvp

@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 from ..._checks import check_finite, check_integer, guard
 from ..._door import door
 from ..._typing import Scalar
-from ..costs import root
+from ..costs import joined
 from ..exact import check_covariance
 
 
@@ -111,7 +111,7 @@ def _divided(factors, d: int):
 
 
 def _distance(means, left: Array, right: Array) -> Scalar:
-    return root(jnp.sum((means[0] - means[1]) ** 2) + jnp.sum((left - right) ** 2))
+    return joined(jnp.concatenate([means[0] - means[1], (left - right).ravel()]))
 
 
 @jax.custom_jvp
