@@ -11,7 +11,7 @@ from jaxtyping import Array, Int
 from .._checks import check_vector, check_weights
 from .._typing import Points, Scalar, Weights
 from ..energies import AbstractEnergy, Entropy, InternalEnergy, terms
-from ..geometry import AbstractGeometry
+from ..geometry import AbstractGeometry, Euclidean
 from ._base import AbstractScheme
 from ._quantile_jko import UNBOUNDED, check_step
 
@@ -42,7 +42,8 @@ class ParticleJKO(AbstractScheme):
     the `residual` (tau times the largest force left, a length), whether it `converged`, and the
     `excess` E(x') + W2^2/(2 tau) - E(x), which is not positive beyond rounding. Steps can be
     differentiated in everything, where the problem is strictly convex. A step has `converged` if the
-    residual is at most sqrt(eps) of 1 or of the largest coordinate (1.5e-8, in float32 3.5e-4).
+    residual is at most sqrt(eps), 1.5e-8 or in float32 3.5e-4, of the largest coordinate, or of tau times
+    the largest force at the start, and on a sphere of 1.
 
     Raises ValueError for an energy with an entropy, tau <= 0, points off the manifold; `rollout`
     raises SolveError where a step did not converge.
@@ -72,27 +73,36 @@ class ParticleJKO(AbstractScheme):
         # In u_i = sqrt(w_i) v_i the distance is that of R^(n d), and points without mass stay.
         scale = jnp.where(masses > 0, 1 / jnp.sqrt(jnp.where(masses > 0, masses, 1)), 0)[:, None]
 
+        unit = self._unit(state, masses, tau)
+
         def reach(u: Points) -> Points:
-            return self.geometry.exp(state, self.geometry.to_tangent(state, scale * u))
+            return self.geometry.exp(state, self.geometry.to_tangent(state, scale * unit * u))
 
         def value(u: Points, _=None) -> Scalar:
             # u is not held tangent: its normal part is a square to be minimized, and becomes 0.
-            return tau * self.energy(reach(u), masses) + jnp.sum(u**2) / 2
+            return tau * self.energy(reach(u), masses) / unit / unit + jnp.sum(u**2) / 2
 
         u, iterations = _descend(value, jnp.zeros_like(state))
         residual = jnp.linalg.norm(scale * jax.grad(value)(u), axis=1).max()
-        size = jnp.maximum(1, jax.lax.stop_gradient(jnp.abs(state).max()))
-        end = float(jnp.finfo(state.dtype).eps) ** 0.5 * size
         new = reach(u)
         facts = {
             "energy": self.energy(new, masses),
-            "moved": jnp.linalg.norm(u),
-            "excess": (value(u) - value(jnp.zeros_like(u))) / tau,
+            "moved": unit * jnp.linalg.norm(u),
+            "excess": unit * (unit * (value(u) - value(jnp.zeros_like(u)))) / tau,
             "iterations": iterations,
-            "residual": residual,
-            "converged": residual <= end,
+            "residual": unit * residual,
+            "converged": residual <= float(jnp.finfo(state.dtype).eps) ** 0.5,
         }
         return new, facts
+
+    def _unit(self, state: Points, masses: Weights, tau: Scalar) -> Scalar:
+        """The length that residuals are small against: in R^d that of coordinates and of forces."""
+        size = jax.lax.stop_gradient(jnp.abs(state).max())
+        if not isinstance(self.geometry, Euclidean):
+            return jnp.maximum(1, size)
+        force = self.energy.wasserstein_gradient(state, masses)
+        size = jnp.maximum(size, jax.lax.stop_gradient(tau * jnp.abs(force).max()))
+        return jnp.where(size == 0, 1, size)
 
     def project(self, state: Points) -> Points:
         return self.geometry.project(state)

@@ -27,6 +27,27 @@ def test_quadratic_energies_have_the_implicit_step_of_calculus():
     assert run.stats["converged"].all()
 
 
+def test_steps_know_no_units():
+    """In a quadratic well all scales are alike; so is a start at rest, of which forces tell the scale."""
+    x = np.random.default_rng(0).normal(size=(6, 2))
+
+    @jax.jit
+    @jax.vmap
+    def steps(start, scale):
+        well = Potential(lambda x: jnp.sum((x - scale) ** 2) / 2)
+        return ParticleJKO(Euclidean(2), well, 0.5).step(start, None)
+
+    scales = np.array([1e-14, 1e-150, 1e8])
+    for start in (x * scales[:, None, None], 0 * x * scales[:, None, None]):
+        new, facts = steps(jnp.asarray(start), jnp.asarray(scales))
+        unit = scales[:, None, None]
+        exact = (start / unit + 0.5) / 1.5
+        np.testing.assert_allclose(new / unit, exact, rtol=1e-7, atol=1e-8)
+        moved = np.sqrt(((exact - start / unit) ** 2).sum(axis=(1, 2)) / 6)
+        np.testing.assert_allclose(facts["moved"] / scales, moved, rtol=1e-6)
+        assert facts["converged"].all() and (facts["residual"] <= 1.5e-8 * 5 * scales).all()
+
+
 def test_single_precision_stays_single():
     scheme = ParticleJKO(Euclidean(2), Potential(lambda x: x @ x / 2), 0.5)
     start = jax.ShapeDtypeStruct((3, 2), jnp.float32)
