@@ -86,8 +86,18 @@ def test_equal_tokens_are_renamed_by_transport():
     np.testing.assert_allclose(found.arc[-1], WELL * np.sqrt(1 / 2), rtol=1e-9)
 
 
+def test_a_string_that_has_not_settled_says_so():
+    """Steps of .7 are beyond 2 over the largest rate, which is 3 and more: images hop across the path."""
+    found = cloud_string(
+        energy_of(0.5), at(0.0, 0.0), at(WELL, 0.0), jnp.asarray(MASSES), time=21.0, dt=0.7
+    )
+    assert found.saddle.converged and not found.converged
+
+
 def test_refused():
     with pytest.raises(ValueError, match="antipode"):
         cloud_string(energy_of(1.0), at(0.0, 0.0), at(np.pi, 0.0), jnp.asarray(MASSES))
     with pytest.raises(ValueError, match="time >= dt"):
         cloud_string(energy_of(1.0), at(0.0), at(1.0), time=0.01)
+    with pytest.raises(ValueError, match="finite slopes"):
+        cloud_string(Potential(lambda x: jnp.nan * x[0]), at(0.0), at(1.0))

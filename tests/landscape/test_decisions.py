@@ -138,6 +138,8 @@ def test_a_run_is_decided_when_it_is_far_from_the_boundary(leaving):
     x = run.values["x"][:-1, 0]
     np.testing.assert_allclose(found.rate, x[:, 1] * x[:, 0] ** 2, rtol=1e-10)
     assert float(found.quietest) == 0
+    options["functional"] = lambda x, w: jnp.nan * x[0, 1]
+    assert np.isnan(decision_times(WELLS, run, KEY, 400, **options).quietest)
 
 
 @pytest.mark.parametrize("masses", [pytest.param((0.5, 0.5), marks=pytest.mark.slow), (0.3, 0.7)])
@@ -186,6 +188,8 @@ def test_refused(leaving):
     x = on_circle(0.3)
     with pytest.raises(ValueError, match="runs that differ"):
         basins(WELLS, x, 1.0, KEY)
+    with pytest.raises(ValueError, match="integers or truth values"):
+        basins(WELLS, x, 1.0, KEY, spread=0.1, label=lambda x: x[0, 1])
     with pytest.raises(ValueError, match="after the start"):
         basins(WELLS, x, 1.0, KEY, start=2.0, spread=0.1)
     with pytest.raises(ValueError, match="kept its clouds"):

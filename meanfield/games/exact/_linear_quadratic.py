@@ -16,7 +16,7 @@ _HALVINGS, _NODES = 40, 16
 
 
 _SHORT = 0.01
-"""(rate horizon)^2 below which games are expanded: terms of order 5 are below 1e-16 there."""
+"""(rate horizon)^2 below which games are expanded: the terms that are left out are below rounding."""
 
 
 class LinearQuadratic(AbstractChecked):

@@ -17,6 +17,8 @@ from ._search import CriticalPoint, search
 
 _CLIMB = 300
 """Steps that the highest image may climb."""
+_MOVES = 0.02
+"""The speed of images at the end, over the largest slope, above which a string has not settled."""
 _OPPOSITE = 1e-6
 """How near to its antipode a token may not be sent, for want of a shortest way."""
 
@@ -26,8 +28,8 @@ class CloudString(AbstractShown):
 
     `x` [m, n, d]: images at equal distances; `arc` [m]: the length of the path up to each, in W2;
     `energy` [m]; `saddle`: the stationary cloud to which the highest image climbed; `height`: its energy
-    over that of the first image; `converged`: whether the highest image lies between the ends, and
-    the saddle, of index 1, lies no farther from an image than two of these do.
+    over that of the first image; `converged`: whether images have come to rest, the highest lies between
+    the ends, and the saddle, of index 1, lies no farther from an image than two of these do.
     """
 
     x: Float[Array, "m n d"]
@@ -116,6 +118,7 @@ def _path(energy, start, end, w, algebra, dt: Scalar, images: int, steps: int) -
         return _spread(jnp.concatenate([path[:1], inner, path[-1:]]), w), None
 
     path = jax.lax.scan(step, path, None, length=steps)[0]
+    settled = _settled(energy, path, step(path, None)[0], w, dt)
     values = jax.lax.map(lambda x: energy(x, w), path)
     highest = jnp.argmax(values)
     found = search(energy, path[highest], w, algebra, jnp.asarray(1), _CLIMB)
@@ -124,7 +127,15 @@ def _path(energy, start, end, w, algebra, dt: Scalar, images: int, steps: int) -
     near = _lengths(path, found.x, w).min() <= gaps.max()
     inside = (highest > 0) & (highest < images - 1)
     height = found.energy - values[0]
-    return CloudString(path, arc, values, found, height, found.converged & inside & near)
+    return CloudString(path, arc, values, found, height, found.converged & inside & near & settled)
+
+
+def _settled(energy: AbstractEnergy, path, after, w: Weights, dt: Scalar) -> Bool[Array, ""]:
+    """Whether the images move no more, but down the path, whence they are put back."""
+    sphere = Sphere(path.shape[-1])
+    slopes = jax.vmap(lambda x: sphere.to_tangent(x, energy.wasserstein_gradient(x, w)))(path)
+    steepest = jnp.sqrt((slopes**2).sum(axis=2) @ w).max()
+    return _lengths(path, after, w).max() <= _MOVES * dt * steepest
 
 
 def _lengths(x: Array, y: Array, w: Weights) -> Float[Array, "*m"]:

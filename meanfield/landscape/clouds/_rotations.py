@@ -24,6 +24,11 @@ def symmetries(energy: AbstractEnergy, n: int, d: int, w=None) -> Float[Array, "
     keys = jax.random.split(jax.random.key(0), len(rows) + 2)
     clouds = jnp.stack([sphere.sample(key, n).astype(dtype) for key in keys])
     slopes = np.asarray(jax.lax.map(jax.grad(lambda x: energy(x, w)), clouds), float)
+    if not np.isfinite(slopes).all():
+        raise ValueError(
+            "expected an energy with finite slopes at random clouds, got NaN or infinity; mend the energy, "
+            "or take a smaller beta."
+        )
     changes = np.einsum("cnd,gde,cne->cg", slopes, generators, np.asarray(clouds, float))
     _, sizes, directions = np.linalg.svd(changes)
     zero = tolerance(dtype) * max(np.abs(slopes).max(), np.finfo(float).tiny)

@@ -95,7 +95,7 @@ def decision_times(
     rate = _rates(flow, functional, run.ts[:-1], x[:-1], args)
     time = times[since] if since < len(times) else np.nan
     kept, low, high, time = (jnp.asarray(part, x.dtype) for part in (kept, low, high, time))
-    quietest = run.ts[jnp.argmin(jnp.abs(rate))]
+    quietest = jnp.where(jnp.isnan(rate).any(), jnp.nan, run.ts[jnp.argmin(jnp.abs(rate))])
     return DecisionTimes(run.ts[:-1], kept, low, high, time, rate, quietest)
 
 

@@ -54,7 +54,17 @@ class Continuation(AbstractShown):
             self.flow, x, jnp.stack([t, t_end]), tol=self.tol, dt=self.dt, solver=self.solver,
             args=self.args, throw=False, **noisy,
         )  # fmt: skip
-        return jnp.asarray(self.label(run.final)), run.ok
+        return _outcome(self.label(run.final)), run.ok
+
+
+def _outcome(label) -> Shaped[Array, "..."]:
+    """A label, if it is one: numbers that vary with all of a cloud would make each run an outcome."""
+    label = jnp.asarray(label)
+    if not (jnp.issubdtype(label.dtype, jnp.integer) or label.dtype == bool):
+        raise ValueError(
+            f"expected a label of integers or truth values, got {label.dtype}; return x[0, 0] > 0, say."
+        )
+    return label
 
 
 def continuation(flow, label, spread, tolerance, tol, dt, solver, args) -> Continuation:
