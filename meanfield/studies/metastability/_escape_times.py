@@ -23,8 +23,7 @@ from ._lasting import lasting
 CIRCLE = Sphere(2)
 SOLVERS = {"leimkuhler_matthews": GeodesicLM(CIRCLE), "euler": GeodesicEuler(CIRCLE)}
 AT_ONCE = 1000
-"""Steps of a compiled run, at each of which the mean is looked at; the next one begins its noise anew, which
-made times 3 % longer at 25 and none that was seen at 250."""
+"""Steps of a compiled run, at each of which the mean is looked at: many, as each begins its noise anew."""
 LANES = 25
 """Runs that go on at a time."""
 ACCURACY = 1e-4
