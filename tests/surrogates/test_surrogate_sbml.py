@@ -9,6 +9,7 @@ from refusals import check_refused
 
 from meanfield import surrogates
 from meanfield.surrogates.exchange import as_sbml
+from meanfield.surrogates.expressions import read_unit
 
 HEAD = '<sbml xmlns="http://www.sbml.org/sbml/level3/version2/core" level="3" version="2"><model id="m">'
 MATH = '<math xmlns="http://www.w3.org/1998/Math/MathML">{}</math>'
@@ -106,16 +107,59 @@ def test_reactions_are_rates(tmp_path):
     """A -> 2 B at k A: A = 2 e^{-k t}, and 2 A + B is kept."""
     pytest.importorskip("libsbml", reason="needs libsbml: pip install 'meanfield-jax[sbml]'")
     model = surrogates.from_sbml(file(tmp_path, *reactions()), 2.0, 3)
-    assert model.document.modeling.equations[0].rhs == "(-1.0)*((k*A))"
+    assert model.document.modeling.equations[0].rhs == "((-1.0)*((k*A)))/c"
+    assert model.document.metadata.notes == ""  # all is without units
     found = model.simulate().dataset
     np.testing.assert_allclose(found.A, 2 * np.exp(-0.3 * found.t), rtol=1e-9)
     np.testing.assert_allclose(2 * found.A + found.B, 4.5, rtol=1e-12)
 
 
+def test_reactions_move_amounts(tmp_path):
+    """In a volume of 2 concentrations change half as fast, amounts as they are moved."""
+    pytest.importorskip("libsbml", reason="needs libsbml: pip install 'meanfield-jax[sbml]'")
+    place, species, *rest = reactions(size=2)
+    amounts = species.replace('SubstanceUnits="false"', 'SubstanceUnits="true"', 1)  # of A alone
+    model = surrogates.from_sbml(file(tmp_path, place, amounts, *rest), 2.0, 2)
+    equations = {each.lhs: each.rhs for each in model.document.modeling.equations}
+    assert equations == {"dA/dt": "(-1.0)*((k*A))", "dB/dt": "((2.0)*((k*A)))/c"}
+    starts = {row.symbol: row.value for row in model.document.modeling.initial_conditions}
+    assert starts == {"A": 4.0, "B": 0.5} and model.model.numbers["c"] == 2.0
+
+
+UNITS = (
+    '<unitDefinition id="flow"><listOfUnits><unit kind="litre" exponent="1" scale="0" multiplier="1"/>'
+    '<unit kind="second" exponent="-1" scale="0" multiplier="60"/></listOfUnits></unitDefinition>'
+)
+
+
+def test_units_are_read(tmp_path):
+    """Moles, litres and minutes: a litre is .001 m^3, and a litre a minute 1/60000 of a m^3/s."""
+    pytest.importorskip("libsbml", reason="needs libsbml: pip install 'meanfield-jax[sbml]'")
+    units = 'substanceUnits="mole" extentUnits="mole" timeUnits="minute" volumeUnits="litre"'
+    head = HEAD.replace('<model id="m">', f'<model id="m" {units}>')
+    minute = UNITS.partition("<unit ")[0].replace("flow", "minute")
+    minute += '<unit kind="second" exponent="1" scale="0" multiplier="60"/>'
+    place, species, parameters, rest = reactions()
+    place = place.replace("/>", ' spatialDimensions="3"/>')
+    flow = parameters.replace('id="k"', 'id="k" units="flow"')
+    definitions = listed("UnitDefinitions", UNITS, f"{minute}</listOfUnits></unitDefinition>")
+    path = file(tmp_path, definitions, place, species, flow, rest, head=head)
+    model = surrogates.from_sbml(path, 2.0, 2)
+    found = {v.symbol: v.units for v in model.document.modeling.variables}
+    assert model.check().ok and model.document.validation.unit_consistency_check
+    assert model.document.modeling.independent.units == "60*second"
+    assert read_unit(found["A"]).same(read_unit("1000*mole/meter**3"))
+    assert read_unit(found["k"]).factor == pytest.approx(1 / 60_000, rel=1e-11)
+    loose = file(tmp_path, definitions, place, species, parameters, rest, head=head)
+    model = surrogates.from_sbml(loose, 2.0, 2)
+    assert not model.document.validation.unit_consistency_check
+    assert model.document.metadata.notes.startswith("Units are not checked: expected ")
+
+
 @pytest.mark.parametrize(
     ("parts", "words"),
     [
-        (reactions(size=2), "compartment c of 2"),
+        (reactions(size=0), "compartment c of 0"),
         (reactions(law=""), "no kineticLaw in r"),
         (
             reactions(LAW.format(MATH.format("<apply><factorial/><ci> A </ci></apply>"))),
@@ -128,7 +172,8 @@ def test_reactions_are_rates(tmp_path):
             ),
             "more than 60 operations",
         ),
-        ((PLACE.format(1).replace('"c"', '"exp"'), *reactions()[1:]), "rename it"),
+        (tuple(each.replace('"c"', '"exp"') for each in reactions()), "rename it"),
+        (reactions()[1:], "none of A"),
         ((listed("Parameters", '<parameter id="k" constant="true"/>'),), "k with none"),
         (
             (

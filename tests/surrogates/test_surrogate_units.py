@@ -79,7 +79,9 @@ def test_functions_take_numbers(text, words):
         unit(text)
 
 
-@pytest.mark.parametrize("text", ["bit + nat", "2*bit", "parsec", "exp(bit)", "bit**nat", "a.b"])
+@pytest.mark.parametrize(
+    "text", ["bit + nat", "-2*bit", "0*bit", "parsec", "exp(bit)", "bit**nat", "a.b"]
+)
 def test_other_units_are_refused(text):
     with pytest.raises(ExpressionError):
         read_unit(text)
@@ -89,6 +91,9 @@ def test_units_of_a_document_of_ones_own():
     assert read_unit("weight/iteration", ("weight",)).powers[1][0] == "weight"
     check_same("a", read_unit("1/layer"), "b", read_unit("layer**-1"), "one unit")
     assert read_unit("-") == PLAIN
+    litre = read_unit("0.001*mole/meter**3")
+    assert litre.factor == 0.001 and litre.powers == read_unit("mole/meter**3").powers
+    assert not litre.same(read_unit("mole/meter**3"))
 
 
 def test_a_dropped_gamma_is_caught_with_the_terms_that_differ():

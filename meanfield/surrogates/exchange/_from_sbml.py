@@ -6,6 +6,7 @@ from typing import Any
 from ..._checks import shown
 from ._mathematics import refused, text_of
 from ._sbml import library
+from ._sbml_units import units_of, units_of_time
 
 LARGEST = 400_000
 """The most bytes of a file."""
@@ -27,14 +28,15 @@ def from_sbml(path: Path, stop: float, points: int) -> dict[str, Any]:
         if getattr(inner, f"getNum{kind}s")():
             raise refused("parameters, species, reactions, rules and events", f"a {kind}", remedy)
     write = lambda node, where: text_of(sbml, node, time, where)
-    known = [_compartment(each) for each in inner.getListOfCompartments()]
+    known = [_compartment(sbml, each) for each in inner.getListOfCompartments()]
     rates, outputs = _rules(inner, write)
     rates |= _reactions(inner, write, rates)
+    size = {each["symbol"]: each["value"] for each in known}
     starts = {
         each.getSymbol(): write(each.getMath(), f"initialAssignment {each.getSymbol()}")
         for each in inner.getListOfInitialAssignments()
     }
-    variables, initial = _quantities(inner, rates, outputs, starts)
+    variables, initial = _quantities(sbml, inner, rates, outputs, starts, size)
     events = [_event(sbml, each, k, write) for k, each in enumerate(inner.getListOfEvents())]
     kind = "hybrid" if events else "ODE" if rates else "algebraic"
     equation = {"mechanism_link": "as in the file of SBML", "novelty_tag": "borrowed"}
@@ -45,7 +47,12 @@ def from_sbml(path: Path, stop: float, points: int) -> dict[str, Any]:
         "input": {"problem_summary": inner.getName() or path.name, "known_quantities": known},
         "modeling": {
             "model_class": kind,
-            "independent": {"symbol": time, "units": "", "stop": stop, "points": points},
+            "independent": {
+                "symbol": time,
+                "units": units_of_time(sbml, inner),
+                "stop": stop,
+                "points": points,
+            },
             "variables": variables,
             "equations": [
                 {"id": f"equation_{k}", "lhs": left[n], "rhs": text, **equation}
@@ -82,11 +89,14 @@ def _model(sbml: Any, path: Path) -> Any:
     return whole.getModel().clone()
 
 
-def _compartment(each: Any) -> dict[str, Any]:
-    if not each.getConstant() or (each.isSetSize() and each.getSize() != 1):
-        got = f"the compartment {each.getId()} of {shown(each.getSize())}"
-        raise refused("compartments of constant size 1", got, "divide amounts by it")
-    return {"symbol": each.getId(), "value": 1.0, "units": ""}
+def _compartment(sbml: Any, each: Any) -> dict[str, Any]:
+    size = float(each.getSize()) if each.isSetSize() else 1.0
+    if not each.getConstant() or not 0 < size < float("inf"):
+        got = (
+            f"the compartment {each.getId()} of {shown(size)}" if each.getConstant() else "another"
+        )
+        raise refused("compartments of constant size", got, "give it a size and make it constant")
+    return {"symbol": each.getId(), "value": size, "units": units_of(sbml, each)}
 
 
 def _rules(inner: Any, write: Any) -> tuple[dict[str, str], dict[str, str]]:
@@ -127,19 +137,32 @@ def _reactions(inner: Any, write: Any, rates: dict[str, str]) -> dict[str, str]:
     }
     for name in moved.keys() & rates.keys():
         raise refused("one equation each", f"a rateRule and reactions of {name}", "drop one")
-    return {name: " + ".join(found) for name, found in moved.items()}
+    return {name: _per_volume(species[name], " + ".join(found)) for name, found in moved.items()}
+
+
+def _per_volume(species: Any, text: str) -> str:
+    """Reactions move amounts; a species stands for its concentration but where it says otherwise."""
+    if species.getHasOnlySubstanceUnits():
+        return text
+    return f"({text})/{species.getCompartment()}"
 
 
 def _quantities(
-    inner: Any, rates: dict[str, str], outputs: dict[str, str], starts: dict[str, str]
+    sbml: Any,
+    inner: Any,
+    rates: dict[str, str],
+    outputs: dict[str, str],
+    starts: dict[str, str],
+    sizes: dict[str, float],
 ) -> tuple[list[dict], list[dict]]:
     """The variables of the document, and where states start."""
     variables, initial = [], []
     for each in [*inner.getListOfSpecies(), *inner.getListOfParameters()]:
         name = each.getId()
         role = "state" if name in rates else "output" if name in outputs else "parameter"
-        row = {"symbol": name, "role": role, "units": "", "description": each.getName()}
-        value = None if role == "output" else _value(each)
+        unit = units_of(sbml, each)
+        row = {"symbol": name, "role": role, "units": unit, "description": each.getName()}
+        value = None if role == "output" else _value(each, sizes)
         if role == "parameter":
             if value is None or name in starts:
                 got = f"{name} with {'an initialAssignment' if name in starts else 'none'}"
@@ -159,11 +182,17 @@ def _quantities(
     return variables, initial
 
 
-def _value(each: Any) -> float | None:
+def _value(each: Any, sizes: dict[str, float]) -> float | None:
+    """The number of a parameter, or of a species as it is meant: its amount or its concentration."""
     if hasattr(each, "isSetInitialAmount"):
+        if each.getCompartment() not in sizes:
+            raise refused("a compartment of each species", f"none of {each.getId()}", "add it")
+        size, amount = sizes[each.getCompartment()], each.getHasOnlySubstanceUnits()
         if each.isSetInitialConcentration():
-            return float(each.getInitialConcentration())
-        return float(each.getInitialAmount()) if each.isSetInitialAmount() else None
+            return float(each.getInitialConcentration()) * (size if amount else 1.0)
+        if each.isSetInitialAmount():
+            return float(each.getInitialAmount()) / (1.0 if amount else size)
+        return None
     return float(each.getValue()) if each.isSetValue() else None
 
 

@@ -98,7 +98,8 @@ def _registry(base: tuple[str, ...]) -> Any:
 
 
 def read_unit(text: str, base: tuple[str, ...] = ()) -> Unit:
-    """The unit that a text such as bit/layer says; `base` are units of the document's own.
+    """The unit that a text such as bit/layer or 0.001*mole/meter**3 says; `base` are units of the document's
+    own.
 
     Raises ExpressionError for units that are not known.
     """
@@ -117,8 +118,8 @@ def _unit(expression: Expr, registry: Any) -> Unit:
     if expression.is_Mul:
         return functools.reduce(Unit.__mul__, (_unit(e, registry) for e in expression.args))
     number = constant_of(expression)
-    if number == 1:
-        return PLAIN
+    if number is not None and 0 < number < math.inf:
+        return Unit(number, ())
     if expression.is_Pow and (power := _fraction(expression.args[1])) is not None:
         return _unit(expression.args[0], registry) ** power
     raise ExpressionError("units such as bit/layer", str(expression)[:40], "use * / and ** alone")

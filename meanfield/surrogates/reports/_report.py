@@ -48,7 +48,8 @@ def blocks_of(model: Model, found: Findings) -> list[Block]:
 
 def _problem(model: Model, found: Findings) -> list[Block]:
     part = model.document.input
-    texts = [part.problem_summary, part.scope_objective, part.mechanistic_notes]
+    notes = model.document.metadata.notes
+    texts = [part.problem_summary, part.scope_objective, part.mechanistic_notes, notes]
     rows = [[each.id, each.expression, each.description] for each in part.hard_constraints]
     blocks: list[Block] = [Paragraph(text) for text in texts if text]
     blocks += [Table(["constraint", "expression", "meaning"], rows)] if rows else []

@@ -19,8 +19,9 @@ class Check:
 
 def validation(model: Model, found: Any) -> list[Check]:
     """Units, constraints, conserved quantities, counterfactuals, quality and rank of the fit, novelty."""
-    count = len(found.problems)
-    rows = [Check("units", f"{count} disagreements", "none", count == 0)]
+    count, checked = len(found.problems), model.document.validation.unit_consistency_check
+    said = f"{count} disagreements" if checked or count else "not checked"
+    rows = [Check("units", said, "none", checked and count == 0)]
     rows += [] if found.run is None else _of_run(model, found.run)
     rows += [
         Check(f"counterfactual {c.id}", f"{c.after - c.before:+.6g}", c.expect, c.ok)
