@@ -38,15 +38,12 @@ def from_sbml(path: Path, stop: float, points: int) -> dict[str, Any]:
     }
     variables, initial = _quantities(sbml, inner, rates, outputs, starts, size)
     events = [_event(sbml, each, k, write) for k, each in enumerate(inner.getListOfEvents())]
-    kind = "hybrid" if events else "ODE" if rates else "algebraic"
-    equation = {"mechanism_link": "as in the file of SBML", "novelty_tag": "borrowed"}
-    left = {**{n: f"d{n}/d{time}" for n in rates}, **{n: n for n in outputs}}
     return {
         "schema_version": "1.0",
         "metadata": {"problem_id": inner.getId() or "sbml"},
         "input": {"problem_summary": inner.getName() or path.name, "known_quantities": known},
         "modeling": {
-            "model_class": kind,
+            "model_class": "hybrid" if events else "ODE" if rates else "algebraic",
             "independent": {
                 "symbol": time,
                 "units": units_of_time(sbml, inner),
@@ -54,14 +51,20 @@ def from_sbml(path: Path, stop: float, points: int) -> dict[str, Any]:
                 "points": points,
             },
             "variables": variables,
-            "equations": [
-                {"id": f"equation_{k}", "lhs": left[n], "rhs": text, **equation}
-                for k, (n, text) in enumerate({**rates, **outputs}.items())
-            ],
+            "equations": _equations(rates, outputs, time),
             "initial_conditions": initial,
             "events": events,
         },
     }
+
+
+def _equations(rates: dict[str, str], outputs: dict[str, str], time: str) -> list[dict[str, str]]:
+    told = {"mechanism_link": "as in the file of SBML", "novelty_tag": "borrowed"}
+    left = {**{n: f"d{n}/d{time}" for n in rates}, **{n: n for n in outputs}}
+    return [
+        {"id": f"equation_{k}", "lhs": left[n], "rhs": text, **told}
+        for k, (n, text) in enumerate({**rates, **outputs}.items())
+    ]
 
 
 def _model(sbml: Any, path: Path) -> Any:
