@@ -48,9 +48,11 @@ def pytest_configure(config):
     # Everything that is imported from here on has its annotations checked at run time.
     install_import_hook("meanfield", "beartype.beartype")
     import compiling
+    import small_programs
 
     compiling.share_contexts()
     compiling.shorten_thresholds()
+    small_programs.compute_small_programs()
 
 
 @pytest.hookimpl(optionalhook=True)

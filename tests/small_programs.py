@@ -1,0 +1,254 @@
+"""Programs of a few operations, of which eager code makes thousands, computed by NumPy, not compiled.
+
+Only what NumPy computes to the last bit as XLA does: moves and comparisons in any number, and one
+operation that rounds, for two might be fused.
+"""
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jax._src import pjit
+from jax._src.interpreters import pxla
+from jax._src.sharding_impls import UNSPECIFIED
+
+MOST_STEPS = 8
+"""Operations of a program that is computed here."""
+MOST_NUMBERS = 4096
+"""Numbers in each of its arrays."""
+MOST_TERMS = 32
+"""Terms of a sum, which is taken one by one; XLA splits longer ones."""
+DTYPES = [np.dtype(kind) for kind in ("bool", "int32", "int64", "float32", "float64")]
+
+
+def flushed(x):
+    """Numbers too small to be normal are zeros of their sign, as XLA sets processors to have it."""
+    if x.dtype.kind != "f":
+        return x
+    return np.where(np.abs(x) < np.finfo(x.dtype).tiny, np.copysign(x.dtype.type(0), x), x)
+
+
+def of_normal(function: Callable) -> Callable:
+    """A function of numbers that are normal or 0."""
+    return lambda *x, **_: flushed(np.asarray(function(*map(flushed, x))))
+
+
+def plain(function: Callable) -> Callable:
+    """A function that moves numbers or bits."""
+    return lambda *x, **_: function(*x)
+
+
+def over(function: Callable) -> Callable:
+    """A function over axes."""
+    return lambda x, *, axes, **_: function(flushed(x), axis=axes)
+
+
+def divide(x, y):
+    """x / y; by one number for all, XLA multiplies by its inverse."""
+    return x / y if x.shape == y.shape else x * flushed(np.asarray(1 / y))
+
+
+def reduce_sum(x, *, axes, **_):
+    return np.take(np.cumsum(flushed(x), axis=axes[0], dtype=x.dtype), -1, axis=axes[0])
+
+
+def broadcast_in_dim(x, *, shape, broadcast_dimensions, **_):
+    wide = [1] * len(shape)
+    for at, size in zip(broadcast_dimensions, x.shape, strict=True):
+        wide[at] = size
+    return np.broadcast_to(x.reshape(wide), shape)
+
+
+def slice_(x, *, start_indices, limit_indices, strides):
+    steps = strides or (1,) * x.ndim
+    return x[tuple(map(slice, start_indices, limit_indices, steps))]
+
+
+def dynamic_slice(x, *starts, slice_sizes):
+    last = np.subtract(x.shape, slice_sizes)
+    first = [min(max(int(k), 0), n) for k, n in zip(starts, last, strict=True)]
+    return x[tuple(slice(k, k + size) for k, size in zip(first, slice_sizes, strict=True))]
+
+
+def iota(*, dtype, shape, dimension, **_):
+    line = np.arange(shape[dimension], dtype=dtype)
+    return broadcast_in_dim(line, shape=shape, broadcast_dimensions=(dimension,))
+
+
+ROUNDING: dict[str, Callable] = {
+    "add": of_normal(np.add),
+    "sub": of_normal(np.subtract),
+    "mul": of_normal(np.multiply),
+    "div": of_normal(divide),
+    "sqrt": of_normal(np.sqrt),
+    "square": of_normal(np.square),
+    "integer_pow": of_normal(np.square),
+    "reduce_sum": reduce_sum,
+    "convert_element_type": lambda x, *, new_dtype, **_: flushed(flushed(x).astype(new_dtype)),
+}
+EXACT: dict[str, Callable] = {
+    "abs": plain(np.abs),
+    "neg": plain(np.negative),
+    "and": plain(np.bitwise_and),
+    "or": plain(np.bitwise_or),
+    "not": plain(np.invert),
+    "is_finite": plain(np.isfinite),
+    "copy": plain(np.asarray),
+    "copy_p": plain(np.asarray),
+    "eq": of_normal(np.equal),
+    "ne": of_normal(np.not_equal),
+    "lt": of_normal(np.less),
+    "le": of_normal(np.less_equal),
+    "gt": of_normal(np.greater),
+    "ge": of_normal(np.greater_equal),
+    "max": of_normal(np.maximum),
+    "min": of_normal(np.minimum),
+    "reduce_max": over(np.max),
+    "reduce_min": over(np.min),
+    "reduce_and": over(np.all),
+    "reduce_or": over(np.any),
+    "select_n": plain(lambda which, no, yes: np.where(which, yes, no)),
+    "broadcast_in_dim": broadcast_in_dim,
+    "slice": slice_,
+    "dynamic_slice": dynamic_slice,
+    "iota": iota,
+    "reshape": lambda x, *, new_sizes, **_: x.reshape(new_sizes),
+    "squeeze": lambda x, *, dimensions: np.squeeze(x, axis=dimensions),
+    "expand_dims": lambda x, *, dimensions: np.expand_dims(x, dimensions),
+    "transpose": lambda x, *, permutation: np.transpose(x, permutation),
+    "concatenate": lambda *x, dimension: np.concatenate(x, axis=dimension),
+    "stack": lambda *x, axis: np.stack(x, axis=axis),
+    "rev": lambda x, *, dimensions: np.flip(x, dimensions),
+}
+
+
+def within(step):
+    """The program that a step calls, if it does."""
+    return step.params["jaxpr"] if step.primitive.name == "jit" else None
+
+
+def steps_of(jaxpr):
+    """The operations of a program, and of those within it."""
+    for step in jaxpr.eqns:
+        inner = within(step)
+        yield from steps_of(inner.jaxpr) if inner else (step,)
+
+
+def is_plain(variable) -> bool:
+    """Whether a variable is a small array of real numbers."""
+    aval = variable.aval
+    return getattr(aval, "dtype", None) in DTYPES and aval.size <= MOST_NUMBERS
+
+
+def is_known(step) -> bool:
+    """Whether NumPy computes this operation, to the last bit."""
+    name, params = step.primitive.name, step.params
+    if name not in ROUNDING and name not in EXACT:
+        return False
+    if not all(map(is_plain, (*step.invars, *step.outvars))):
+        return False
+    kinds = [v.aval.dtype.kind for v in step.invars]
+    match name:
+        case "integer_pow":
+            return params["y"] == 2
+        case "select_n":
+            return len(kinds) == 3 and kinds[0] == "b"
+        case "div":
+            return "f" in kinds and not hasattr(step.invars[1], "val")
+        case "reduce_sum":
+            lengths = [step.invars[0].aval.shape[k] for k in params["axes"]]
+            return kinds == ["f"] and len(lengths) == 1 and 0 < lengths[0] <= MOST_TERMS
+        case "convert_element_type":  # fractions become whole numbers as each processor likes
+            return "f" not in kinds or step.outvars[0].aval.dtype.kind == "f"
+    return True
+
+
+def rounds(step) -> bool:
+    """Whether a compiler may join a step with another that rounds, and round once."""
+    name, kind = step.primitive.name, step.outvars[0].aval.dtype.kind
+    return name in ROUNDING and kind == "f" and name != "convert_element_type"
+
+
+def is_small(jaxpr) -> bool:
+    """Whether a program is computed here."""
+    steps = list(steps_of(jaxpr.jaxpr))
+    return (
+        len(steps) <= MOST_STEPS
+        and not jaxpr.effects
+        and all(map(is_plain, (*jaxpr.jaxpr.invars, *jaxpr.jaxpr.outvars)))
+        and all(map(is_known, steps))
+        and sum(map(rounds, steps)) <= 1
+        and not {"div", "broadcast_in_dim"} <= {step.primitive.name for step in steps}
+    )
+
+
+def computed(jaxpr, inputs) -> list:
+    """What a program returns, by NumPy."""
+    values = dict(zip(jaxpr.jaxpr.invars, inputs, strict=True))
+    values |= dict(zip(jaxpr.jaxpr.constvars, map(np.asarray, jaxpr.consts), strict=True))
+
+    def read(atom):
+        return np.asarray(atom.val, atom.aval.dtype) if hasattr(atom, "val") else values[atom]
+
+    for step in jaxpr.jaxpr.eqns:
+        given, inner = list(map(read, step.invars)), within(step)
+        out = computed(inner, given) if inner else [one_step(step, given)]
+        values.update(zip(step.outvars, out, strict=True))
+    return list(map(read, jaxpr.jaxpr.outvars))
+
+
+def one_step(step, inputs):
+    name = step.primitive.name
+    rule = ROUNDING.get(name) or EXACT[name]
+    return np.asarray(rule(*inputs, **step.params), step.outvars[0].aval.dtype)
+
+
+def is_at_home(x) -> bool:
+    """Whether an argument is a number, or an array that nobody put on a device."""
+    if isinstance(x, jax.Array):
+        return type(x).__name__ == "ArrayImpl" and not x._committed
+    return isinstance(x, np.ndarray | np.generic | bool | int | float)
+
+
+def is_ordinary(how: dict) -> bool:
+    """Whether a program is compiled without wishes."""
+    shardings = (*how["in_shardings"], *how["out_shardings"])
+    return (
+        all(one is UNSPECIFIED for one in shardings)
+        and not any(how["donated_invars"])
+        and how["ctx_mesh"].empty
+        and not how["compiler_options_kvs"]
+        and not jax.config.jax_debug_nans
+    )
+
+
+def placed(x, aval):
+    """A NumPy array as an array of JAX on the first device, with no memory of others."""
+    device = jax.devices()[0]
+    where = jax.sharding.SingleDeviceSharding(device)
+    return pxla.batched_device_put(aval, where, [np.array(x, order="C")], [device], False)
+
+
+class Small:
+    """In place of the function by which JAX compiles a program and runs it for the first time."""
+
+    def __init__(self, compiled: Callable):
+        self.compiled, self.known = compiled, weakref.WeakKeyDictionary()
+
+    def __call__(self, *args, jaxpr, **how) -> Any:
+        if jaxpr not in self.known:
+            self.known[jaxpr] = is_small(jaxpr) and is_ordinary(how)
+        if not self.known[jaxpr] or not all(map(is_at_home, args)):
+            return self.compiled(*args, jaxpr=jaxpr, **how)
+        typed = [np.asarray(x, a.dtype) for x, a in zip(args, jaxpr.in_avals, strict=True)]
+        with np.errstate(all="ignore"):
+            out = computed(jaxpr, typed)
+        return [placed(x, a) for x, a in zip(out, jaxpr.out_avals, strict=True)], None, None, []
+
+
+def compute_small_programs():
+    """Small programs are computed by NumPy from here on, where this version of JAX is as expected."""
+    if hasattr(pjit, "_pjit_call_impl_python"):
+        pjit._pjit_call_impl_python = Small(pjit._pjit_call_impl_python)

@@ -1,0 +1,79 @@
+"""Programs that the tests compute by NumPy return the bits of those that XLA compiles, and its types."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax._src import pjit
+from small_programs import Small
+
+ODD = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-310, -3e-320, 1e-45, 1e-160, 1e160, 1e300, -7.0]
+
+
+def numbers(dtype, seed: int):
+    """Ordinary numbers of many sizes among odd ones."""
+    rng = np.random.default_rng(seed)
+    ordinary = rng.standard_normal(92) * 10.0 ** rng.integers(-3, 4, 92)
+    with np.errstate(over="ignore"):
+        return jnp.asarray(rng.permutation(np.concatenate([ordinary, ODD * 4])).astype(dtype))
+
+
+def arithmetic(x, y, rows):
+    three = rows.dtype.type(3)
+    yield from (x + y, x - y, x * y, x / y, x + 2, 3 * x, 1 / x, x**2, jnp.sqrt(x), jnp.square(x))
+    yield from (x / three, x / x[3], x[2] / x[5], x[2] / three, -x, jnp.abs(x))
+    yield from (jnp.sum(rows, axis=0), jnp.sum(rows, axis=1), jnp.sum(rows[0]))
+    yield from (x.astype(jnp.float32), x.astype(jnp.float64), (x > 0).astype(x.dtype))
+
+
+def comparisons(x, y, rows):
+    yield from (x < y, x <= y, x > 0, x >= y, x == y, x != 0, ~(x > y), (x > 0) & (y > 0))
+    yield from (jnp.maximum(x, y), jnp.minimum(x, 1), jnp.where(x > y, x, 0), (x > 0) | (y < 0))
+    yield from (jnp.max(rows, axis=1), jnp.min(rows), jnp.any(rows > 1, axis=0), jnp.all(x < y))
+    yield from (jnp.isfinite(x), jnp.isnan(x), jnp.isinf(x))
+
+
+def moves(x, y, rows):
+    yield from (x[3], x[-2], x[2:9:3], rows[1], rows[:, 2], rows[:, None], rows.T, rows[..., -1])
+    yield from (jnp.concatenate([x, y]), jnp.stack([x, y], axis=1), jnp.flip(x), jnp.copy(x))
+    yield from (jnp.broadcast_to(x, (3, x.size)), rows.reshape(4, -1), jnp.squeeze(rows[:1]))
+    yield from (jnp.ones((3, 4)), jnp.full(2, 3.0), jnp.arange(5), jnp.arange(7.0), jnp.eye(3))
+
+
+def all_of(program, dtype):
+    x, y = numbers(dtype, 0), numbers(dtype, 1)
+    return [*program(x, y, x.reshape(5, 28).T)]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("program, least", [(arithmetic, 18), (comparisons, 18), (moves, 16)])
+def test_the_same_bits(program, least, dtype, monkeypatch):
+    compiled = getattr(pjit._pjit_call_impl_python, "compiled", pjit._pjit_call_impl_python)
+    small = Small(compiled)
+    monkeypatch.setattr(pjit, "_pjit_call_impl_python", small)
+    results = all_of(program, dtype)  # of shapes that no other test has compiled
+    assert sum(small.known.values()) >= least
+    monkeypatch.setattr(pjit, "_pjit_call_impl_python", compiled)
+    for k, (x, y) in enumerate(zip(results, all_of(program, dtype), strict=True)):
+        assert (x.aval, x.weak_type, x.committed) == (y.aval, y.weak_type, y.committed)
+        x, y = np.asarray(x), np.asarray(y)
+        np.testing.assert_array_equal(x, y, err_msg=str(k))
+        if program is not comparisons:  # which of 0 and -0 is the larger is left open
+            np.testing.assert_array_equal(np.signbit(x[x == 0]), np.signbit(y[y == 0]), str(k))
+
+
+def test_what_might_be_fused_or_is_placed_is_compiled(monkeypatch):
+    runs = []
+    inner = getattr(pjit._pjit_call_impl_python, "compiled", pjit._pjit_call_impl_python)
+
+    def compiled(*args, jaxpr, **how):
+        runs.append(jaxpr)
+        return inner(*args, jaxpr=jaxpr, **how)
+
+    monkeypatch.setattr(pjit, "_pjit_call_impl_python", Small(compiled))
+    x = jnp.asarray(np.arange(7.0))
+    jax.jit(lambda x: x * x + x)(x)
+    jax.jit(lambda x: jnp.sin(x))(x)
+    jax.jit(lambda x: x + 1, donate_argnums=0)(x + 0)
+    (jax.device_put(x, jax.devices()[1]) * 2).block_until_ready()
+    assert len(runs) == 4
