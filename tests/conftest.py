@@ -46,7 +46,7 @@ def pytest_configure(config):
     from jaxtyping import install_import_hook
 
     # Everything that is imported from here on has its annotations checked at run time.
-    install_import_hook("meanfield", "beartype.beartype")
+    install_import_hook("meanfield", "checked_types.when_called")
     import compiling
     import small_programs
 

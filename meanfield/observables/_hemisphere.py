@@ -5,6 +5,7 @@ from jaxtyping import Array, Bool, Float
 
 from .._shown import AbstractShown
 from .._typing import Points, Scalar
+from ..geometry import Euclidean
 from ._cloud_checks import cloud, known
 
 
@@ -57,9 +58,8 @@ def hemisphere(x: Points) -> Hemisphere:
 
 def _longest(x: Points) -> Scalar:
     """The largest length of a token, or 1 if all are 0, whatever their scale."""
-    most = jnp.abs(x).max()
-    most = jnp.where(most == 0, 1, most)
-    return jnp.maximum(most * jnp.sqrt(jnp.sum((x / most) ** 2, axis=1).max()), most)
+    most = Euclidean(x.shape[1]).distance(jnp.zeros_like(x), x).max()
+    return jnp.where(most == 0, 1, most)
 
 
 class _Hull(eqx.Module):
