@@ -19,12 +19,23 @@ KEPT = {
     "fig_four_ways": "four_ways",
 }
 """Figures that say little in reduced form: their pictures of full size are kept in the repository."""
+AT_ONCE = 8
+"""Figures drawn by one process: each shape that it compiles takes memory."""
 
 
 def write_gallery(folder: Path, results: Path, figures: Path) -> None:
     """A page for each figure. Those that are not yet under `results` are drawn into `figures`."""
     modules = all_figures()
     drawn = {name: _picture(name, module, results, figures) for name, module in modules.items()}
+    missing = {
+        name: place
+        for name, place in drawn.items()
+        if not place[0].exists()
+        or (
+            figures in place[0].parents and not _drawn_now(modules[name], place[1], place[0].parent)
+        )
+    }
+    _draw(missing)
     cards = [
         "# Gallery",
         "",
@@ -56,17 +67,27 @@ def _studies(module: ModuleType, size: str) -> list[Study]:
 
 
 def _picture(name: str, module: ModuleType, results: Path, figures: Path) -> tuple[Path, str]:
-    """Where a figure stands, and the option with which it was drawn."""
+    """Where a figure stands or is to be drawn, and with which option."""
     if (results / f"{name}.png").exists():
         return results / f"{name}.png", "--demo" if hasattr(module, "DEMO") else ""
     size = "--demo" if hasattr(module, "DEMO") else "--tiny"
-    folder = figures / size.removeprefix("--")
-    if not ((folder / f"{name}.png").exists() and _drawn_now(module, size, folder)):
-        command = [sys.executable, "-m", "paper_figs", name, size, "--out", str(folder)]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-        if done.returncode not in (0, 1):  # 1: a claim fails, which the page shows
-            raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
-    return folder / f"{name}.png", size
+    return figures / size.removeprefix("--") / f"{name}.png", size
+
+
+def _draw(missing: dict[str, tuple[Path, str]]) -> None:
+    """Draws figures, several a process, which takes seconds to start; says how long each took."""
+    groups: dict[tuple[Path, str], list[str]] = {}
+    for name, (path, size) in missing.items():
+        groups.setdefault((path.parent, size), []).append(name)
+    for (folder, size), names in groups.items():
+        for k in range(0, len(names), AT_ONCE):
+            some = names[k : k + AT_ONCE]
+            command = [sys.executable, "-m", "paper_figs", *some, size, "--out", str(folder)]
+            done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+            took = [line for line in done.stdout.splitlines() if line.startswith(str(folder))]
+            print(*took, sep="\n", flush=True)
+            if done.returncode not in (0, 1):  # 1: a claim fails, which the page shows
+                raise RuntimeError(f"{' '.join(command)} failed")
 
 
 def _kept(name: str) -> Path:

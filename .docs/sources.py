@@ -28,7 +28,8 @@ WRITTEN = ("files.md", "accelerators.md", "glossary.md")
 
 def copy_documents(source: Path) -> None:
     """The repository's documents and their pictures, where their links expect them."""
-    for name in (*DOCUMENTS, *(f"paper_figs/gallery/{p.name}" for p in _pictures())):
+    figures = [f"paper_figs/{path.name}" for path in (ROOT / "paper_figs").glob("fig_*.py")]
+    for name in (*DOCUMENTS, *(f"paper_figs/gallery/{p.name}" for p in _pictures()), *figures):
         _copy(ROOT / name, source / name)
     for name in WRITTEN:
         _copy(HERE / name, source / name)
@@ -72,7 +73,10 @@ def write_index(source: Path, parts: list[str]) -> None:
     (source / "README.md").unlink(missing_ok=True)
     for page in source.rglob("*.md"):  # what other documents call the README is the first page here
         text = page.read_text()
-        page.write_text(re.sub(r"\]\((?:\.\./)*README\.md", f"]({_up(page, source)}index.md", text))
+        text = re.sub(r"\]\((?:\.\./)*README\.md", f"]({_up(page, source)}index.md", text)
+        if "gallery/index" in parts:  # where a figure has a page, which has its code
+            text = re.sub(r"\]\(paper_figs/(fig_\w+)\.py\)", r"](gallery/\1.md)", text)
+        page.write_text(text)
 
 
 def public_rooms() -> list[str]:

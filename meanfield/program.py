@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .commands._machine import memory as memory, prepare as prepare
     from .commands._printing import first_line as first_line, print_claims as print_claims
     from .commands._run import claims_of as claims_of, name_other_code as name_other_code
+    from .commands._signals import resumes as resumes
 
 _HOMES = {
     "_arguments": ("parse",),
@@ -32,6 +33,7 @@ _HOMES = {
     "_machine": ("memory", "prepare"),
     "_printing": ("first_line", "print_claims"),
     "_run": ("claims_of", "name_other_code"),
+    "_signals": ("resumes",),
 }
 
 

@@ -41,6 +41,7 @@ from meanfield.program import (
     parse,
     prepare,
     print_claims,
+    resumes,
 )
 from meanfield.studies import Study
 
@@ -168,6 +169,7 @@ def _run_all(studies: dict[str, Study], options: Options, claims: dict) -> dict[
         study = full.tiny() if options.tiny else full
         store = study.store(root=options.out, keep=options.keep)
         name_other_code(store)
+        resumes(store)
         known = store.load_result() is not None
         result = results[label] = study.run(store, progress=sys.stderr.isatty())
         if known and store.key not in claims:

@@ -24,7 +24,7 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
     ]
     for ax, (title, names) in zip(axes.flat, curves, strict=True):
         for name, label in names.items():
-            _curve(ax, result[name], label)
+            _curve(ax, result, name, label)
         ax.set_ylabel(title)
         if len(names) > 1:
             ax.legend()
@@ -33,6 +33,11 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
     return fig
 
 
-def _curve(ax: Axes, values: xr.DataArray, label: str) -> None:
+def _curve(ax: Axes, result: xr.Dataset, name: str, label: str) -> None:
+    """A curve, with its interval: of a single text alone references have one."""
+    values = result[name]
     at = values[str(values.dims[0])]
-    ax.plot(at, values, "o-", markersize=2.5, label=label)
+    (line,) = ax.plot(at, values, "o-", markersize=2.5, label=label)
+    if f"{name}_low" in result:
+        ends = result[f"{name}_low"], result[f"{name}_high"]
+        ax.fill_between(at, *ends, color=line.get_color(), alpha=0.2, linewidth=0)

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 pytest.importorskip("sphinx", reason="needs Sphinx: pip install '.[docs]'")
 sys.path.insert(0, str(ROOT / ".docs"))
 
+import gallery
 from docstrings import prose
 from links import broken_links
 
@@ -44,6 +45,24 @@ def test_links_to_nowhere_are_found(tmp_path):
         '<p id="here"></p><img src="c.png"><a href="https://x.y">z</a>'
     )
     assert broken_links(tmp_path) == [("a.html", "b.html#gone"), ("b.html", "c.png")]
+
+
+def test_figures_are_drawn_several_a_process(tmp_path, monkeypatch, capsys):
+    asked, status = [], [1, 1, 1, 2]  # 1: a claim fails, which its page shows
+
+    def run(command, **options):
+        asked.append(command[3:])
+        said = f"reused\n{tmp_path}/{len(asked)}.pdf  1.0 s\n"
+        return subprocess.CompletedProcess(command, status[len(asked) - 1], said)
+
+    monkeypatch.setattr(gallery.subprocess, "run", run)
+    missing = {f"fig_{k}": (tmp_path / f"fig_{k}.png", "--tiny") for k in range(9)}
+    gallery._draw(missing | {"fig_demo": (tmp_path / "demo" / "fig_demo.png", "--demo")})
+    assert [*map(len, asked)] == [8 + 3, 1 + 3, 1 + 3]
+    assert asked[0][7:] == ["fig_7", "--tiny", "--out", str(tmp_path)]
+    assert capsys.readouterr().out.count("1.0 s") == 2  # of this folder
+    with pytest.raises(RuntimeError, match="fig_8 --tiny"):
+        gallery._draw({"fig_8": missing["fig_8"]})
 
 
 def test_two_rooms_and_all_documents_are_built_without_a_warning(tmp_path):

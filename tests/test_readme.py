@@ -32,3 +32,9 @@ def test_the_first_lines_run_and_tokens_cluster(capsys, tmp_path, monkeypatch):
 def test_its_pictures_exist():
     pictures = re.findall(r"!\[.*?\]\((.*?)\)", README.read_text())
     assert pictures and all((README.parent / picture).is_file() for picture in pictures)
+
+
+def test_the_tour_leads_to_every_figure_once():
+    linked = re.findall(r"\]\((paper_figs/fig_\w+\.py)\)", TOUR.read_text())
+    there = (README.parent / "paper_figs").glob("fig_*.py")
+    assert sorted(linked) == sorted(f"paper_figs/{path.name}" for path in there)

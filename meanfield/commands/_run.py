@@ -19,6 +19,7 @@ from ._finding import UsageError
 from ._list import list_studies
 from ._machine import prepare
 from ._printing import print_claims
+from ._signals import resumes
 from ._studies import study_named
 from .folders import save_picture
 
@@ -117,6 +118,7 @@ def _opened(study: Study, options: _RunOptions) -> Store:
     if options.fresh:
         store.clear()
     name_other_code(store)
+    resumes(store)
     return store
 
 

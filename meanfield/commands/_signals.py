@@ -10,12 +10,26 @@ import os
 import signal
 import sys
 import threading
+from typing import Protocol, runtime_checkable
 
 _WORDS = {
     "SIGINT": "interrupted",
     "SIGTERM": "terminated",
     "SIGBREAK": "interrupted",
 }  # Windows has the last
+
+
+@runtime_checkable
+class Keeps(Protocol):
+    """What keeps finished cells: a store."""
+
+    def cells(self) -> int:
+        """How many there are."""
+        ...
+
+
+_RESUMABLE: list[Keeps] = []
+"""Stores of what this program has begun."""
 
 
 def end_on_signals() -> None:
@@ -37,8 +51,17 @@ def end_on_signals() -> None:
     threading.Thread(target=_watch, args=(reader, words), daemon=True).start()
 
 
+def resumes(store: Keeps) -> None:
+    """Has the line that is shown when this program is interrupted tell what is kept in a store."""
+    _RESUMABLE.append(store)
+
+
 def kept(word: str) -> str:
     """The line that is shown when a program was interrupted or terminated."""
+    if not _RESUMABLE:
+        return word
+    if not any(store.cells() for store in _RESUMABLE):
+        return f"{word} before a cell was finished; nothing is kept"
     without = " without --fresh" if "--fresh" in sys.argv else ""
     return f"{word}; the finished cells are kept, and the same command{without} resumes"
 

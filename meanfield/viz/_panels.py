@@ -19,8 +19,9 @@ def small_multiples(
 
     `panels` has titles, and for each its curves by label: arrays [q, 2] of abscissae and values, or
     [q, 4] with the ends of an interval after them, which is filled. Gaps are NaN; an interval that is
-    NaN is not drawn. Legends are drawn where a panel has several curves. There are `columns` of panels, with
-    `xlabel` below the last. Save it by `.savefig(path)`.
+    NaN is not drawn. Legends are drawn where a panel has several curves. There are `columns` of panels, or
+    one more where the last panel would stand alone, with `xlabel` below the last. Save it by
+    `.savefig(path)`.
 
     Raises ValueError for curves of other shapes, and if there is no panel.
     """
@@ -29,7 +30,8 @@ def small_multiples(
             f"expected a panel and a column or more, got {shown([*panels])} in {columns}; pass "
             "panels={'title': {'': curve}}."
         )
-    columns = min(columns, len(panels))
+    alone = len(panels) % columns == 1 and 1 < columns < len(panels)
+    columns = min(columns + alone, len(panels))
     rows = math.ceil(len(panels) / columns)
     fig = Figure(figsize=(2.6 * columns, 1.9 * rows), layout="constrained")
     axes = fig.subplots(rows, columns, squeeze=False, sharex=True)

@@ -106,6 +106,19 @@ def test_a_panel_of_ascii_is_one_sentence_too():
     assert said == "Error parsing --n: wrong; see meanfield --help"
 
 
+def test_what_was_left_out_is_asked_for_in_words(capsys):
+    for command in ("export", "show", "plot", "view"):
+        assert main([command]) == 2
+        said = "meanfield: expected DIR, folder that `meanfield run` wrote, got none; see meanfield"
+        assert capsys.readouterr().err == f"{said} {command} --help\n"
+    assert main(["record"]) == 2
+    said = capsys.readouterr().err
+    assert (
+        "expected --weights PATH, a .gguf file" in said
+        and ", and --text FILE ..., files of" in said
+    )
+
+
 def test_fields_that_are_set_stay_so_in_a_tiny_study(tmp_path):
     out = tmp_path / "out"
     assert main(["run", "powers", "--bases", "2", "5", "--tiny", "--out", str(out)]) == 0

@@ -119,10 +119,25 @@ def test_what_is_drawn_follows_the_dimensions():
 
 def test_times_that_fall_are_no_axis():
     """When each of several runs ended, in the order of the runs: no curve goes along that."""
-    ended = {"time": ("run", np.roll(np.arange(9.0), 4)), "escaped": ("run", np.ones(9, bool))}
-    np.testing.assert_array_equal(laid_out_first(ended), np.arange(9))
     saved = {"time": ("save", np.arange(9.0) / 2), "energy": ("save", np.ones(9))}
     np.testing.assert_array_equal(laid_out_first(saved), np.arange(9) / 2)
+
+
+def test_what_runs_came_to_is_drawn_as_shares_of_them():
+    # Three of four runs end at 1, 2 and 4, and the one at 3 was ended: 3/4, 1/2, 1/2 and none go on.
+    times, ended = [4.0, 2.0, 3.0, 1.0], [True, True, False, True]
+    found = _drawn(time=("run", times), escaped=("run", ended), path=("run", [2.0, 8.0, 4.0, 4.0]))
+    assert [*found] == ["time", "path"]
+    x, share, *_ = found["time"].lines[0]
+    np.testing.assert_array_equal(x, [0, 1, 1, 2, 2, 3, 3, 4, 4])
+    np.testing.assert_allclose(share, [1, 1, 0.75, 0.75, 0.5, 0.5, 0.5, 0.5, 0], atol=1e-15)
+    x, share, *_ = found["path"].lines[0]
+    np.testing.assert_array_equal(x, [2, 2, 2, 4, 4, 4, 4, 8, 8])
+    np.testing.assert_allclose(share, [0, 0, 0.25, 0.25, 0.5, 0.5, 0.75, 0.75, 1])
+    assert found["time"].up == "share of 4 runs that go on"
+    # Of several sizes one curve each; without a word of who was ended, all ended by themselves.
+    two = _drawn(time=(("n", "run"), [times, [1.0, 2.0, 3.0, 0.5]]))["time"].lines
+    assert [line[1][-1] for line in two] == [0, 0] and [line[-1] for line in two] == ["0", "1"]
 
 
 def laid_out_first(variables):

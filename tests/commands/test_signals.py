@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from toys import Powers
 
+from meanfield.commands import _signals
 from meanfield.io import Store
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
@@ -38,11 +39,13 @@ def heard():
         signal.signal(number, signal.SIG_IGN)
 
 
-def _end(program: subprocess.Popen, number: int, status: int, word: str) -> None:
+KEPT = "; the finished cells are kept, and the same command resumes"
+
+
+def _end(program: subprocess.Popen, number: int, status: int, words: str) -> None:
     program.send_signal(number)
     said = program.communicate(timeout=120)[1]
-    line = f"meanfield: {word}; the finished cells are kept, and the same command resumes\n"
-    assert (program.returncode, said) == (status, line)
+    assert (program.returncode, said) == (status, f"meanfield: {words}\n")
 
 
 @pytest.mark.parametrize(
@@ -81,13 +84,24 @@ def test_a_run_that_is_terminated_keeps_its_cells(tmp_path):
     out, exponents = tmp_path / "out", [*range(1, 2000)]
     program = _start("runs_toys", "run", "powers", "--exponents", *exponents, "--out", out)
     _until(lambda: len([*out.glob("cells/[!.]*.nc")]) > 1 or program.poll() is not None)
-    _end(program, signal.SIGTERM, 143, "terminated")
+    _end(program, signal.SIGTERM, 143, f"terminated{KEPT}")
     stored = Store.open(out)
     assert stored.cells() > 1
     assert stored.load_result() is None
     study = Powers(exponents=tuple(exponents))
     found = [part for cell in study.cells()[:2000] if (part := stored.find_cell(cell)) is not None]
     assert len(found) == stored.cells()
+
+
+def test_what_is_kept_is_said_once_a_run_has_begun(monkeypatch, tmp_path):
+    monkeypatch.setattr(_signals, "_RESUMABLE", [])
+    assert _signals.kept("interrupted") == "interrupted"
+    study = Powers(exponents=(1,))
+    store = study.store(tmp_path)
+    _signals.resumes(store)
+    assert _signals.kept("interrupted") == "interrupted before a cell was finished; nothing is kept"
+    study.run(store)
+    assert _signals.kept("terminated") == f"terminated{KEPT}"
 
 
 def test_a_pipe_that_breaks_is_silent():

@@ -6,6 +6,7 @@ import matplotlib.image
 import numpy as np
 
 from meanfield.commands import main
+from meanfield.commands.states._look import panels
 from meanfield.io import unpack
 from meanfield.latents import from_arrays, profile
 
@@ -29,6 +30,9 @@ def test_an_array_becomes_a_table_a_file_and_a_figure(tmp_path, capsys):
     np.testing.assert_array_equal(unpack((out / "profile.nc").read_bytes()).entropy, report.entropy)
     picture = matplotlib.image.imread(out / "profile.png")
     assert picture.std() > 0.05 and picture.shape[1] > 1000
+    drawn = panels(report)
+    low, high = drawn["cap entropy (uniform 0)"]["matched vMF"][:, 2:].T  # a single text has none
+    assert (low < high).all()
 
 
 def test_what_cannot_be_looked_at_is_refused(tmp_path, capsys):

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from refusals import check_refused
 from scipy.cluster.hierarchy import linkage
+from scipy.stats import t as student
 
 import meanfield as mf
 from meanfield.latents import Recording, profile
 from meanfield.latents.profiles._bootstrap import interval
-from meanfield.latents.profiles._references import concentration
+from meanfield.latents.profiles._references import concentration, of_matched
 from meanfield.latents.profiles._series import of_series
 from meanfield.measures import VonMisesFisher
 from meanfield.observables import entropy_knn, gaussian_information, intrinsic_dimension
@@ -133,10 +134,31 @@ def test_entropies_stand_beside_those_of_references(report):
     gap = report.entropy_matched - report.entropy_matched_exact
     # n = 12: one sample has a standard error of 4 or so, over 5 layers; far from the laws' -0.3 it is not.
     assert abs(float(gap.mean())) < 1.0
+    # Each mean of eight samples is known to its interval: three times that is five deviations or more.
+    reach = (report.entropy_matched_high - report.entropy_matched_low) / 2
+    assert (abs(gap) < 3 * reach).all() and float(reach.mean()) < 4
     resultant = jax.jit(lambda kappa: VonMisesFisher(jnp.eye(D)[0], kappa).resultant())
     for kappa in (0.0, 1e-3, 5.0, 300.0):
         found = MATCHED(resultant(kappa))
         np.testing.assert_allclose(found, kappa, rtol=1e-7, atol=1e-12)
+
+
+def test_matched_samples_are_the_same_in_both_precisions():
+    key, product = jax.random.key(3), np.array(0.3)
+    single, double = (
+        of_matched(key, jnp.asarray(product, k), N, D) for k in ("float32", "float64")
+    )
+    for name, value in double.items():
+        np.testing.assert_allclose(single[name], value, rtol=1e-4, atol=1e-5)
+    kappa = MATCHED(jnp.sqrt(jnp.asarray(product)))
+    law = VonMisesFisher(jnp.eye(D, dtype=jnp.float32)[0], kappa.astype(jnp.float32))
+    one = jax.jit(lambda k: entropy_knn(law.sample(k, N)).value)
+    found = [float(one(k)) for k in jax.random.split(key, 8)]
+    reach = student(7).ppf(0.975) * np.std(found, ddof=1) / np.sqrt(8)
+    want = np.mean(found) - reach, np.mean(found) + reach
+    ends = double["entropy_matched_low"], double["entropy_matched_high"]
+    np.testing.assert_allclose(ends, want, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(double["entropy_matched"], np.mean(found), rtol=1e-4, atol=1e-5)
 
 
 def test_sinks_and_duplicates_are_left_out_and_told():

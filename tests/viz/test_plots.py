@@ -95,6 +95,15 @@ def test_staircase_writes_its_levels(ax):
     assert [other.get_ydata()[0] for other in ax.lines[1:]] == levels
 
 
+@pytest.mark.parametrize(("count", "shape"), [(1, (1, 1)), (4, (1, 4)), (5, (1, 5)), (13, (3, 5))])
+def test_no_panel_stands_alone_in_its_row(count, shape):
+    curve = np.stack([np.arange(3.0)] * 2, axis=1)
+    fig = viz.small_multiples({str(k): {"": curve} for k in range(count)})
+    grid = fig.axes[0].get_subplotspec().get_gridspec()
+    assert (len(fig.axes), grid.get_geometry()) == (count, shape)
+    assert sum(bool(ax.get_xlabel()) for ax in fig.axes) == shape[1]
+
+
 def test_ridges_are_scaled_row_by_row(ax):
     counts = np.array([[0, 2, 4], [10, 5, 0], [0, 0, 0]])
     ridges = viz.histogram_ridge(ax, [-0.5, 0, 0.5], counts, ["a", "b", "c"], overlap=1.5)

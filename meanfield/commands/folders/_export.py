@@ -13,14 +13,14 @@ import tyro
 import xarray as xr
 
 from ...io import write_bytes
-from .._arguments import called, parse
+from .._arguments import FOLDER, called, parse
 from .._finding import UsageError
 from ._plot import finished
 
 
 @dataclass(frozen=True)
 class _ExportOptions:
-    folder: Annotated[Path, tyro.conf.Positional]
+    folder: Annotated[Path, tyro.conf.Positional, FOLDER]
     """Folder that `meanfield run` wrote."""
     csv: tyro.conf.FlagCreatePairsOff[bool] = False
     """Tables as CSV: the default."""

@@ -8,14 +8,14 @@ import tyro
 import xarray as xr
 
 from ...io import Store
-from .._arguments import called, parse
+from .._arguments import FOLDER, called, parse
 from .._finding import UsageError
 from ._pictures import paper_figures, save_picture
 
 
 @dataclass(frozen=True)
 class _PlotOptions:
-    folder: Annotated[Path, tyro.conf.Positional]
+    folder: Annotated[Path, tyro.conf.Positional, FOLDER]
     """Folder that `meanfield run` wrote."""
     figure: Annotated[str | None, called("NAME")] = None
     """A figure of a paper that shows this study alone (`meanfield figures --list`), or a file, my_figure.py;

@@ -8,13 +8,13 @@ import tyro
 import xarray as xr
 
 from ...io import Store
-from .._arguments import parse
+from .._arguments import FOLDER, parse
 from .._printing import print_claims, print_facts
 
 
 @dataclass(frozen=True)
 class _ShowOptions:
-    folder: Annotated[Path, tyro.conf.Positional]
+    folder: Annotated[Path, tyro.conf.Positional, FOLDER]
     """Folder that `meanfield run` wrote."""
     traceback: tyro.conf.FlagCreatePairsOff[bool] = False
     """Show where an error arose."""

@@ -15,7 +15,7 @@ import xarray as xr
 
 from ... import studies, viz
 from ...io import Store, write_bytes
-from .._arguments import parse
+from .._arguments import FOLDER, parse
 from .._printing import first_line
 from ._pictures import save_picture
 from ._plot import finished
@@ -26,7 +26,7 @@ ON_SPHERE = 1e-4
 
 @dataclass(frozen=True)
 class _ViewOptions:
-    folder: Annotated[Path, tyro.conf.Positional]
+    folder: Annotated[Path, tyro.conf.Positional, FOLDER]
     """Folder that `meanfield run` wrote."""
     open: tyro.conf.FlagCreatePairsOff[bool] = False
     """Open it in the browser."""

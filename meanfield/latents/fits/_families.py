@@ -24,7 +24,7 @@ class AbstractFamily(AbstractChecked):
 
     @abc.abstractmethod
     def operator(self, steps: list[Step], centre: np.ndarray, times: np.ndarray) -> Operator:
-        """The map from parameters to b at the points of the steps, one after the other."""
+        """The map from parameters to sqrt(h) P_x b at the points of the steps, one after the other."""
 
 
 class Constant(AbstractFamily):
@@ -33,7 +33,7 @@ class Constant(AbstractFamily):
     gradient: ClassVar[bool] = True
 
     def operator(self, steps: list[Step], centre: np.ndarray, times: np.ndarray) -> Operator:
-        return Affine(_points(steps) - centre, times, None)
+        return _affine(steps, centre, times, None)
 
 
 class Linear(AbstractFamily):
@@ -42,7 +42,7 @@ class Linear(AbstractFamily):
     gradient: ClassVar[bool] = False
 
     def operator(self, steps: list[Step], centre: np.ndarray, times: np.ndarray) -> Operator:
-        return Affine(_points(steps) - centre, times, False)
+        return _affine(steps, centre, times, False)
 
 
 class Quadratic(AbstractFamily):
@@ -51,7 +51,7 @@ class Quadratic(AbstractFamily):
     gradient: ClassVar[bool] = True
 
     def operator(self, steps: list[Step], centre: np.ndarray, times: np.ndarray) -> Operator:
-        return Affine(_points(steps) - centre, times, True)
+        return _affine(steps, centre, times, True)
 
 
 class AttentionPotential(AbstractFamily):
@@ -69,7 +69,7 @@ class AttentionPotential(AbstractFamily):
         fields = [
             np.asarray(_attend(self.beta, self.causal, jnp.asarray(step.x))) for step in steps
         ]
-        return Columns(np.concatenate(fields).astype(float)[..., None], times)
+        return Columns(np.concatenate(fields).astype(float)[..., None], _points(steps), times)
 
 
 class Writes(AbstractFamily):
@@ -88,7 +88,7 @@ class Writes(AbstractFamily):
                 "expected recordings with states in the middle of layers, got some without mid; "
                 "record them, or choose another family."
             )
-        return Columns(np.concatenate(known), times)
+        return Columns(np.concatenate(known), _points(steps), times)
 
 
 class AffineDrift(AbstractShown):
@@ -127,6 +127,13 @@ def affine_of(operator: Operator, theta: np.ndarray, centre: np.ndarray) -> Affi
 def _attend(beta: Scalar, past: bool, x: Points) -> Points:
     mask = causal(x.shape[0]) if past else None
     return Softmax(beta.astype(x.dtype), mask=mask)(x)
+
+
+def _affine(
+    steps: list[Step], centre: np.ndarray, times: np.ndarray, symmetric: bool | None
+) -> Affine:
+    x = _points(steps)
+    return Affine(x, x - centre, times, symmetric)
 
 
 def _points(steps: list[Step]) -> np.ndarray:

@@ -1,6 +1,6 @@
 import dataclasses
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -29,7 +29,6 @@ from ._solver import (
     squares,
     times_of,
 )
-from ._spectral import Spectral
 from ._steps import Step, step_from, steps_of
 
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
@@ -151,7 +150,7 @@ class _Part(NamedTuple):
 
     steps: list[Step]
     centre: np.ndarray
-    shared: dict[str, Spectral]
+    shared: dict[str, Any]
 
     def problem(self, family: AbstractFamily) -> Problem:
         operator = family.operator(self.steps, self.centre, times_of(self.steps))
@@ -239,9 +238,8 @@ def _gradient_share(
 ) -> float:
     if family.gradient:
         return 1.0
-    return gradient_share(
-        problem, theta, Affine(problem.x - centre, problem.roots[:, 0] ** 2, True)
-    )
+    times = problem.roots[:, 0] ** 2
+    return gradient_share(problem, theta, Affine(problem.x, problem.x - centre, times, True))
 
 
 def _ends(values: np.ndarray, texts: int) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -31,7 +32,7 @@ class Problem:
     roots: Float[np.ndarray, "n 1"]
     texts: np.ndarray
     operator: Operator
-    shared: dict[str, Spectral]
+    shared: dict[str, Any]
 
     @property
     def small(self) -> bool:
@@ -82,22 +83,34 @@ class Problem:
         n, d = self.x.shape
         return n * (d - 1)
 
+    @functools.cached_property
+    def whole(self) -> np.ndarray:
+        """The squared targets of each text."""
+        return self.sum_by_text(self.targets)
+
+    def sum_by_text(self, rows: Rows) -> np.ndarray:
+        """Sums of squares over the rows of each text."""
+        index = np.unique(self.texts, return_inverse=True)[1]
+        return np.bincount(index, np.einsum("nd,nd->n", rows, rows))
+
     def fitted(self, theta: Flat) -> Rows:
         """What the parameters say of the targets."""
-        return _tangent(self.x, self.roots * self.operator.apply(theta))
+        return self.operator.apply(theta)
 
     def correlate(self, targets: Rows) -> Flat:
         """The right-hand side of the normal equations."""
-        return self.operator.adjoint(self.roots * targets) / len(self.x)
+        return self.operator.adjoint(targets) / len(self.x)
 
 
-def problem_of(steps: list[Step], operator: Operator, shared: dict[str, Spectral]) -> Problem:
+def problem_of(steps: list[Step], operator: Operator, shared: dict[str, Any]) -> Problem:
     """The regression of all increments of these steps."""
-    roots = np.sqrt(times_of(steps))[:, None]
-    u = np.concatenate([step.u for step in steps])
-    texts = np.concatenate([np.full(len(step.x), step.text) for step in steps])
-    x = np.concatenate([step.x for step in steps])
-    return Problem(x, u / roots, roots, texts, operator, shared)
+    if "rows" not in shared:
+        roots = np.sqrt(times_of(steps))[:, None]
+        u = np.concatenate([step.u for step in steps])
+        texts = np.concatenate([np.full(len(step.x), step.text) for step in steps])
+        shared["rows"] = np.concatenate([step.x for step in steps]), u / roots, roots, texts
+    x, targets, roots, texts = shared["rows"]
+    return Problem(x, targets, roots, texts, operator, shared)
 
 
 def times_of(steps: list[Step]) -> Float[np.ndarray, " n"]:
@@ -163,21 +176,14 @@ def share(left, whole):
 def squares(problem: Problem, theta: Flat) -> tuple[np.ndarray, np.ndarray]:
     """What is left of the squared targets, and these, of each text."""
     off = problem.targets - problem.fitted(theta)
-    rows = [np.einsum("nd,nd->n", a, a) for a in (off, problem.targets)]
-    index = np.unique(problem.texts, return_inverse=True)[1]
-    left, whole = (np.bincount(index, row) for row in rows)
-    return left, whole
+    return problem.sum_by_text(off), problem.whole
 
 
 def degrees_of_freedom(problem: Problem, ridge: float) -> float:
     """The trace of the map from targets to what is fitted of them."""
     if problem.small:
-        return float(np.trace(problem.inverse(ridge) @ problem.matrix))
+        return float(np.einsum("ij,ji->", problem.inverse(ridge), problem.matrix))
     return problem.spectral.degrees(ridge * problem.operator.scale, ROUGH)
-
-
-def _tangent(x: Rows, v: Rows) -> Rows:
-    return v - (x * v).sum(axis=1, keepdims=True) * x
 
 
 def _constant(operator: Operator) -> bool:

@@ -1,6 +1,7 @@
 """Normal equations of affine fields in the eigenbasis of the covariance of their points."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -97,11 +98,17 @@ class Spectral:
         start = right / diagonal
         roots = self.roots / np.float32(np.sqrt(len(self.x)))
         of_rows = _along(self.x, self.z, roots, *self._parts(start))
-        scaled = self.z / np.sqrt(self._eigenvalues + ridge).astype(np.float32)
-        gram = _gram(self.x, scaled, roots, np.float32(1 / self.mean))
-        v, sure = _solve(gram, of_rows, np.float32(tolerance))
+        if ridge not in self._grams:  # degrees of freedom ask again at the ridge of the parameters
+            self._grams.clear()
+            scaled = self.z / np.sqrt(self._eigenvalues + ridge).astype(np.float32)
+            self._grams[ridge] = _gram(self.x, scaled, roots, np.float32(1 / self.mean))
+        v, sure = _solve(self._grams[ridge], of_rows, np.float32(tolerance))
         added = self._flat(_spread(self.x, self.z, roots, v))
         return start + added / diagonal, bool(sure)
+
+    @functools.cached_property
+    def _grams(self) -> dict[float, Array]:
+        return {}
 
     @property
     def _eigenvalues(self) -> Float[np.ndarray, " d"]:

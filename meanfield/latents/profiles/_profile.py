@@ -28,9 +28,9 @@ def profile(
         report.entropy_low, report.entropy_high     # its 95 % bootstrap interval over texts
         report.entropy_each                  # [text, layer]
 
-    - Along `layer`: cap entropy raw and about the mean, beside that of a von Mises-Fisher sample of the
-      same alignment; alignment, effective rank, intrinsic dimension, radii; interaction energy at each of
-      `betas`, single-linkage clusters at each of `scales` (angles).
+    - Along `layer`: cap entropy raw and about the mean, beside the mean of eight von Mises-Fisher samples of
+      the same alignment, with its interval; alignment, effective rank, intrinsic dimension, radii;
+      interaction energy at each of `betas`, single-linkage clusters at each of `scales` (angles).
     - Along `step`, from one entry of layers to the next: geodesic W2 and the share of tokens for which
       the identity is optimal, speeds, information, autocorrelation; writes of attention and MLP where
       the recording has states in the middle.

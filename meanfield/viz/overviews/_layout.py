@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
+from ._outcomes import CLOCKS, RUNS, are_ends, at_most, ended, of_runs, still_going
 from ._quantity import Cloud, Curves, Numbers, Quantity, Sheet, Spread, log_values, named, scale
 
 DRAWS = (
@@ -26,7 +27,6 @@ ALONG = ("time", "t", "layer", "s", "save", "frame", "step")
 PLACES = ("angle", "gap", "point")
 """Dimensions that go along before those: a density is a curve over places, one a time."""
 PLANES = (("latitude", "longitude"), ("y", "x"), ("query", "key"))
-CLOCKS = ("time", "t")
 PARTS = ("part", "row", "column", "axis")
 """Dimensions that say what a number is a part of: the first is drawn."""
 MOST_LINES, MANY = 7, 8
@@ -51,6 +51,9 @@ def laid_out(dataset: xr.Dataset) -> list[tuple[str, Quantity]]:
     for name, values in dataset.data_vars.items():
         if values.dtype.kind not in "biuf" or _serves(dataset, str(name)):
             continue
+        if of_runs(values) and values.dtype.kind != "b":
+            found.append((str(name), _of_outcomes(dataset, values)))
+            continue
         if name in FINE and bool((values == 1).all()):
             continue
         quantity = _cloud(values) if "axis" in values.dims else _laid_out(dataset, str(name))
@@ -63,7 +66,11 @@ def _serves(dataset: xr.Dataset, name: str) -> bool:
     """Whether a variable only serves others: an abscissa, the end of an interval, an error."""
     ends = ("_low", "_high", "_error", "_each", "_exact")
     bases = [name.removesuffix(end) for end in ends if name.endswith(end)]
-    return name in COUNTED or any(base in dataset for base in bases)
+    if are_ends(dataset[name]):
+        return False
+    whether = ended(dataset)
+    over = whether is not None and whether.name == name
+    return over or name in COUNTED or any(base in dataset for base in bases)
 
 
 def _laid_out(dataset: xr.Dataset, name: str) -> Quantity | None:
@@ -136,6 +143,25 @@ def _curves(dataset: xr.Dataset, banded: _Banded, across: Hashable) -> Curves:
     return Curves(
         lines, exact, _dimension(dataset, across), legend, scale(lines[0][0]), log_values(whole)
     )
+
+
+def _of_outcomes(dataset: xr.Dataset, values: xr.DataArray) -> Curves:
+    """What runs came to, a curve for each of the other labels."""
+    rest = [dim for dim in values.dims if dim != RUNS and values.sizes[dim] > 1]
+    flat = values.isel({dim: 0 for dim in values.dims if dim not in (*rest, RUNS)}).astype(float)
+    labels, whether, lines = _labels(dataset, flat, rest), ended(dataset), []
+    for at, label in (labels[k] for k in _some(len(labels))):
+        one = _at(flat, at)
+        if are_ends(values):
+            over = np.ones_like(one) if whether is None else _at(whether.astype(float), at)
+            steps = still_going(one, over.squeeze())
+        else:
+            steps = at_most(one)
+        lines.append((steps.x, steps.share, None, None, label))
+    goes = "that go on" if are_ends(values) else "with at most"
+    up = f"share of {values.sizes[RUNS]} runs {goes}"
+    words = ", ".join(_dimension(dataset, dim) if len(rest) == 1 else str(dim) for dim in rest)
+    return Curves(lines, [], str(values.name), words, "linear", "linear", up)
 
 
 def _twin(dataset: xr.Dataset, values: xr.DataArray) -> xr.DataArray | None:

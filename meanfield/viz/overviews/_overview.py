@@ -26,13 +26,14 @@ def overview(dataset: xr.Dataset, title: str = "") -> Figure:
     """A figure of its own with a panel for each variable of a labelled dataset, as its dimensions ask.
 
     Along the longest axis of numbers (time, where there is one) run curves, one for each of the other
-    labels; where those are numbers too and many, a map. Over independent draws (`realization`, `sample`,
-    `seed`, `token`, ...) stands the median with a band from the tenth to the ninetieth percentile;
-    about a variable whose dataset has `<name>_low` and `<name>_high`, or `<name>_error`, the interval, or
-    two standard errors. Names and units are those of the attributes `long_name` and `units`;
-    axes are logarithmic where numbers are spaced so. Clouds of tokens on the circle or on S^2 are drawn by
-    mass, at the last time. At most twelve panels; the title says what was left out. Save it
-    by `.savefig(path)`.
+    labels; where those are numbers too and many, a map. What each `run` came to is the share of runs with
+    at most so much; of the times at which runs ended, the share that goes on. Over independent draws
+    (`realization`, `sample`, `seed`, `token`, ...) stands the median with a band from the tenth to the
+    ninetieth percentile; about a variable whose dataset has `<name>_low` and `<name>_high`, or
+    `<name>_error`, the interval, or two standard errors. Names and units are those of the attributes
+    `long_name` and `units`; axes are logarithmic where numbers are spaced so. Clouds of tokens on the circle
+    or on S^2 are drawn by mass, at the last time. At most twelve panels; the title says what was left out.
+    Save it by `.savefig(path)`.
 
     Raises ValueError where there is nothing to draw.
     """
@@ -62,13 +63,15 @@ def overview(dataset: xr.Dataset, title: str = "") -> Figure:
 
 def _curves(ax: Axes, found: Curves) -> None:
     for x, mid, low, high, label in found.lines:
-        few = np.isfinite(mid).sum() < 25
+        few = np.isfinite(mid).sum() < 25 and not found.up
         (line,) = ax.plot(x, mid, label=label, marker="o" if few else None, markersize=2.5)
         if low is not None:
             ax.fill_between(x, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
     for x, values in found.exact:
         ax.plot(x, values, color="0.35", linestyle=(0, (2, 2)), linewidth=0.8, zorder=3)
     ax.set(xlabel=_wrapped(found.across, 38), xscale=found.xscale, yscale=found.yscale)
+    if found.up:
+        ax.set(ylabel=found.up, ylim=(0, 1.03))
     _tidy(ax, found)
     if any(label for *_, label in found.lines):
         ax.legend(

@@ -11,7 +11,8 @@ Numbers = NDArray[np.floating]
 
 
 class Curves(NamedTuple):
-    """Curves (x, middle, low, high, label) and exact ones beside them, None where there are none."""
+    """Curves (x, middle, low, high, label) and exact ones beside them, None where there are none; `up` says
+    what goes up where that is not the variable itself."""
 
     lines: list[tuple[Numbers, Numbers, Any, Any, str]]
     exact: list[tuple[Numbers, Numbers]]
@@ -19,6 +20,7 @@ class Curves(NamedTuple):
     legend: str
     xscale: str
     yscale: str
+    up: str = ""
 
 
 class Sheet(NamedTuple):
