@@ -11,6 +11,7 @@ FOLDER = Path(__file__).parents[1] / "paper_figs"
 FIGURES = sorted(path.stem for path in FOLDER.glob("fig_*.py"))
 # A minute each, for studies that no fast test shares with them: drawn by `make validate`.
 LONG = (
+    "fig_2110_11773_columns",
     "fig_2110_11773_heat_kernel",
     "fig_2110_11773_heat_limit",
     "fig_2110_11773_trained",
@@ -39,6 +40,7 @@ LONG = (
     "fig_consensus",
     "fig_cuturi_2014_ellipses",
     "fig_decision",
+    "fig_drift_by_layer",
     "fig_escape_times",
     "fig_games_attention",
     "fig_games_prices",

@@ -16,7 +16,7 @@ NAMES = {
     "entropy_matched_exact": "entropy of that law",
 }
 SAMPLES, QUANTILE = 8, 2.364624
-"""Samples of which the entropy is the mean, and 97.5 % of Student's law of one fewer."""
+"""Samples of which the entropy is the mean, and the quantile of Student's law that its interval takes."""
 
 
 def of_uniform(key: Key, n: int, d: int) -> tuple[float, float]:
