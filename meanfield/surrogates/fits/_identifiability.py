@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from ..documents import Unknown
 from ._residuals import Unknowns
 
 RANK = 1e-6
@@ -41,19 +42,22 @@ def determined(
     covariance = sizes * (kept.T @ kept) * sizes[:, None]
     errors = np.where((lost**2).sum(axis=0) > RANK, np.inf, np.sqrt(np.diag(covariance)))
     intervals = [
-        _interval(row.scale, v, e) for row, v, e in zip(unknowns.rows, theta, errors, strict=True)
+        _interval(row, v, e) for row, v, e in zip(unknowns.rows, theta, errors, strict=True)
     ]
     return Determined(
         rank, covariance, errors, intervals, tuple(_directions(unknowns.names, lost * sizes))
     )
 
 
-def _interval(scale: str, value: float, error: float) -> tuple[float, float]:
-    """The interval of 95 %: symmetric on the scale of the parameter."""
-    if scale == "log":
+def _interval(row: Unknown, value: float, error: float) -> tuple[float, float]:
+    """The interval of 95 %: symmetric on the scale of the parameter, and within its bounds."""
+    low, high = value - NORMAL * error, value + NORMAL * error
+    if row.scale == "log":
         factor = np.exp(min(NORMAL * error / value, 700.0))
-        return float(value / factor), float(value * factor)
-    return float(value - NORMAL * error), float(value + NORMAL * error)
+        low, high = value / factor, value * factor
+    if row.bounds is not None:
+        low, high = max(low, row.bounds[0]), min(high, row.bounds[1])
+    return float(low), float(high)
 
 
 def _directions(names: tuple[str, ...], lost: Float[np.ndarray, "r p"]) -> list[dict[str, float]]:

@@ -100,6 +100,10 @@ def profile(model: Model, symbol: str, data: Any, fit: Fit, level: float, points
     walk, row = Walk(model, unknowns, series, fit, place), unknowns.rows[place]
     threshold = float(stats.chi2(1).ppf(level))
     middle, step = position_of(row, fit.values[symbol]), _first_step(row, fit, symbol, threshold)
+    if walk.deviance(middle) > max(WORSE * max(1.0, abs(walk.best)), threshold / 2):
+        raise ValueError(
+            "expected the fit of these data, got one of others; pass fit=surrogate.fit(data), or none."
+        )
     ends, limits = [], []
     for sign in (-1.0, 1.0):
         walk.again()

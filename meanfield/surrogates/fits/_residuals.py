@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 from ...solve import ForwardMode
 from ..documents import Unknown
-from ..runs import Model, centres, evaluate, solve
+from ..runs import Model, centres, evaluate, jumping, solve
 from ._data import Series
 
 FAILED = 1e8
@@ -97,6 +97,11 @@ def unknowns_of(model: Model) -> Unknowns:
             "expected measurements to fit, got none; add them to modeling.measurements."
         )
     for row in rows:
+        if row.symbol in jumping(model):
+            raise ValueError(
+                f"expected unknowns outside of step, got {row.symbol}, of whose changes no derivative tells; "
+                "make it known, or write the jump as tanh over a short width."
+            )
         if row.scale == "log" and model.numbers[row.symbol] <= 0:
             raise ValueError(
                 f"expected a positive value of {row.symbol} on a log scale, got "

@@ -11,6 +11,7 @@ from ._run import (
     start_of as start_of,
     times as times,
 )
+from ._scales import jumping as jumping
 from ._simulated import Simulated as Simulated, simulated as simulated
 from ._tables import Tabulated as Tabulated
 from ._units import (

@@ -69,20 +69,33 @@ def _check(model: Model, state: Any) -> Array:
 
 
 class Flow(AbstractDynamics):
-    """The states [n] of a document's equations, fields [n, cells], moved by their right-hand sides.
+    """The states [n] of a document's equations, fields [n, cells], moved by their right-hand sides, each
+    measured by its size.
 
     `args` are the values of parameters by their symbols, perhaps with inputs that are constant.
     """
 
     model: Model = eqx.field(static=True)
+    sizes: tuple[float, ...] = eqx.field(static=True)
     kinks: Float[Array, " kinks"] | None = None
-    """Times at which inputs bend, on which steps land."""
+    """Times at which inputs bend or jump, on which steps land."""
+
+    def measured(self, state: Array) -> Array:
+        """A state in its sizes."""
+        return state / self._each(state)
+
+    def natural(self, state: Array) -> Array:
+        """A state in the units of the document."""
+        return state * self._each(state)
+
+    def _each(self, state: Array) -> Array:
+        return jnp.asarray(self.sizes, state.dtype).reshape(-1, *[1] * (state.ndim - 1))
 
     def jumps(self) -> Float[Array, " kinks"] | None:
         return self.kinks
 
     def drift(self, t: Scalar, state: Array, args: Any) -> Array:
-        return rates(self.model, t, state, args)
+        return self.measured(rates(self.model, t, self.natural(state), args))
 
     def check(self, state: Any) -> Array:
         return _check(self.model, state)

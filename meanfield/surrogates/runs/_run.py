@@ -14,8 +14,10 @@ from ..expressions import Expr, value_of
 from ._fields import centres
 from ._flow import Flow, Paths, surroundings
 from ._model import Model
+from ._scales import kinks_of, sizes_of
+from ._starts import arguments as arguments, start_of as start_of
 from ._switched import changed as _changed, switched
-from ._tables import Tabulated, bends
+from ._tables import Tabulated
 
 ADVICE = {
     "raise max_steps, loosen tol, or pass merge=1e-4 if tokens cluster": (
@@ -33,31 +35,6 @@ def _itself(state):
 
 def _second(state):
     return state[1]
-
-
-def arguments(model: Model, changed: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The values of parameters, known quantities and inputs that are numbers, and of what else is changed, by
-    symbol: so that a run with another such input is the same program."""
-    constant = {name: float(each) for name, each in model.inputs.items() if each.is_Number}
-    values = {**model.numbers, **constant, **(changed or {})}
-    states = {*model.states}
-    return {
-        name: each if isinstance(each, Tabulated) else jnp.asarray(each, float)
-        for name, each in values.items()
-        if name not in states
-    }
-
-
-def start_of(
-    model: Model, args: dict[str, Array], changed: Mapping[str, Any] | None = None
-) -> Array:
-    """The states at the start, [n] or [n, cells]."""
-    domain, values = model.document.modeling.domain, dict(args)
-    if domain is not None:
-        values[domain.symbol] = centres(domain)
-    shape = () if domain is None else (domain.cells,)
-    rows = [(changed or {}).get(n, value_of(model.initial[n], values)) for n in model.states]
-    return jnp.stack([jnp.broadcast_to(jnp.asarray(row, float), shape) for row in rows])
 
 
 def times(model: Model) -> np.ndarray:
@@ -104,10 +81,10 @@ def solve(model: Model, changed: Mapping[str, Any], ts: np.ndarray, options: dic
             found.append(jnp.zeros((len(kept), 0)))
             continue
         stops = np.unique(np.concatenate([[begin], kept, [at]]))
-        run = _stretch(model, state, stops, args, options)
-        found.append(run.values["x"][1 : 1 + len(kept)])
-        ok, begin = ok & run.ok, at
-        state, args = _changed(model, at, run.values["x"][-1], args, values)
+        states, good = _stretch(model, state, stops, args, options)
+        found.append(states[1 : 1 + len(kept)])
+        ok, begin = ok & good, at
+        state, args = _changed(model, at, states[-1], args, values)
     times, which = (
         (jnp.concatenate(each) for each in zip(*happened, strict=True)) if happened else ((), ())
     )
@@ -115,16 +92,21 @@ def solve(model: Model, changed: Mapping[str, Any], ts: np.ndarray, options: dic
 
 
 def _stretch(model: Model, state: Array, stops: np.ndarray, args: dict, options: dict[str, Any]):
+    """States at the stops, and whether the run went well."""
     method, seen = model.document.method_selection, {"x": _itself}
-    solver = Kvaerno5() if method.stiff else None
+    solver, flow = (
+        Kvaerno5() if method.stiff else None,
+        Flow(model, sizes_of(model), kinks_of(model, args)),
+    )
     given = {"observe": seen, "tol": method.tolerance, "args": args, "solver": solver, **options}
     try:
-        return simulate(Flow(model, bends(args)), state, jnp.asarray(stops), **given)
+        run = simulate(flow, flow.measured(state), jnp.asarray(stops), **given)
     except SolveError as error:
         said = str(error)
         for words, own in ADVICE.items():
             said = said.replace(words, own)
         raise SolveError(said) from None
+    return jax.vmap(flow.natural)(run.values["x"]), run.ok
 
 
 def _spread(model: Model, parts: list[tuple[dict, np.ndarray]]) -> dict[str, Array]:

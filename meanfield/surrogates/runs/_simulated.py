@@ -15,6 +15,9 @@ from ..expressions import Relation
 from ._fields import centres, width
 from ._model import Model
 from ._run import Run, evaluate, solve, solve_noisy, times
+from ._scales import sizes_of
+
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, repr=False)
@@ -74,6 +77,7 @@ def simulated(model: Model, values: Mapping[str, Any], key: Any = None) -> Simul
         run = solve_noisy(model, values, ts, method.paths, key)
     else:
         run = solve(model, values, ts, {})
+        check_sizes(model, run)
     violations = [
         found
         for name, relation in model.constraints.items()
@@ -86,6 +90,21 @@ def simulated(model: Model, values: Mapping[str, Any], key: Any = None) -> Simul
         if k >= 0
     ]
     return Simulated(_values(model, run), tuple(violations), tuple(kept), tuple(events))
+
+
+def check_sizes(model: Model, run: Run) -> None:
+    """Refuses states that the tolerance, which is relative to their sizes, leaves without three digits; what
+    is rounding of others is zero."""
+    if not model.states:
+        return
+    most = np.abs(np.asarray(run.states)).max(axis=(0, *range(2, run.states.ndim)))
+    tolerance, rounding = model.document.method_selection.tolerance, ROUNDING * most.max()
+    for name, size, found in zip(model.states, sizes_of(model), most, strict=True):
+        if rounding < found < 1e3 * tolerance * size:
+            raise ValueError(
+                f"expected states that the tolerance resolves, got {name} of at most {found:.2g} after a "
+                "start from rest; choose smaller units of it."
+            )
 
 
 def _values(model: Model, run: Run) -> xr.Dataset:

@@ -13,8 +13,9 @@ from ..._typing import Scalar
 from ...solve import SolveError
 from ...solve.methods import Stretch, run_until
 from ..expressions import Expr, Relation, value_of
-from ._flow import rates, surroundings
+from ._flow import Flow, surroundings
 from ._model import Model
+from ._scales import sizes_of
 
 MOST = 1000
 """So many events may happen in a run."""
@@ -105,16 +106,18 @@ def _stretch(
     method, axis = model.document.method_selection, model.document.modeling.independent
     longest = method.step or (axis.stop - axis.start) / (axis.points - 1)
 
+    flow = Flow(model, sizes_of(model))
+
     def excess(relation: Relation):
         return lambda t, y, a: jnp.asarray(
-            value_of(relation.excess, _around(model, t, y, a)), float
+            value_of(relation.excess, _around(model, t, flow.natural(y), a)), float
         )
 
-    def drift(t: Scalar, y: Array, a: dict) -> Array:
-        return rates(model, t, y, a)
-
     excesses, tol = [excess(each.when) for each in model.switches], jnp.asarray(method.tolerance)
-    return run_until(drift, state, t, ts, end, args, excesses, tol, adjoint, longest=longest)
+    start = flow.measured(state)
+    part = run_until(flow.drift, start, t, ts, end, args, excesses, tol, adjoint, longest=longest)
+    states, last = jax.vmap(flow.natural)(part.states), flow.natural(part.last)
+    return part._replace(states=states, last=last)
 
 
 def _around(model: Model, t: Scalar, state: Array, args: dict) -> dict[str, Any]:
