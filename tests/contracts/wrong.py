@@ -33,8 +33,10 @@ NAMED = re.compile(r"\b(?:pass|use|give|with|by|set|raise|lower|increase) ([a-z_
 def main(rooms: list[str], every: int = 1) -> dict:
     """The failures of these rooms, with how many names and calls there were."""
     import catalogue
+    import small_programs
     from catalogue import kinds
 
+    small_programs.compute_small_programs()
     entries = catalogue.entries(rooms)
     known = {name for entry in entries for name in _parameters_of(entry)}
     calls, failures, spent = 0, [], {}
