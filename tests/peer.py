@@ -37,10 +37,10 @@ def ring_equals_one_device() -> None:
     for function in (slopes, run):
         spread = function(engine, engine.shard(x))
         whole = multihost_utils.process_allgather(spread, tiled=True)
-        for one, exact in zip(
-            jax.tree.leaves(whole), jax.tree.leaves(function(Dense(), x)), strict=True
-        ):
-            np.testing.assert_allclose(one, exact, atol=1e-13)
+        if jax.process_index() == 0:  # both have gathered the same
+            exact = function(Dense(), x)
+            for one, other in zip(jax.tree.leaves(whole), jax.tree.leaves(exact), strict=True):
+                np.testing.assert_allclose(one, other, atol=1e-13)
 
 
 class PowersAndRing(Powers):
