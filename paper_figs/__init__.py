@@ -26,6 +26,9 @@ under the figure's name. A complete one, `fig_textbook_decay.py`:
         ax.legend()
         return fig
 
+In a file of your own, `my_figure.py`, drawn by `python -m paper_figs my_figure.py` or `meanfield figures
+my_figure.py`, a study of your own comes from the file beside it: `from my_study import Decay`.
+
 `STUDIES` is what the paper shows; `DEMO` (optional) is what `make demo` shows in about a minute: a
 module without it is left out there, and refused if it is named. The first line of the docstring is
 what `--list` prints. With `animate(results) -> matplotlib.animation.Animation` (see

@@ -17,7 +17,8 @@ class UsageError(ValueError):
 def load_file(path: Path) -> ModuleType:
     """The module of a Python file, which is run; ValueError if there is none, or it fails.
 
-    It is registered under the file's name, so that the digest of a study's code finds its source.
+    It is registered under the file's name, so that the digest of a study's code finds its source. What stands
+    beside it can be imported, as by a script, where nothing else has its name.
     """
     if not path.is_file():
         raise ValueError(f"expected a file, got {path}, where there is none; check its path.")
@@ -29,6 +30,8 @@ def load_file(path: Path) -> ModuleType:
         )
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None  # it ends in .py
+    if (beside := str(path.resolve().parent)) not in sys.path:
+        sys.path.append(beside)
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)

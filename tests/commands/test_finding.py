@@ -1,11 +1,14 @@
 """Studies and figures of other people: files that are named, and entry points."""
 
+import inspect
 import sys
+import textwrap
 from importlib.metadata import EntryPoint
 
 import pytest
 
 from meanfield.commands import _finding, _studies, main
+from meanfield.studies.machinery import _study
 
 STUDY = '''
 from dataclasses import dataclass, replace
@@ -103,10 +106,38 @@ def test_other_packages_announce_studies(study, monkeypatch, capsys):
         _studies.study_named("broken")
 
 
+def example(module, begin: str, end: str) -> str:
+    """The lines of a module's docstring from the one that begins so to the one before that begins so."""
+    lines = inspect.getdoc(module).splitlines()
+    first, last = (
+        next(k for k, line in enumerate(lines) if line.strip().startswith(w)) for w in (begin, end)
+    )
+    return textwrap.dedent("\n".join(lines[first:last]))
+
+
+def test_the_examples_of_the_documents_run_outside_of_the_package(tmp_path, monkeypatch):
+    import paper_figs.__main__
+
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "decay_of_mine.py").write_text(example(_study, "import xarray", "As `my_study.py`"))
+    figure = example(paper_figs, '"""Exponential', "In a file of your own")
+    own = figure.replace("from meanfield.studies import", "from decay_of_mine import")
+    (tmp_path / "figure_of_decay.py").write_text(own)
+    try:
+        assert main(["run", "decay_of_mine.py", "--rate", "2", "--out", "out", "--no-picture"]) == 0
+        sys.modules.pop("decay_of_mine")
+        assert paper_figs.__main__.main(["figure_of_decay.py", "--tiny", "--out", "figures"]) == 0
+    finally:
+        for name in ("decay_of_mine", "figure_of_decay"):
+            sys.modules.pop(name, None)
+    assert (tmp_path / "figures" / "figure_of_decay.png").is_file() and own != figure
+
+
 def test_a_figure_of_a_file_is_drawn(study, tmp_path, monkeypatch):
     from paper_figs.__main__ import main as figures
 
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
     path = tmp_path / "figure_of_mine.py"
     path.write_text(FIGURE)
     out = tmp_path / "out"

@@ -10,7 +10,7 @@ one, `_decay.py`:
     import numpy as np
     from dataclasses import dataclass, replace
 
-    from ..machinery import Claim, Study, grid
+    from meanfield.studies.machinery import Claim, Study, grid
 
     @dataclass(frozen=True, kw_only=True)
     class Decay(Study):
@@ -39,6 +39,9 @@ one, `_decay.py`:
             ratio = float((dataset.x / dataset.start).mean())
             # explicit Euler: (1 - a/n)^n = exp(-a) (1 - a^2 / 2n + ...), and a^2 exp(-a) < 0.55
             return [Claim.close("x(1)/x(0)", ratio, np.exp(-self.rate), 0.3 / self.n, "calculus")]
+
+As `my_study.py`, anywhere, it is run by `meanfield run my_study.py --rate 2`. (Studies of the package say
+`from ..machinery import ...`.)
 
 `QUANTITIES` says what each variable is, with its unit in brackets ("angle [rad]"); `run` puts both
 into its attributes. `compute` depends on nothing but the fields and the cell: a cell is the unit that
