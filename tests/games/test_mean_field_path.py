@@ -52,6 +52,13 @@ def test_cole_and_hopf():
     assert alone(16).cost == pytest.approx(expected, abs=1e-3)
 
 
+def test_steps_that_do_not_resolve_a_discount_have_not_converged():
+    """Rates of 1e6 within steps of .2: what is paid in the first alone is wrong by a factor of 1e5."""
+    game = MeanFieldGame(CIRCLE, Kuramoto(0.45), NOISE, 1e6)
+    found = mean_field_path(game, CIRCLE.analyze(1 + 0.3 * COS), END, 8)
+    assert not found.converged and abs(found.exploitability) > 0.9 * abs(found.cost)
+
+
 @pytest.mark.parametrize(("discount", "steps"), [(None, 16), (2.0, 32)])
 def test_linear_theory(discount, steps):
     """Of degree one about the uniform law: v' = (r + noise) v + s W m, m' = -v - noise m."""

@@ -30,7 +30,7 @@ def pontryagin_residual(
 
     - `game`, `controls`, x0, ts: as in `nash(game, x0, ts)`, which finds the controls [N, T, n, d].
 
-    Where a model has no control at all its residual is NaN. Raises ValueError under jit.
+    Of a model without any control it is infinite, or NaN if there is nothing to gain. Raises ValueError under jit.
     Source: Pontryagin, Boltyanskii, Gamkrelidze, Mishchenko (1962); in Wasserstein space Bonnet and
     Rossi (2019), doi:10.1007/s00526-019-1534-2.
     """

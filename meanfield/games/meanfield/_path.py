@@ -21,6 +21,8 @@ from ._mean_field_game import (
 _ITERATIONS = 32
 _STAGES = 8
 """Games, each longer than the one before, by which one without a guess is reached."""
+_COARSE = 0.1
+"""The share of all that is paid and gained above which what could be saved tells that steps are too long."""
 _LARGEST = 6000
 """Unknowns: Newton's method holds the square of them."""
 
@@ -32,7 +34,8 @@ class MeanFieldPath(AbstractShown):
     [T, k], those of m; `order` [T], the length of the mean of m. `cost`, what a player pays on
     average beyond the cost of staying uniform; `exploitability`, what is gained at most by deviating, that
     is cost - int V(0) m(0), which is 0 but for the steps in time, of order step^2; `residual`, the largest
-    of the equations, in units of V and m; `iterations` of Newton's method; `converged`.
+    of the equations, in units of V and m; `iterations` of Newton's method; `converged`, which steps
+    that leave an exploitability of more than a tenth of all that is paid and gained have not.
     """
 
     ts: Float[Array, " times"]
@@ -72,8 +75,8 @@ def mean_field_path(
     - `guess` [T, k]: values to begin with, such as `value` of another path. Beyond the threshold there
       may be several equilibria, and from a law that is uniform nobody needs to move.
 
-    `converged` is False where the method fails, where a law is negative somewhere or needs more degrees
-    than the basis has. Raises ValueError for coefficients that do not fit.
+    `converged` is False where the method fails, where steps are too long, as of a discount that they do not
+    resolve, and where a law is negative somewhere or needs more degrees than the basis has. Raises ValueError for coefficients that do not fit.
     Source: Achdou, Capuzzo-Dolcetta (2010), doi:10.1137/090758477, for the method; Cardaliaguet, Lasry,
     Lions, Porretta (2012), doi:10.3934/nhm.2012.7.279, for long horizons.
     """
@@ -166,24 +169,26 @@ def _play(game: MeanFieldGame, start, end, horizon, value, stages: int) -> MeanF
     args = game, start, end, horizon
     residual = jnp.abs(_equations(last, args)).max()
     values, densities = _whole(last, start, end)
-    cost = _paid(game, ts, values, densities) + jnp.exp(-_patience(game, ts.dtype)[0] * horizon) * (
-        end @ densities[-1]
-    )
+    rates = _paid(game, ts, values, densities)
+    closing = jnp.exp(-_patience(game, ts.dtype)[0] * horizon) * (end @ densities[-1])
+    cost = rates.sum() + closing
+    gap = cost - values[0] @ start
+    fine = jnp.abs(gap) <= _COARSE * (jnp.abs(rates).sum() + jnp.abs(closing)) + 16 * tol
     least = jax.vmap(game.basis.synthesize)(densities).min()
     fits = jax.vmap(lambda m: _resolved(game.basis, m))(densities).all()
     done = good[-1] & (residual <= 16 * tol)
     orders = jax.vmap(lambda m: _order(game.basis, m))(densities)
     return MeanFieldPath(
-        ts, values, densities, orders, cost, cost - values[0] @ start, residual,
-        counts.sum(), done & fits & (least >= -1e-3),
+        ts, values, densities, orders, cost, gap, residual,
+        counts.sum(), done & fits & fine & (least >= -1e-3),
     )  # fmt: skip
 
 
-def _paid(game: MeanFieldGame, ts: Array, values: Array, densities: Array) -> Scalar:
-    """Of efforts and of where players are, until the horizon, by the trapezoidal rule."""
+def _paid(game: MeanFieldGame, ts: Array, values: Array, densities: Array) -> Array:
+    """For efforts and for where players are, in each step, by the trapezoidal rule."""
 
     def rate(value, density):
         return density @ (_square_slope(game.basis, value) / 2 + _felt(game, density))
 
     rates = jnp.exp(-_patience(game, ts.dtype)[0] * ts) * jax.vmap(rate)(values, densities)
-    return jnp.sum(jnp.diff(ts) * (rates[1:] + rates[:-1])) / 2
+    return jnp.diff(ts) * (rates[1:] + rates[:-1]) / 2
