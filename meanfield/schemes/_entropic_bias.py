@@ -76,7 +76,9 @@ class Debiased(AbstractBias):
     The last term is concave even with (epsilon/2) int rho' log rho' added (relative entropy is jointly
     convex), and is replaced by its tangent at the old density, or at the latest of the `rounds`: this
     majorizes the functional, so that the energy falls at every step, whatever tau, where E has no
-    interaction or a concave one. Laws e^{-V/nu} that are stationary are so at any epsilon.
+    interaction or a concave one. Laws e^{-V/nu} that are stationary are so at any epsilon. A start that is
+    narrower than sqrt(tau epsilon), as one cell, has a tangent that is good for little: the first step
+    of `Richardson()` is better there.
 
     Costs one more Sinkhorn problem, of the density with itself, which takes 20 products or so.
     Needs epsilon < 2 nu. Source: Feydy et al., arXiv 1810.08278, for S; the splitting is ours.

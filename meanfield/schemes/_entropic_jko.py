@@ -128,8 +128,13 @@ class EntropicJKO(AbstractScheme):
         return jnp.zeros((), density.dtype) if rest is None else self.domain.total(rest, density)
 
     def _force(self, density: Values) -> Values:
-        """The first variation of all but the entropy: V + W * rho."""
-        return jax.grad(self._rest)(density) / self.weights.astype(density.dtype)
+        """The first variation of all but the entropy: V + W * rho.
+
+        Also where there is nothing yet: energies leave points of mass 0 out, and do not look at them.
+        """
+        least = float(jnp.finfo(density.dtype).tiny) ** 0.5
+        some = jnp.maximum(density, least * jax.lax.stop_gradient(density.max()))
+        return jax.grad(self._rest)(some) / self.weights.astype(density.dtype)
 
 
 def _static_tolerance(tol) -> float | None:

@@ -56,6 +56,16 @@ def run():
     return end
 
 
+def test_a_potential_acts_where_there_is_nothing_yet():
+    """From one cell at x_0 a biased step is a Gaussian about x_0/(1 + tau), of variance
+    tau (nu + epsilon)/(1 + tau): all of its support lies where the density was 0."""
+    scheme = EntropicJKO(LINE, ornstein_uhlenbeck([1.0]), TAU, 0.1, Biased())
+    start = jnp.zeros(160).at[100].set(1.0) / LINE.weights[0]
+    mean, std = moments(LINE, rollout(scheme, start, 1).final)
+    np.testing.assert_allclose(mean, LINE.points[100] / (1 + TAU), rtol=1e-8)
+    np.testing.assert_allclose(std, np.sqrt(TAU * 1.1 / (1 + TAU)), rtol=1e-8)
+
+
 @pytest.mark.parametrize("bias", [Debiased(), Richardson()], ids=str)
 def test_ornstein_uhlenbeck_is_the_exact_recursion(bias, run):
     end = run(bias, 0.05)
