@@ -93,7 +93,11 @@ def test_the_probability_of_antipodes_is_that_of_the_scale_function(beta, d, c):
 @pytest.mark.parametrize(
     ("beta", "d", "expected"),
     # Of 2,000 independent runs to t = 40: standard errors .005 to .01.
-    [(1.611, 8, 0.043), (2.23, 8, 0.119), (2.661, 32, 0.020), (3.685, 32, 0.099), (2.0, 3, 0.3175)],
+    [
+        *[(0.867, 8, 0.0), (1.611, 8, 0.043), (2.23, 8, 0.119)],
+        *[(1.433, 32, 0.0), (2.661, 32, 0.020), (3.685, 32, 0.099)],
+        *[(0.5, 3, 0.0985), (1.0, 3, 0.2255), (2.0, 3, 0.3175)],
+    ],
 )
 def test_tokens_end_antipodal_as_often_as_in_runs(beta, d, expected):
     error = np.sqrt(expected * (1 - expected) / 2000)

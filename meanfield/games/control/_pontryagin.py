@@ -30,7 +30,8 @@ def pontryagin_residual(
 
     - `game`, `controls`, x0, ts: as in `nash(game, x0, ts)`, which finds the controls [N, T, n, d].
 
-    Of a model without any control it is infinite, or NaN if there is nothing to gain. Raises ValueError under jit.
+    Of a model without any control it is infinite, or NaN if there is nothing to gain. Raises ValueError
+    under jit.
     Source: Pontryagin, Boltyanskii, Gamkrelidze, Mishchenko (1962); in Wasserstein space Bonnet and
     Rossi (2019), doi:10.1007/s00526-019-1534-2.
     """

@@ -75,8 +75,9 @@ def mean_field_path(
     - `guess` [T, k]: values to begin with, such as `value` of another path. Beyond the threshold there
       may be several equilibria, and from a law that is uniform nobody needs to move.
 
-    `converged` is False where the method fails, where steps are too long, as of a discount that they do not
-    resolve, and where a law is negative somewhere or needs more degrees than the basis has. Raises ValueError for coefficients that do not fit.
+    `converged` is False where the method fails, where steps are too long, as of a discount that they do
+    not resolve, where a law is negative somewhere, and where it needs more degrees than the basis has.
+    Raises ValueError for coefficients that do not fit.
     Source: Achdou, Capuzzo-Dolcetta (2010), doi:10.1137/090758477, for the method; Cardaliaguet, Lasry,
     Lions, Porretta (2012), doi:10.3934/nhm.2012.7.279, for long horizons.
     """

@@ -10,6 +10,8 @@ from scipy.stats import norm
 from ..machinery import Claim, Study, check_that, grid, some_of
 
 PAPER = "Geshkovski, Rigollet, Sun, arXiv 2412.09080"
+KNOWN = {100.0: 0.457, 400.0: 0.480, 1600.0: 0.478}
+"""Mean numbers of modes over sqrt(beta log beta) that another program drew, by beta."""
 SHOWN = 1201
 """Places at which a density is shown: eight a bandwidth at the largest beta."""
 REACH = 6.0
@@ -89,6 +91,15 @@ class KernelModes(Study):
             blur = 3 * at.middle_error + 3 * at.gaussian / (at.tokens * beta**-0.5)
             name = f"modes in the middle, beta={beta:g}"
             made += Claim.telling(name, at.middle, at.gaussian, blur, "Kac and Rice, normal slopes")
+            if beta in KNOWN:
+                unit = (beta * np.log(beta)) ** 0.5
+                # Three standard errors of both means, as if that one were of as many draws.
+                name, blur = (
+                    f"modes/sqrt(beta log beta), beta={beta:g}",
+                    3 * 2**0.5 * at.error / unit,
+                )
+                known = KNOWN[beta]
+                made += Claim.telling(name, at.modes / unit, known, blur, "independent draws")
         first, last = (dataset.sel(beta=pick(self.beta)) for pick in (min, max))
         growth = [float(at.beta * np.log(at.beta)) ** 0.5 for at in (first, last)]
         ratio = float(last.modes / growth[1] / (first.modes / growth[0]))
