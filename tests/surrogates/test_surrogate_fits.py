@@ -105,6 +105,13 @@ def test_directions_are_those_of_the_null_space():
     )
     one = determined(unknowns_of(model), np.array([1.0, 1.0, 1.0]), np.array([[2.0, 0.0, 0.0]]))
     assert one.rank == 1 and one.errors.tolist() == [0.5, np.inf, np.inf]
+    # what is rounding of runs in single precision determines nothing there
+    small = np.diag([1.0, 1e-4, 1e-7])
+    ranks = [
+        determined(unknowns_of(model), np.ones(3), small.astype(dtype)).rank
+        for dtype in ("float32", "float64")
+    ]
+    assert ranks == [1, 2]
 
 
 def test_data_are_taken_from_files_tables_and_datasets(tmp_path):

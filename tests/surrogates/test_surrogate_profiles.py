@@ -9,7 +9,7 @@ from scipy import optimize, stats
 
 from meanfield.surrogates.documents import Unknown
 from meanfield.surrogates.fits._noisy import Optimum
-from meanfield.surrogates.fits._profiles import Walk
+from meanfield.surrogates.fits._profiles import Walk, _root
 
 TS = np.linspace(0.0, 2.0, 12)
 Y = 1.0 + 0.5 * TS + 0.1 * np.random.default_rng(1).normal(size=12)
@@ -89,6 +89,19 @@ def test_a_better_fit_is_told_from_one_at_its_tolerance():
         found = Optimum(end, jnp.asarray(50 - below / 2), jnp.asarray(True))
         walk.solve = lambda value, free, found=found: found
         assert walk.deviance(0.5) == 0 and walk.ok == right
+
+
+def test_an_end_is_found_where_searches_do_not_repeat():
+    """As in single precision: at the same position another search ends a little above."""
+
+    class Rough:
+        searched = 0
+
+        def deviance(self, u):
+            self.searched += 1
+            return u**2 + (1e-3 if self.searched > 1 else 0.0)
+
+    assert _root(Rough(), (2.0, 3.9999), (3.0, 9.0), 4.0) == pytest.approx(2.0, abs=1e-3)
 
 
 def test_what_has_no_profile_is_refused(tmp_path):

@@ -11,6 +11,8 @@ from ._residuals import Unknowns
 RANK = 1e-6
 """Singular values below this share of the largest are none: runs and their derivatives are right to about
 a thousandth of it."""
+SINGLE = 1e-3
+"""The same in single precision, in which runs are right to some 1e-5."""
 NORMAL = 1.959963984540054
 """What the two ends of a 95 % interval are from its middle, in standard errors."""
 
@@ -37,10 +39,11 @@ def determined(
     sizes = unknowns.sizes(theta.tolist())
     _, values, rows = np.linalg.svd(slopes * sizes, full_matrices=True)
     values = np.concatenate([values, np.zeros(len(theta) - len(values))])
-    rank = int(np.sum(values > RANK * values[0])) if values[0] > 0 else 0
+    least = RANK if slopes.dtype.itemsize == 8 else SINGLE
+    rank = int(np.sum(values > least * values[0])) if values[0] > 0 else 0
     kept, lost = rows[:rank] / values[:rank, None], rows[rank:]
     covariance = sizes * (kept.T @ kept) * sizes[:, None]
-    errors = np.where((lost**2).sum(axis=0) > RANK, np.inf, np.sqrt(np.diag(covariance)))
+    errors = np.where((lost**2).sum(axis=0) > least, np.inf, np.sqrt(np.diag(covariance)))
     intervals = [
         _interval(row, v, e) for row, v, e in zip(unknowns.rows, theta, errors, strict=True)
     ]

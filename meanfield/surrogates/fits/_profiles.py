@@ -145,25 +145,34 @@ def _end(walk: Walk, row: Unknown, middle: float, step: float, threshold: float)
     bound = None
     if row.bounds is not None:
         bound = position_of(row, row.bounds[0 if step < 0 else 1])
-    inside = middle
+    inside, within = middle, 0.0
     for k in range(DOUBLINGS):
         outside = middle + step * 2.0**k
         last = bound is not None and abs(outside - middle) >= abs(bound - middle)
         outside = bound if last and bound is not None else outside
-        if walk.deviance(outside) > threshold:
-            return _root(walk, inside, outside, threshold), True
-        inside = outside
+        found = walk.deviance(outside)
+        if found > threshold:
+            return _root(walk, (inside, within), (outside, found), threshold), True
+        inside, within = outside, found
         if last or not np.isfinite(natural(row, middle + step * 2.0 ** (k + 1))):
             break
     return inside, False
 
 
-def _root(walk: Walk, inside: float, outside: float, threshold: float) -> float:
+def _root(
+    walk: Walk, near: tuple[float, float], far: tuple[float, float], threshold: float
+) -> float:
+    """Where the deviance is the threshold, between positions at which it is below and above."""
+    (inside, _), (outside, _), known = near, far, dict((near, far))
     gap = abs(outside - inside)
     if gap == 0:
         return inside
-    excess, sharp = lambda u: walk.deviance(u) - threshold, np.float64(1e-13)
-    found: Any = optimize.brentq(excess, inside, outside, xtol=1e-10 * gap, rtol=sharp)
+
+    def excess(u: float) -> float:
+        # another search at the same position may end elsewhere, by its tolerance
+        return (known[u] if u in known else walk.deviance(u)) - threshold
+
+    found: Any = optimize.brentq(excess, inside, outside, xtol=1e-10 * gap, rtol=np.float64(1e-13))
     walk.deviance(found)
     return float(found)
 
