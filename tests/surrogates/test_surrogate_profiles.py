@@ -94,12 +94,13 @@ def test_a_better_fit_is_told_from_one_at_its_tolerance():
 def test_an_end_is_found_where_searches_do_not_repeat():
     """As in single precision: at the same position another search ends a little above."""
 
-    class Rough:
-        searched = 0
+    class Rough(Walk):
+        def __init__(self):
+            self.searched = 0
 
-        def deviance(self, u):
+        def deviance(self, position: float) -> float:
             self.searched += 1
-            return u**2 + (1e-3 if self.searched > 1 else 0.0)
+            return position**2 + (1e-3 if self.searched > 1 else 0.0)
 
     assert _root(Rough(), (2.0, 3.9999), (3.0, 9.0), 4.0) == pytest.approx(2.0, abs=1e-3)
 

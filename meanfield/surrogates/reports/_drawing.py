@@ -87,4 +87,4 @@ def _axes(x_range, y_range, x_label: str, y_label: str, place):
         yield f'<text x="{wall - 6}" y="{float(d) + 4:.2f}" text-anchor="end">{tick:.6g}</text>'
     across = (WIDTH - RIGHT + LEFT) / 2
     yield f'<text x="{across}" y="{HEIGHT - 8}" text-anchor="middle">{html.escape(x_label)}</text>'
-    yield f'<text x="{wall - 60}" y="{TOP - 6}">{html.escape(y_label)}</text>'
+    yield f'<text x="{wall - 60}" y="{TOP - 9}">{html.escape(y_label)}</text>'
