@@ -12,7 +12,7 @@ RANK = 1e-6
 """Singular values below this share of the largest are none: runs and their derivatives are right to about
 a thousandth of it."""
 SINGLE = 1e-3
-"""The same in single precision, in which runs are right to some 1e-5."""
+"""The same in single precision, of whose rounding it is some ten thousand."""
 NORMAL = 1.959963984540054
 """What the two ends of a 95 % interval are from its middle, in standard errors."""
 
