@@ -29,14 +29,16 @@ def doubly_stochastic(x, beta: float, iterations: int, log_domain: bool = False)
     return run
 
 
-def wasserstein(x, y) -> Work:
-    """The exact distance by the network simplex."""
+def wasserstein(x, y, a=None, b=None, geodesic: bool = False) -> Work:
+    """The exact distance by the network simplex, straight or along the sphere."""
     need("ot", "POT")
     import ot
 
     x, y = np.array(x), np.array(y)
-    a, b = np.full(len(x), 1 / len(x)), np.full(len(y), 1 / len(y))
-    return lambda: np.sqrt(ot.emd2(a, b, ot.dist(x, y)))
+    a = np.full(len(x), 1 / len(x)) if a is None else np.array(a)
+    b = np.full(len(y), 1 / len(y)) if b is None else np.array(b)
+    cost = (lambda: np.arccos(np.clip(x @ y.T, -1, 1)) ** 2) if geodesic else lambda: ot.dist(x, y)
+    return lambda: np.sqrt(ot.emd2(a, b, cost()))
 
 
 def circle(u, v) -> Work:

@@ -70,7 +70,7 @@ def test_any_prices_and_any_pairs_lead_there(monkeypatch, everything):
     monkeypatch.setattr(few, "_FIRST", 1)
     monkeypatch.setattr(few, "_MORE", 2)
     monkeypatch.setattr(
-        few, "entropic_prices", lambda cost, a, b: np.random.default_rng(1).normal(size=M)
+        few, "entropic_prices", lambda *given: np.random.default_rng(1).normal(size=M)
     )
     monkeypatch.setattr(
         few, "_program", lambda *given: rounds.append(given[3].sum()) or program(*given)
@@ -88,7 +88,7 @@ def test_rounds_that_do_not_end_take_all_pairs(monkeypatch, everything):
     least = everything(cost, a, b)
     monkeypatch.setattr(few, "_FIRST", 1)
     monkeypatch.setattr(few, "_ROUNDS", 1)
-    monkeypatch.setattr(few, "entropic_prices", lambda cost, a, b: np.arange(float(M)))
+    monkeypatch.setattr(few, "entropic_prices", lambda *given: np.arange(float(M)))
     found = few.priced_program(cost / cost.max(), a, b)
     total = (found.plan * cost).sum()
     np.testing.assert_allclose(total, _total(cost, least), rtol=1e-9)

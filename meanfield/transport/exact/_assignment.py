@@ -11,6 +11,8 @@ _MANY = 100
 """Points from which on the search for prices costs less than it saves."""
 _EASY = 0.8
 """Share of columns that are the cheapest of some row, from which on few rows compete."""
+_FAINT = np.float32(-50)
+"""The least logarithm of a weight in the search for prices."""
 _NEAREST = 24
 """Rows a column among which shortest paths are sought first."""
 
@@ -80,10 +82,14 @@ def entropic_prices(
         np.subtract(scaled, g, out=kernel)
         np.subtract(kernel.min(axis=1)[:, None], kernel, out=kernel)
         kernel /= epsilon
+        # Below are numbers that no processor multiplies quickly, and pairs that no plan takes.
+        np.maximum(kernel, _FAINT, out=kernel)
         np.exp(kernel, out=kernel)
         v = np.ones(m, np.float32)
         for _ in range(rounds):
-            v = b / np.maximum((a / (kernel @ v)) @ kernel, np.float32(1e-30))
+            # not by BLAS, whose threads wait for each other longer than such products take
+            u = a / np.einsum("ij,j->i", kernel, v)
+            v = b / np.maximum(np.einsum("i,ij->j", u, kernel), np.float32(1e-30))
         g = g + epsilon * np.log(np.maximum(v, np.float32(1e-30)))
     return warm * g.astype(float) if np.isfinite(g).all() else np.zeros(m)
 

@@ -13,6 +13,8 @@ _SMALL = 2500
 """Pairs up to which all are taken at once."""
 _FIRST, _MORE = 15, 5
 """Pairs of each point to begin with, and at most so many more of each a round."""
+_SEARCH = 40
+"""Iterations at each temperature in the search for prices: worse prices cost programs, which are dearer."""
 _ROUNDS = 20
 _SLACK = 1e-10
 """How far below 0 HiGHS leaves reduced costs."""
@@ -42,7 +44,7 @@ def priced_program(cost: Costs, a, b) -> Solved | None:
     """
     if cost.size <= _SMALL:
         return _program(cost, a, b, np.ones(cost.shape, bool))
-    g = entropic_prices(cost, len(a) * a, len(a) * b)
+    g = entropic_prices(cost, len(a) * a, len(a) * b, _SEARCH)
     f = (cost - g).min(axis=1)
     left = cost - f[:, None] - g
     pairs, steps = _least(left, _FIRST) | _corner(a, b), 0
