@@ -48,12 +48,12 @@ def test_the_bures_barycenter_is_a_fixed_point_and_has_a_gradient():
 
     @jax.jit
     @functools.partial(jax.value_and_grad, has_aux=True)
-    def made(scale):
-        laws = [Gaussian(jnp.zeros(3), scale**i * cov) for i, cov in enumerate(covs)]
+    def made(scale, unit):
+        laws = [Gaussian(jnp.zeros(3), unit * scale**i * cov) for i, cov in enumerate(covs)]
         found = gaussian_barycenter(laws)
         return found.law.cov[0, 1], found
 
-    (_, found), slope = made(1.0)
+    (_, found), slope = made(1.0, 1.0)
     assert found.converged
     # The optimal maps from the barycenter to the laws average to the identity.
     values, vectors = jnp.linalg.eigh(found.law.cov)
@@ -62,8 +62,10 @@ def test_the_bures_barycenter_is_a_fixed_point_and_has_a_gradient():
     values, vectors = jnp.linalg.eigh(root @ covs @ root)
     middle = (vectors * jnp.sqrt(values)[:, None]) @ jnp.swapaxes(vectors, 1, 2)
     assert_allclose(inverse @ middle.mean(0) @ inverse, jnp.eye(3), atol=1e-8)
-    ahead, behind = (made(1 + h)[0][0] for h in (1e-4, -1e-4))
+    ahead, behind = (made(1 + h, 1.0)[0][0] for h in (1e-4, -1e-4))
     assert_allclose(slope, (ahead - behind) / 2e-4, rtol=1e-6)
+    # Whatever the unit: sweeps end by what they move relative to the average.
+    assert_allclose(made(1.0, 1e-40)[0][1].law.cov / 1e-40, found.law.cov, rtol=1e-9)
 
 
 def test_quantiles_average_whatever_the_masses():

@@ -61,6 +61,9 @@ def gaussian_barycenter(
     means, covs = means.astype(float), covs.astype(float)
     weights = weights_or_uniform(weights, len(laws), covs.dtype, "weights")
     tol = jnp.maximum(check_positive(tol, "tol").astype(float), rounding)
+    # In units of their average, as sweeps end by what they move.
+    unit = jax.lax.stop_gradient(jnp.abs(jnp.tensordot(weights, covs, 1)).max())
+    covs = covs / unit
     start = jnp.tensordot(weights, covs, 1)
     solution = optx.fixed_point(
         _sweep, optx.FixedPointIteration(cast(float, tol), cast(float, tol)), start, (weights, covs),
@@ -70,7 +73,7 @@ def gaussian_barycenter(
     cov = solution.value
     error = jnp.linalg.norm(_sweep(cov, (weights, covs)) - cov) / jnp.linalg.norm(cov)
     converged = (solution.result == optx.RESULTS.successful) & jnp.isfinite(error)
-    law = Gaussian((weights @ means).astype(dtype), cov.astype(dtype))
+    law = Gaussian((weights @ means).astype(dtype), (unit * cov).astype(dtype))
     return GaussianBarycenter(law, error.astype(dtype), solution.stats["num_steps"], converged)
 
 
