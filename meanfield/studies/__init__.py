@@ -69,6 +69,7 @@ from .limits import (
     KernelModes as KernelModes,
     LongContext as LongContext,
     MeanFieldLimit as MeanFieldLimit,
+    ModerateInteraction as ModerateInteraction,
     ParticlesVsPde as ParticlesVsPde,
     PublishedClusters as PublishedClusters,
 )

@@ -9,5 +9,6 @@ from ._growth_rates import GrowthRates as GrowthRates
 from ._kernel_modes import KernelModes as KernelModes
 from ._long_context import LongContext as LongContext
 from ._mean_field_limit import MeanFieldLimit as MeanFieldLimit
+from ._moderate_interaction import ModerateInteraction as ModerateInteraction
 from ._particles_vs_pde import ParticlesVsPde as ParticlesVsPde
 from ._published_clusters import PublishedClusters as PublishedClusters
