@@ -43,7 +43,7 @@ def _heat(ax: Axes, result: xr.Dataset) -> None:
     ax.set(
         xlabel="angle by the heat equation [rad]", ylabel=r"$\beta$ (angle of token $-$ it) [rad]"
     )
-    ax.set_title(r"second phase, $t = 0.15\,\beta$")
+    ax.set_title("second phase")
     ax.set_xticks([-np.pi, 0, np.pi], [r"$-\pi$", "0", r"$\pi$"])
     ax.legend(fontsize=6)
 
@@ -56,6 +56,6 @@ def _gaps(ax: Axes, result: xr.Dataset) -> None:
             own.clock[::2], own.gap[::2], "o", color=f"C{k}", ms=3, label=rf"$\beta = {beta:g}$"
         )
     ax.plot([], [], "-", color="0.4", lw=1, label="a pair alone")
-    ax.set(xlabel="time over that of the pair alone", ylabel="gap of the near pair [rad]")
+    ax.set(xlabel="time, 1 for the pair alone", ylabel="gap of the near pair [rad]")
     ax.set_title("third phase")
     ax.legend(fontsize=6)

@@ -28,6 +28,7 @@ LONG = (
     "fig_2501_18322_covariances",
     "fig_2502_16570_layers",
     "fig_2507_22857_sync_map",
+    "fig_2509_25040_phases",
     "fig_2510_22026_normalization",
     "fig_2601_21942_random_values",
     "fig_2603_16535_momentum",

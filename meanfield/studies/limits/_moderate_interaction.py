@@ -100,7 +100,7 @@ class ModerateInteraction(Study):
         )
 
     def tiny(self) -> "ModerateInteraction":
-        return replace(self, beta=some_of(self.beta, (10.0, 20.0)), tokens=16)
+        return replace(self, beta=some_of(self.beta, (20.0, 40.0)), tokens=12)
 
     def claims(self, dataset: xr.Dataset) -> list[Claim]:
         # The next term is smaller by 1/(beta s^2), with the scale s = .6 of the laws, in radians.
