@@ -180,6 +180,18 @@ def test_the_best_course_of_the_learning_rate(tmp_path, cap, least):
     assert found.converged and least - 5e-9 < found.objective < least + 1e-8
 
 
+@pytest.mark.slow
+def test_a_bias_is_driven_away_at_least_cost():
+    """P(T) Z(0)^2 by Riccati's equation; straight lines between nodes are off by (h k)^2/8 of the source,
+    some 1e-2, and the cost by its square."""
+    rho, ratio, end = 0.25, 0.1**2 / 0.1, 10.0
+    k = np.hypot(rho, np.sqrt(ratio))
+    least = np.sinh(k * end) / (k * np.cosh(k * end) + rho * np.sinh(k * end))
+    found = surrogates.load("E5_control").control("F", nodes=9, tol=1e-6)
+    assert found.converged and 0 < found.objective - least < 1e-3 * least
+    assert found.values[0] == pytest.approx(-least, rel=0.02)  # -beta/price P(T) Z(0)
+
+
 def test_what_cannot_be_analysed_is_refused():
     check_refused(lambda: surrogates.load("E1").sensitivity("kappa"), "choose one")
     check_refused(lambda: surrogates.load("E2").sensitivity(), "output='H'")

@@ -133,8 +133,8 @@ def walked(
         return (state, cov, sums), (state.position, state.logdensity)
 
     rows = jax.random.split(key, warmup + draws), renew
-    found = jax.lax.scan(move, (state, cov, none), rows)[1]
-    return tuple(jnp.swapaxes(each[warmup:], 0, 1) for each in found)
+    places, logs = (each[warmup:] for each in jax.lax.scan(move, (state, cov, none), rows)[1])
+    return jnp.swapaxes(places, 0, 1), jnp.swapaxes(logs, 0, 1)
 
 
 def _kernel() -> Callable:
