@@ -26,7 +26,8 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
     )
     right.axhline(float(result.uniform_sink_share.mean()), color="0.5", linestyle=":", linewidth=0.9,
                   label="mass on sinks if uniform")  # fmt: skip
-    right.set(ylabel="share", ylim=(0, 1.5))
+    most = float(max(result.slope_r2.max(), result.sink_share.max()))
+    right.set(ylabel="share", ylim=(0, 1.8 * most))
     for ax in (middle, right):
         ax.set_xlabel("layer")
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
