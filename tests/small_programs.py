@@ -45,11 +45,6 @@ def over(function: Callable) -> Callable:
     return lambda x, *, axes, **_: function(flushed(x), axis=axes)
 
 
-def divide(x, y):
-    """x / y; by one number for all, XLA multiplies by its inverse."""
-    return x / y if x.shape == y.shape else x * flushed(np.asarray(1 / y))
-
-
 def reduce_sum(x, *, axes, **_):
     return np.take(np.cumsum(flushed(x), axis=axes[0], dtype=x.dtype), -1, axis=axes[0])
 
@@ -81,7 +76,7 @@ ROUNDING: dict[str, Callable] = {
     "add": of_normal(np.add),
     "sub": of_normal(np.subtract),
     "mul": of_normal(np.multiply),
-    "div": of_normal(divide),
+    "div": of_normal(np.divide),
     "sqrt": of_normal(np.sqrt),
     "square": of_normal(np.square),
     "integer_pow": of_normal(np.square),
@@ -142,6 +137,12 @@ def is_plain(variable) -> bool:
     return getattr(aval, "dtype", None) in DTYPES and aval.size <= MOST_NUMBERS
 
 
+def is_of_many(division) -> bool:
+    """Whether each number is divided by its own: by one for all, some XLA multiply by its inverse."""
+    divisor = division.invars[1]
+    return not hasattr(divisor, "val") and divisor.aval.shape == division.outvars[0].aval.shape
+
+
 def is_known(step) -> bool:
     """Whether NumPy computes this operation, to the last bit."""
     name, params = step.primitive.name, step.params
@@ -156,7 +157,7 @@ def is_known(step) -> bool:
         case "select_n":
             return len(kinds) == 3 and kinds[0] == "b"
         case "div":
-            return "f" in kinds and not hasattr(step.invars[1], "val")
+            return "f" in kinds and is_of_many(step)
         case "reduce_sum":
             lengths = [step.invars[0].aval.shape[k] for k in params["axes"]]
             return kinds == ["f"] and len(lengths) == 1 and 0 < lengths[0] <= MOST_TERMS
