@@ -208,7 +208,7 @@ class Surrogate(OneLine):
 
     def propagate(self, fit: "Fit", count: int = 1000, seed: int = 0) -> Any:
         """An `xarray.Dataset` of medians and 95 % bands of what follows from a `fit`, over `count` draws by
-        `seed` of its parameters. What the fit does not determine stays as it is."""
+        `seed` of its parameters, between their bounds. What the fit does not determine stays as it is."""
         count, seed = check_integer(count, "count", 2), check_integer(seed, "seed", 0)
         return _part("analysis").propagate(self.model, fit, count, seed)
 

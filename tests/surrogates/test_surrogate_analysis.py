@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
-from editing import edited, solved
+from editing import edited, plain, solved
 from refusals import check_refused
 
 from meanfield import surrogates
@@ -190,6 +190,29 @@ def test_a_bias_is_driven_away_at_least_cost():
     found = surrogates.load("E5_control").control("F", nodes=9, tol=1e-6)
     assert found.converged and 0 < found.objective - least < 1e-3 * least
     assert found.values[0] == pytest.approx(-least, rel=0.02)  # -beta/price P(T) Z(0)
+
+
+def test_bands_end_at_bounds(tmp_path):
+    """e^{-a t} of a rate that is not negative is not above 1, though the rate is known to .02 +- .05."""
+    model, ts = plain(tmp_path, "exp(-a*t)", {"a": (0.02, [0, 5])}), np.linspace(0, 1, 10)
+    bands = model.propagate(model.fit({"t": ts, "z": np.exp(-0.02 * ts)}, starts=1), count=100)
+    assert float(bands.y.max()) == 1.0 and float(bands.y[0, -1]) < 0.95
+
+
+def test_outputs_that_are_no_numbers_have_no_indices(tmp_path):
+    asked = {"output": "y", "samples": 2, "ranges": [{"symbol": "a", "low": 0, "high": 1}]}
+    for rhs, words in (("log(a - 0.5) + b", "narrow them"), ("3 + 0*a*b", None)):
+        made = plain(tmp_path, rhs, {"a": 1.0, "b": 1.0})
+        content = made.document.model_dump(mode="json")
+        content["solution_and_analysis"]["sensitivity"] = asked
+        path = tmp_path / "asked.json"
+        path.write_text(json.dumps(content))
+        model = surrogates.load(path)
+        if words:
+            check_refused(model.sensitivity, words)
+            continue
+        found = model.sensitivity()
+        assert np.isnan(found.first["a"]) and np.isnan(found.total["a"]) and found.effects["a"] == 0
 
 
 def test_what_cannot_be_analysed_is_refused():

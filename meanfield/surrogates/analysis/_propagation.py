@@ -14,7 +14,8 @@ from ..runs import Model, evaluate, solve, times
 
 def propagate(model: Model, fit: Fit, count: int, seed: int) -> xr.Dataset:
     """States, outputs and measurements over runs with parameters drawn from the normal law of a fit, on
-    the scale of each: median and the ends of 95 % bands, along the dimension `quantile`."""
+    the scale of each, and held between its bounds: median and the ends of 95 % bands, along the dimension
+    `quantile`."""
     if model.noises or model.axis is not None:
         raise ValueError(
             "expected equations without noise or an axis, got others; write those of the means."
@@ -33,7 +34,8 @@ def propagate(model: Model, fit: Fit, count: int, seed: int) -> xr.Dataset:
     draws = np.random.default_rng(seed).multivariate_normal(
         np.zeros(len(names)), fit.covariance * per * per[:, None], count, method="svd"
     )
-    points = np.where(log, theta * np.exp(draws), theta + draws)
+    ends = [row.bounds or (-np.inf, np.inf) for row in rows]
+    points = np.clip(np.where(log, theta * np.exp(draws), theta + draws), *np.array(ends).T)
     ts = times(model)
     symbols = {name: read_expression(name, [name]) for name in (*model.states, *model.outputs)}
 

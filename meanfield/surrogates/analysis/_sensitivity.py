@@ -85,9 +85,14 @@ def _global(model: Model, symbol: str, asked: Any, seed: int) -> Mapping[str, di
     points = sequence.sample(problem, count, calc_second_order=False, seed=seed)
     paths = trajectories.sample(problem, TRAJECTORIES, num_levels=LEVELS, seed=seed)
     # all in one batch, which is compiled once
-    values = np.asarray(run(jnp.asarray(np.concatenate([points, paths]))))
+    where = np.concatenate([points, paths])
+    values = np.asarray(run(jnp.asarray(where)))
+    _check_finite(symbol, names, where, values)
     seen, walked = values[: len(points)], values[len(points) :]
-    found = indices.analyze(problem, seen, calc_second_order=False, seed=seed)
+    none = {key: np.full(len(names), np.nan) for key in ("S1", "S1_conf", "ST", "ST_conf")}
+    found = none  # of what does not vary there are no shares
+    if np.ptp(seen) > 0:
+        found = indices.analyze(problem, seen, calc_second_order=False, seed=seed)
     screened = effects.analyze(problem, paths, walked, num_levels=LEVELS, seed=seed)
     named = lambda row: dict(zip(names, np.asarray(row, float).tolist(), strict=True))
     return {
@@ -98,3 +103,13 @@ def _global(model: Model, symbol: str, asked: Any, seed: int) -> Mapping[str, di
         "effects": named(screened["mu_star"]),
         "spread": named(screened["sigma"]),
     }
+
+
+def _check_finite(symbol: str, names: list[str], where: np.ndarray, values: np.ndarray) -> None:
+    """Refuses outputs that are no numbers somewhere in the ranges, of which indices would be zero."""
+    bad = np.flatnonzero(~np.isfinite(values))
+    if bad.size:
+        at = ", ".join(f"{n} = {v:.6g}" for n, v in zip(names, where[bad[0]], strict=True))
+        raise ValueError(
+            f"expected finite {symbol} over the ranges of sensitivity, got others, as at {at}; narrow them."
+        )
