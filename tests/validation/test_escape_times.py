@@ -102,5 +102,6 @@ def test_one_token_in_a_double_well_by_simulation(h):
     # the mass of half a circle, pi I_0(h/2).
     late = SEEN_LATE * np.sqrt(2 * dt) * np.exp(-h / 2) * np.pi * iv(0, h / 2)
     error = found.mean / np.sqrt(found.escapes)
-    assert abs(found.mean - exact - late) < 2 * error
+    # Three standard errors, as of one of two; those of Kramers, 21 and 13 % less, are farther off.
+    assert abs(found.mean - exact - late) < 3 * error
     assert abs(found.mean / exact - 1) < 0.08
