@@ -28,6 +28,7 @@ if [*map(int, version("jaxlib").split(".")[:2])] < [
     # Nor are programs of a few lines split for compilers on many processors.
     _FLAGS += " --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 os.environ.setdefault("XLA_FLAGS", _FLAGS)
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # more would wait for each other beside workers
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # XLA warns of each program read from its cache
 
