@@ -169,7 +169,8 @@ def _advance(
             flow, jnp.where(part == 0, fresh, x), dt * jnp.arange(AT_ONCE + 1.0), dt=1.0001 * dt,
             observe={"r": _resultant}, key=jax.random.fold_in(noise, part), solver=solver, throw=False,
         )  # fmt: skip
-        past = moved.values["r"][1:] > target
+        r = moved.values["r"][1:]
+        past = r > target.astype(r.dtype)
         return moved.final, jnp.where(past.any(), 1 + past.argmax(), 0)
 
     return jax.vmap(one)(x, run, parts)
