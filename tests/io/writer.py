@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from meanfield.commands._signals import end_on_signals
+from meanfield.commands._signals import end_on_signals, resumes
 from meanfield.io import Store, StoreError, _identity, _store
 from meanfield.io._sealed import pack
 
@@ -29,6 +29,7 @@ pack(part(0))  # what this imports is imported once, before the forks
 def write(folder: Path, beta: float, cells: int) -> None:
     """Runs the study, as `meanfield run` does."""
     store = Store(folder, identity(beta))
+    resumes(store)
     for number in range(cells):
         if store.find_cell({"number": number}) is None:
             store.save_cell({"number": number}, part(number))

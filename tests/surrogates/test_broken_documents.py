@@ -46,7 +46,7 @@ ODE = [  # place, what stands there instead, and the path that is named where it
     (f"{V}.0.symbol", GONE), (f"{V}.0.symbol", "lambda"), (f"{V}.0.symbol", "exp"),
     (f"{V}.0.symbol", "kappa", f"{V}.1.symbol"), (f"{V}.0.value", 3.0), (f"{V}.1.value", GONE),
     (f"{V}.1.value", "2*3"), (f"{V}.1.value", float("nan")), (f"{V}.4.value", GONE),
-    (f"{V}.4.value", "H"), (f"{V}.4.value", "l +"), (f"{V}.0.unit", "bit"), (f"{V}.0.units", "bit/2"),
+    (f"{V}.4.value", "H"), (f"{V}.4.value", "l +"), (f"{V}.0.unit", "bit"), (f"{V}.0.units", "-2*bit"),
     (f"{V}.0.units", "bit**x"), ("modeling.equations", []), ("modeling.equations.0.id", GONE),
     ("modeling.equations.0.lhs", "dH/dt"), ("modeling.equations.0.lhs", "H"),
     ("modeling.equations.0.lhs", "dQ/dl"), ("modeling.equations.0.lhs", "dkappa/dl"),
