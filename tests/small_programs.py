@@ -221,8 +221,12 @@ def is_ordinary(how: dict) -> bool:
         and not any(how["donated_invars"])
         and how["ctx_mesh"].empty
         and not how["compiler_options_kvs"]
-        and not jax.config.jax_debug_nans
     )
+
+
+def is_default() -> bool:
+    """Whether arrays go to the first device, and NaN is let through."""
+    return jax.config.jax_default_device is None and not jax.config.jax_debug_nans
 
 
 def placed(x, aval):
@@ -241,7 +245,7 @@ class Small:
     def __call__(self, *args, jaxpr, **how) -> Any:
         if jaxpr not in self.known:
             self.known[jaxpr] = is_small(jaxpr) and is_ordinary(how)
-        if not self.known[jaxpr] or not all(map(is_at_home, args)):
+        if not (self.known[jaxpr] and is_default() and all(map(is_at_home, args))):
             return self.compiled(*args, jaxpr=jaxpr, **how)
         typed = [np.asarray(x, a.dtype) for x, a in zip(args, jaxpr.in_avals, strict=True)]
         with np.errstate(all="ignore"):

@@ -77,3 +77,6 @@ def test_what_might_be_fused_or_is_placed_is_compiled(monkeypatch):
     jax.jit(lambda x: x + 1, donate_argnums=0)(x + 0)
     (jax.device_put(x, jax.devices()[1]) * 2).block_until_ready()
     assert len(runs) == 4
+    with jax.default_device(jax.devices()[1]):
+        assert (jnp.ones(11) * 2).devices() == {jax.devices()[1]}
+    assert len(runs) == 6
