@@ -18,7 +18,7 @@ from jax import export
 jax.default_backend = lambda: "gpu"
 
 import meanfield as mf
-from meanfield.attention import Blockwise, Guarded, Harmonic, Sharded, Sinkhorn, Softmax
+from meanfield.attention import Blockwise, Fused, Guarded, Harmonic, Sharded, Sinkhorn, Softmax
 from meanfield.dynamics import AttentionFlow, ConsensusFlow, FokkerPlanck, GaussianFlow, PreNorm
 from meanfield.schemes import EntropicJKO, ParticleJKO, TransformerLayers
 
@@ -37,11 +37,18 @@ def field(attention):
     return lambda x: attention(x)
 
 
+def slope(attention):
+    """A gradient of what was compiled before, whose rules are traced when the sums are done."""
+    field = jax.jit(lambda x: attention(x))
+    return jax.grad(lambda x: field(x)[0, 0])
+
+
 def steps(scheme):
     return lambda x: mf.rollout(scheme, x, 2, throw=False).final
 
 
 SOFTMAX = Softmax(2.0)
+QUICK = Guarded(Harmonic.of(2.0, 2), Blockwise(4))
 FLOW = AttentionFlow(SPHERE, SOFTMAX)
 NOISY = AttentionFlow(SPHERE, SOFTMAX, noise=0.1)
 ENERGY = 0.1 * mf.energies.Entropy()
@@ -49,18 +56,22 @@ BOX = mf.transport.Box(-3.0, 3.0, 64)
 SOME = {
     "dense": (field(Softmax(2.0)), X),
     "blockwise": (field(Softmax(2.0, engine=Blockwise())), X),
+    "fused": (field(Softmax(2.0, engine=Fused())), X),
     "harmonic, circle": (field(Softmax(2.0, engine=Harmonic.of(2.0, 2))), CIRCLE),
     "ring": (field(Softmax(2.0, engine=Sharded())), X),
     "sinkhorn": (field(Sinkhorn(2.0)), X),
-    "sinkhorn, gradient": (jax.grad(lambda x: Sinkhorn(2.0)(x)[0, 0]), X),
+    "sinkhorn, gradient": (slope(Sinkhorn(2.0)), X),
+    "blockwise, gradient": (slope(Softmax(2.0, engine=Blockwise())), X),
     "layers": (steps(TransformerLayers(3, SOFTMAX, PreNorm(), 0.1)), X),
     "simulate": (run(FLOW), X),
 }
 REST = {
-    "guarded": (
-        field(Softmax(2.0, engine=Guarded(Harmonic.of(2.0, 2), Blockwise(4)))),
-        CIRCLE,
-    ),
+    "fused, gradient": (slope(Softmax(2.0, engine=Fused())), X),
+    "ring, gradient": (slope(Softmax(2.0, engine=Sharded())), X),
+    "guarded, gradient": (slope(Softmax(2.0, engine=QUICK)), CIRCLE),
+    "large beta, gradient": (slope(Softmax(1e3, engine=Blockwise())), X),
+    "sinkhorn by blocks, gradient": (slope(Sinkhorn(2.0, engine=Blockwise())), X),
+    "guarded": (field(Softmax(2.0, engine=QUICK)), CIRCLE),
     "harmonic, S^2": (field(Softmax(2.0, engine=Harmonic.of(2.0, 3))), X),
     "fixed steps": (run(FLOW, dt=0.1), X),
     "noise": (run(NOISY, dt=0.1, key=jax.random.key(0)), X),
@@ -83,12 +94,13 @@ def calls(function, x, platform: str) -> dict[str, int]:
     """The custom calls of a program, by name, and its "inexact products"."""
     shape = jax.ShapeDtypeStruct(x.shape, x.dtype)
     known = export.DisabledSafetyCheck.custom_call
-    checks = [known("xla_ffi_python_gpu_callback"), known("tpu_callback")]
+    targets = ("xla_ffi_python_gpu_callback", "tpu_callback", "__gpu$xla.gpu.triton")
+    checks = [known(target) for target in targets]
     lowered = export.export(jax.jit(function), platforms=[platform], disabled_checks=checks)(shape)
     text = lowered.mlir_module()
     products = re.findall(r"stablehlo\.dot_general .*", text)
     inexact = sum("[HIGHEST, HIGHEST]" not in product for product in products)
-    found = Counter(re.findall(r"custom_call @(\w+)", text))
+    found = Counter(re.findall(r"custom_call @([\w$.]+)", text))
     return dict(found) | ({"inexact products": inexact} if inexact or not products else {})
 
 

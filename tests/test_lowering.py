@@ -15,6 +15,8 @@ from meanfield._checks import raise_at_run_time
 HERE = Path(__file__).parent
 LIBRARIES = {"cusolver_potrf_ffi", "cusolver_syevd_ffi", "Eigh", "Cholesky"}
 """Calls of the device's own linear algebra: covariances, and costs of one cloud to another."""
+KERNELS = {"cuda": "__gpu$xla.gpu.triton", "tpu": "tpu_custom_call"}
+"""How kernels of Pallas are called."""
 
 
 @pytest.mark.parametrize("which", ["some", pytest.param("all", marks=pytest.mark.slow)])
@@ -31,7 +33,9 @@ def test_programs_for_accelerators_call_no_host_and_keep_all_digits(which):
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout)
     assert set(found) == {"cuda", "tpu"} and len(found["cuda"]) >= 8
-    for programs in found.values():
+    for device, programs in found.items():
+        # One kernel under the bound, or two: the largest logits, and the sums.
+        assert programs.pop("fused") == {KERNELS[device]: 3, "inexact products": 0}
         assert {
             name: {*calls} - LIBRARIES for name, calls in programs.items() if {*calls} - LIBRARIES
         } == {}

@@ -3,6 +3,7 @@
 import math
 
 import jax.numpy as jnp
+from jax.lax import DotAlgorithmPreset
 
 from catalogue.entry import SAME_SIZE, entry
 from catalogue.things import (
@@ -156,6 +157,7 @@ ENTRIES = [
     ),
     entry("attention.Dense"),
     entry("attention.Blockwise", block=2),
+    entry("attention.Fused", interpret=True),
     entry("attention.Harmonic", basis=SphericalHarmonics(4), accuracy=1e-9),
     entry("attention.Harmonic.of", Harmonic.of, beta=2.0, d=3, accuracy=1e-9),
     entry(
@@ -168,6 +170,7 @@ ENTRIES = [
     ),
     entry("attention.Guarded", quick=Harmonic(SphericalHarmonics(4)), exact=Dense()),
     entry("attention.Nystrom", rank=4, key=KEY),
+    entry("attention.Rounded", engine=Dense(), products=DotAlgorithmPreset.BF16_BF16_F32_X3),
     entry("attention.RandomBatch", size=4, key=KEY),
     entry("attention.RandomFeatures", count=16, key=KEY),
     entry("attention.Sharded"),

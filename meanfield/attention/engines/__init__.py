@@ -14,10 +14,12 @@ from ._exponential_sum import (
     check_tokens as check_tokens,
     exponential_sum as exponential_sum,
 )
+from ._fused import Fused as Fused
 from ._guarded import Guarded as Guarded
 from ._harmonic import Harmonic as Harmonic
 from ._nystrom import Nystrom as Nystrom
 from ._profiles import exponential as exponential, primitive as primitive
 from ._random_batch import RandomBatch as RandomBatch
 from ._random_features import RandomFeatures as RandomFeatures
+from ._rounded import Rounded as Rounded
 from ._sharded import Sharded as Sharded

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..._checks import check_integer
+from ..._products import exact_products
 from ._base import AbstractEngine, Sums, exponentials, keeps_digits, largest_logit
 from ._exponential_sum import ExponentialSum
 
@@ -59,7 +60,7 @@ def shifted_sums(problem: ExponentialSum, shift: Float[Array, " n"], block: int)
     nothing is stored for the backward pass."""
 
     def visitor(shift: Float[Array, " a"]) -> tuple[Any, Visit]:
-        start = jnp.zeros((shift.shape[0], _width(problem)), shift.dtype)
+        start = jnp.zeros((shift.shape[0], width(problem)), shift.dtype)
         return start, lambda total, logits, v: total + exponentials(logits, shift) @ v.T
 
     return _fold(problem, shift, block, visitor)
@@ -75,6 +76,7 @@ def _mirrored_sums(problem: ExponentialSum, shift: Float[Array, " n"], block: in
 
 
 @_mirrored_sums.defjvp
+@exact_products
 def _mirrored_sums_jvp(block, primals, tangents):
     slope = jax.jvp(lambda p, shift: shifted_sums(p, shift, block), primals, tangents)[1]
     return _mirrored_sums(*primals, block), slope
@@ -88,21 +90,22 @@ def _online(problem: ExponentialSum, block: int) -> tuple[Array, Float[Array, " 
         def visit(state, logits, values):
             total, top = state
             new = jnp.maximum(top, largest_logit(logits, values[-1]))
-            fixed = _finite(new)
+            fixed = finite(new)
             weights = exponentials(logits, fixed)
             return total * jnp.exp(top - fixed)[:, None] + weights @ values.T, new
 
-        start = jnp.zeros((shift.shape[0], _width(problem)), shift.dtype)
+        start = jnp.zeros((shift.shape[0], width(problem)), shift.dtype)
         return (start, jnp.full_like(shift, -jnp.inf)), visit
 
     return _fold(problem, jnp.zeros_like(problem.q[:, 0]), block, visitor)
 
 
 @_online.defjvp
+@exact_products
 def _online_jvp(block, primals, tangents):
     # The shift cancels in whatever is made of the sums: it is held fixed, and the rest is linear.
     out, shift = _online(*primals, block)
-    fixed = _finite(shift)
+    fixed = finite(shift)
     _, slope = jax.jvp(lambda problem: shifted_sums(problem, fixed, block), primals, tangents)
     return (out, shift), (slope, jnp.zeros_like(shift))
 
@@ -187,11 +190,11 @@ def _blocks(a: Array, size: int) -> Array:
     return a.reshape(-1, size, *a.shape[1:])
 
 
-def _finite(shift: Float[Array, " n"]) -> Float[Array, " n"]:
+def finite(shift: Float[Array, " n"]) -> Float[Array, " n"]:
     """0 where no key has weight."""
     return jnp.where(jnp.isfinite(shift), shift, 0)
 
 
-def _width(problem: ExponentialSum) -> int:
+def width(problem: ExponentialSum) -> int:
     """Columns of the moment, and one for the mass."""
     return 1 + (problem.y.shape[1] if problem.value is None else problem.value.shape[0])

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
+from ..._products import exact_products
 from ._base import AbstractEngine, Sums, in_all
 from ._exponential_sum import ExponentialSum
 from ._harmonic import Harmonic
@@ -44,6 +45,7 @@ def _guarded(problem: ExponentialSum, quick: Harmonic, exact: AbstractEngine) ->
 
 
 @_guarded.defjvp
+@exact_products
 def _guarded_jvp(quick, exact, primals, tangents):
     # A shift cancels in whatever is made of the sums: it is held fixed.
     sums = _guarded(*primals, quick, exact)

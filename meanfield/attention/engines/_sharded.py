@@ -9,6 +9,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ..._checks import check_instance
 from ..._device_ring import Ring
+from ..._products import exact_products
 from ..masks import AbstractMask, Additive
 from ._base import AbstractEngine, Sums, keeps_digits
 from ._blockwise import Blockwise, Side, both_ways, shifted_sums
@@ -191,11 +192,13 @@ def _meet(
     return pick((whole, early), (late, whole))
 
 
+@exact_products
 def _forward(route: _Route, q, bank, mask):
     total = cast(Sums, _around(route, q, bank, mask))
     return total, (q, bank, mask, total.shift)
 
 
+@exact_products
 def _backward(route: _Route, kept, slopes: Sums):
     """The cotangents. The shift cancels in whatever is made of the sums: it is held fixed, and the rest
     is a sum of exponentials, share by share."""

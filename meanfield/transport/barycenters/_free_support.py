@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from ..._checks import tolerance
+from ..._products import exact_products
 from ..._shown import AbstractShown
 from ..._typing import Points, Scalar, Weights
 from ...geometry import AbstractGeometry, Sphere
@@ -90,6 +91,7 @@ def _descend(p: Models, start: Points, mass: Weights, pull: Pull, tol: Scalar, m
 
 
 @_descend.def_jvp
+@exact_products
 def _descend_jvp(primals, tangents):
     """x = F(x, p) moves by (1 - dF/dx)^{-1} dF/dp.
 

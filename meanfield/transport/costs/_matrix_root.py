@@ -3,6 +3,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..._door import door
+from ..._products import exact_products
 
 
 @door
@@ -22,6 +23,7 @@ def _root(a: Float[Array, "d d"]) -> Float[Array, "d d"]:
 
 
 @_root.defjvp
+@exact_products
 def _root_jvp(primals, tangents):
     (a,), (da,) = primals, tangents
     values, vectors = jnp.linalg.eigh(a)

@@ -5,6 +5,7 @@ from jaxtyping import Array, Float
 
 from ..._checks import check_finite, guard, tolerance
 from ..._door import door
+from ..._products import exact_products
 from ..._typing import Scalar
 from ..costs import joined, root, symmetric_root
 
@@ -64,6 +65,7 @@ def _square_bures(s1: Float[Array, "d d"], s2: Float[Array, "d d"]) -> Scalar:
 
 
 @_square_bures.defjvp
+@exact_products
 def _square_bures_jvp(primals, tangents):
     (s1, s2), (d1, d2) = primals, tangents
     half, eye = symmetric_root(s1), jnp.eye(s1.shape[0], dtype=s1.dtype)

@@ -5,6 +5,7 @@ from jaxtyping import Array, Float
 
 from ..._checks import check_finite, check_integer, guard
 from ..._door import door
+from ..._products import exact_products
 from ..._typing import Scalar
 from ..costs import joined
 from ..exact import check_covariance
@@ -122,6 +123,7 @@ def _polar(x: Float[Array, "t d d"]) -> Float[Array, "t d d"]:
 
 
 @_polar.defjvp
+@exact_products
 def _polar_jvp(primals, tangents):
     # U (K / (s_i + s_j)) V^T, K = U^T dX V - V^T dX^T U: sums of singular values alone are divided by,
     # where the derivative of a decomposition has their differences.

@@ -9,6 +9,7 @@ import lineax as lx
 from jaxtyping import Array, Bool, Float
 
 from ..._checks import raise_at_run_time
+from ..._products import exact_products
 from ..._typing import Scalar
 from ._marginals import Problem, has_mass, least_mass
 
@@ -156,6 +157,7 @@ def dual_value(problem: Problem, pair: Pair) -> Scalar:
 
 
 @dual_value.def_jvp
+@exact_products
 def _dual_value_jvp(primals, tangents):
     (problem, pair), (tangent, _) = primals, tangents
     return eqx.filter_jvp(lambda problem: _dual(problem, pair), (problem,), (tangent,))

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Int
 
 from ..._checks import check_integer, check_nonnegative, check_precision
 from ..._door import door
+from ..._products import exact_products
 from ..._typing import Scalar
 from ..costs import FORBIDDEN, acceleration, geometry as ott_geometry, linear_problem, sinkhorn
 from ._absorbed import absorbed, costs_of
@@ -142,6 +143,7 @@ def _converged(problem, init, tol, max_iterations, symmetric) -> tuple[Pair, Any
 
 
 @_converged.def_jvp
+@exact_products
 def _converged_jvp(primals, tangents):
     problem, symmetric = primals[0], primals[-1]
     pair, count = _converged(*primals)
@@ -162,6 +164,7 @@ def _known(problem, pair) -> Pair:
 
 
 @_known.def_jvp
+@exact_products
 def _known_jvp(primals, tangents):
     # The potentials move with the problem in derivatives of this derivative too.
     pair = _known(*primals)
