@@ -25,8 +25,8 @@ class Fold(NamedTuple):
 
 
 BLOCKS = {"gpu": (32, 128), "tpu": (256, 512)}
-"""Queries and keys of a block: on a GPU enough programs for all its processors at n = 4,096, and 32 pairs
-a thread; on a TPU whole vector registers."""
+"""Queries and keys of a block: on a GPU enough programs for all its processors at some thousand queries, and
+32 pairs a thread; on a TPU whole vector registers."""
 
 
 def largest_logits(

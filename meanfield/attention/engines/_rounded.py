@@ -18,8 +18,8 @@ UNITS = {
     DotAlgorithmPreset.TF32_TF32_F32: 2.0**-9,
     DotAlgorithmPreset.BF16_BF16_F32_X3: 3 * 2.0**-16,
 }
-"""How far a product of two numbers may be off: both are cut to 11 bits; or each is the sum of two numbers
-of 8 bits, and what is beyond them, and the product of the smaller two, are left out."""
+"""How far a product of two numbers may be off: both are cut to the bits of TF32; or each is
+the sum of two numbers of bfloat16, and what is beyond them, and the product of the smaller two, are left out."""
 HOMES = {
     DotAlgorithmPreset.TF32_TF32_F32: ("gpu",),
     DotAlgorithmPreset.BF16_BF16_F32_X3: ("gpu", "tpu"),
@@ -30,8 +30,8 @@ class Rounded(AbstractApproximate):
     """The sums of `Dense` or `Blockwise` with faster products of float32 matrices, of fewer digits.
 
     - `engine`: `Dense()` or `Blockwise(block)`.
-    - `products`: of `jax.lax.DotAlgorithmPreset`, TF32_TF32_F32 (GPUs; 11 bits) or BF16_BF16_F32_X3 (GPUs and
-      TPUs; three products of bfloat16, about 15 bits); without this engine all 24 bits are kept.
+    - `products`: of `jax.lax.DotAlgorithmPreset`, TF32_TF32_F32 (GPUs) or BF16_BF16_F32_X3 (GPUs and
+      TPUs; three products of bfloat16); without this engine all bits are kept.
 
     Each product is off by u = 2^-9 or 3 2^-16 of its size at most, a logit by u beta |q| |k|, and so
 
@@ -44,6 +44,7 @@ class Rounded(AbstractApproximate):
 
     Raises ValueError for other engines and products, for tokens that are not float32, and on a device without
     such products, as a CPU is.
+    Source: Henry, Tang, Heinecke, arXiv 1904.06376; the bound is derived here.
     """
 
     engine: Dense | Blockwise = eqx.field(converter=lambda e: _check_engine(e))
