@@ -18,8 +18,8 @@ UNITS = {
     DotAlgorithmPreset.TF32_TF32_F32: 2.0**-9,
     DotAlgorithmPreset.BF16_BF16_F32_X3: 3 * 2.0**-16,
 }
-"""How far a product of two numbers may be off: both are cut to the bits of TF32; or each is
-the sum of two numbers of bfloat16, and what is beyond them, and the product of the smaller two, are left out."""
+"""How far a product of two numbers may be off: both are cut to the bits of TF32; or each is the
+sum of two numbers of bfloat16, and what is beyond them, and the product of the smaller two, are left out."""
 HOMES = {
     DotAlgorithmPreset.TF32_TF32_F32: ("gpu",),
     DotAlgorithmPreset.BF16_BF16_F32_X3: ("gpu", "tpu"),
