@@ -49,9 +49,11 @@ from .heat import (
 )
 from .latents import (
     AttentionMarginals as AttentionMarginals,
+    AttentionRelaxation as AttentionRelaxation,
     CausalCharacters as CausalCharacters,
     DriftByLayer as DriftByLayer,
     EntropyByLayer as EntropyByLayer,
+    ItoTerm as ItoTerm,
     LayerThinness as LayerThinness,
     LinesOfThought as LinesOfThought,
     RealLayers as RealLayers,

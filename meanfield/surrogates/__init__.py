@@ -3,6 +3,7 @@
 from ._loading import (
     compare as compare,
     examples as examples,
+    from_petab as from_petab,
     from_sbml as from_sbml,
     load as load,
     schema as schema,

@@ -9,6 +9,8 @@ from ._parts import part as _part, path_of as _path_of
 from ._surrogate import Surrogate
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from .fits import Compared
 
 DATA = Path(__file__).with_name("data")
@@ -57,7 +59,10 @@ def from_sbml(path: str | Path, stop: float, points: int = 101) -> Surrogate:
     """
     stop = float(check_positive(stop, "stop", "pass stop=10.0"))
     points, place = check_integer(points, "points", 2), _path_of(path, "path")
-    content = _part("exchange").from_sbml(place, stop, points)
+    return _checked_where_units_agree(_part("exchange").from_sbml(place, stop, points))
+
+
+def _checked_where_units_agree(content: dict[str, Any]) -> Surrogate:
     found = _surrogate(content)
     problems = found.check().problems
     if not problems:
@@ -65,6 +70,30 @@ def from_sbml(path: str | Path, stop: float, points: int = 101) -> Surrogate:
     content["validation"] = {"unit_consistency_check": False}
     content["metadata"]["notes"] = f"Units are not checked: {problems[0]}"
     return _surrogate(content)
+
+
+def from_petab(path: str | Path, points: int = 101) -> "tuple[Surrogate, DataFrame]":
+    """The surrogate and the measurements, as `fit` takes them, of a problem in tables of PEtab 1.
+
+        model, data = mf.surrogates.from_petab("problem")
+        model.fit(data)
+
+    Of the tables: which parameters are estimated, their values, scales and bounds, what is observed with
+    normal noise of known size, on a linear or a logarithmic scale, what conditions set to which number, and
+    measurements, again and again at a time if they were. The model as by `from_sbml`, up to the last time.
+    Priors, noise that is estimated, and equilibration before a run are refused. Needs the extra
+    `meanfield-jax[sbml]`.
+
+    - `path`: of a folder with problem.yaml, or of such a file. `points`: even, to be saved, from 0 on.
+
+    Raises ValueError that names the file and the row for what is wrong. What `Surrogate.export` writes is
+    read back, without units.
+
+    Source: Schmiester et al., PLoS Comput. Biol. 17 (2021) e1008646.
+    """
+    points, place = check_integer(points, "points", 2), _path_of(path, "path")
+    content, data = _part("exchange").from_petab(place, points)
+    return _checked_where_units_agree(content), data
 
 
 def compare(

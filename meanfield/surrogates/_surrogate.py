@@ -175,6 +175,10 @@ class Surrogate(OneLine):
         """
         self._must_pass()
         degree, starts = check_integer(degree, "degree", 0), check_integer(starts, "starts")
+        if weak is not None and not isinstance(weak, bool):
+            raise ValueError(
+                f"expected weak to be true, false or none, got {shown(weak)}; pass None."
+            )
         seed, fits = check_integer(seed, "seed", 0), _part("fits")
         share = float(check_nonnegative(threshold, "threshold"))
         found = fits.discover(self.model, data, held_out, degree, share, weak, starts, seed)
@@ -257,7 +261,9 @@ class Surrogate(OneLine):
         return folder
 
     def imported(self, folder: str | Path) -> Any:
-        """The measurements of a folder of PEtab's tables, as `fit` takes them."""
+        """The measurements of a folder of PEtab's tables, as `fit` takes them; `from_petab` reads all of it.
+
+        Raises ValueError, with the file and the row, for what is wrong in measurements.tsv."""
         return _part("exchange").read_measurements(self.model, _path_of(folder, "folder"))
 
     def _findings(self, data: Any, seed: int) -> Any:

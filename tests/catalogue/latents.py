@@ -30,7 +30,7 @@ MODEL = SimpleNamespace(
 )
 OF_MODEL = {"single_": None, "kinds_": {"recordings": "field", "sinks": "positive", "tokens": "count",
             "model": "object", "seed": None}}  # fmt: skip
-FIT = {"train": CLOUDS, "held_out": CLOUDS}
+FIT = {"train": CLOUDS, "held_out": Recording(2 * CLOUDS.states)}
 OF_FIT = {"train": "field", "held_out": "field", "sinks": "positive", "ridge": "positive"}
 
 ENTRIES = [

@@ -43,6 +43,13 @@ ENTRIES = [
         kinds_={"path": "field", "stop": "positive", "points": None},
     ),
     entry(
+        "surrogates.from_petab",
+        path=FOLDER,
+        points=2,
+        single_=None,
+        kinds_={"path": "field", "points": None},
+    ),
+    entry(
         "surrogates.compare",
         surrogates=[EQUATIONS],
         train=DATA,

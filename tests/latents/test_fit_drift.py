@@ -190,7 +190,8 @@ def test_the_writes_of_a_layer_explain_what_they_move():
     # Small writes: log_x(x + e v) = e P v/|x| + O(e^2), so that both coefficients are 1.
     x, a, m = RNG.normal(size=(3, 80, D)) * np.array([3.0, 1e-4, 2e-4])[:, None, None]
     one = Recording(np.stack([x, x + a + m]), mid=(x + a)[None])
-    fit = fit_drift(one, one, Writes(), ridges=[1e-9])
+    other = Recording(one.states[:, ::-1], mid=one.mid[:, ::-1])
+    fit = fit_drift(one, other, Writes(), ridges=[1e-9])
     np.testing.assert_allclose(fit.coefficients, 1, atol=1e-3)
     assert fit.r2_test > 1 - 1e-6 and fit.drift is None
     check_refused(lambda: fit_drift(TRAIN, TEST, Writes()), "choose another family")

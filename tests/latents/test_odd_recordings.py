@@ -11,7 +11,8 @@ PLAIN = Recording(STATES)
 
 
 def fit(text, **options):
-    return fit_drift(text, text, Linear(), sinks=None, **options)
+    """Held out is what has the same directions."""
+    return fit_drift(text, Recording(2 * text.states), Linear(), sinks=None, **options)
 
 
 def test_lengths_of_states_do_not_matter_where_directions_are_fitted():
@@ -39,7 +40,20 @@ def test_too_few_tokens_are_refused():
     # Two steps of four coordinates each, and a ridge that holds back all but the mean.
     assert 0 <= fit(one, ridges=[1e9]).r2_train < 1
     check_refused(lambda: lines_of_thought(one, PLAIN), "tokens that differ")
-    check_refused(lambda: fit_drift(PLAIN, PLAIN, Linear(), sinks=1e-3), "no sink")
+    twice = Recording(2 * STATES)
+    check_refused(lambda: fit_drift(PLAIN, twice, Linear(), sinks=1e-3), "no sink")
+
+
+def test_a_text_that_was_fitted_is_not_held_out():
+    """By its numbers, wherever they lie; one of other tokens, or the same ones elsewhere, is another."""
+    twice, again = Recording(2 * STATES), Recording(STATES.copy())
+    for held_out in (PLAIN, [twice, again]):
+        for call in (lambda h: fit_drift(PLAIN, h, Linear()), lambda h: lines_of_thought(PLAIN, h)):
+            check_refused(lambda call=call, held_out=held_out: call(held_out), "hold out others")
+    first, last = PLAIN.drop(range(12, 24)), PLAIN.drop(range(12))
+    assert np.isfinite(lines_of_thought(first, last).residual).all()
+    moved = Recording(STATES[:, :12], positions=range(12, 24))
+    assert np.isfinite(lines_of_thought(first, moved).residual).all()
 
 
 def test_double_precision_is_given_where_jax_has_it():

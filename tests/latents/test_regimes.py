@@ -63,9 +63,10 @@ def test_two_regimes_are_found_where_there_are_two_and_when():
 
 
 def test_what_cannot_be_followed_is_refused(monkeypatch):
-    one = text(0)
-    check_refused(lambda: fit_regimes(one, one, ranks=[5]), "smaller ranks")
-    check_refused(lambda: fit_regimes(one, one, along="sentence"), "layer")
-    check_refused(lambda: fit_regimes(one, one, regimes=[2, 2]), "regimes=(1, 2)")
+    one, two = text(0), text(1)
+    check_refused(lambda: fit_regimes(one, one), "hold out others")
+    check_refused(lambda: fit_regimes(one, two, ranks=[5]), "smaller ranks")
+    check_refused(lambda: fit_regimes(one, two, along="sentence"), "layer")
+    check_refused(lambda: fit_regimes(one, two, regimes=[2, 2]), "regimes=(1, 2)")
     monkeypatch.setitem(sys.modules, "dynamax.hidden_markov_model", None)
-    check_refused(lambda: fit_regimes(one, one), "meanfield-jax[regimes]")
+    check_refused(lambda: fit_regimes(one, two), "meanfield-jax[regimes]")

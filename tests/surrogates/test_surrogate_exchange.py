@@ -43,7 +43,7 @@ def test_without_conditions_too(tmp_path):
     write_tables(model.model, DATA, tmp_path)
     found = model.imported(tmp_path)
     assert found.l.tolist() == [0.0, 2.5] and found.y_a.tolist() == [0.1, 0.5]
-    check_refused(lambda: model.imported(tmp_path / "none"), "look at its columns")
+    check_refused(lambda: model.imported(tmp_path / "none"), "check its path")
 
 
 def test_sbml_says_what_the_document_says(tmp_path):

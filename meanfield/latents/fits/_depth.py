@@ -2,7 +2,7 @@ import numpy as np
 import xarray as xr
 
 from ..._checks import check_positive
-from ..recordings import Corpus, check_corpus, sinks_of
+from ..recordings import Corpus, check_parts, sinks_of
 
 
 def lines_of_thought(
@@ -19,12 +19,13 @@ def lines_of_thought(
     `held_out` are texts that W_l has not seen; tokens longer than `sinks` times the median of a layer
     are left out (None keeps them).
 
-    Raises ValueError for recordings that do not fit together, a single layer, and tokens that do not differ.
+    Raises ValueError for recordings that do not fit together, a text in both parts, a single layer, and
+    tokens that do not differ.
     Source: Sarfati, Liu, Boulle and Earls (2024), arXiv 2410.01545, section 4.
     """
     ridge = float(check_positive(ridge, "ridge", "pass ridge=0.03"))
-    texts, others = check_corpus(train, "train"), check_corpus(held_out, "held_out")
-    both = check_corpus([*texts, *others], "train and held_out")
+    texts, others = check_parts(train, held_out)
+    both = [*texts, *others]
     # Rows, not copies without the others: a corpus may be half of what memory holds.
     rows = [np.flatnonzero(~np.isin(text.positions, sinks_of(text, sinks))) for text in both]
     layers = texts[0].layers

@@ -10,7 +10,7 @@ from ..._checks import check_instances, check_integer
 from ..._products import exact_products
 from ..._shown import OneLine
 from ..profiles import draws, sweep
-from ..recordings import Corpus, Recording, check_corpus, sinks_of
+from ..recordings import Corpus, Recording, check_parts, sinks_of
 from ._families import (
     AbstractFamily,
     AffineDrift,
@@ -116,8 +116,8 @@ def fit_drift(
     The noise of a network that is deterministic is misfit: what no drift of the family says. With as
     many parameters as numbers the ridge decides; look at `r2_test`.
 
-    Raises ValueError for recordings that do not fit together, a layer that has none after it, and a
-    family that needs what was not recorded.
+    Raises ValueError for recordings that do not fit together, a text in both parts, a layer that has none
+    after it, and a family that needs what was not recorded.
     """
     return fit_drifts(train, held_out, [family], layer, ridges, sinks, seed)[0]
 
@@ -178,8 +178,8 @@ def _texts(
     train: Corpus, held_out: Corpus, sinks: float | None, layer: int | None
 ) -> tuple[list[Recording], list[Recording]]:
     """The texts without their sinks, which are those of all layers; the step from `layer` on alone."""
-    texts, others = check_corpus(train, "train"), check_corpus(held_out, "held_out")
-    both = check_corpus([*texts, *others], "train and held_out")
+    texts, others = check_parts(train, held_out)
+    both = [*texts, *others]
     gone = [sinks_of(text, sinks) for text in both]
     parts = [step_from(text, layer).drop(own) for text, own in zip(both, gone, strict=True)]
     return parts[: len(texts)], parts[len(texts) :]

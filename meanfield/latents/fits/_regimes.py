@@ -5,7 +5,7 @@ import xarray as xr
 
 from ..._checks import check_choice, check_integer, shown
 from ..profiles import with_intervals
-from ..recordings import Corpus, Recording, check_corpus, without_sinks
+from ..recordings import Corpus, Recording, check_parts, without_sinks
 from ._switching import Switching, fit_switching, library, log_likelihood, occupation
 
 WORDS = {
@@ -44,8 +44,8 @@ def fit_regimes(
     regime is along the way. Regimes have no order. Expectation and maximization, `iterations` of it from
     `starts` starts that `seed` draws. Cost: seconds to compile each pair.
 
-    Raises ValueError for recordings that do not fit together, a rank that is not below their dimension
-    and the number of their steps, and without the extra `meanfield-jax[regimes]`.
+    Raises ValueError for recordings that do not fit together, a text in both parts, a rank that is not below
+    their dimension and the number of their steps, and without the extra `meanfield-jax[regimes]`.
     Source: Carson and Reisizadeh (2025), arXiv 2506.04374; the model: Linderman et al., dynamax.
     """
     counts, axes = _counts(regimes, "regimes"), _counts(ranks, "ranks")
@@ -53,8 +53,8 @@ def fit_regimes(
     number, seed = check_integer(tokens, "tokens"), check_integer(seed, "seed", 0)
     rounds, starts = check_integer(iterations, "iterations"), check_integer(starts, "starts")
     library()
-    texts, others = check_corpus(train, "train"), check_corpus(held_out, "held_out")
-    both = without_sinks(check_corpus([*texts, *others], "train and held_out"), sinks)
+    texts, others = check_parts(train, held_out)
+    both = without_sinks([*texts, *others], sinks)
     parts = [_sequences(text, along, number) for text in both]
     time = min(len(part) for part in parts)
     parts = [part[:time].swapaxes(0, 1) for part in parts]

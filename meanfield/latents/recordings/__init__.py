@@ -3,6 +3,7 @@
 from ._corpus import (
     Corpus as Corpus,
     check_corpus as check_corpus,
+    check_parts as check_parts,
     sinks_of as sinks_of,
     without_sinks as without_sinks,
 )

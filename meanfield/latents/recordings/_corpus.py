@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from ..._checks import check_instances, check_positive
 from ._recording import Recording
 
@@ -22,6 +24,28 @@ def check_corpus(texts: Corpus, name: str = "recordings") -> list[Recording]:
                 "select layers that all have, of one model."
             )
     return found
+
+
+def check_parts(train: Corpus, held_out: Corpus) -> tuple[list[Recording], list[Recording]]:
+    """Texts to fit and texts to hold out, of the same layers and dimension, none of which is in both."""
+    texts, others = check_corpus(train, "train"), check_corpus(held_out, "held_out")
+    check_corpus([*texts, *others], "train and held_out")
+    for other in others:
+        if any(_are_one(text, other) for text in texts):
+            raise ValueError(
+                f"expected texts in held_out that are not in train, got one that is, {other!r}; hold out "
+                "others, or of one text its last tokens by .drop."
+            )
+    return texts, others
+
+
+def _are_one(text: Recording, other: Recording) -> bool:
+    """Whether two recordings hold the same numbers: the first layer tells most apart."""
+    if text is other:
+        return True
+    alike = text.states.shape == other.states.shape
+    alike = alike and np.array_equal(text.positions, other.positions)
+    return alike and all(map(np.array_equal, text.states, other.states))
 
 
 def without_sinks(texts: list[Recording], ratio: float | None) -> list[Recording]:

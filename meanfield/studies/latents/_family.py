@@ -86,7 +86,7 @@ def _corpus(weights: str, recording: str, texts: int, tokens: int, seed: int) ->
         check_that(bool(files), "recordings in the folder", "none", "pass one with .nc files")
         return [cut(load(file), tokens) for file in files[:texts]]
     model = _model(weights, seed)
-    return [model.record(ids) for ids in _ids(model, texts, tokens, seed)]
+    return [model.record(ids) for ids in ids_of(model, texts, tokens, seed)]
 
 
 @functools.lru_cache(maxsize=1)
@@ -102,8 +102,8 @@ def cut(text: Recording, tokens: int) -> Recording:
     return text.drop(text.positions[tokens:].tolist()) if text.n > tokens else text
 
 
-def _ids(model: Transformer, texts: int, tokens: int, seed: int) -> list[np.ndarray]:
-    """Ids of texts of this length: of topics of Python's help, or uniform where there are no words."""
+def ids_of(model: Transformer, texts: int, tokens: int, seed: int) -> list[np.ndarray]:
+    """The ids of texts of this length: of topics of Python's help, or uniform where there are no words."""
     if model.tokenizer is None:
         shape = texts, tokens
         words = len(model.embedding)

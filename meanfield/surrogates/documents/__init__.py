@@ -3,6 +3,7 @@
 from ._conditions import SECTIONS as SECTIONS
 from ._consistent import check_consistent as check_consistent
 from ._modeling import (
+    LONGEST as LONGEST,
     Boundary as Boundary,
     Domain as Domain,
     Equation as Equation,

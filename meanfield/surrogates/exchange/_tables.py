@@ -12,6 +12,8 @@ import yaml
 
 from ..fits import series_of
 from ..runs import Model
+from ._petab import data_of
+from ._petab_files import read_rows
 
 PLAIN = "as_it_is"
 """The name of the condition of a document that has none."""
@@ -100,16 +102,7 @@ def _parameters(model: Model) -> pd.DataFrame:
 
 def read_measurements(model: Model, folder: Path) -> pd.DataFrame:
     """The measurements of PEtab's tables as `fit` takes them: a row for each condition and time."""
-    path = folder / FILES["measurements"]
-    try:
-        table = pd.read_csv(path, sep="\t")
-        wide = table.pivot_table(
-            index=["simulationConditionId", "time"], columns="observableId", values="measurement"
-        ).reset_index()
-    except (OSError, KeyError, ValueError) as error:
-        raise ValueError(
-            f"expected measurements of PEtab, got {path} ({type(error).__name__}); look at its columns."
-        ) from error
-    wide = wide.rename(columns={"time": model.time, "simulationConditionId": "condition"})
-    wide.columns.name = None
-    return wide.drop(columns="condition") if (wide.condition == PLAIN).all() else wide
+    rows = read_rows(folder / FILES["measurements"], "measurement")
+    conditions = {PLAIN, *(each.id for each in model.document.modeling.conditions)}
+    table = data_of(rows, model.time, {*model.measured}, conditions)
+    return table.drop(columns="condition") if (table.condition == PLAIN).all() else table

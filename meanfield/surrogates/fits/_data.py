@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..._checks import shown
+from ..expressions import ExpressionError, read_unit
 from ..runs import Model
 
 
@@ -79,6 +81,11 @@ def _table(model: Model, data: Any) -> pd.DataFrame:
             raise ValueError(
                 f"expected a dataset along {model.time}, got {list(data.dims)}; rename its dimension."
             )
+        if model.time not in data.coords:
+            raise ValueError(
+                f"expected numbers of {model.time} in the dataset, got none; assign its coordinate."
+            )
+        _check_units(model, data, names)
         return data[names].to_dataframe().reset_index()
     if isinstance(data, Mapping):
         try:
@@ -91,6 +98,23 @@ def _table(model: Model, data: Any) -> pd.DataFrame:
         f"expected data to fit, got {type(data).__name__}; pass the path of a CSV file, a dict of arrays, "
         "a pandas.DataFrame or an xarray.Dataset."
     )
+
+
+def _check_units(model: Model, data: xr.Dataset, names: list[str]) -> None:
+    """Refuses what says that it has another unit; what says none, or one in other words, is taken."""
+    base = (*model.document.modeling.base_units,)
+    wanted = {each.symbol: each.units for each in model.document.modeling.measurements}
+    for name in names:
+        said = data[name].attrs.get("units")
+        try:
+            unit = read_unit(said if isinstance(said, str) else "", base)
+        except ExpressionError:
+            continue
+        if unit.powers and not unit.same(read_unit(wanted[name], base)):
+            raise ValueError(
+                f"expected {name} in {wanted[name] or 'no unit'}, got {shown(said)} by its attribute units; "
+                "convert it."
+            )
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -1,17 +1,22 @@
 """Equations found in measurements, written back as a document, and held to data that they have not seen."""
 
+import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..documents import Document, check_consistent, parse
+from ..documents import LONGEST, Document, check_consistent, parse
 from ..expressions import PLAIN, read_unit
 from ..runs import Model, build, units_of
 from ._data import Series, series_of
 from ._fit import Fit, fit, log_likelihood
 from ._sparse import Powers, sparse
 
+LONG = 50
+"""Characters of a name from which on those that are made of it are made of its number."""
+MOST_VARIABLES = 200
 NOISY = 1e-3
 """Noise above this share of the spread of what was measured spoils derivatives."""
 
@@ -43,9 +48,16 @@ def discover(
     series, _ = series_of(model, data), series_of(model, held_out)
     rows = [_states(model, each) for each in series]
     ts = [each.ts for each in series]
+    _check_varying(model, np.concatenate(rows))
     weak = _noisy(model, np.concatenate(rows)) if weak is None else weak
     _check_grid(model, ts, weak)
+    _check_degree(len(model.states), degree, sum(map(len, rows)))
     found = sparse(ts, rows, degree, threshold, weak, seed)
+    if not any(found):
+        raise ValueError(
+            f"expected terms of at least {threshold:g} of the largest, got none; lower threshold, or raise "
+            "degree."
+        )
     new = _model(model, found)
     best, count = fit(new, data, starts, seed), sum(each.size for each in rows)
     if gone := superfluous(best, count):
@@ -124,6 +136,15 @@ def _states(model: Model, series: Series) -> np.ndarray:
     return values
 
 
+def _check_varying(model: Model, values: np.ndarray) -> None:
+    for name, column in zip(model.states, values.T, strict=True):
+        if column.min() == column.max():
+            raise ValueError(
+                f"expected states that vary, got {name} of {column[0]:g} alone; measure where it moves, or "
+                "make it a parameter."
+            )
+
+
 def _noisy(model: Model, values: np.ndarray) -> bool:
     """Whether the noise, of the values or of their logarithms, is large against how they vary."""
     noises = {str(model.measured[m.symbol]): m.noise for m in model.document.modeling.measurements}
@@ -133,6 +154,15 @@ def _noisy(model: Model, values: np.ndarray) -> bool:
         of_logs, np.abs(values).mean(axis=0), 1
     )
     return bool((sizes > NOISY * values.std(axis=0)).any())
+
+
+def _check_degree(states: int, degree: int, rows: int) -> None:
+    count = math.comb(states + degree, states)
+    if count >= rows:
+        raise ValueError(
+            f"expected fewer powers than rows, got {count} of degree {degree} or less for {rows}; lower "
+            "degree, or measure more."
+        )
 
 
 def _check_grid(model: Model, ts: list[np.ndarray], weak: bool) -> None:
@@ -151,10 +181,10 @@ def _document(model: Model, found: list[dict[Powers, float]]) -> Document:
     """The document with these equations, tagged as new, and their coefficients as unknowns."""
     content = model.document.model_dump(mode="json")
     modeling, unknowns = content["modeling"], []
-    for name, terms in zip(model.states, found, strict=True):
+    for i, (name, terms) in enumerate(zip(model.states, found, strict=True)):
         parts = []
         for k, (powers, value) in enumerate(terms.items()):
-            symbol = _free_name(f"c_{name}_{k}", content)
+            symbol = _free_name(f"c_{name if len(name) <= LONG else i}_{k}", content)
             units = _units(model, name, powers)
             row = {"symbol": symbol, "role": "parameter", "units": units}
             unknowns.append(row)
@@ -169,21 +199,32 @@ def _document(model: Model, found: list[dict[Powers, float]]) -> Document:
             e for e in modeling["equations"] if e["lhs"].replace(" ", "").startswith(f"d{name}/")
         )
         rhs = " + ".join(parts) or "0"
+        _check_short(rhs, modeling["variables"])
         row |= {"rhs": rhs, "novelty_tag": "new", "evidence_citations": []}
         row["mechanism_link"] = "none: found by sparse regression"
     content["input"]["unknowns"] = [
         u for u in content["input"]["unknowns"] if u["role"] != "parameter"
     ] + unknowns
     content["solution_and_analysis"] = {}
-    content["metadata"]["problem_id"] += "_found"
+    content["metadata"]["problem_id"] = f"{content['metadata']['problem_id'][:LONG]}_found"
     content["method_selection"]["problem_type"] = "discovery"
     return parse(content)
+
+
+def _check_short(rhs: str, variables: list[dict[str, Any]]) -> None:
+    """Refuses what no document holds."""
+    if len(rhs) > LONGEST or len(variables) > MOST_VARIABLES:
+        raise ValueError(
+            f"expected few terms, got equations of {len(variables)} quantities and {len(rhs)} characters; "
+            "raise threshold, or lower degree."
+        )
 
 
 def _free_name(name: str, content: dict) -> str:
     taken = {v["symbol"] for v in content["modeling"]["variables"]}
     taken |= {k["symbol"] for k in content["input"]["known_quantities"]}
     taken |= {m["symbol"] for m in content["modeling"]["measurements"]}
+    taken |= {content["modeling"]["independent"]["symbol"]}
     while name in taken:
         name += "_"
     return name
@@ -202,9 +243,6 @@ def _units(model: Model, state: str, powers: Powers) -> str:
 
 def typeset(equations: dict[str, str], values: dict[str, float]) -> dict[str, str]:
     """The equations with their fitted numbers, for reading."""
-    shown = {}
-    for left, right in equations.items():
-        for name in sorted(values, key=len, reverse=True):
-            right = right.replace(name, f"{values[name]:.6g}")
-        shown[left] = right.replace("+ -", "- ")
-    return shown
+    number = lambda name: f"{values[name[0]]:.6g}" if name[0] in values else name[0]
+    written = {left: re.sub(r"\w+", number, right) for left, right in equations.items()}
+    return {left: right.replace("+ -", "- ") for left, right in written.items()}

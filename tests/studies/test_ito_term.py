@@ -1,0 +1,69 @@
+"""What noise adds to a loss: exact for quadratic losses, by their recursion and by Ito's rule."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from meanfield.studies.latents._ito_term import courses, excess_of, fitted, half_trace
+
+CENTRES = np.array([[1.0, 0.0], [-1.0, 2.0], [0.5, -1.0], [0.0, 0.3]])
+BEND = np.array([[2.0, 0.4], [0.4, 0.5]])
+START = np.array([0.7, -0.4])
+
+
+def loss(weights, rows):
+    """(x - a_w) A (x - a_w)/2, the mean over rows w."""
+    off = weights - jnp.asarray(CENTRES)[rows]
+    return jnp.einsum("ri,ij,rj->", off, jnp.asarray(BEND), off) / (2 * len(rows))
+
+
+def test_the_first_rate_is_that_of_hessian_and_covariance():
+    """Gradients A (x - a_w) have the covariance A Cov(a) A."""
+    covariance = BEND @ np.cov(CENTRES.T, bias=True) @ BEND
+    exact = np.trace(BEND @ covariance) / 2
+    found = half_trace(loss, jnp.asarray(START), len(CENTRES))
+    assert float(found) == pytest.approx(exact, rel=1e-12)
+
+
+def test_descent_with_batches_has_the_mean_of_its_recursion():
+    """x' = x - eta A (x - m) - eta A xi with covariance Cov(a)/batch of xi: means of losses follow from
+    those of x and of its squares."""
+    rate, steps, saves, batch, runs = 0.3, 2, 2, 2, 4000
+    numbers = jnp.asarray(rate), jnp.asarray(steps), saves
+    keys = jax.random.split(jax.random.key(0), runs)
+    found = np.asarray(courses(loss, jnp.asarray(START), 4, keys, *numbers, batch))
+    plain = np.asarray(courses(loss, jnp.asarray(START), 4, keys[:1], *numbers, None))[0]
+    middle, spread = CENTRES.mean(axis=0), np.cov(CENTRES.T, bias=True)
+    turn, mean, cov = np.eye(2) - rate * BEND, START - middle, np.zeros((2, 2))
+    floor, exact, quiet = np.trace(BEND @ spread) / 2, [], []
+    for k in range(steps * saves):
+        mean = turn @ mean
+        cov = turn @ cov @ turn.T + rate**2 * BEND @ spread @ BEND / batch
+        if k % steps == steps - 1:
+            quiet.append(mean @ BEND @ mean / 2 + floor)
+            exact.append(quiet[-1] + np.trace(BEND @ cov) / 2)
+    np.testing.assert_allclose(plain, quiet, rtol=1e-12)
+    # four standard errors, a tenth of what noise adds
+    reach = 4 * found.std(axis=0) / np.sqrt(runs)
+    assert (reach < 0.2 * (np.array(exact) - quiet)).all()
+    assert (np.abs(found.mean(axis=0) - exact) < reach).all()
+
+
+def test_the_fit_finds_what_made_the_excess():
+    """dD/dt = -2 c D + 2 c eta stall, and its solution is fitted back."""
+    times, rates = np.array([0.5, 1.0, 2.0, 4.0]), np.array([0.1, 0.3])
+    made = excess_of(times, rates, 0.4, 0.05)
+    h = 1e-5
+    slope = (excess_of(times + h, rates, 0.4, 0.05) - excess_of(times - h, rates, 0.4, 0.05)) / (
+        2 * h
+    )
+    np.testing.assert_allclose(slope, -0.8 * made + 0.8 * rates[:, None] * 0.05, rtol=1e-8)
+    # a bounded search over the logarithm ends at 1e-5
+    assert fitted(times, rates, made, np.full(made.shape, 0.01)) == pytest.approx(
+        (0.4, 0.05), rel=1e-4
+    )
+    heavy = np.where(times < 3, 1e-6, 1.0)  # what is not known does not count
+    off = made + np.where(times < 3, 0.0, 1.0)
+    found = fitted(times, rates, off, np.broadcast_to(heavy, made.shape))
+    assert found == pytest.approx((0.4, 0.05), rel=1e-4)
