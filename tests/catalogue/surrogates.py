@@ -25,6 +25,7 @@ SOLVED.write_text(
 EQUATIONS = surrogates.load(SOLVED)
 DEPTH = np.arange(6.0)
 DATA = {"l": DEPTH, "y_a": 0.9 - 0.8 * np.exp(-0.4 * DEPTH) + 0.01 * np.cos(9 * DEPTH)}
+OTHERS = {**DATA, "y_a": DATA["y_a"][::-1].copy()}
 COUNTS = {"starts": "count", "seed": None}
 # What was exchanged with others, as tables alone.
 FOLDER = scratch()
@@ -53,7 +54,7 @@ ENTRIES = [
         "surrogates.compare",
         surrogates=[EQUATIONS],
         train=DATA,
-        held_out=DATA,
+        held_out=OTHERS,
         starts=1,
         seed=0,
         single_=None,
@@ -107,7 +108,7 @@ ENTRIES = [
         "surrogates.Surrogate.discover",
         MODEL.discover,
         data=DATA,
-        held_out=DATA,
+        held_out=OTHERS,
         degree=1,
         threshold=0.1,
         starts=1,

@@ -9,6 +9,7 @@ from editing import edited, plain
 from refusals import check_refused
 
 from meanfield import surrogates
+from meanfield.surrogates.fits import _discovery
 from meanfield.surrogates.fits._discovery import _model, superfluous, typeset
 from meanfield.surrogates.fits._sparse import powers_of, sparse
 from meanfield.surrogates.runs import problems_of
@@ -124,7 +125,73 @@ def test_what_was_found_is_a_document_with_units(tmp_path):
     assert [model.numbers[f"c_H_{k}"] for k in range(3)] == [0.5, -0.1, 0.01]
     assert [u.symbol for u in model.document.input.unknowns] == ["c_H_0", "c_H_1", "c_H_2"]
     shown = typeset({"dH/dl": equation.rhs}, {f"c_H_{k}": v for k, v in enumerate((0.5, -0.1, 2))})
+    # a name within another is another
+    assert typeset({"x": "c_x_1*c_x_10 + c_x_0"}, {"c_x_1": 3.0, "c_x_0": 1e-5}) == {
+        "x": "3*c_x_10 + 1e-05"
+    }
     assert shown == {"dH/dl": "0.5 - 0.1*H + 2*H**2"}
+
+
+def test_names_of_coefficients_clash_with_none(tmp_path):
+    """Of a state whose name is as long as can be, in a document that has one of them, and along another."""
+    name, along = "a" * 60, {"symbol": "c_0_1", "units": "layer", "stop": 20, "points": 21}
+    model = edited(
+        tmp_path,
+        "E2",
+        metadata__problem_id="p" * 60,
+        modeling__independent=along,
+        modeling__variables=[
+            {"symbol": name, "role": "state", "units": "dimensionless"},
+            {"symbol": "c_0_0", "role": "parameter", "units": "1/layer", "value": 0.4},
+        ],
+        modeling__equations__0__lhs=f"d{name}/dc_0_1",
+        modeling__equations__0__rhs=f"-c_0_0*{name}",
+        modeling__initial_conditions__0__symbol=name,
+        modeling__measurements__0__expression=name,
+        input={"problem_summary": ""},
+        solution_and_analysis={},
+    )
+    found = _model(model.model, [{(0,): 0.5, (1,): -0.1}])
+    (equation,) = found.document.modeling.equations
+    assert equation.rhs == f"c_0_0_ + c_0_1_*{name}"
+    assert found.document.metadata.problem_id == "p" * 50 + "_found"
+
+
+def test_data_of_which_no_regression_tells_are_refused(tmp_path, monkeypatch):
+    """What libraries would answer with a number, or an error of their own."""
+    model, data = edited(tmp_path, "E2", modeling__conditions=CONDITIONS), measured((0, 1), 1)
+    held = measured((3,), 2)
+    ask = lambda changed, **kinds: lambda: model.discover({**data, **changed}, held, **kinds)
+    check_refused(
+        lambda: model.discover(data, {n: v[41:] for n, v in data.items()}), "from_1 in both"
+    )
+    check_refused(ask({"y_a": np.full(82, 0.5)}), "make it a parameter")
+    check_refused(ask({"y_a": np.where(np.arange(82) == 3, np.nan, data["y_a"])}), "with gaps")
+    check_refused(ask({}, degree=0), "pass weak=False")
+    check_refused(ask({}, degree=33, weak=False), "lower it")
+    check_refused(ask({}, weak="yes"), "pass None")
+    few = {name: each[::5] for name, each in measured((0,), 1).items()}
+    check_refused(lambda: model.discover(few, data), "measure more often")
+    check_refused(lambda: model.discover(few, data, degree=9, weak=False), "lower degree")
+    gone = np.r_[0:8, 20:41]  # bumps of an eighth of the run would have nothing to be seen by
+    gap = {name: each[gone] for name, each in measured((0,), 1).items()}
+    check_refused(lambda: model.discover(gap, data), "measure more often")
+    for found, words in (([{}], "lower threshold"), ([{(1,): 1e40}], "choose units")):
+        monkeypatch.setattr(_discovery, "sparse", lambda *_, found=found: found)
+        check_refused(ask({}), words)
+    terms = {(k,): 1.0 for k in range(33)}
+    monkeypatch.setattr(_discovery, "LONGEST", 200)
+    monkeypatch.setattr(_discovery, "sparse", lambda *_: [terms])
+    check_refused(ask({}, degree=32), "raise threshold, or lower degree")
+
+
+def test_states_far_from_one_are_scaled():
+    """Their squares are out of range, and the equation x' = -x is the same."""
+    pytest.importorskip("pysindy", reason="needs PySINDy: pip install 'meanfield-jax[discovery]'")
+    ts = np.linspace(0.0, 4.0, 101)
+    for size in (1e200, 1e-200):
+        (terms,) = sparse([ts], [size * np.exp(-ts)[:, None]], 1, 0.1, False, 0)
+        assert terms == {(1,): pytest.approx(-1.0, rel=1e-5)}
 
 
 def test_what_cannot_be_discovered_is_refused(tmp_path, monkeypatch):
@@ -138,4 +205,4 @@ def test_what_cannot_be_discovered_is_refused(tmp_path, monkeypatch):
     check_refused(lambda: other.discover(plain, plain), "each state")
     check_refused(lambda: surrogates.load("E3").discover(plain, plain), "name them so")
     monkeypatch.setitem(sys.modules, "pysindy", None)
-    check_refused(lambda: model.discover(data, data), "meanfield-jax[discovery]")
+    check_refused(lambda: model.discover(data, measured((3,), 2)), "meanfield-jax[discovery]")

@@ -105,6 +105,12 @@ def test_directions_are_those_of_the_null_space():
     )
     one = determined(unknowns_of(model), np.array([1.0, 1.0, 1.0]), np.array([[2.0, 0.0, 0.0]]))
     assert one.rank == 1 and one.errors.tolist() == [0.5, np.inf, np.inf]
+    # a value that rounding leaves of 0 is measured by its bounds, 10 of H_min, as 0 is
+    for value in (0.0, 4e-16):
+        there = determined(
+            unknowns_of(model), np.array([1.0, value, 1.0]), np.diag([10.0, 0.1, 1.0])
+        )
+        assert there.rank == 3 and there.errors.tolist() == pytest.approx([0.1, 10.0, 1.0])
     # what is rounding of runs in single precision determines nothing there
     small = np.diag([1.0, 1e-4, 1e-7])
     ranks = [
@@ -123,6 +129,13 @@ def test_data_are_taken_from_files_tables_and_datasets(tmp_path):
         (series,) = series_of(model, data)
         np.testing.assert_allclose(series.ts, DEPTH)
         np.testing.assert_allclose(series.values["y_a"], ATTENTION["y_a"], rtol=1e-15)
+
+
+def test_what_was_fitted_is_not_held_out():
+    model = surrogates.load("E2")
+    check_refused(
+        lambda: surrogates.compare([model], ATTENTION, dict(ATTENTION)), "hold out others"
+    )
 
 
 def test_the_same_numbers_are_the_same_to_programs():

@@ -208,7 +208,7 @@ def half_trace(loss: Callable[[Any, Array], Array], weights: Any, count: int) ->
     def bend(row: Any) -> Array:
         slope = lambda w: jax.grad(loss)(w, jnp.arange(count))
         turned = jax.jvp(slope, (weights,), (row,))[1]
-        return sum(jax.tree.leaves(jax.tree.map(jnp.vdot, row, turned)))
+        return jnp.stack(jax.tree.leaves(jax.tree.map(jnp.vdot, row, turned))).sum()
 
     bends = jax.lax.map(bend, rows)
     return (bends[:-1].mean() - bends[-1]) / 2

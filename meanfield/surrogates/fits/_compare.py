@@ -8,6 +8,7 @@ import numpy as np
 
 from ..._shown import OneLine
 from ..runs import Model
+from ._data import check_apart, series_of
 from ._fit import Fit, fit, log_likelihood
 
 
@@ -27,6 +28,7 @@ def compare(
     models: Sequence[Model], train: Any, held_out: Any, starts: int, seed: int
 ) -> list[Compared]:
     """The models, the best first."""
+    check_apart(series_of(models[0], train), series_of(models[0], held_out))
     fits = [fit(model, train, starts, seed) for model in models]
     scores = [log_likelihood(m, f.values, held_out) for m, f in zip(models, fits, strict=True)]
     if len({each.size for each in scores}) > 1:

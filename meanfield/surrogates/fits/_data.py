@@ -70,6 +70,16 @@ def series_of(model: Model, data: Any) -> list[Series]:
     return [_series(model, name, part, names) for name, part in found.items()]
 
 
+def check_apart(data: list[Series], held_out: list[Series]) -> None:
+    """Raises ValueError for a condition of which the same numbers are fitted and held out."""
+    if same := [one for one in held_out if one in data]:
+        name = f" of {same[0].condition}" if same[0].condition else ""
+        raise ValueError(
+            f"expected data in held_out that were not fitted, got the same numbers{name} in both; hold out "
+            "others."
+        )
+
+
 def _table(model: Model, data: Any) -> pd.DataFrame:
     if isinstance(data, str | Path):
         return _read(Path(data))

@@ -10,13 +10,14 @@ import numpy as np
 from ..documents import LONGEST, Document, check_consistent, parse
 from ..expressions import PLAIN, read_unit
 from ..runs import Model, build, units_of
-from ._data import Series, series_of
+from ._data import Series, check_apart, series_of
 from ._fit import Fit, fit, log_likelihood
-from ._sparse import Powers, sparse
+from ._sparse import PARTS, Powers, sparse
 
 LONG = 50
 """Characters of a name from which on those that are made of it are made of its number."""
-MOST_VARIABLES = 200
+MOST_VARIABLES, MOST_POWERS = 200, 32
+LARGEST = 1e30
 NOISY = 1e-3
 """Noise above this share of the spread of what was measured spoils derivatives."""
 
@@ -45,18 +46,25 @@ def discover(
     seed: int,
 ) -> Found:
     """What regression finds in the data, and what it gains on what was held out; see `Surrogate.discover`."""
-    series, _ = series_of(model, data), series_of(model, held_out)
+    series, others = series_of(model, data), series_of(model, held_out)
     rows = [_states(model, each) for each in series]
     ts = [each.ts for each in series]
     _check_varying(model, np.concatenate(rows))
     weak = _noisy(model, np.concatenate(rows)) if weak is None else weak
     _check_grid(model, ts, weak)
-    _check_degree(len(model.states), degree, sum(map(len, rows)))
+    _check_degree(len(model.states), degree, sum(map(len, rows)), weak)
+    check_apart(series, others)
     found = sparse(ts, rows, degree, threshold, weak, seed)
     if not any(found):
         raise ValueError(
             f"expected terms of at least {threshold:g} of the largest, got none; lower threshold, or raise "
             "degree."
+        )
+    numbers = np.abs([c for terms in found for c in terms.values()])
+    if not (np.isfinite(numbers) & (numbers > 0)).all() or numbers.max() > LARGEST:
+        raise ValueError(
+            "expected coefficients that a document holds, got some out of range; choose units in which "
+            "states are near 1."
         )
     new = _model(model, found)
     best, count = fit(new, data, starts, seed), sum(each.size for each in rows)
@@ -153,10 +161,18 @@ def _noisy(model: Model, values: np.ndarray) -> bool:
     sizes = np.array([each.size for each in rows]) * np.where(
         of_logs, np.abs(values).mean(axis=0), 1
     )
-    return bool((sizes > NOISY * values.std(axis=0)).any())
+    spread = np.abs(values).max(axis=0)
+    spread = spread * (values / spread).std(axis=0)
+    return bool((sizes > NOISY * spread).any())
 
 
-def _check_degree(states: int, degree: int, rows: int) -> None:
+def _check_degree(states: int, degree: int, rows: int, weak: bool) -> None:
+    if degree > MOST_POWERS or (weak and degree == 0):
+        remedy = "pass weak=False" if weak and degree == 0 else "lower it"
+        least = 1 if weak else 0
+        raise ValueError(
+            f"expected a degree from {least} to {MOST_POWERS}, got {degree}; {remedy}."
+        )
     count = math.comb(states + degree, states)
     if count >= rows:
         raise ValueError(
@@ -174,6 +190,12 @@ def _check_grid(model: Model, ts: list[np.ndarray], weak: bool) -> None:
         raise ValueError(
             f"expected the same {model.time} in all conditions for the weak form, got others; "
             "pass weak=False, or drop rows."
+        )
+    length, gap = ts[0][-1] - ts[0][0], np.diff(ts[0]).max()
+    if weak and gap * 2 * PARTS > length * (1 + 1e-9):
+        raise ValueError(
+            f"expected steps of {length / (2 * PARTS):.3g} in {model.time} or less for the weak form, got "
+            f"{gap:.3g}; pass weak=False, or measure more often."
         )
 
 

@@ -36,7 +36,7 @@ def determined(
     With J = U S V^T, of columns scaled by the sizes of parameters, the covariance is V S^-2 V^T over the
     singular values that are not zero; a parameter with a part in the rest of V is not determined.
     """
-    sizes = unknowns.sizes(theta.tolist())
+    sizes = unknowns.sizes(theta.tolist(), np.linalg.norm(slopes, axis=0).tolist())
     _, values, rows = np.linalg.svd(slopes * sizes, full_matrices=True)
     values = np.concatenate([values, np.zeros(len(theta) - len(values))])
     least = RANK if slopes.dtype.itemsize == 8 else SINGLE

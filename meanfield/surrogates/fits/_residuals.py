@@ -42,9 +42,11 @@ class Unknowns:
         """Free numbers of parameters, which are moved off their bounds by a millionth of what is between."""
         return np.array([_free(row, value) for row, value in zip(self.rows, values, strict=True)])
 
-    def sizes(self, values: Sequence[float]) -> Float[np.ndarray, " p"]:
-        """By what parameters are measured where their effects are compared: their values, or bounds."""
-        return np.array([_size(row, value) for row, value in zip(self.rows, values, strict=True)])
+    def sizes(self, values: Sequence[float], effects: Sequence[float]) -> Float[np.ndarray, " p"]:
+        """By what parameters are measured where their effects are compared: their values; their bounds, where
+        an effect, that of a unit in units of noise, does not tell a value from 0."""
+        parts = zip(self.rows, values, effects, strict=True)
+        return np.array([_size(row, value, effect) for row, value, effect in parts])
 
     def on_bound(self, row: Unknown, free: Any) -> bool:
         """Whether a free number is within a share of e^-12 of what is between the bounds of one."""
@@ -74,10 +76,10 @@ def _free(row: Unknown, value: float) -> float:
     return float(logit(share))
 
 
-def _size(row: Unknown, value: float) -> float:
-    if value:
+def _size(row: Unknown, value: float, effect: float) -> float:
+    if row.scale == "log" or abs(value) * effect >= 1:
         return abs(value)
-    return 1.0 if row.bounds is None else row.bounds[1] - row.bounds[0]
+    return max(abs(value), 1.0 if row.bounds is None else row.bounds[1] - row.bounds[0])
 
 
 def unknowns_of(model: Model) -> Unknowns:

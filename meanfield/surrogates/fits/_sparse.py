@@ -46,7 +46,8 @@ def sparse(
     Source: Brunton, Proctor and Kutz, PNAS 113 (2016) 3932; Messenger and Bortz (2021), arXiv 2005.04339.
     """
     whole = np.concatenate(states)
-    sizes = np.sqrt((whole**2).mean(axis=0))
+    most = np.abs(whole).max(axis=0)  # whose squares may be out of range
+    sizes = most * np.sqrt(((whole / most) ** 2).mean(axis=0))
     length = max(each[-1] - each[0] for each in ts)
     scaled = [each / sizes for each in states]
     clocks = [(each - each[0]) / length for each in ts]
@@ -54,14 +55,15 @@ def sparse(
     largest = np.abs(_fitted(clocks, scaled, degree, 0.0, weak, seed)).max()
     found = _fitted(clocks, scaled, degree, threshold * largest, weak, seed)
     powers = powers_of(len(sizes), degree)
-    return [
-        {
-            p: float(c * sizes[i] / length / np.prod(sizes ** np.array(p)))
-            for p, c in zip(powers, row, strict=True)
-            if c
-        }
-        for i, row in enumerate(found)
-    ]
+    with np.errstate(all="ignore"):  # of states far from 1, whose coefficients may be no numbers
+        return [
+            {
+                p: float(c * sizes[i] / length / np.prod(sizes ** np.array(p)))
+                for p, c in zip(powers, row, strict=True)
+                if c
+            }
+            for i, row in enumerate(found)
+        ]
 
 
 def _fitted(
