@@ -24,11 +24,17 @@ def test_tables_are_read_back(tmp_path):
     write_tables(model.model, data, tmp_path / "petab")
     read = lambda name: pd.read_csv(tmp_path / "petab" / f"{name}.tsv", sep="\t")
     rate, end = read("parameters").to_dict("records")
-    assert rate == {"parameterId": "rate", "parameterScale": "log", "lowerBound": 0.001,
+    # as a condition sets it, what the others estimate has another name
+    assert rate == {"parameterId": "rate_free", "parameterScale": "log", "lowerBound": 0.001,
                     "upperBound": 5.0, "nominalValue": 0.4, "estimate": 1}  # fmt: skip
-    assert end["parameterScale"] == "lin" and end["nominalValue"] == 0.9
+    assert (
+        end["parameterId"] == "a_eq"
+        and end["parameterScale"] == "lin"
+        and end["nominalValue"] == 0.9
+    )
     table = read("conditions").set_index("conditionId")
-    assert table.a["low"] == 0.2 and table.rate["late"] == 0.1 and np.isnan(table.a["late"])
+    assert table.a["low"] == 0.2 and table.rate["late"] == "0.1" and np.isnan(table.a["late"])
+    assert table.rate["low"] == table.rate["as_it_is"] == "rate_free"
     (seen,) = read("observables").to_dict("records")
     assert seen["observableFormula"] == "a" and seen["noiseFormula"] == 0.02
     back = series_of(model.model, model.imported(tmp_path / "petab"))

@@ -40,7 +40,8 @@ def problem_of(content: dict[str, Any], tables: Tables) -> tuple[dict[str, Any],
     """
     modeling = {**content["modeling"], "variables": [*content["modeling"]["variables"]]}
     numbers = {k["symbol"]: k["value"] for k in content["input"].get("known_quantities", [])}
-    unknowns = _unknowns(tables.parameter, modeling["variables"], numbers)
+    columns = _columns(tables)
+    unknowns = _unknowns(tables.parameter, modeling["variables"], numbers, columns)
     free = {row["symbol"] for row in unknowns}
     numbers |= {
         v["symbol"]: v["value"]
@@ -48,7 +49,7 @@ def problem_of(content: dict[str, Any], tables: Tables) -> tuple[dict[str, Any],
         if v["role"] == "parameter" and v["symbol"] not in free
     }
     modeling["measurements"] = _measurements(tables.observable, modeling["variables"], numbers)
-    conditions = _conditions(tables.condition, modeling["variables"], numbers)
+    conditions = _conditions(tables.condition, modeling["variables"], numbers, {*columns})
     symbols = {each["symbol"] for each in modeling["measurements"]}
     data = data_of(tables.measurement, modeling["independent"]["symbol"], symbols, {*conditions})
     if all(not conditions[name] for name in data.condition.unique()):
@@ -80,8 +81,28 @@ def _named(rows: Iterable[Row], column: str) -> dict[str, Row]:
     return found
 
 
+def _columns(tables: Tables) -> dict[str, str]:
+    """The quantities for which estimated parameters stand in conditions, each in one column alone."""
+    sought = {row["parameterId"] for row in tables.parameter if row["estimate"] == "1"}
+    found: dict[str, str] = {}
+    for row in tables.condition:
+        for column, text in row.cells.items():
+            if column in NOT_VALUES or text not in sought:
+                continue
+            if found.setdefault(text, column) != column:
+                raise row.wrong("a parameter in one column", f"{text} in two", "use two parameters")
+    if len({*found.values()}) < len(found):
+        column = next(c for c in found.values() if [*found.values()].count(c) > 1)
+        row = tables.condition[0]
+        raise row.wrong("one estimated parameter a column", f"several in {column}", "fit one")
+    return found
+
+
 def _unknowns(
-    rows: list[Row], variables: list[dict[str, Any]], numbers: dict[str, float]
+    rows: list[Row],
+    variables: list[dict[str, Any]],
+    numbers: dict[str, float],
+    columns: dict[str, str],
 ) -> list[dict[str, Any]]:
     """The parameters that are estimated. Values go into the variables, or, of those that the model has not,
     into the numbers."""
@@ -89,6 +110,7 @@ def _unknowns(
     for name, row in _named(rows, "parameterId").items():
         row.without(*PRIORS)
         sought = row.one_of("estimate", ("0", "1")) == "1"
+        name = columns.get(name, name)
         scale = SCALES[row.one_of("parameterScale", (*SCALES,))]
         if name not in places:
             if sought:
@@ -148,15 +170,15 @@ def _measurements(
 
 
 def _conditions(
-    rows: list[Row], variables: list[dict[str, Any]], numbers: dict[str, float]
+    rows: list[Row], variables: list[dict[str, Any]], numbers: dict[str, float], free: set[str]
 ) -> dict[str, dict[str, float]]:
-    """What each condition sets: parameters, or where states start."""
+    """What each condition sets: parameters, or where states start. What is `free` stays."""
     settable = {v["symbol"] for v in variables if v["role"] in ("parameter", "input", "state")}
     found: dict[str, dict[str, float]] = {}
     for name, row in _named(rows, "conditionId").items():
         found[name] = {}
         for column, text in row.cells.items():
-            if column in NOT_VALUES or text.lower() in ("", "nan"):
+            if column in NOT_VALUES or text.lower() in ("", "nan") or text in free:
                 continue
             if column not in settable:
                 raise row.wrong("parameters or states as columns", column, "drop the column")

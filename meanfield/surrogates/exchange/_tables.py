@@ -78,16 +78,33 @@ def _observables(model: Model) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _estimated(model: Model) -> dict[str, str]:
+    """What unknowns are called in the tables: by another name where a condition sets one, as PEtab has it."""
+    conditions, taken = model.document.modeling.conditions, {*model.numbers, *model.inputs}
+    moved = {name for each in conditions for name in each.set}
+    names = {}
+    for each in model.document.input.unknowns:
+        name = each.symbol
+        while name in moved or (name != each.symbol and name in taken):
+            name = f"{name}_free"
+        names[each.symbol] = name
+    return names
+
+
 def _conditions(model: Model) -> pd.DataFrame:
     """A row for each condition; what one of them does not set stays as in the model."""
-    rows = [{"conditionId": each.id, **each.set} for each in model.document.modeling.conditions]
-    return pd.DataFrame([{"conditionId": PLAIN}, *rows])
+    conditions, names = model.document.modeling.conditions, _estimated(model)
+    moved = {name for each in conditions for name in each.set}
+    left = {name: also for name, also in names.items() if name in moved}
+    rows = [{"conditionId": each.id, **left, **each.set} for each in conditions]
+    return pd.DataFrame([{"conditionId": PLAIN, **left}, *rows])
 
 
 def _parameters(model: Model) -> pd.DataFrame:
+    names = _estimated(model)
     rows = [
         {
-            "parameterId": each.symbol,
+            "parameterId": names[each.symbol],
             "parameterScale": SCALES[each.scale],
             "lowerBound": each.bounds[0] if each.bounds else -np.inf,
             "upperBound": each.bounds[1] if each.bounds else np.inf,
