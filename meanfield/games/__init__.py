@@ -6,7 +6,9 @@ from .control import (
     Matched as Matched,
     Means as Means,
     Quantiles as Quantiles,
+    Steering as Steering,
     pontryagin_residual as pontryagin_residual,
+    steer as steer,
 )
 from .equilibrium import (
     AbstractGame as AbstractGame,
@@ -25,10 +27,12 @@ from .exact import (
     UnequalLinearQuadratic as UnequalLinearQuadratic,
 )
 from .meanfield import (
+    FewPlayers as FewPlayers,
     Kuramoto as Kuramoto,
     MeanFieldEquilibrium as MeanFieldEquilibrium,
     MeanFieldGame as MeanFieldGame,
     MeanFieldPath as MeanFieldPath,
     crowd_aversion as crowd_aversion,
+    few_players as few_players,
     mean_field_path as mean_field_path,
 )

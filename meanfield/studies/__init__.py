@@ -32,6 +32,7 @@ from .games import (
     ConsensusGames as ConsensusGames,
     Impatience as Impatience,
     LqGames as LqGames,
+    ManyPlayers as ManyPlayers,
     MeanFieldGames as MeanFieldGames,
     PriceOfAnarchy as PriceOfAnarchy,
     Protocols as Protocols,

@@ -4,7 +4,8 @@ import jax.numpy as jnp
 
 from catalogue.entry import entry
 from catalogue.things import SOFTMAX, TS, W, X
-from meanfield.dynamics import Drift
+from meanfield.attention import Unnormalized
+from meanfield.dynamics import AttentionFlow, Drift
 from meanfield.games import (
     ConsensusGame,
     Feedback,
@@ -121,6 +122,33 @@ ENTRIES = [
             "start": "array",
             "terminal": "array",
             "guess": "array",
+        },
+    ),
+    entry(
+        "games.few_players",
+        slow_=True,
+        game=CROWD,
+        players=2,
+        points=9,
+        kinds_={"game": "object", "players": "count", "points": "count"},
+    ),
+    entry(
+        "games.steer",
+        slow_=True,
+        flow=AttentionFlow(Euclidean(1), Unnormalized(0.3)),
+        where=lambda flow: flow.attention.beta,
+        terminal=lambda x: jnp.sum(x**2),
+        x0=LINES[0],
+        ts=TS,
+        effort=2.0,
+        steps=1,
+        max_steps=20,
+        single_=None,
+        kinds_={
+            "where": "function",
+            "terminal": "function",
+            "x0": "points",
+            "effort": "positive",
         },
     ),
     entry("games.Quantiles"),

@@ -45,6 +45,7 @@ def test_any_clouds_on_the_line():
     np.testing.assert_allclose(found.costs, exact.costs(before, 1.0), rtol=5e-6)
     # The contraction of a discretized game of the same numbers is .148, with steps of 1/100.
     assert found.contraction == pytest.approx(0.148, abs=2e-3)
+    assert found.stability == pytest.approx(0.148, abs=2e-3)
     # The certificate sees the kinks: u'' = c^2 u, c^2 = 2, of which the best linear pieces miss
     # h^2 c^2/(12 sqrt 5), and pieces half as long see all but a sixteenth.
     kinks = (15 / 16) ** 0.5 * 0.125**2 * 2 / (12 * 5**0.5)

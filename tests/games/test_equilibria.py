@@ -19,6 +19,8 @@ def test_nash():
     assert found.exploitability.max() < 1e-10
     # Each answers a change of the other by half of it: u_1 = (1 + u_0)/2.
     assert found.contraction == pytest.approx(0.25, abs=1e-3)
+    # A perturbation of 2.5e-3 is left to what the search does not see, 1e-6.
+    assert found.stability == pytest.approx(0.25, abs=2e-3)
 
 
 def test_the_planner_and_who_is_tempted():
@@ -28,6 +30,7 @@ def test_the_planner_and_who_is_tempted():
     np.testing.assert_allclose(found.controls.ravel(), [-0.4, 0.4], atol=CLOSE)
     np.testing.assert_allclose(found.costs, 0.1, atol=CLOSE)
     np.testing.assert_allclose(found.exploitability, 0.01, atol=CLOSE)
+    assert jnp.isnan(found.stability)
 
 
 def test_a_leader_moves_less():
@@ -63,6 +66,26 @@ def test_several_equilibria_from_several_starts():
         found = nash(Meeting(), X0, guess=jnp.full((2, 1), 0.8 * place))
         assert found.converged
         np.testing.assert_allclose(found.controls, place, atol=CLOSE)
+
+
+class Chasing(AbstractGame):
+    """Two of whom each answers s times what the other does."""
+
+    s: float
+
+    def costs(self, controls, x0, ts=None):
+        own, other = controls[:, 0], controls[::-1, 0]
+        return own**2 / 2 - self.s * own * other
+
+    def blank(self, x0, ts=None):
+        return jnp.zeros_like(x0)
+
+
+def test_play_that_is_perturbed_leaves_an_unstable_equilibrium():
+    """A round multiplies what the second player does by s^2, and rest is an equilibrium for every s."""
+    for s in (1.5, -0.6):
+        found = nash(Chasing(s), X0)
+        assert found.converged and found.stability == pytest.approx(s**2, rel=1e-3)
 
 
 def test_what_does_not_come_to_rest_says_so():

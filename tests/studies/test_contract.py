@@ -49,6 +49,7 @@ LONG = (
     "jko_orders",
     "layer_thinness",
     "least_effort",
+    "many_players",
     "mean_field_games",
     "mean_field_limit",
     "minibatch",

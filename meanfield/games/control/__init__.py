@@ -8,3 +8,4 @@ from ._discords import (
     Quantiles as Quantiles,
 )
 from ._pontryagin import pontryagin_residual as pontryagin_residual
+from ._steer import Steering as Steering, steer as steer

@@ -12,7 +12,7 @@ from ...dynamics.consensus import several_models
 from ...geometry import AbstractGeometry
 from ..equilibrium import AbstractGame, check_controls
 from ._discords import AbstractDiscord, Matched, Quantiles
-from ._steered import Steered
+from ._steered import Steered, played
 
 Clouds = Float[Array, "models n d"]
 PathControls = Float[Array, "models times n d"]
@@ -105,7 +105,7 @@ class ConsensusGame(AbstractGame):
         ts = jnp.asarray(ts, controls.dtype)
         start = jnp.asarray(x0, controls.dtype), jnp.zeros(len(self.flows), controls.dtype)
         steered = Steered(self.flows, self.running, self.discord, ts, controls)
-        (x, spent), ok = steered.end(start, self.steps)
+        (x, spent), _, ok = played(steered, start, self.steps)
         final = self.geometry.project(x)
         return jnp.where(ok, final, jnp.nan), jnp.where(ok, spent, jnp.nan)
 

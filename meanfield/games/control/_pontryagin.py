@@ -44,8 +44,8 @@ def pontryagin_residual(
 @eqx.filter_jit
 def _residual(game, controls, x0, ts, planned: bool) -> Float[Array, " models"]:
     middle = (controls[:, 1:] + controls[:, :-1]) / 2
-    fine = _interlaced(controls.swapaxes(0, 1), middle.swapaxes(0, 1)).swapaxes(0, 1)
-    times = _interlaced(ts, (ts[1:] + ts[:-1]) / 2)
+    fine = interlaced(controls.swapaxes(0, 1), middle.swapaxes(0, 1)).swapaxes(0, 1)
+    times = interlaced(ts, (ts[1:] + ts[:-1]) / 2)
 
     def slope(i):
         def cost(own):
@@ -56,23 +56,23 @@ def _residual(game, controls, x0, ts, planned: bool) -> Float[Array, " models"]:
 
     slopes = jax.lax.map(slope, jnp.arange(len(fine)))
     # In the basis of hats the derivative is the mass matrix times u + p, over n.
-    masses = _masses(times)
+    matrix = masses(times)
     n, flat = fine.shape[2], lambda a: a.swapaxes(0, 1).reshape(len(times), -1)
-    errors = n * jnp.linalg.solve(masses, flat(slopes))
+    errors = n * jnp.linalg.solve(matrix, flat(slopes))
     norms = [
-        jnp.sum((a * (masses @ a)).reshape(len(times), len(fine), -1), axis=(0, 2))
+        jnp.sum((a * (matrix @ a)).reshape(len(times), len(fine), -1), axis=(0, 2))
         for a in (errors, flat(fine))
     ]
     return jnp.sqrt(norms[0] / norms[1])
 
 
-def _interlaced(a: Float[Array, "times ..."], b: Float[Array, "_ ..."]) -> Float[Array, "_ ..."]:
+def interlaced(a: Float[Array, "times ..."], b: Float[Array, "_ ..."]) -> Float[Array, "_ ..."]:
     """a_0, b_0, a_1, b_1, ..., a_last."""
     pairs = jnp.stack([a[:-1], b], axis=1).reshape(-1, *a.shape[1:])
     return jnp.concatenate([pairs, a[-1:]])
 
 
-def _masses(ts: Float[Array, " times"]) -> Float[Array, "times times"]:
+def masses(ts: Float[Array, " times"]) -> Float[Array, "times times"]:
     """The integrals of products of two hats."""
     steps = jnp.diff(ts)
     sides = jnp.pad(steps, (0, 1)) + jnp.pad(steps, (1, 0))

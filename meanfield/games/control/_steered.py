@@ -1,9 +1,10 @@
-from typing import Any
+import abc
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from ..._products import exact_products
 from ..._typing import Scalar
@@ -12,7 +13,23 @@ from ...solve.methods import LOOPED, one_step, stable
 from ._discords import AbstractDiscord
 
 
-class Steered(AbstractDynamics):
+class AbstractInIntervals(AbstractDynamics):
+    """What is steered by controls that bend at given times; it counts the times that have passed."""
+
+    if TYPE_CHECKING:  # a type checker would take abstract variables for arguments of __init__
+
+        @property
+        def ts(self) -> Float[Array, " times"]: ...
+
+    else:
+        ts: eqx.AbstractVar[Float[Array, " times"]]
+
+    @abc.abstractmethod
+    def within(self, k: Int[Array, ""], share: Scalar, state: tuple) -> tuple:
+        """The drift when this share of interval k has passed."""
+
+
+class Steered(AbstractInIntervals):
     """The clouds of a game under given controls, and what each model has spent until now.
 
     Its time counts the times that have passed, so that all intervals have as many steps.
@@ -49,20 +66,25 @@ class Steered(AbstractDynamics):
     def check(self, state: Any) -> Any:
         return state
 
-    @exact_products
-    def end(self, start: tuple, steps: int) -> tuple[tuple, Bool[Array, ""]]:
-        """The state at the last time, and whether the steps, so many an interval, are fit for it."""
-        dtype, count = self.ts.dtype, steps * (len(self.ts) - 1)
-        within = eqx.filter_jit(self.within)
 
-        def step(state, number):
-            k, passed = number // steps, (number % steps).astype(dtype)
-            field = lambda c, state: within(k, (passed + c) / steps, state)
-            return one_step(field, state, 1 / steps), None
+@exact_products
+def played(steered: AbstractInIntervals, start: tuple, steps: int) -> tuple[tuple, Array, Array]:
+    """The state at the last time, the first of its parts at all times, and whether the steps, so many
+    an interval, are fit for it."""
+    ts = steered.ts
+    dtype, count = ts.dtype, steps * (len(ts) - 1)
+    within = eqx.filter_jit(steered.within)
 
-        state, _ = jax.lax.scan(jax.checkpoint(step), start, jnp.arange(count))
-        dt = jnp.asarray(1 / steps, dtype)
-        # Of the clouds alone: what was spent grows as their square, and moves nothing.
-        ok = stable(self, LOOPED, len(self.ts) - 1 - dt / 2, dt, state[:1], None)
-        scale = [jnp.isfinite(leaf**2).all() for leaf in state]
-        return state, ok & jnp.stack(scale).all()
+    def step(state, number):
+        k, passed = number // steps, (number % steps).astype(dtype)
+        field = lambda c, state: within(k, (passed + c) / steps, state)
+        after = one_step(field, state, 1 / steps)
+        return after, after[0]
+
+    state, path = jax.lax.scan(jax.checkpoint(step), start, jnp.arange(count))
+    dt = jnp.asarray(1 / steps, dtype)
+    # Of the clouds alone: what was spent grows as their square, and moves nothing.
+    ok = stable(steered, LOOPED, len(ts) - 1 - dt / 2, dt, state[:1], None)
+    scale = [jnp.isfinite(leaf**2).all() for leaf in state]
+    path = jnp.concatenate([start[0][None], path[steps - 1 :: steps]])
+    return state, path, ok & jnp.stack(scale).all()

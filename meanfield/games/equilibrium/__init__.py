@@ -1,6 +1,11 @@
 """Equilibria of any game that has costs: Nash, planner, Stackelberg."""
 
 from ._game import AbstractGame as AbstractGame, check_controls as check_controls
-from ._nash import Equilibrium as Equilibrium, nash as nash, planner as planner
+from ._nash import (
+    Equilibrium as Equilibrium,
+    minimized as minimized,
+    nash as nash,
+    planner as planner,
+)
 from ._one_shot import OneShot as OneShot
 from ._stackelberg import stackelberg as stackelberg

@@ -20,15 +20,18 @@ class Equilibrium(AbstractShown):
 
     `controls` [N, ...]; `costs` [N]: who pays; `exploitability` [N], what each player would save by its best
     response to the controls of the others; `contraction`, the factor by which the changes of a round
-    of best responses shrank, NaN if there were too few; `iterations`, these rounds. `converged`: for
-    Nash equilibria, that the rounds came to rest and no player can save more than 1e-6 of the sum of all
-    costs; for a planner, that the minimum was found.
+    of best responses shrank, NaN if there were too few; `stability`, the factor by which a small change
+    of all controls shrinks in a round of best responses once the quickest part of it is gone: below 1
+    play that is perturbed comes back, above 1 it leaves; NaN for a planner, a leader, and what has not
+    converged; `iterations`, the rounds. `converged`: for Nash equilibria, that the rounds came to rest and
+    no player can save more than 1e-6 of the sum of all costs; for a planner, that the minimum was found.
     """
 
     controls: Controls
     costs: Float[Array, " players"]
     exploitability: Float[Array, " players"]
     contraction: Scalar
+    stability: Scalar
     iterations: int
     converged: Bool[Array, ""]
 
@@ -65,9 +68,7 @@ def nash(
     still = float(jnp.finfo(controls.dtype).eps) ** 0.5
     changes, scale = [], 1.0
     for _ in range(rounds):
-        before = controls
-        for i in range(len(controls)):
-            controls = controls.at[i].set(_answer(game, controls, x0, ts, jnp.asarray(i), limit)[0])
+        before, controls = controls, _answered(game, controls, x0, ts, limit)
         changes.append(float(jnp.abs(controls - before).max()))
         scale = max(float(jnp.abs(controls).max()), 1e-300)
         if not changes[-1] > still * scale:
@@ -76,7 +77,10 @@ def nash(
     rate = jnp.asarray(_contraction(changes, scale), controls.dtype)
     found = judged(game, controls, x0, ts, limit, rate, len(changes))
     enough = found.exploitability.max() <= ENOUGH * jnp.abs(found.costs).sum()
-    return eqx.tree_at(lambda e: e.converged, found, found.converged & enough & settled)
+    good = found.converged & enough & settled
+    factor = _stability(game, found, x0, ts, limit) if bool(good) else jnp.nan
+    factor = jnp.asarray(factor, controls.dtype)
+    return eqx.tree_at(lambda e: (e.stability, e.converged), found, (factor, good))
 
 
 @door
@@ -142,6 +146,27 @@ def _answer(game: AbstractGame, controls: Controls, x0, ts, i, max_steps: int):
     return best, cost(controls[i], None) - cost(best, None), ok
 
 
+def _answered(game: AbstractGame, controls: Controls, x0, ts, limit: int) -> Controls:
+    """Controls after a round: each player in turn answers those of the others."""
+    for i in range(len(controls)):
+        controls = controls.at[i].set(_answer(game, controls, x0, ts, jnp.asarray(i), limit)[0])
+    return controls
+
+
+def _stability(game: AbstractGame, found: "Equilibrium", x0, ts, limit: int) -> float:
+    """The factor of a change in the last of up to three rounds that the search's tolerance leaves alone."""
+    controls, still = found.controls, float(jnp.finfo(found.controls.dtype).eps) ** 0.5
+    scale = max(float(jnp.abs(controls).max()), float(jnp.abs(found.costs).max()) ** 0.5) or 1.0
+    way = jnp.cos(1 + jnp.arange(controls.size, dtype=controls.dtype)).reshape(controls.shape)
+    moved = controls + still ** (1 / 3) * scale * way
+    sizes = [float(jnp.linalg.norm(moved - controls))]
+    floor = 30 * still * scale * controls.size**0.5
+    while len(sizes) <= 3 and sizes[-1] > floor:
+        moved = _answered(game, moved, x0, ts, limit)
+        sizes.append(float(jnp.linalg.norm(moved - controls)))
+    return sizes[-1] / sizes[-2] if len(sizes) > 1 else float("nan")
+
+
 @eqx.filter_jit
 def _plan(game: AbstractGame, controls: Controls, x0, ts, max_steps: int):
     return minimized(lambda u, _: _costs(game, u, x0, ts).sum(), controls, max_steps)
@@ -159,7 +184,8 @@ def judged(game, controls, x0, ts, limit: int, rate, count: int) -> Equilibrium:
     saved = jnp.stack([jnp.maximum(saving, 0) for _, saving, _ in answers])
     ok = jnp.stack([found for _, _, found in answers]).all()
     costs = _costs(game, controls, x0, ts)
-    return Equilibrium(controls, costs, saved, rate, count, ok & jnp.isfinite(costs).all())
+    none = jnp.asarray(jnp.nan, controls.dtype)
+    return Equilibrium(controls, costs, saved, rate, none, count, ok & jnp.isfinite(costs).all())
 
 
 def _contraction(changes: list[float], scale: float) -> float:

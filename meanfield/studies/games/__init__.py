@@ -3,6 +3,7 @@
 from ._consensus_games import ConsensusGames as ConsensusGames
 from ._impatience import Impatience as Impatience
 from ._lq_games import LqGames as LqGames
+from ._many_players import ManyPlayers as ManyPlayers
 from ._mean_field_games import MeanFieldGames as MeanFieldGames
 from ._price_of_anarchy import PriceOfAnarchy as PriceOfAnarchy
 from ._protocols import Protocols as Protocols

@@ -9,7 +9,7 @@ import xarray as xr
 from ...attention.kernels import Softmax
 from ...dynamics.particles import AttentionFlow
 from ...games.control import ConsensusGame, pontryagin_residual
-from ...games.equilibrium import Equilibrium, nash, planner
+from ...games.equilibrium import nash, planner
 from ...geometry import Sphere
 from ...measures import Uniform
 from ..machinery import Claim, Study, grid, some_of
@@ -24,7 +24,8 @@ class ConsensusGames(Study):
     (`nash`) they do too little; a planner makes all do more, and each would save by doing less.
 
     Over (who, weight, model): `cost`, what each pays, and `saving`, what it could save by its best
-    response, `residual`, how far it is from the maximum principle; `together`, the sum of the costs,
+    response, `residual`, how far it is from the maximum principle; `stability`, by what a small change of all
+    controls shrinks in a round of best responses; `together`, the sum of the costs,
     and that of models that do nothing, `idle`.
     """
 
@@ -48,6 +49,7 @@ class ConsensusGames(Study):
         "together": "sum of the costs",
         "idle": "sum of the costs without control",
         "contraction": "factor of a round of best responses",
+        "stability": "factor of a perturbation in a round of best responses",
         "who": "models by themselves, or a planner",
         "weight": "weight of the distance",
         "temperature": "inverse temperature of a model",
@@ -78,7 +80,8 @@ class ConsensusGames(Study):
                 "together": ("who", each("costs").sum(axis=1)),
                 "converged": ("who", each("converged")),
                 "idle": ((), idle.sum()),
-                "contraction": ((), _rate(found["nash"])),
+                "contraction": ((), float(found["nash"].contraction)),
+                "stability": ((), float(found["nash"].stability)),
                 "temperature": ("model", np.array(self.betas)),
             },
             {"who": list(found), "model": np.arange(len(self.betas))},
@@ -98,6 +101,8 @@ class ConsensusGames(Study):
             claims.append(
                 Claim.at_most(f"{where}: share that one can save", share, 0, source, 1e-6)
             )
+            title, source = f"{where}: factor of perturbed play", "below 1 it comes back"
+            claims.append(Claim.at_most(title, one.stability, 0, source, 0.99))
             over = best.together / alone.together
             claims.append(
                 Claim.at_most(f"{where}: planner over Nash", over, 1, "a planner is best", 1e-9)
@@ -129,7 +134,3 @@ class ConsensusGames(Study):
 
 def _made(flows: list, weight: float) -> ConsensusGame:
     return ConsensusGame(flows, weight, weight)
-
-
-def _rate(found: Equilibrium) -> float:
-    return float(found.contraction)

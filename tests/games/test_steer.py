@@ -1,0 +1,118 @@
+"""Numbers of a flow as controls: a direction, a temperature by what is conserved, a feedback."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from refusals import check_refused
+from scipy.special import lambertw
+
+from meanfield.attention import Unnormalized
+from meanfield.dynamics import AttentionFlow, Drift
+from meanfield.games import steer
+from meanfield.geometry import Euclidean, Sphere
+
+TS = jnp.linspace(0.0, 2.0, 9)
+
+
+class Wind(eqx.Module):
+    """A field that is the same everywhere."""
+
+    direction: jax.Array
+
+    def __call__(self, x):
+        return self.direction - 0.5 * x
+
+
+def wind(flow):
+    return flow.function.direction
+
+
+def test_one_direction_for_all_tokens():
+    """x' = u - x/2: u = -G e^{-(T - t)/2}, G the slope of terminal over effort, since p' = p/2."""
+    flow = Drift(Euclidean(2), Wind(jnp.zeros(2)))
+    x0, aim, weight, effort, end = jnp.array([[1.0, 0.0], [0.0, 3.0]]), 2.0, 3.0, 1.5, 2.0
+    terminal = lambda x: weight / 2 * jnp.sum((x.mean(axis=0) - aim) ** 2)
+    found = steer(flow, wind, terminal, x0, TS, effort=effort)
+    assert found.converged
+    # The mean ends at m e^{-T/2} - G (1 - e^{-T}), and G = weight (end - aim)/effort.
+    idle = np.asarray(x0.mean(axis=0)) * np.exp(-end / 2)
+    reach = 1 - np.exp(-end)
+    slope = weight * (idle - aim) / (effort + weight * reach)
+    exact = -slope * np.exp(-(end - np.asarray(TS)) / 2)[:, None]
+    # Linear between times h = 1/4 apart: off by h^2/12 times u'' = u/4, and double at the ends.
+    np.testing.assert_allclose(found.controls, exact, atol=2 * 0.25**2 / 48 * np.abs(slope).max())
+    # Costs by the square of that.
+    cost = weight * effort * ((idle - aim) ** 2).sum() / (2 * (effort + weight * reach))
+    assert found.cost == pytest.approx(cost, rel=1e-6)
+    assert found.effort == pytest.approx(effort * (slope**2).sum() * reach / 2, rel=1e-5)
+    assert found.idle == pytest.approx(weight / 2 * ((idle - aim) ** 2).sum(), rel=1e-6)
+    np.testing.assert_allclose(found.x[0], x0)
+    np.testing.assert_allclose(found.x[-1].mean(axis=0), idle - slope * reach, atol=1e-4)
+    # The kinks are all that is left: h^2 u''/(12 sqrt 5), of which a grid twice as fine sees 15/16.
+    kinks = (15 / 16) ** 0.5 * 0.25**2 / 4 / (12 * 5**0.5)
+    assert found.residual == pytest.approx(kinks, rel=0.05)
+
+
+@pytest.mark.slow
+def test_a_temperature_conserves_its_hamiltonian():
+    """Of two tokens a' = f = -e^{beta cos a} sin a; along the best beta(t) p f + effort u^2/2 is constant,
+    and effort u = -p f cos a."""
+    flow, ts = AttentionFlow(Sphere(2), Unnormalized(1.0)), jnp.linspace(0.0, 1.0, 33)
+    x0 = jnp.array([[1.0, 0.0], [np.cos(1.2), np.sin(1.2)]])
+    near, effort = lambda x: -x[0] @ x[1], 0.1
+    found = steer(flow, lambda flow: flow.attention.beta, near, x0, ts, effort=effort)
+    assert found.converged and found.cost < found.idle - 1e-3
+    cos, u = np.sum(found.x[:, 0] * found.x[:, 1], axis=1), np.asarray(found.controls)
+    conserved = effort * u**2 / 2 - effort * u / cos
+    # u is off by h^2 u''/12 inside, h = 1/32, and by twice that at the ends.
+    np.testing.assert_allclose(conserved, conserved.mean(), rtol=2e-3)
+    last = np.arccos(cos[-1])
+    slope = -np.sin(last) * np.exp((1 + u[-1]) * cos[-1]) * np.sin(last)  # p f at the end
+    np.testing.assert_allclose(conserved, slope + effort * u[-1] ** 2 / 2, rtol=2e-3)
+    # To first order in 1/effort it is minus the derivative of the cost, which p f constant gives.
+    weak = steer(flow, lambda flow: flow.attention.beta, near, x0, ts, effort=1e4)
+    cos = np.sum(weak.x[:, 0] * weak.x[:, 1], axis=1)
+    pf = -np.exp(cos[-1]) * (1 - cos[-1] ** 2)
+    np.testing.assert_allclose(1e4 * weak.controls, -pf * cos, rtol=1e-3)
+
+
+@pytest.mark.slow
+def test_a_feedback_pays_for_what_it_does():
+    """x' = k x with effort int (k x)^2/2 dt, not k^2/2: that of u = const, k = -g/(1 + g (T - t))."""
+    weight, ts = 3.0, jnp.linspace(0.0, 1.0, 17)
+    linear = eqx.nn.Linear(1, 1, use_bias=False, key=jax.random.key(0))
+    linear = eqx.tree_at(lambda m: m.weight, linear, jnp.zeros((1, 1)))
+    flow, module = Drift(Euclidean(1), linear), lambda flow: flow.function
+    x0, terminal = jnp.array([[2.0]]), lambda x: weight / 2 * jnp.sum(x**2)
+
+    def spent(x, flow):
+        return jnp.sum(flow.drift(jnp.zeros(()), x, None) ** 2) / 2
+
+    found = steer(flow, module, terminal, x0, ts, effort=1e-6, running=spent)
+    gain = -weight / (1 + weight * (1 - ts))
+    np.testing.assert_allclose(found.controls.weight.ravel(), gain, rtol=0.02)
+    assert found.cost == pytest.approx(weight * 4 / (2 * (1 + weight)), rel=1e-4)
+    # One gain for all times, paid in its own norm: k e^{-2 k} = -g x^2, k = -W(2 g x^2)/2.
+    one = steer(flow, module, terminal, x0, ts, constant=True)
+    exact = -float(lambertw(2 * weight * 4).real) / 2
+    assert one.converged and one.residual < 1e-5
+    assert float(one.controls.weight[0, 0]) == pytest.approx(exact, abs=1e-6)
+    again = steer(flow, module, terminal, x0, ts, constant=True, guess=one.controls)
+    assert float(again.controls.weight[0, 0]) == pytest.approx(exact, abs=1e-6)
+
+
+def test_refusals():
+    flow, x0 = Drift(Euclidean(2), Wind(jnp.zeros(2))), jnp.ones((3, 2))
+    end = lambda x: jnp.sum(x**2)
+    refused = [
+        (lambda: steer(flow, lambda f: f.geometry, end, x0, TS), "attention.beta"),
+        (lambda: steer(flow, wind, end, x0, TS[::-1]), "linspace"),
+        (lambda: steer(flow, wind, end, x0, TS, effort=0.0), "effort"),
+        (lambda: steer(flow, wind, lambda x: x[0], x0, TS), "sum its parts"),
+        (lambda: steer(flow, wind, end, x0, TS, guess=jnp.ones(3)), "leave it out"),
+        (lambda: steer(Drift(Euclidean(2), wind, 0.1), wind, end, x0, TS), "leave out noise"),
+    ]
+    for call, remedy in refused:
+        check_refused(call, remedy)
