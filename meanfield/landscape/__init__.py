@@ -8,6 +8,7 @@ from .clouds import (
     CriticalPoints as CriticalPoints,
     HeteroclinicGraph as HeteroclinicGraph,
     MorseCount as MorseCount,
+    Walk as Walk,
     cloud_string as cloud_string,
     consensus_rates as consensus_rates,
     critical_points as critical_points,
@@ -17,6 +18,7 @@ from .clouds import (
     heteroclinic_graph as heteroclinic_graph,
     morse_count as morse_count,
     saddle as saddle,
+    walk as walk,
 )
 from .decisions import (
     AtSaddles as AtSaddles,

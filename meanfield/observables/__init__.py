@@ -17,6 +17,7 @@ from ._entropy import (
     entropy_knn as entropy_knn,
     entropy_spacings as entropy_spacings,
 )
+from ._fluid import Fluid as Fluid, fluid as fluid
 from ._hemisphere import Hemisphere as Hemisphere, hemisphere as hemisphere
 from ._hitting import hitting_time as hitting_time
 from ._information import gaussian_information as gaussian_information

@@ -22,7 +22,7 @@ from catalogue.things import (
 from meanfield.dynamics import AttentionFlow, FokkerPlanck
 from meanfield.energies import Potential
 from meanfield.harmonics import Gegenbauer
-from meanfield.landscape import CriticalPoints, RandomPair, barrier, branch
+from meanfield.landscape import CriticalPoints, HeteroclinicGraph, RandomPair, barrier, branch
 
 FLAT_DENSITY = WAVE.at[1:].set(0)
 
@@ -197,6 +197,15 @@ ENTRIES = [
         max_steps=200,
         single_=None,
         kinds_={"directions": "count", "states": "object"},
+    ),
+    entry(
+        "landscape.walk",
+        graph=HeteroclinicGraph(PAIRS, jnp.zeros((PAIRS.index.size,) * 2, int), 0 * PAIRS.index),
+        ts=jnp.arange(2.0),
+        x=jnp.stack([PAIRS.x[0]] * 2),
+        radius=0.1,
+        single_=None,
+        kinds_={"graph": "object", "x": "array", "radius": "positive"},
     ),
     entry(
         "landscape.cloud_string",

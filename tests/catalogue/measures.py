@@ -156,6 +156,7 @@ ENERGIES = [
     ),
 ]
 
+_ROUND = X[:, :2] / jnp.linalg.norm(X[:, :2], axis=1, keepdims=True)
 OBSERVABLES = [
     entry("observables.state", x=X, kinds_={"x": None}, clouds_=()),
     entry("observables.alignment", x=X, w=W, clouds_=CLOUD, collapses_=PAIRS),
@@ -206,6 +207,16 @@ OBSERVABLES = [
     ),
     entry("observables.second_moment", x=X, w=W, clouds_=CLOUD),
     entry("observables.smoothed_entropy", x=X, beta=4.0, w=W, clouds_=CLOUD),
+    entry(
+        "observables.fluid",
+        x=_ROUND,
+        p=_ROUND[:, ::-1] * jnp.array([-1.0, 1.0]),
+        angles=jnp.array([0.3, 1.0]),
+        width=0.5,
+        w=W,
+        kinds_={"angles": "array", "p": "points", "width": "positive"},
+        collapses_=("coincident",),
+    ),
     entry(
         "observables.strong_renyi_centres", x=X, delta=0.5, single_=None, fine_={("delta", "zero")}
     ),

@@ -5,11 +5,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 
 import meanfield as mf
-from meanfield.attention import Softmax, alibi, causal, decay, window
+from meanfield.attention import Softmax, Unnormalized, alibi, causal, decay, window
 from meanfield.dynamics import AttentionFlow, HarmonicMapFlow, TwistedRing
-from meanfield.geometry import Sphere
+from meanfield.geometry import Euclidean, Product, Sphere
 
 TURN = 2 * np.pi
 
@@ -216,3 +217,29 @@ def test_rings_and_maps_refuse_what_they_cannot_reduce():
         HarmonicMapFlow.of_mask(Sphere(3), alibi(5, 1.0))
     with pytest.raises(ValueError, match="one point a place"):
         HarmonicMapFlow(Sphere(3), 8, 1.0).check(jnp.eye(3))
+
+
+def test_tokens_that_carry_positions_do_not_collapse():
+    """Attention sees x + a p, and p stays: two tokens at (+-c, s) of places +-e_1 turn by
+    phi' = (s/2)((2 c + a) e^{beta <y_1, y_2>} - a e^{beta |y_1|^2}), y = x + a p."""
+    beta, a = 1.0, 0.3
+    see = np.hstack([np.eye(2), a * np.eye(2)])
+    attention = Unnormalized(beta, see, see, np.vstack([see, np.zeros((2, 4))]))
+    flow = AttentionFlow(Product(Sphere(2), Euclidean(2)), attention)
+
+    def turning(c):
+        s = np.sqrt(1 - c**2)
+        state = np.array([[c, s, 1, 0], [-c, s, -1, 0]])
+        moved = np.asarray(flow.drift(jnp.zeros(()), jnp.asarray(state), None))
+        np.testing.assert_allclose(moved[:, 2:], 0, atol=1e-15)
+        np.testing.assert_allclose(moved[0, :2], moved[1, :2] * [-1, 1], atol=1e-15)
+        return moved[0, :2] @ [-s, c]
+
+    # At rest where a e^{2 beta (a + c)^2} = 2 c + a: next to each other, or too far apart to come back.
+    excess = lambda c: a * np.exp(2 * beta * (a + c) ** 2) - 2 * c - a
+    near, far = brentq(excess, 0, 0.3, xtol=1e-15), brentq(excess, 0.3, 1, xtol=1e-15)
+    np.testing.assert_allclose([turning(near), turning(far)], 0, atol=1e-14)
+    # One point is left: phi falls. Tokens come to rest at c = near; beyond far each goes to its place.
+    apart = np.exp(beta * (1 - a**2)) - np.exp(beta * (1 + a**2))
+    assert turning(0.0) == pytest.approx(a / 2 * apart)
+    assert turning(0.9 * near) < 0 < turning(1.1 * near) and turning(1.01 * far) < 0

@@ -6,9 +6,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from refusals import check_refused
 
 from meanfield.energies import Interaction, Potential
-from meanfield.landscape import CriticalPoints, critical_points, heteroclinic_graph, morse_count
+from meanfield.landscape import (
+    CriticalPoints,
+    HeteroclinicGraph,
+    critical_points,
+    heteroclinic_graph,
+    morse_count,
+    walk,
+)
 from meanfield.landscape.clouds._descent import _times
 from meanfield.landscape.clouds._heteroclinic import _AWAY, _beside
 from meanfield.landscape.clouds._stabilizer import fixed_by, stabilizer_order, symmetry
@@ -147,3 +155,30 @@ def test_steps_along_an_orbit_are_exact_where_it_is_linear():
     # Else the length is .03 at most.
     spans = np.asarray(_times(values, jnp.array([0.0, 1.0, 0.0]), scale))
     assert 0.03 * np.exp(-0.116) < spans[1] <= 0.03
+
+
+def test_a_run_is_a_walk_on_the_graph():
+    """From a triangle that opens to a pair and its opposite, and then to one cluster."""
+    third = 2 * np.pi / 3
+    clouds = [on_circle(0, 0, 0), on_circle(0, np.pi, np.pi), on_circle(0, third, -third)]
+    edges = jnp.array([[0, 0, 0], [2, 0, 0], [0, 4, 0]])
+    graph = HeteroclinicGraph(listed(clouds, [0, 1, 2]), edges, jnp.zeros(3, int))
+    # Angles of a run, turned, reflected and in another order.
+    run = [(third, 0, -third), (2.5, 0, -2.5), (3.1, 0, -3.12), (2.0, 0, -1.0), (0.05, 0, 0)]
+    angles = 0.7 - np.array(run)
+    x, ts = np.stack([np.cos(angles), np.sin(angles)], axis=-1), np.arange(5.0)
+    found = walk(graph, ts, x, 0.1)
+    np.testing.assert_array_equal(found.states, [2, 1, 0])
+    np.testing.assert_array_equal(found.since, [0, 2, 4])
+    np.testing.assert_array_equal(found.until, [0, 2, 4])
+    np.testing.assert_array_equal(found.clusters, [3, 2, 1])
+    assert found.allowed.all()
+    assert found.distance[0, 2] < 1e-7
+    # A token off by a: the best rotation gives the others a third of it: 2/9 a^2, of chords.
+    np.testing.assert_allclose(found.distance[4, 0], 0.05 * np.sqrt(2 / 9), rtol=1e-3)
+    back = walk(graph, ts, x[::-1], 0.1)
+    assert not back.allowed.any()
+    straight = walk(graph, ts[:2], x[[0, 4]], 0.1)
+    assert straight.states.size == 2 and straight.allowed.all()  # by the pair between them
+    assert walk(graph, ts[:1], x[1:2], 0.1).states.size == 0
+    check_refused(lambda: walk(graph, ts[:2], x), "pass run.ts")
