@@ -1,5 +1,6 @@
 import math
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
@@ -92,6 +93,7 @@ def _polar_integral(kappa: Scalar, d: int) -> tuple[Scalar, Scalar]:
     return jax.nn.logsumexp(exponent), jnp.sum(jax.nn.softmax(exponent) * gap)
 
 
+@eqx.filter_jit
 def _sample_gap(key: Key, kappa: Scalar, n: int, d: int) -> Float[Array, " n"]:
     """n draws of 1 - <mean, x>, by rejection from a transformed uniform point of the sphere.
 

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from .._checks import check_finite, check_instance, check_precision, is_concrete
 from .._typing import Points, Weights
@@ -51,6 +51,12 @@ def masses(w, x: Points) -> Weights:
 def angles(token: Float[Array, " d"], x: Points) -> Float[Array, " n"]:
     """The angles of one token with all of x, by differences: 1 - <x, y> would round small ones off."""
     return Sphere(x.shape[1]).distance(jnp.broadcast_to(token, x.shape), x)
+
+
+def first_of_equal(x: Points) -> Bool[Array, " n"]:
+    """Which tokens have no earlier one at their place."""
+    order = jnp.arange(x.shape[0])
+    return ~map_rows(lambda token, i: ((x == token).all(axis=1) & (order < i)).any(), x, order)
 
 
 def map_rows(function: Callable, x: Points, *rows: Array) -> Array:

@@ -1,3 +1,4 @@
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -63,6 +64,7 @@ def members(found: Clusters) -> list[np.ndarray]:
     ]
 
 
+@eqx.filter_jit
 def _components(x: Points, tolerance: Float[Array, ""], geometry: AbstractGeometry) -> Labels:
     """Least labels, spread over edges and then along labels of labels until nothing changes."""
     n = x.shape[0]

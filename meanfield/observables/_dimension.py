@@ -1,3 +1,4 @@
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -6,7 +7,7 @@ from jaxtyping import Array, Bool, Float
 from .._checks import shown
 from .._shown import AbstractShown
 from .._typing import Points, Scalar
-from ._cloud_checks import cloud, known, map_rows
+from ._cloud_checks import cloud, first_of_equal, known, map_rows
 
 
 class DimensionEstimate(AbstractShown):
@@ -40,8 +41,14 @@ def intrinsic_dimension(x: Points, keep: float = 0.9) -> DimensionEstimate:
     fit of a line is here the likelihood of a censored sample.
     """
     x, keep = cloud(x, least=4), _share(keep)
-    order = jnp.arange(x.shape[0])
-    fresh = ~map_rows(lambda t, i: ((x == t).all(axis=1) & (order < i)).any(), x, order)
+    fresh, logs = _log_ratios(x)
+    return _estimate(x, logs, fresh, keep)
+
+
+@eqx.filter_jit
+def _log_ratios(x: Points) -> tuple[Bool[Array, " n"], Float[Array, " n"]]:
+    """Whether each token is the first at its place, and log mu of each."""
+    order, fresh = jnp.arange(x.shape[0]), first_of_equal(x)
 
     def ratio(token, i):
         others = (fresh & (order != i))[:, None]
@@ -51,7 +58,7 @@ def intrinsic_dimension(x: Points, keep: float = 0.9) -> DimensionEstimate:
         least, first = square.min(), jnp.argmin(square)
         return jnp.log(square.at[first].set(jnp.inf).min() / least) / 2
 
-    return _estimate(x, map_rows(ratio, x, order), fresh, keep)
+    return fresh, map_rows(ratio, x, order)
 
 
 def _estimate(

@@ -1,5 +1,6 @@
 import math
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
@@ -9,7 +10,7 @@ from .._checks import check_integer
 from .._shown import AbstractShown
 from .._typing import Points, Scalar
 from ._caps import log_cap_measure
-from ._cloud_checks import angles, known, map_rows, on_sphere
+from ._cloud_checks import angles, first_of_equal, known, map_rows, on_sphere
 
 
 class EntropyEstimate(AbstractShown):
@@ -49,16 +50,21 @@ def entropy_knn(x: Points, k: int = 3) -> EntropyEstimate:
     """
     k = check_integer(k, "k")
     x = on_sphere(x, least=k + 1)
-    order = jnp.arange(x.shape[0])
-    fresh = ~map_rows(lambda t, i: ((x == t).all(axis=1) & (order < i)).any(), x, order)
+    fresh, angle = _kth_angles(x, k)
+    return _estimate(log_cap_measure(angle, x.shape[1]), fresh, k, _noise_knn(k))
+
+
+@eqx.filter_jit
+def _kth_angles(x: Points, k: int) -> tuple[Bool[Array, " n"], Float[Array, " n"]]:
+    """Whether each token is the first at its place, and its angle to the k-th nearest other place."""
+    order, fresh = jnp.arange(x.shape[0]), first_of_equal(x)
 
     def reach(token, i):
         # Chords rank as angles do, at a fraction of the cost; only the last one's angle is needed.
         chord = jnp.where(fresh & (order != i), jnp.sum((x - token) ** 2, axis=1), jnp.inf)
         return angles(token, x[_kth_least(chord, k)][None])[0]
 
-    log_share = log_cap_measure(map_rows(reach, x, order), x.shape[1])
-    return _estimate(log_share, fresh, k, _noise_knn(k))
+    return fresh, map_rows(reach, x, order)
 
 
 def entropy_spacings(x: Points, m: int = 3) -> EntropyEstimate:

@@ -39,7 +39,7 @@ def hemisphere(x: Points) -> Hemisphere:
     x = cloud(x)
     length = _longest(jax.lax.stop_gradient(x))
     fixed = jax.lax.stop_gradient(x) / length
-    hull = jax.lax.while_loop(_unfinished, lambda s: _step(s, fixed), _start(fixed))
+    hull = _nearest(fixed)
     nearest = fixed.T @ hull.weight
     norm = jnp.sqrt(nearest @ nearest)
     direction = nearest / jnp.where(norm > 0, norm, 1)
@@ -54,6 +54,11 @@ def hemisphere(x: Points) -> Hemisphere:
         known(x, direction),
         hull.done & jnp.isfinite(least),
     )
+
+
+@eqx.filter_jit
+def _nearest(x: Points) -> "_Hull":
+    return jax.lax.while_loop(_unfinished, lambda hull: _step(hull, x), _start(x))
 
 
 def _longest(x: Points) -> Scalar:

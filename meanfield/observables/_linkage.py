@@ -1,3 +1,4 @@
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -23,7 +24,12 @@ def merge_heights(x: Points, geometry: AbstractGeometry | None = None) -> Float[
     n = x.shape[0]
     if n < 2:
         raise ValueError(f"expected two tokens or more, got {n}; a single one never merges.")
+    return known(x, _heights(x, geometry))
 
+
+@eqx.filter_jit
+def _heights(x: Points, geometry: AbstractGeometry) -> Float[Array, " merges"]:
+    n = x.shape[0]
     # Chords rank as distances do on both geometries, at a fraction of the cost.
     ranked = isinstance(geometry, Sphere | Euclidean)
     reach = _squares if ranked else lambda x, token: geometry.distance(_all(token, x), x)
@@ -40,7 +46,7 @@ def merge_heights(x: Points, geometry: AbstractGeometry | None = None) -> Float[
     outside = jnp.ones(n, bool).at[0].set(False)
     start = jnp.asarray(0), outside, jnp.full(n, jnp.inf, x.dtype), jnp.zeros(n, int)
     ends = jax.lax.scan(grow, start, length=n - 1)[1]
-    return known(x, jnp.sort(geometry.distance(x[ends[0]], x[ends[1]])))
+    return jnp.sort(geometry.distance(x[ends[0]], x[ends[1]]))
 
 
 def _squares(x: Points, token: Float[Array, " d"]) -> Float[Array, " n"]:

@@ -1,5 +1,6 @@
 import itertools
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -51,10 +52,14 @@ def degree_moment(x: Points, k: int, w: Weights | None = None) -> Scalar:
     Raises ValueError if k < 0 or d < 2, and for tokens off the sphere.
     """
     x, k = on_sphere(x), check_integer(k, "k", 0)
-    d, w = check_dimension(x.shape[1], least=2), masses(w, x)
+    check_dimension(x.shape[1], least=2)
+    return _degree_moment(x, masses(w, x), k)
 
+
+@eqx.filter_jit
+def _degree_moment(x: Points, w: Weights, k: int) -> Scalar:
     def polynomial(t: Float[Array, " n"]) -> Float[Array, " n"]:
-        return next(itertools.islice(zonal_polynomials(d, t), k, None))
+        return next(itertools.islice(zonal_polynomials(x.shape[1], t), k, None))
 
     return w @ map_rows(lambda token: w @ polynomial(x @ token), x)
 

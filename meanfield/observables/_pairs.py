@@ -1,3 +1,4 @@
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -42,4 +43,9 @@ def min_inner_product(x: Points) -> Scalar:
     """
     x = cloud(x, least=2)
     # A token's product with itself is the largest of its row, so it may stay.
+    return _least_product(x)
+
+
+@eqx.filter_jit
+def _least_product(x: Points) -> Scalar:
     return map_rows(lambda token: jnp.min(x @ token), x).min()

@@ -1,3 +1,4 @@
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
@@ -17,14 +18,17 @@ def renyi_centres(x: Points, delta: Float[Array, ""] | float) -> Bool[Array, " n
     Source: Karagodin, Polyanskiy and Rigollet (2024), arXiv 2411.04990.
     """
     x, delta = on_sphere(x), check_nonnegative(delta, "delta").astype(x.dtype)
+    return _parked(x, delta) & jnp.isfinite(x).all()
 
+
+@eqx.filter_jit
+def _parked(x: Points, delta: Scalar) -> Bool[Array, " n"]:
     def park(centres, i):
         free = (angles(x[i], x) > delta) | ~centres
         return centres.at[i].set(free.all()), None
 
     n = x.shape[0]
-    centres = jax.lax.scan(park, jnp.zeros(n, bool), jnp.arange(n))[0]
-    return centres & jnp.isfinite(x).all()
+    return jax.lax.scan(park, jnp.zeros(n, bool), jnp.arange(n))[0]
 
 
 def strong_renyi_centres(x: Points, delta: Float[Array, ""] | float) -> Bool[Array, " n"]:
@@ -38,9 +42,13 @@ def strong_renyi_centres(x: Points, delta: Float[Array, ""] | float) -> Bool[Arr
     Source: Karagodin, Polyanskiy and Rigollet (2024), arXiv 2411.04990.
     """
     x, delta = on_sphere(x), check_nonnegative(delta, "delta").astype(x.dtype)
+    return _far(x, delta) & jnp.isfinite(x).all()
+
+
+@eqx.filter_jit
+def _far(x: Points, delta: Scalar) -> Bool[Array, " n"]:
     order = jnp.arange(x.shape[0])
-    far = map_rows(lambda token, i: ((angles(token, x) > delta) | (order >= i)).all(), x, order)
-    return far & jnp.isfinite(x).all()
+    return map_rows(lambda token, i: ((angles(token, x) > delta) | (order >= i)).all(), x, order)
 
 
 def captured_share(
@@ -62,6 +70,10 @@ def captured_share(
             f"expected one truth value a token for centres, got {jnp.result_type(centres)} of shape "
             f"{list(jnp.shape(centres))}; pass renyi_centres(x, delta)."
         )
-    near = map_rows(lambda token: ((angles(token, x) <= tolerance) & centres).any(), x)
-    w = masses(w, x)
+    near, w = _near(x, jnp.asarray(centres), tolerance), masses(w, x)
     return known(x, jnp.where(near | jnp.isnan(w), w, 0).sum())
+
+
+@eqx.filter_jit
+def _near(x: Points, centres: Bool[Array, " n"], tolerance: Scalar) -> Bool[Array, " n"]:
+    return map_rows(lambda token: ((angles(token, x) <= tolerance) & centres).any(), x)

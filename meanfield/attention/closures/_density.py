@@ -1,5 +1,6 @@
 """What a density on the sphere, in harmonics, feels of kernels e^{beta <x, y>}."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -61,7 +62,13 @@ def doubly_stochastic_potential(
     """
     rho = basis.synthesize(coeffs)
     smoothing = Smoothing.by(check_scalar(beta, "beta"), basis, coeffs.dtype)
+    return _potential(smoothing, basis, rho)
 
+
+@eqx.filter_jit
+def _potential(
+    smoothing: Smoothing, basis: AbstractBasis, rho: Float[Array, " q"]
+) -> Float[Array, " q"]:
     def step(g, _):
         mass, _ = smoothing.of(basis, basis.analyze(rho * jnp.exp(g)))
         return (g - 2 * jnp.log(basis.synthesize(mass))) / 3, None

@@ -35,14 +35,15 @@ class Blockwise(AbstractEngine):
         if problem.mask is not None:
             out, shift = _online(problem, self.block)
         else:
-            out, shift = jax.lax.cond(
-                keeps_digits(bound.max()),
-                functools.partial(_bounded, block=self.block),
-                lambda p, b: _online(p, self.block),
-                problem,
-                bound,
-            )
+            out, shift = jax.lax.cond(keeps_digits(bound.max()), *_ways(self.block), problem, bound)
         return Sums(shift, out[:, -1], out[:, :-1])
+
+
+@functools.cache
+def _ways(block: int) -> tuple[Callable, Callable]:
+    """Sums under the bound and with a running maximum: the same functions at each call outside of
+    jit, which else would compile them at each."""
+    return functools.partial(_bounded, block=block), lambda problem, _: _online(problem, block)
 
 
 def _bounded(

@@ -41,7 +41,17 @@ class Guarded(AbstractEngine):
 def _guarded(problem: ExponentialSum, quick: Harmonic, exact: AbstractEngine) -> Sums:
     sums = quick.sums(problem)
     right = _on_the_sphere(problem) & quick.is_within(problem, sums.mass, ROUNDING)
-    return jax.lax.cond(in_all(right), lambda _: sums, exact.sums, problem)
+    return jax.lax.cond(in_all(right), _kept, _summed_by(exact), sums, problem)
+
+
+def _kept(sums: Sums, problem: ExponentialSum) -> Sums:
+    return sums
+
+
+@functools.cache
+def _summed_by(exact: AbstractEngine):
+    """The same function at each call outside of jit, which else would be compiled at each."""
+    return lambda sums, problem: exact.sums(problem)
 
 
 @_guarded.defjvp

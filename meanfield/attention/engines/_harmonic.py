@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 from scipy.special import ive
 
-from ..._checks import at_once, check_dimension, check_known, check_scalar
+from ..._checks import at_once, check_dimension, check_finite, check_known, check_scalar
 from ..._typing import Points, Scalar
 from ...harmonics import AbstractBasis, Fourier, SphericalHarmonics
 from ._approximate import AbstractApproximate
@@ -73,7 +73,7 @@ class Harmonic(AbstractApproximate):
         check_poses_sums(attention)
         check_known((attention, x, y, w), "tokens and beta", "choose the engine outside of jax.jit")
         with at_once(attention, x, y, w):  # known, but under jit what is made of them is not
-            accuracy, x = _check_accuracy(accuracy), check_tokens(x, "x")
+            accuracy, x = _check_accuracy(accuracy), check_finite(check_tokens(x, "x"))
             beta, target = float(attention.beta), min(0.5, 1e3 * accuracy)
             for _ in range(8):
                 engine = Harmonic.of(beta, x.shape[1], target)

@@ -1,6 +1,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
@@ -126,7 +127,7 @@ class ConsensusFlow(AbstractParticles):
         scale = jnp.asarray(strength).astype(x.dtype) * gate.reshape(-1, 1, 1)
         # Nobody asks for a pull that nobody feels, which takes time and may have no answer.
         wanted = jnp.any(scale != 0)
-        pull = jax.lax.cond(wanted, lambda x: self._pull(x), jnp.zeros_like, x)
+        pull = _pull_if(wanted, self, x)
         return jnp.where(scale == 0, 0, scale * pull)
 
     def _pull(self, x: Clouds) -> Clouds:
@@ -204,3 +205,8 @@ def _one_strength(first: Scalar | None, second: Scalar | None) -> bool:
     if first is None or second is None:
         return first is second
     return not (is_concrete(first) and is_concrete(second)) or float(first) == float(second)
+
+
+@eqx.filter_jit
+def _pull_if(wanted: Bool[Array, ""], flow: ConsensusFlow, x: Clouds) -> Clouds:
+    return jax.lax.cond(wanted, lambda x: flow._pull(x), jnp.zeros_like, x)

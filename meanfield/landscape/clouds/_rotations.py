@@ -1,5 +1,6 @@
 """Rotations that leave an energy as it is: along them a stationary cloud is not isolated."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,7 +24,7 @@ def symmetries(energy: AbstractEnergy, n: int, d: int, w=None) -> Float[Array, "
     sphere, dtype = Sphere(d), jnp.zeros(()).dtype
     keys = jax.random.split(jax.random.key(0), len(rows) + 2)
     clouds = jnp.stack([sphere.sample(key, n).astype(dtype) for key in keys])
-    slopes = np.asarray(jax.lax.map(jax.grad(lambda x: energy(x, w)), clouds), float)
+    slopes = np.asarray(_slopes(energy, clouds, w), float)
     if not np.isfinite(slopes).all():
         raise ValueError(
             "expected an energy with finite slopes at random clouds, got NaN or infinity; mend the energy, "
@@ -34,6 +35,11 @@ def symmetries(energy: AbstractEnergy, n: int, d: int, w=None) -> Float[Array, "
     zero = tolerance(dtype) * max(np.abs(slopes).max(), np.finfo(float).tiny)
     kept = directions[np.count_nonzero(sizes > zero) :]
     return jnp.asarray(np.einsum("sg,gde->sde", kept, generators), dtype)
+
+
+@eqx.filter_jit
+def _slopes(energy: AbstractEnergy, clouds: Float[Array, "c n d"], w) -> Float[Array, "c n d"]:
+    return jax.lax.map(jax.grad(lambda x: energy(x, w)), clouds)
 
 
 def rotated(x: Points, algebra: Float[Array, "s d d"]) -> Float[Array, "s n d"]:

@@ -64,7 +64,7 @@ def string(
     rounds = check_integer(round(float(time / dt) / _BETWEEN), "rounds")
     share = jnp.linspace(0, 1, images, dtype=start.dtype)[:, None]
     string = _relaxed(equation, (1 - share) * start + share * end, dt.astype(start.dtype), rounds)
-    values = jax.lax.map(lambda c: energy.on_density(equation.basis, c), string)
+    values = _values(equation, energy, string)
     highest = jnp.argmax(values[1:-1]) + 1
     found = stationary(equation, string[highest], throw=False)
     return _with_saddle(equation, energy, string, values, found)
@@ -78,6 +78,11 @@ def _with_saddle(equation, energy, string, values, found: Stationary) -> String:
     gap = jnp.linalg.norm(string[1] - string[0])
     near = (distances.min() < gap) & (top >= values.max() - jnp.abs(values.max() - values[0]) / 10)
     return String(string, values, found.coeffs, top - values[0], found.converged & inside & near)
+
+
+@eqx.filter_jit
+def _values(equation: FokkerPlanck, energy: AbstractEnergy, string: Array) -> Array:
+    return jax.lax.map(lambda c: energy.on_density(equation.basis, c), string)
 
 
 @eqx.filter_jit
