@@ -40,6 +40,10 @@ MOST_MAPS = 25_000
 crashes: each program holds several, and one file of tests may add 10,000."""
 
 
+def pytest_addoption(parser):
+    parser.addoption("--keep", action="store_true", help="keep what slow figures are drawn from")
+
+
 def pytest_configure(config):
     """The process that only leads workers imports nothing, which takes seconds."""
     if not hasattr(config, "workerinput") and config.getoption("numprocesses", None):

@@ -9,7 +9,7 @@ from meanfield.studies import available
 
 FOLDER = Path(__file__).parents[1] / "paper_figs"
 FIGURES = sorted(path.stem for path in FOLDER.glob("fig_*.py"))
-# A minute each, for studies that no fast test shares with them: drawn by `make validate`.
+# A minute each, for studies that no fast test shares with them: drawn from results that are kept.
 LONG = (
     "fig_2110_11773_columns",
     "fig_2110_11773_heat_kernel",

@@ -1,5 +1,6 @@
 """Every figure of papers, drawn from tiny studies; a new one is found by its name."""
 
+import kept
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -8,17 +9,23 @@ from matplotlib.figure import Figure
 from pictures import faults
 from study_contract import check_result
 
-EACH = [pytest.param(n, marks=pytest.mark.slow if n in LONG else ()) for n in FIGURES]
-
 
 def _drawn(name: str, shared) -> tuple[Figure, dict]:
-    figure = module(name)
-    results = {label: shared(study.tiny()) for label, study in figure.STUDIES.items()}
+    """A figure and what it is drawn from: where that takes long, results that are kept."""
+    studies = _tiny(name)
+    if name in LONG:
+        results = kept.kept(name, studies)
+    else:
+        results = {label: shared(study) for label, study in studies.items()}
     with plt.style.context(FOLDER / "paper.mplstyle"):
-        return figure.draw(results), results
+        return module(name).draw(results), results
 
 
-@pytest.mark.parametrize("name", EACH)
+def _tiny(name: str) -> dict:
+    return {label: study.tiny() for label, study in module(name).STUDIES.items()}
+
+
+@pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_is_labelled_full_and_true_to_its_data(name, shared):
     figure, results = _drawn(name, shared)
     assert faults(figure, results) == []
@@ -26,8 +33,26 @@ def test_a_figure_is_labelled_full_and_true_to_its_data(name, shared):
         film = module(name).animate(results)  # draws its first frame
         film._draw_was_started = True  # it warns of being left unseen
     plt.close("all")
-    for label, study in module(name).STUDIES.items():
-        check_result(study.tiny(), results[label])
+    for label, study in _tiny(name).items():
+        check_result(study, results[label])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LONG)
+def test_what_is_kept_is_computed_still(name, shared, request):
+    results = {label: shared(study) for label, study in _tiny(name).items()}
+    for label, study in _tiny(name).items():
+        check_result(study, results[label])
+    if request.config.getoption("--keep"):
+        kept.keep(name, _tiny(name), results)
+    before = kept.kept(name, _tiny(name))
+    assert {k: kept.form(r) for k, r in results.items()} == {
+        k: kept.form(r) for k, r in before.items()
+    }
+
+
+def test_nothing_is_kept_that_no_figure_needs():
+    assert sorted(path.stem for path in kept.FOLDER.iterdir()) == sorted(LONG)
 
 
 def _titles(figure: Figure) -> list[str]:
@@ -43,7 +68,6 @@ def test_two_betas_are_two_runs(name, shared):
     plt.close("all")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["fig_consensus"])
 def test_consensus_shows_no_time_twice_and_names_the_gate(name, shared):
     figure, results = _drawn(name, shared)

@@ -1,0 +1,55 @@
+"""Results of tiny studies that take long, kept beside the tests: their figures are drawn in every run.
+
+    pytest -m slow tests/test_figures.py --keep
+
+computes and keeps them again, `make validate` holds them against new ones.
+"""
+
+import zipfile
+from dataclasses import fields
+from pathlib import Path
+
+import xarray as xr
+
+from meanfield.io._json import digest, plain
+from meanfield.io._sealed import pack, unpack
+from meanfield.studies import Study
+
+FOLDER = Path(__file__).with_name("kept_results")
+HOW = "compute them again: pytest -m slow tests/test_figures.py --keep"
+
+
+def question(study: Study) -> str:
+    """What a study is asked: its name and parameters, whatever the code that answers."""
+    asked = {field.name: plain(getattr(study, field.name)) for field in fields(study)}
+    return digest({"study": study.name(), **asked})
+
+
+def keep(name: str, studies: dict[str, Study], results: dict[str, xr.Dataset]) -> None:
+    """Writes what a figure is drawn from."""
+    FOLDER.mkdir(exist_ok=True)
+    with zipfile.ZipFile(FOLDER / f"{name}.zip", "w") as file:
+        for k, (label, study) in enumerate(studies.items()):
+            result = results[label].assign_attrs(asked=question(study))
+            # One date, so that equal results are equal files.
+            entry = zipfile.ZipInfo(f"{k}.nc")
+            file.writestr(entry, pack(result), zipfile.ZIP_DEFLATED, 9)
+
+
+def kept(name: str, studies: dict[str, Study]) -> dict[str, xr.Dataset]:
+    """What a figure is drawn from, of the studies as they are now."""
+    path = FOLDER / f"{name}.zip"
+    assert path.exists(), f"no results are kept of {name}; {HOW}"
+    with zipfile.ZipFile(path) as file:
+        found = [unpack(file.read(f"{k}.nc")) for k in range(len(file.namelist()))]
+    asked = [result.attrs.pop("asked") for result in found]
+    assert asked == [*map(question, studies.values())], f"{name} asks something else now; {HOW}"
+    return dict(zip(studies, found, strict=True))
+
+
+def form(result: xr.Dataset) -> dict:
+    """Names, axes, kinds and words of a result."""
+    return {
+        name: (values.dims, values.shape, values.dtype.kind, dict(values.attrs))
+        for name, values in result.variables.items()
+    }
