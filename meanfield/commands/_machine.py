@@ -1,5 +1,6 @@
 """The machine beneath: precision, compilation cache, and whether this jax can be trusted."""
 
+import contextlib
 import os
 import platform
 from importlib.util import find_spec
@@ -8,10 +9,13 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
 
 from .._memory import device_memory, machine_memory
 from ..io import provenance, version
 
+HEARTBEAT = 60
+"""Seconds without a sign of life after which jax takes a process of a cluster for dead."""
 # jax issue 39103: jitted code computes wrong numbers on the CPU.
 WRONG_JAX = ("0.10.2",)
 NUFFT = "not installed: it makes sums over many tokens on S^2 far faster; pip install 'meanfield-jax[nufft]'"
@@ -38,12 +42,23 @@ def prepare(float32: bool = False, distributed: bool = False) -> None:
 
 def _join_cluster() -> None:
     try:
-        jax.distributed.initialize()
+        # A process that is killed must not take the rest with it: they compute what it leaves.
+        jax.config.update("jax_enable_recoverability", True)
+        jax.distributed.initialize(heartbeat_timeout_seconds=HEARTBEAT)
     except (ValueError, RuntimeError) as error:
         raise ValueError(
             f"expected a cluster that jax knows, got none ({error}); start the command by srun, mpirun, "
             "on a TPU pod or on Kubernetes, or leave out --distributed."
         ) from error
+
+
+def leave_cluster(wait: bool) -> None:
+    """Parts from the other processes; the first, with whom jax ends them all, last if it is to `wait`."""
+    if wait and jax.process_index() == 0:
+        # Returns when each of the others has left or is dead. What it may raise is that some have.
+        with contextlib.suppress(Exception), multihost_utils.live_devices(jax.devices()):
+            pass
+    jax.distributed.shutdown()  # left to the end of the interpreter, it may hang
 
 
 def cache_folder() -> Path | None:

@@ -17,7 +17,7 @@ from ..studies.machinery import Study
 from ._arguments import called, parse
 from ._finding import UsageError
 from ._list import list_studies
-from ._machine import prepare
+from ._machine import leave_cluster, prepare
 from ._printing import print_claims
 from ._signals import resumes
 from ._studies import study_named
@@ -63,11 +63,14 @@ def run(arguments: list[str]) -> int:
     prepare(options.float32, options.distributed)
     study = studies.repeat(study, options.seeds)
     _listen()
+    done = False
     try:
-        return _run(study, options)
+        code = _run(study, options)
+        done = True
+        return code
     finally:
         if options.distributed:
-            jax.distributed.shutdown()  # left to the end of the interpreter, it may hang
+            leave_cluster(wait=done)
 
 
 def _listen() -> None:

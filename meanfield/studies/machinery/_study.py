@@ -89,7 +89,7 @@ from ...io import (
 from ._claim import Claim as Claim
 from ._field_checks import check_fields
 from ._quantities import told
-from ._share import compute_share, wait_until
+from ._share import compute_together, wait_until
 
 _Study = TypeVar("_Study", bound="Study")
 
@@ -150,7 +150,8 @@ class Study(abc.ABC):
 
         `store` is `self.store(...)`, or None to keep nothing; `progress` shows a bar. `distributed`
         shares the cells among the processes of `jax.distributed`, which meet in one store, and among
-        the devices of each; the first process assembles. Provenance stands in the attributes of
+        the devices of each; those of a process that is killed are computed by the rest, and the first
+        process assembles. Provenance stands in the attributes of
         the result. Raises ValueError if the store is another study's, a file of it is damaged, or
         there is none to meet in. A run that fails before anything is stored leaves no folder.
         """
@@ -229,9 +230,11 @@ class Study(abc.ABC):
             raise ValueError(
                 "expected a store in which processes meet, got none; pass self.store(folder)."
             )
-        compute_share(cells, lambda cell: self._part(cell, store))
+        compute_together(
+            cells, lambda cell: self._part(cell, store), store.__contains__, store.folder
+        )
         if jax.process_index() == 0:
-            return wait_until(lambda: all(cell in store for cell in cells))
+            return None
         wait_until(lambda: store.load_result() is not None)
         return store.load_result()
 
