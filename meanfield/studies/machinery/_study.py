@@ -150,9 +150,8 @@ class Study(abc.ABC):
 
         `store` is `self.store(...)`, or None to keep nothing; `progress` shows a bar. `distributed`
         shares the cells among the processes of `jax.distributed`, which meet in one store, and among
-        the devices of each; those of a process that is killed are computed by the rest, and the first
-        process assembles. Provenance stands in the attributes of
-        the result. Raises ValueError if the store is another study's, a file of it is damaged, or
+        the devices of each; the cells of one that is killed go to the rest, and the first process
+        assembles. Provenance stands in the attributes of the result. Raises ValueError if the store is another study's, a file of it is damaged, or
         there is none to meet in. A run that fails before anything is stored leaves no folder.
         """
         if store is None:
