@@ -150,9 +150,10 @@ class Study(abc.ABC):
 
         `store` is `self.store(...)`, or None to keep nothing; `progress` shows a bar. `distributed`
         shares the cells among the processes of `jax.distributed`, which meet in one store, and among
-        the devices of each; the cells of one that is killed go to the rest, and the first process
-        assembles. Provenance stands in the attributes of the result. Raises ValueError if the store is another study's, a file of it is damaged, or
-        there is none to meet in. A run that fails before anything is stored leaves no folder.
+        the devices of each; the cells of one that is killed go to the rest, and the first assembles.
+        Provenance stands in the attributes of the result. Raises ValueError if the store is another
+        study's, a file of it is damaged, or there is none to meet in. A run that fails before anything
+        is stored leaves no folder.
         """
         if store is None:
             return self._run(None, progress, distributed)
@@ -229,9 +230,7 @@ class Study(abc.ABC):
             raise ValueError(
                 "expected a store in which processes meet, got none; pass self.store(folder)."
             )
-        compute_together(
-            cells, lambda cell: self._part(cell, store), store.__contains__, store.folder
-        )
+        compute_together(cells, lambda c: self._part(c, store), store.__contains__, store.folder)
         if jax.process_index() == 0:
             return None
         wait_until(lambda: store.load_result() is not None)
