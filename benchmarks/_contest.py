@@ -36,7 +36,7 @@ class Contest:
     - `headline`: its line in the README's table of a few; contests that share one share a line.
     - `fraction`: the share of a larger work that is timed: tables tell the time of the whole too.
     - `sweep`: the variable and its value, where contests of one name differ by it and an exponent is
-      fitted.
+      fitted: of the time or, if `swept` names one, of a count.
     - `repeats`: rounds, in each of which every contender is timed once.
     - `memory`: the contenders whose peak is measured, each in a process of its own.
     """
@@ -54,6 +54,7 @@ class Contest:
     headline: str = ""
     fraction: float = 1.0
     sweep: tuple[str, float] | None = None
+    swept: str = ""
     repeats: int = 7
     memory: tuple[str, ...] = ()
 

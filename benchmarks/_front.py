@@ -8,7 +8,7 @@ from ._targets import Verdict, amount, verdicts
 
 Row = dict[str, Any]
 
-OTHERS = "jax", "lax", "NumPy", "SciPy", "PyTorch", "KeOps", "POT", "ott", "GeomLoss"
+OTHERS = "jax", "lax", "exponax", "NumPy", "SciPy", "PyTorch", "KeOps", "POT", "ott", "GeomLoss"
 """First words of the names of contenders that are not ours."""
 SLOWEST = 3
 

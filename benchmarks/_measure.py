@@ -51,6 +51,7 @@ def _description(contest: Contest) -> dict[str, Any]:
     limits = {what: list(limit) for what, limit in contest.limits.items()}
     out |= {"targets": dict(contest.targets), "limits": limits, "headline": contest.headline}
     out |= {"fraction": contest.fraction, "no_bound": contest.no_bound}
+    out |= {"swept": contest.swept} if contest.swept else {}
     return out | ({"sweep": list(contest.sweep)} if contest.sweep else {})
 
 

@@ -65,7 +65,6 @@ def save_figure(results: Row, path: Path) -> None:
         figure.set_layout_engine("constrained")
         for ax, (name, curves) in zip(axes[0], panels.items(), strict=True):
             _draw(ax, name, curves)
-        axes[0, 0].set_ylabel("seconds")
         figure.savefig(path, dpi=120)
         plt.close(figure)
 
@@ -81,5 +80,7 @@ def _draw(ax, name: str, curves: list) -> None:
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_minor_formatter("")
     low, high = np.log10(ax.get_ylim())
-    ax.set(xlabel=name.rpartition(" ")[2], ylim=(10 ** np.floor(low), 10 ** np.ceil(high)))
+    what, _, variable = name.rpartition(" over ")
+    ax.set(xlabel=variable, ylabel="megabytes" if what == "memory" else "seconds")
+    ax.set(ylim=(10 ** np.floor(low), 10 ** np.ceil(high)))
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, fontsize=8)

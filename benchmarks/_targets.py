@@ -87,21 +87,23 @@ def verdicts(contest: Row) -> Iterator[Verdict]:
 
 
 def exponents(case: Row) -> Iterator[tuple[str, str, np.ndarray, float]]:
-    """The slope of log time over log size of each contender of each sweep."""
+    """The slope of log time, or of what is swept, over log size of each contender of each sweep."""
     for (name, contender), points in sweeps(case).items():
-        sizes, seconds = np.array(sorted(points)).T
+        sizes, values = np.array(sorted(points)).T
         if len(sizes) > 1:
-            yield name, contender, sizes, float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
+            yield name, contender, sizes, float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
 
 
 def sweeps(case: Row) -> dict[tuple[str, str], list[tuple[float, float]]]:
-    """The points (size, median seconds) of each contender of each sweep."""
+    """The points (size, median seconds or a count) of each contender of each sweep."""
     out: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for contest in case["rows"]:
         if "sweep" in contest:
             for contender, row in contest["contenders"].items():
                 points = out.setdefault((contest["contest"], contender), [])
-                points.append((contest["sweep"][1], row["median"]))
+                swept = contest.get("swept")
+                value = row["counts"][swept] if swept else row["median"]
+                points.append((contest["sweep"][1], value))
     return out
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import meanfield as mf
-from meanfield.attention import Blockwise, Dense, Softmax
+from meanfield.attention import Blockwise, Dense, Fused, Softmax
 
 from ._contest import Contest, Work, compiled, relative_error
 
@@ -42,13 +42,14 @@ def _error(x, field: Callable) -> Callable:
 
 def _blocks(n: int, d: int) -> Contest:
     x, single = _cloud(n, d)
+    engines = {f"Blockwise({block})": Blockwise(block) for block in BLOCKS}
+    if d <= 16 and jax.default_backend() != "cpu":
+        engines |= {"Fused": Fused()}
     return Contest(
         f"side of blocks, n = {n:,}, d = {d}",
         {
-            f"Blockwise({block})": lambda b=block: _counted(
-                Softmax(BETA, engine=Blockwise(b)), single
-            )
-            for block in BLOCKS
+            name: lambda e=e: _counted(Softmax(BETA, engine=e), single)
+            for name, e in engines.items()
         },
         error=_error(x, Softmax(BETA, engine=Blockwise())),
         error_is="largest distance to float64 over the largest field",

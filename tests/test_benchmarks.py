@@ -142,6 +142,9 @@ def test_exponents_are_slopes_in_logarithms():
     ((name, who, sizes, slope),) = _targets.exponents({"rows": rows})
     assert (name, who, list(sizes)) == ("over n", "f", [1, 2, 4])
     assert slope == pytest.approx(2)
+    for row in rows:  # or of a count
+        row["swept"], row["contenders"]["f"]["counts"] = "MB", {"MB": row["sweep"][1]}
+    assert next(_targets.exponents({"rows": rows}))[-1] == pytest.approx(1)
 
 
 def test_bad_input_is_one_sentence(tmp_path, capsys):

@@ -1,5 +1,7 @@
 """The vectorized NumPy of the papers' scripts: the whole matrix of weights, and Euler steps."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from .._contest import Work
@@ -29,16 +31,39 @@ def attention(x, beta: float) -> Work:
 
 
 def euler(x, beta: float, step: float, steps: int) -> Work:
-    """Projected Euler steps with renormalization, as in the published codes, in the dtype of x."""
+    """Projected Euler steps with renormalization, in the dtype of x."""
+    return watched(x, beta, step, steps, steps, lambda x: x, last=True)
+
+
+def watched(
+    x,
+    beta: float,
+    step: float,
+    steps: int,
+    every: int,
+    look: Callable[[np.ndarray], np.ndarray],
+    tangent: bool = True,
+    last: bool = False,
+) -> Work:
+    """What is looked at before the first and after `every` so many steps of
+
+        x <- N(x + h f(x)),
+
+    the layers of the published codes, or of N(x + h P_x f(x)), Euler's of the flow, if `tangent`; or
+    the last look alone.
+    """
     x0 = np.array(x)
 
     def run():
-        x = x0
-        for _ in range(steps):
+        x, seen = x0, [] if last else [look(x0)]
+        for done in range(1, steps + 1):
             pull = field(x, beta)
-            pull = pull - np.sum(pull * x, axis=-1, keepdims=True) * x
+            if tangent:
+                pull = pull - np.sum(pull * x, axis=-1, keepdims=True) * x
             x = x + step * pull
             x = x / np.linalg.norm(x, axis=-1, keepdims=True)
-        return x
+            if done % every == 0:
+                seen.append(look(x))
+        return seen[-1] if last else np.stack(seen)
 
     return run
