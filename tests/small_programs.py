@@ -4,6 +4,7 @@ Only what NumPy computes to the last bit as XLA does: moves and comparisons in a
 operation that rounds, for two might be fused.
 """
 
+import math
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -46,7 +47,17 @@ def over(function: Callable) -> Callable:
 
 
 def reduce_sum(x, *, axes, **_):
-    return np.take(np.cumsum(flushed(x), axis=axes[0], dtype=x.dtype), -1, axis=axes[0])
+    """From 0 on, so that no sum is -0."""
+    return 0 + np.take(np.cumsum(flushed(x), axis=axes[0], dtype=x.dtype), -1, axis=axes[0])
+
+
+def convert(x, *, new_dtype, **_):
+    """Numbers of which the digits that are kept are those of none that is normal are 0."""
+    x = flushed(x)
+    if x.dtype == np.float64 and new_dtype == np.float32:
+        digits = np.abs((x * 2.0**60).astype(np.float32))
+        x = np.where(digits < 2.0 ** (60 - 126), np.copysign(0.0, x), x)
+    return x.astype(new_dtype)
 
 
 def broadcast_in_dim(x, *, shape, broadcast_dimensions, **_):
@@ -81,7 +92,7 @@ ROUNDING: dict[str, Callable] = {
     "square": of_normal(np.square),
     "integer_pow": of_normal(np.square),
     "reduce_sum": reduce_sum,
-    "convert_element_type": lambda x, *, new_dtype, **_: flushed(flushed(x).astype(new_dtype)),
+    "convert_element_type": convert,
 }
 EXACT: dict[str, Callable] = {
     "abs": plain(np.abs),
@@ -151,6 +162,10 @@ def is_known(step) -> bool:
     if not all(map(is_plain, (*step.invars, *step.outvars))):
         return False
     kinds = [v.aval.dtype.kind for v in step.invars]
+    if name.startswith("reduce_"):  # what is over one number leaves it as it is
+        lengths = [step.invars[0].aval.shape[k] for k in params["axes"]]
+        if math.prod(lengths) < 2:
+            return False
     match name:
         case "integer_pow":
             return params["y"] == 2
@@ -159,8 +174,9 @@ def is_known(step) -> bool:
         case "div":
             return "f" in kinds and is_of_many(step)
         case "reduce_sum":
-            lengths = [step.invars[0].aval.shape[k] for k in params["axes"]]
-            return kinds == ["f"] and len(lengths) == 1 and 0 < lengths[0] <= MOST_TERMS
+            return kinds == ["f"] and len(lengths) == 1 and lengths[0] <= MOST_TERMS
+        case "reduce_and" | "reduce_or":  # of whole numbers they are those of their bits
+            return kinds == ["b"]
         case "convert_element_type":  # fractions become whole numbers as each processor likes
             return "f" not in kinds or step.outvars[0].aval.dtype.kind == "f"
     return True
@@ -225,8 +241,9 @@ def is_ordinary(how: dict) -> bool:
 
 
 def is_default() -> bool:
-    """Whether arrays go to the first device, and NaN is let through."""
-    return jax.config.jax_default_device is None and not jax.config.jax_debug_nans
+    """Whether arrays go to the first device, and NaN and infinity are let through."""
+    watched = jax.config.jax_debug_nans or jax.config.jax_debug_infs
+    return jax.config.jax_default_device is None and not watched
 
 
 def placed(x, aval):

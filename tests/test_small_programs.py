@@ -8,6 +8,10 @@ from jax._src import pjit
 from small_programs import Small
 
 ODD = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-310, -3e-320, 1e-45, 1e-160, 1e160, 1e300, -7.0]
+ZEROS = np.full((3, 2), -0.0)
+EDGE = np.array([-1.17549434e-38, 1.17549435e-38, 1.1754943e-38, 1.1754944e-38, 3e38])
+"""Numbers that single precision rounds to its least normal one, or to none."""
+BITS = np.array([12, 10, 14])
 
 
 def numbers(dtype, seed: int):
@@ -24,13 +28,16 @@ def arithmetic(x, y, rows):
     yield from (x / three, x / x[3], x[2] / x[5], x[2] / three, -x, jnp.abs(x))
     yield from (jnp.sum(rows, axis=0), jnp.sum(rows, axis=1), jnp.sum(rows[0]))
     yield from (x.astype(jnp.float32), x.astype(jnp.float64), (x > 0).astype(x.dtype))
+    yield from (jnp.sum(jnp.asarray(ZEROS.astype(x.dtype)), axis=1), jnp.sum(rows[:, :1], axis=1))
+    yield jnp.asarray(EDGE.astype(x.dtype)).astype(jnp.float32)
 
 
 def comparisons(x, y, rows):
     yield from (x < y, x <= y, x > 0, x >= y, x == y, x != 0, ~(x > y), (x > 0) & (y > 0))
     yield from (jnp.maximum(x, y), jnp.minimum(x, 1), jnp.where(x > y, x, 0), (x > 0) | (y < 0))
     yield from (jnp.max(rows, axis=1), jnp.min(rows), jnp.any(rows > 1, axis=0), jnp.all(x < y))
-    yield from (jnp.isfinite(x), jnp.isnan(x), jnp.isinf(x))
+    yield from (jnp.isfinite(x), jnp.isnan(x), jnp.isinf(x), jnp.max(rows[:, :1], axis=1))
+    yield from (jax.lax.reduce_or(BITS, (0,)), jax.lax.reduce_and(BITS, (0,)))
 
 
 def moves(x, y, rows):
