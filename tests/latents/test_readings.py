@@ -62,6 +62,34 @@ def test_a_lens_reads_words_at_each_layer():
     check_refused(lambda: lens(object(), Recording(states)), "mf.latents.read")
 
 
+class Given:
+    """Logits by any function."""
+
+    def __init__(self, function):
+        self.logits = function
+
+
+def test_words_without_a_share_add_nothing_and_nan_stays():
+    states = RNG.normal(size=(2, 4, D))
+    masked = Given(lambda x: jnp.where(jnp.arange(D) == 2, -jnp.inf, x))
+    found = lens(masked, Recording(states))
+    p = softmax(np.delete(states, 2, axis=-1))
+    np.testing.assert_allclose(found.entropy, -(p * np.log(p)).sum(-1).mean(1), rtol=1e-12)
+    want = (p[1] * (np.log(p[1]) - np.log(p))).sum(-1).mean(1)
+    np.testing.assert_allclose(found.divergence, want, rtol=1e-12, atol=1e-15)
+    lost = lens(Given(lambda x: x.at[0, 1].set(jnp.nan)), Recording(states, tokens=np.arange(4)))
+    for name in ("entropy", "divergence", "agreement", "loss", "own"):
+        assert np.isnan(lost[name]).all(), name
+
+
+def test_logits_that_are_none_are_refused():
+    text = Recording(RNG.normal(size=(2, 4, D)), tokens=np.array([0, 7, 1, 2]))
+    check_refused(lambda: lens(Given(lambda x: x), text), "from 0 to 5, of the words of the model")
+    for function in (lambda x: x[:, 0], lambda x: jnp.zeros((3, 2)), lambda x: x > 0):
+        check_refused(lambda function=function: lens(Given(function), text), "mend model.logits")
+    check_refused(lambda: lens(Given(lambda x: np.asarray(x)), text), "by jax.numpy of states")
+
+
 @pytest.mark.parametrize("past", [True, False])
 def test_marginals_of_attention_whose_temperature_is_known(past):
     x = RNG.normal(size=(3, N, D))

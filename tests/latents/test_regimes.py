@@ -62,11 +62,29 @@ def test_two_regimes_are_found_where_there_are_two_and_when():
     assert (inside[:12, first] > 0.99).all() and (inside[12:, 1 - first] > 0.99).all()
 
 
+def test_lengths_of_states_do_not_matter():
+    """States are measured by those of their layer, whose squares may be out of range."""
+    ask = {"regimes": [1], "ranks": [2], "sinks": None}
+    found = [
+        fit_regimes(*(Recording(size * text(k).states) for k in (0, 1)), **ask).log_likelihood
+        for size in (1.0, 1e160, 1e-160)
+    ]
+    np.testing.assert_allclose(found[1:], [found[0]] * 2, rtol=1e-9)
+
+
 def test_what_cannot_be_followed_is_refused(monkeypatch):
     one, two = text(0), text(1)
     check_refused(lambda: fit_regimes(one, one), "hold out others")
     check_refused(lambda: fit_regimes(one, two, ranks=[5]), "smaller ranks")
     check_refused(lambda: fit_regimes(one, two, along="sentence"), "layer")
     check_refused(lambda: fit_regimes(one, two, regimes=[2, 2]), "regimes=(1, 2)")
+    ask = {"regimes": [1], "ranks": [2], "sinks": None}
+    flat = [Recording(t.states * np.array([1, 1, 0, 0, 0])) for t in (one, two)]
+    check_refused(lambda: fit_regimes(*flat, **ask), "smaller ranks, or states that move")
+    states = one.states.copy()
+    states[3] = 0
+    check_refused(lambda: fit_regimes(Recording(states), two, **ask), "entry 3; leave it out")
+    few = [Recording(t.states[:4, :3]) for t in (one, two)]
+    check_refused(lambda: fit_regimes(*few, regimes=[60], ranks=[1]), "pass fewer regimes")
     monkeypatch.setitem(sys.modules, "dynamax.hidden_markov_model", None)
     check_refused(lambda: fit_regimes(one, two), "meanfield-jax[regimes]")

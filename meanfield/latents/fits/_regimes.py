@@ -8,6 +8,8 @@ from ..profiles import with_intervals
 from ..recordings import Corpus, Recording, check_parts, without_sinks
 from ._switching import Switching, fit_switching, library, log_likelihood, occupation
 
+FLAT = 1e-24
+"""The share of the variance of states below which that of their steps is rounding."""
 WORDS = {
     "log_likelihood": "log density of held-out steps, of all coordinates, nats a step and dimension",
     "gain": "gain of log density over the fewest regimes, nats a step and dimension",
@@ -103,6 +105,13 @@ def _check_sizes(sequences: np.ndarray, rank: int) -> None:
 def _sequences(text: Recording, along: str, tokens: int) -> np.ndarray:
     """States [time, sequence, d] over the root mean square length of their layer."""
     states = np.asarray(text.states, np.float64)
+    most = np.abs(states).max(axis=(1, 2), keepdims=True)
+    if not most.all():
+        raise ValueError(
+            f"expected states that are not all 0 in a layer, got entry {int(most.argmin())}; leave it out by "
+            ".select."
+        )
+    states = states / most  # whose squares may be out of range
     states = states / np.sqrt((states**2).sum(axis=2).mean(axis=1))[:, None, None]
     if along == "token":
         return states.swapaxes(0, 1)
@@ -120,7 +129,13 @@ def _split(centred: np.ndarray, basis: np.ndarray, rank: int) -> tuple[np.ndarra
     """Coordinates on the first axes, and mean and variance of the steps along the others."""
     steps = np.diff(centred @ basis[:, rank:], axis=1)
     mean = steps.mean(axis=(0, 1))
-    return centred @ basis[:, :rank], (mean, float(((steps - mean) ** 2).mean()))
+    variance = float(((steps - mean) ** 2).mean())
+    if not variance > FLAT * float((centred**2).mean()):
+        raise ValueError(
+            f"expected steps off the first {rank} axes of train, got none but rounding; pass smaller ranks, "
+            "or states that move."
+        )
+    return centred @ basis[:, :rank], (mean, variance)
 
 
 def _told(

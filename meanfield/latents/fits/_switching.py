@@ -101,10 +101,15 @@ def _fitted(
 def _start(before: Sequences, after: Sequences, count: int, seed: int) -> dict[str, Array]:
     """Least squares in each of `count` clusters of increments."""
     rank = before.shape[-1]
+    steps = before.shape[0] * before.shape[1]
+    if count * (rank + 1) > steps:
+        raise _too_few(count, f"{steps} of {rank} numbers")
     x, y = before.reshape(-1, rank), after.reshape(-1, rank)
     label = _clusters(y - x, count, seed)
     weights, biases, covariances = [], [], []
     for own in (label == k for k in range(count)):
+        if not own.any():
+            raise _too_few(count, "none for one")
         design = np.concatenate([x[own], np.ones((own.sum(), 1))], axis=1)
         found = np.linalg.lstsq(design, y[own], rcond=None)[0]
         left = y[own] - design @ found
@@ -117,6 +122,12 @@ def _start(before: Sequences, after: Sequences, count: int, seed: int) -> dict[s
         "emission_biases": jnp.asarray(np.stack(biases)),
         "emission_covariances": jnp.asarray(np.stack(covariances)),
     }
+
+
+def _too_few(count: int, got: str) -> ValueError:
+    return ValueError(
+        f"expected steps that determine each of {count} regimes, got {got}; pass fewer regimes."
+    )
 
 
 def _clusters(steps: Float[np.ndarray, "n rank"], count: int, seed: int) -> np.ndarray:
