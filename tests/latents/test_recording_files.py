@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pytest
 import safetensors.numpy
+from refusals import check_refused
 
+from meanfield.io import pack, unpack
 from meanfield.latents import Recording, load
 
 STATES = np.random.default_rng(0).normal(size=(4, 6, 5)).astype(np.float32)
@@ -58,6 +60,30 @@ def test_damaged_files_are_refused(tmp_path):
         load(tmp_path / "none.npy", axes=AXES)
     with pytest.raises(ValueError, match="ending"):
         load(tmp_path / "a.pt")
+
+
+def test_axes_of_a_recording_are_known_by_their_names(tmp_path):
+    """Of as many layers as tokens and dimensions no shape would tell that they were exchanged."""
+    states = STATES[:4, :4, :4]
+    Recording(states, mid=states[:3], model="m").save(tmp_path / "a.nc")
+    whole = unpack((tmp_path / "a.nc").read_bytes())
+    found = _stored(tmp_path, whole.transpose("dim", "token", "step", "layer"))
+    np.testing.assert_array_equal(found.states, states)
+    np.testing.assert_array_equal(found.mid, states[:3])
+    wrong = {
+        "along word, token, dim, not step": whole.rename(step="word"),
+        "without states": whole.drop_vars("states"),
+        "model is no JSON": whole.assign_attrs(model=3),
+        "provenance is no JSON": whole.assign_attrs(provenance="[" * 50_000),
+        "unknown type": whole.assign(states=whole.states.astype(np.uint16).assign_attrs(precision=[1, 2])),
+    }  # fmt: skip
+    for words, data in wrong.items():
+        check_refused(lambda data=data: _stored(tmp_path, data), words)
+
+
+def _stored(folder, data):
+    (folder / "b.nc").write_bytes(pack(data))
+    return load(folder / "b.nc")
 
 
 def test_objects_are_never_executed(tmp_path):

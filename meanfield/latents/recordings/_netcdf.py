@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 KIND = "meanfield recording"
 _AXES = "layer", "token", "dim"
+_DIMS = {"states": _AXES, "mid": ("step", *_AXES[1:]), "tokens": ("token",)}
 
 
 def write(recording: "Recording", path: str | Path) -> None:
@@ -29,18 +30,36 @@ def read(content: bytes) -> dict[str, Any]:
     data = unpack(content)
     if data.attrs.get("kind") != KIND:
         raise ValueError("netCDF of something else")
+    if "states" not in data:
+        raise ValueError("netCDF without states")
     fields: dict[str, Any] = {
-        name: _exact(data[name]) for name in ("states", "mid", "tokens") if name in data
+        name: _exact(_ordered(data[name], axes)) for name, axes in _DIMS.items() if name in data
     }
     fields |= {"layers": data["layer"].values, "positions": data["token"].values}
-    return fields | {k: json.loads(data.attrs[k]) for k in ("model", "provenance")}
+    return fields | {k: _said(data.attrs.get(k), k) for k in ("model", "provenance")}
+
+
+def _ordered(variable: xr.DataArray, axes: tuple[str, ...]) -> xr.DataArray:
+    """The variable with its axes in this order, whichever they are stored in."""
+    if {*variable.dims} != {*axes} or len(variable.dims) != len(axes):
+        dims = ", ".join(map(str, variable.dims))[:60]
+        raise ValueError(f"netCDF with {variable.name} along {dims}, not {', '.join(axes)}")
+    return variable.transpose(*axes)
+
+
+def _said(text: Any, name: str) -> Any:
+    """What an attribute says in JSON."""
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"netCDF whose attribute {name} is no JSON") from error
 
 
 def _dataset(recording: "Recording") -> xr.Dataset:
     coords = {"layer": recording.layers, "token": recording.positions}
     parts = {"states": _plain(recording.states, _AXES)}
     if recording.mid is not None:
-        parts["mid"] = _plain(recording.mid, ("step", *_AXES[1:]))
+        parts["mid"] = _plain(recording.mid, _DIMS["mid"])
     if recording.tokens is not None:
         parts["tokens"] = xr.Variable(("token",), recording.tokens)
     origin = {**recording.provenance}
@@ -65,6 +84,6 @@ def _exact(variable: xr.DataArray) -> np.ndarray:
     import ml_dtypes
 
     kinds = {"float16": np.float16, "bfloat16": ml_dtypes.bfloat16}
-    if name not in kinds:
-        raise ValueError(f"numbers in an unknown type {name!r}")
+    if not isinstance(name, str) or name not in kinds:
+        raise ValueError(f"numbers in an unknown type {str(name)[:20]!r}")
     return values.view(kinds[name])
