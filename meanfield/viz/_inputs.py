@@ -13,6 +13,8 @@ Real: TypeAlias = float | int
 
 # A thousandth of the radius is less than the width of a line: what is closer looks right.
 UNIT_TOLERANCE = 1e-3
+LARGEST = 1e300
+"""The largest number that is drawn: axes hold no differences of larger ones."""
 
 
 def to_host(
@@ -31,7 +33,20 @@ def to_host(
         raise ValueError(
             f"expected finite numbers in {name}, got NaN or infinity; remove or replace those entries."
         )
+    if (np.isfinite(array) & (np.abs(array) > LARGEST)).any():
+        raise ValueError(
+            f"expected numbers up to {LARGEST:g} in {name}, got larger ones, of whose differences no axis "
+            "knows; divide them."
+        )
     return array
+
+
+def in_order(x: NDArray[np.float64], name: str, falling: bool = False) -> NDArray[np.float64]:
+    """The places along an axis, refused unless they increase, or fall where that may be."""
+    steps = np.diff(x)
+    if not ((steps > 0).all() or (falling and (steps < 0).all())):
+        raise ValueError(f"expected increasing {name}, each once, got others; sort them first.")
+    return x
 
 
 def numbers_of(x: ArrayLike, name: str, kinds: str) -> np.ndarray:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from .._door import door
 from ._axes import GREY
-from ._inputs import Real, to_host
+from ._inputs import Real, in_order, to_host
 
 
 @door
@@ -85,9 +85,10 @@ def histogram_ridge(
     heights do not. `labels` names the rows (their numbers by default); about ten are written.
     Returns one filled shape a row.
 
-    Raises ValueError for shapes that do not fit, negative counts and fewer than 2 bins.
+    Raises ValueError for shapes that do not fit, bins in no order, negative counts and fewer than 2 bins.
     """
     at = to_host(centres, ("b",), "centres", "pass the middle of each bin as one axis")
+    at = in_order(at, "centres")
     rows = to_host(counts, ("L", len(at)), "counts", "put one histogram a row")
     if rows.min() < 0:
         raise ValueError("expected nonnegative counts, got a negative one; clip them at 0.")

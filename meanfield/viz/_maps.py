@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from .._door import door
 from ._axes import beyond, colour_bar
-from ._inputs import to_host
+from ._inputs import in_order, to_host
 
 
 @door
@@ -17,17 +17,17 @@ def phase_map(
 ) -> QuadMesh:
     """A heat map of `z` [len(y), len(x)] at the points (x, y), with a colour bar named `label`.
 
-    x and y are increasing, evenly spaced or not. The colours are the current style's (viridis by
+    x and y are increasing or falling, evenly spaced or not. The colours are the current style's (viridis by
     default: perceptually uniform, safe for every colour vision); `mesh` goes to `pcolormesh`. For
     a probability pass `vmin=0, vmax=1`, so that panels compare; a bar is pointed where values lie
     beyond the scale. NaN stays blank. `label=None` draws no bar: pass the returned mesh to
     `fig.colorbar` for one shared by several panels. The limits are the first and the last point, so
     that no axis runs on where nothing was computed: cells at the rim show their inner half.
 
-    Raises ValueError for shapes that do not fit.
+    Raises ValueError for shapes that do not fit, and points in no order.
     """
-    along = to_host(x, ("a",), "x", "pass the horizontal grid as one axis")
-    up = to_host(y, ("b",), "y", "pass the vertical grid as one axis")
+    along = in_order(to_host(x, ("a",), "x", "pass the horizontal grid as one axis"), "x", True)
+    up = in_order(to_host(y, ("b",), "y", "pass the vertical grid as one axis"), "y", True)
     values = to_host(z, (len(up), len(along)), "z", "put y on the first axis, or pass z.T", False)
     drawn = ax.pcolormesh(along, up, values, shading="nearest", rasterized=True, **mesh)
     for points, limit in ((along, ax.set_xlim), (up, ax.set_ylim)):

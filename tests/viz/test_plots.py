@@ -2,10 +2,12 @@ import jax.numpy as jnp
 import matplotlib as mpl
 import numpy as np
 import pytest
+import xarray as xr
 from matplotlib.colors import rgb_to_hsv, to_rgb
 from PIL import Image
 
 from meanfield import viz
+from meanfield.viz.overviews._layout import laid_out
 
 H = 0.1 / 2.0 ** np.arange(6)
 
@@ -132,6 +134,33 @@ def test_film_shows_every_frame(ax, tmp_path, frames):
         viz.film(ax.figure, update, 0)
 
 
+def test_an_overview_takes_what_runs_leave(tmp_path):
+    """Infinity, no numbers, coordinates in no order or twice, names that are no mathematics: no warning."""
+    t, beta = np.linspace(0, 1, 9), np.array([3.0, np.inf, 1.0, 2.0, 8.0, 5.0, 4.0, 7.0, 6.0])
+    kinds, drawn = ["a", "b", "c"], np.ones((9, 5))
+    drawn[0, :2], drawn[1], drawn[2, 0] = np.inf, np.nan, -np.inf
+    data = xr.Dataset(
+        {
+            "late": ("time", np.where(t > 0.5, np.inf, t), {"long_name": "$\\frac{", "units": "$"}),
+            "huge": ("time", 1e308 * t, {"long_name": 3}),
+            "map": (("beta", "time"), np.outer(beta, np.ones(9))),
+            "twice": (("same", "time"), np.ones((9, 9))),
+            "bars": ("kind", [1.0, np.inf, 2.0]),
+            "drawn": (("time", "draw"), drawn),
+        },
+        {"time": t, "beta": beta, "kind": kinds, "same": np.ones(9)},
+    )
+    fig = viz.overview(data, title="$a^{ b$")
+    fig.savefig(tmp_path / "a.png", dpi=30)
+    found = dict(laid_out(data))
+    assert found["map"].y.tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
+    np.testing.assert_array_equal(found["map"].values[:, 0], found["map"].y)
+    assert found["twice"].y.tolist() == [*range(9)]
+    ((_, mid, low, high, _),) = found["drawn"].lines
+    assert mid[0] == low[0] == 1 and np.isnan(high[0])  # two of five are infinite
+    assert np.isnan([mid[1], low[1], high[1], low[2]]).all() and mid[2] == high[2] == 1
+
+
 @pytest.mark.parametrize(
     ("call", "remedy"),
     [
@@ -140,6 +169,10 @@ def test_film_shows_every_frame(ax, tmp_path, frames):
         (lambda ax: viz.convergence(ax, [1, 1, 2], [1, 1, 1], "m"), "average repeated"),
         (lambda ax: viz.convergence(ax, H, 0 * H, "m"), "drop the points at 0"),
         (lambda ax: viz.phase_map(ax, [0, 1, 2], [0, 1], np.ones((3, 2))), "pass z.T"),
+        (lambda ax: viz.phase_map(ax, [0, 2, 1], [0, 1], np.ones((2, 3))), "sort them first"),
+        (lambda ax: viz.phase_map(ax, [0, 1], [1, 1], np.ones((2, 2))), "sort them first"),
+        (lambda ax: viz.histogram_ridge(ax, [1, 0], [[0, 1]]), "sort them first"),
+        (lambda ax: viz.band(ax, [0, 1], [0, 1], [0, -1e308], [1, 1e308]), "divide them"),
         (lambda ax: viz.overlay_curve(ax, [0, 1], [0]), "one ordinate an abscissa"),
         (lambda ax: viz.band(ax, [0, 1], [0, 1], [2, 2], [1, 1]), "swap low and high"),
         (lambda ax: viz.band(ax, [0, 1], [0, 1, 2], [2, 2], [1, 1]), "one value an abscissa"),

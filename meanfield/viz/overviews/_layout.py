@@ -1,11 +1,14 @@
 """How a variable of a labelled dataset is drawn: what runs along, what is a curve, what is a band."""
 
+import warnings
 from collections.abc import Hashable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
+from .._inputs import LARGEST
 from ._outcomes import CLOCKS, RUNS, are_ends, at_most, ended, of_runs, still_going
 from ._quantity import Cloud, Curves, Numbers, Quantity, Sheet, Spread, log_values, named, scale
 
@@ -30,6 +33,8 @@ PLANES = (("latitude", "longitude"), ("y", "x"), ("query", "key"))
 PARTS = ("part", "row", "column", "axis")
 """Dimensions that say what a number is a part of: the first is drawn."""
 MOST_LINES, MANY = 7, 8
+BEYOND = 1e280
+"""Quantiles above that are between a number and infinity."""
 COUNTED = ("label", "kept", "absorbed", "low", "high", *CLOCKS)
 """Variables that only serve others."""
 FINE = ("completed", "converged", "resolved", "rested")
@@ -97,7 +102,12 @@ def _banded(dataset: xr.Dataset, name: str) -> _Banded:
     values = _plain(dataset[name])
     over = [dim for dim in values.dims if dim in DRAWS]
     if over:
-        low, mid, high = (values.quantile(q, over) for q in (0.1, 0.5, 0.9))
+        # Between a number and infinity there is none, and no weight of infinity is 0.
+        bounded = values.clip(-LARGEST, LARGEST)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of places without a number
+            low, mid, high = (bounded.quantile(q, over) for q in (0.1, 0.5, 0.9))
+        low, mid, high = (one.where(np.abs(one) < BEYOND) for one in (low, mid, high))
         many = int(np.prod([values.sizes[dim] for dim in over]))
         return _Banded(mid, low, high, f"median, 10-90 % of {many}")
     ends = [f"{name}_low", f"{name}_high"] if f"{name}_low" in dataset else ["low", "high"]
@@ -114,7 +124,8 @@ def _banded(dataset: xr.Dataset, name: str) -> _Banded:
 def _plain(values: xr.DataArray) -> xr.DataArray:
     """As floats, without axes of length 1, and the first of what is a part."""
     parts = {dim: 0 for dim in values.dims if dim in PARTS}
-    return values.isel(parts, drop=True).squeeze(drop=True).astype(float)
+    found = values.isel(parts, drop=True).squeeze(drop=True).astype(float)
+    return found.where(~(np.isfinite(found) & (np.abs(found) > LARGEST)))
 
 
 def _is_numeric(values: xr.DataArray, dim: Hashable) -> bool:
@@ -232,7 +243,17 @@ def _sheet(dataset: xr.Dataset, values: xr.DataArray, up: Hashable, across: Hash
     x, y = (_places(dataset, flat, dim) for dim in (across, up))
     below, beside = (_dimension(dataset, dim) for dim in (across, up))
     equal = (up, across) in PLANES
-    return Sheet(x, y, flat.values, below, beside, scale(x), scale(y), equal, note)
+    (x, columns), (y, rows) = _increasing(x), _increasing(y)
+    shown = flat.values[np.ix_(rows, columns)]
+    return Sheet(x, y, shown, below, beside, scale(x), scale(y), equal, note)
+
+
+def _increasing(places: Numbers) -> tuple[Numbers, NDArray[np.integer]]:
+    """Places in their order, and which they were; numbered where two are the same. Infinite ones are none."""
+    order = np.argsort(places, kind="stable")
+    order = order[np.isfinite(places[order])]
+    found = places[order]
+    return (found if (np.diff(found) > 0).all() else np.arange(float(len(order)))), order
 
 
 def _one(values: xr.DataArray, rest: Iterable[Hashable]) -> tuple[xr.DataArray, str]:

@@ -13,7 +13,7 @@ from .._axes import GREY
 from .._maps import phase_map
 from ..clouds import circle_masses, facing, sphere_masses
 from ._layout import laid_out
-from ._quantity import Cloud, Curves, Sheet, Spread, named
+from ._quantity import Cloud, Curves, Sheet, Spread, named, written
 
 MOST_PANELS = 12
 _WIDTH, _HEIGHT = 2.35, 1.95
@@ -55,7 +55,7 @@ def overview(dataset: xr.Dataset, title: str = "") -> Figure:
         ax.remove()
     left_out = f"not drawn: {', '.join(more)}" if more else ""
     text = "\n".join(
-        filter(None, (_wrapped(title, 30 * columns), _wrapped(left_out, 36 * columns)))
+        filter(None, (_wrapped(written(title), 30 * columns), _wrapped(left_out, 36 * columns)))
     )
     fig.suptitle(text, fontsize="medium")
     return fig
@@ -106,10 +106,14 @@ def _sheet(ax: Axes, found: Sheet) -> None:
 
 def _spread(ax: Axes, found: Spread) -> None:
     places = np.arange(len(found.labels))
-    ax.bar(places, found.mid, 0.6, color="C0", alpha=0.85)
-    if found.low is not None:
-        off = np.abs(np.stack([found.mid - found.low, found.high - found.mid]))
-        ax.errorbar(places, found.mid, off, fmt="none", ecolor="0.2", elinewidth=0.8, capsize=2)
+    mid, low, high = (
+        None if one is None else np.where(np.isfinite(one), one, np.nan)
+        for one in (found.mid, found.low, found.high)
+    )
+    ax.bar(places, mid, 0.6, color="C0", alpha=0.85)
+    if low is not None:
+        off = np.abs(np.stack([mid - low, high - mid]))
+        ax.errorbar(places, mid, off, fmt="none", ecolor="0.2", elinewidth=0.8, capsize=2)
     steep = len(found.labels) > 3 or max(map(len, found.labels)) > 12
     ax.set_xticks(places, [_wrapped(one, 18) for one in found.labels], fontsize="xx-small",
                   rotation=30 if steep else 0, ha="right" if steep else "center")  # fmt: skip

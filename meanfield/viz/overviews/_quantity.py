@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
+from matplotlib.mathtext import MathTextParser
 from numpy.typing import NDArray
 
 Numbers = NDArray[np.floating]
@@ -60,7 +61,17 @@ Quantity = Curves | Sheet | Spread | Cloud
 def named(values: xr.DataArray | xr.Variable, name: str) -> str:
     """A variable in words, with its unit."""
     unit = values.attrs.get("units", "1")
-    return values.attrs.get("long_name", name) + (f" [{unit}]" if unit != "1" else "")
+    return written(f"{values.attrs.get('long_name', name)}" + (f" [{unit}]" if unit != "1" else ""))
+
+
+def written(text: str) -> str:
+    """Text as it can be drawn: signs of mathematics that is none are signs."""
+    try:
+        if "$" in text:
+            MathTextParser("path").parse(text)
+    except ValueError:
+        return text.replace("$", r"\$")
+    return text
 
 
 def scale(x: Iterable[float]) -> str:
@@ -78,4 +89,4 @@ def log_values(values: Numbers) -> str:
     positive = known[known > 0]
     if (known < 0).any() or len(positive) < 0.7 * len(known) or not len(positive):
         return "linear"
-    return "log" if positive.max() > 1000 * positive.min() else "linear"
+    return "log" if positive.max() / 1000 > positive.min() else "linear"
