@@ -30,6 +30,7 @@ from .depth import (
 )
 from .games import (
     ConsensusGames as ConsensusGames,
+    EscapedClusters as EscapedClusters,
     Impatience as Impatience,
     LqGames as LqGames,
     ManyPlayers as ManyPlayers,

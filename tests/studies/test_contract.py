@@ -33,6 +33,7 @@ LONG = (
     "density_clusters",
     "depth",
     "escape_times",
+    "escaped_clusters",
     "fluctuations",
     "gating",
     "gaussian_closures",

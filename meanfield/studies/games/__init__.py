@@ -1,6 +1,7 @@
 """Models that steer measures against each other: exact games, equilibria, mean-field games, schedules."""
 
 from ._consensus_games import ConsensusGames as ConsensusGames
+from ._escaped_clusters import EscapedClusters as EscapedClusters
 from ._impatience import Impatience as Impatience
 from ._lq_games import LqGames as LqGames
 from ._many_players import ManyPlayers as ManyPlayers
