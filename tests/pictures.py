@@ -93,21 +93,21 @@ def _legends(figure: Figure, panels: list[Axes]) -> Iterator[str]:
 def _beyond_the_page(figure: Figure) -> Iterator[str]:
     """Words that run off the figure, by more than a pixel or two."""
     width, height = figure.bbox.size
+    ticks = {*map(id, _ticks(figure))}
     for text in figure.findobj(Text):
-        if not text.get_visible() or not text.get_text().strip() or _is_tick(text, figure):
+        if not text.get_visible() or not text.get_text().strip() or id(text) in ticks:
             continue
         box = text.get_window_extent()
         if box.x0 < -3 or box.y0 < -3 or box.x1 > width + 3 or box.y1 > height + 3:
             yield f"words beyond the page: {text.get_text()!r}"
 
 
-def _is_tick(text: Text, figure: Figure) -> bool:
-    """Whether it is a label of a tick, of which those out of view are there too."""
-    return any(
-        text in axis.get_ticklabels(which="both") or text in (axis.offsetText,)
-        for ax in figure.axes
-        for axis in (ax.xaxis, ax.yaxis, *([ax.zaxis] if ax.name == "3d" else []))
-    )
+def _ticks(figure: Figure) -> Iterator[Text]:
+    """Labels of ticks, of which those out of view are there too."""
+    for ax in figure.axes:
+        for axis in (ax.xaxis, ax.yaxis, *([ax.zaxis] if ax.name == "3d" else [])):
+            yield from axis.get_ticklabels(which="both")
+            yield axis.offsetText
 
 
 def _scales(panels: list[Axes], bars: list[Colorbar]) -> Iterator[str]:
