@@ -47,6 +47,18 @@ def kept(name: str, studies: dict[str, Study]) -> dict[str, xr.Dataset]:
     return dict(zip(studies, found, strict=True))
 
 
+def is_kept(name: str, studies: dict[str, Study], results: dict[str, xr.Dataset]) -> bool:
+    """Whether the same numbers and words are kept already."""
+    try:
+        before = kept(name, studies)
+    except AssertionError:
+        return False
+    return all(
+        form(before[label]) == form(result) and before[label].equals(result)
+        for label, result in results.items()
+    )
+
+
 def form(result: xr.Dataset) -> dict:
     """Names, axes, kinds and words of a result."""
     return {
