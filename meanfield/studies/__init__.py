@@ -19,6 +19,7 @@ from .consensus import (
     LeastEffort as LeastEffort,
     Minibatch as Minibatch,
     NestedEllipses as NestedEllipses,
+    OnePush as OnePush,
     SphereBarycenters as SphereBarycenters,
 )
 from .depth import (

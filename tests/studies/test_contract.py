@@ -56,6 +56,7 @@ LONG = (
     "minibatch",
     "momentum",
     "normalization",
+    "one_push",
     "particles_vs_pde",
     "pde_orders",
     "phase_transition",

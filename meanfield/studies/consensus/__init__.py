@@ -6,4 +6,5 @@ from ._gating import Gating as Gating
 from ._least_effort import LeastEffort as LeastEffort
 from ._minibatch import Minibatch as Minibatch
 from ._nested_ellipses import NestedEllipses as NestedEllipses
+from ._one_push import OnePush as OnePush
 from ._sphere_barycenters import SphereBarycenters as SphereBarycenters
