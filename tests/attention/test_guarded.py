@@ -18,7 +18,7 @@ from meanfield.attention import (
     Unnormalized,
     causal,
 )
-from meanfield.harmonics import Fourier
+from meanfield.harmonics import Fourier, SphericalHarmonics
 
 N = 1024  # the fewest tokens
 QUICK = Guarded(Harmonic(Fourier(32)), Dense())
@@ -65,6 +65,29 @@ def test_many_doubles_on_the_circle_are_summed_by_harmonics():
         Softmax(2.0, engine=Dense()).engine_for(N, d=2),
     ]
     assert {type(other) for other in others} == {Dense}
+
+
+def test_many_doubles_on_s2_are_summed_by_harmonics_where_transforms_are_installed(monkeypatch):
+    taken = lambda attention, n, **more: type(attention.engine_for(n, d=3, **more))
+    monkeypatch.setattr("meanfield.attention.engines._choice.has_nufft", lambda: True)
+    assert {taken(Softmax(0.0), 2048), taken(Unnormalized(6.0), 10**4)} == {Guarded}
+    assert taken(Softmax(2.0), 4, m=2**20) is Guarded
+    assert jax.eval_shape(lambda b: jnp.zeros(taken(Softmax(b), 2048) is Guarded), 9.0).shape == (
+        1,
+    )
+    others = [
+        taken(Softmax(2.0), 2047),
+        taken(Softmax(2.0), 2048, dtype=jnp.float32),
+        taken(Softmax(6.1), 2048),
+        taken(Softmax(-1.0), 2048),
+        taken(Softmax(2.0, mask=causal(2048)), 2048),
+        type(Softmax(2.0).engine_for(2048, d=4)),
+    ]
+    with monkeypatch.context() as patch:
+        patch.setattr("jax.default_backend", lambda: "gpu")
+        others.append(taken(Softmax(2.0), 2048))
+    monkeypatch.setattr("meanfield.attention.engines._choice.has_nufft", lambda: False)
+    assert {*others, taken(Softmax(2.0), 2048)} == {Dense}
 
 
 @pytest.mark.parametrize(("beta", "degree"), [(0.0, 16), (2.0, 32), (-9.0, 48), (90.0, 128)])
@@ -135,3 +158,34 @@ def test_a_batch_has_one_answer_for_all():
         jax.jit(jax.vmap(Softmax(3.0, engine=engine)))(clouds) for engine in (QUICK, Dense())
     )
     np.testing.assert_allclose(fields, exact, atol=1e-14)
+
+
+def test_on_s2_a_trial_is_made_where_a_uniform_cloud_would_pass():
+    harmonic = Harmonic(SphericalHarmonics(32))
+    # Gauss points, of their weights: as uniform as a cloud can be.
+    basis = SphericalHarmonics(8)
+    x, w = basis.nodes, basis.weights
+
+    @jax.jit
+    def found(beta, w):
+        problem = Softmax(beta).problem(x, None, w)
+        guarded = Guarded(harmonic, Nowhere()).sums(problem)
+        taken = jnp.isfinite(guarded.mass).all()
+        error = jnp.abs(guarded.mean() - Dense().sums(problem).mean()).max()
+        return taken, harmonic.is_promising(problem, 2.0**14), error
+
+    for beta, expected in ((0.0, True), (2.0, True), (6.0, True), (40.0, False), (-1.0, False)):
+        taken, promising, error = found(beta, w)
+        assert taken == promising == expected, beta
+        assert not taken or error < 1e-14
+    # Where all are on one side, and one token on the other, it is tried and not taken.
+    one_side = jnp.where(x @ x[0] > 0.7, w, 0)
+    taken, promising, _ = found(6.0, one_side / one_side.sum())
+    assert promising and not taken
+
+
+def test_the_reach_on_s2_is_that_of_the_bound_with_transforms(monkeypatch):
+    monkeypatch.setattr("meanfield.attention.engines._harmonic.has_nufft", lambda: True)
+    harmonic, x = Harmonic(SphericalHarmonics(32)), jnp.zeros((2048, 3))
+    promising = jax.jit(lambda b: harmonic.is_promising(Softmax(b).problem(x), 2.0**14))
+    assert promising(6.0) and not promising(7.0)

@@ -6,6 +6,7 @@ from jaxtyping import Array, Bool
 
 from ..._products import exact_products
 from ._base import AbstractEngine, Sums, in_all
+from ._blockwise import width
 from ._exponential_sum import ExponentialSum
 from ._harmonic import Harmonic
 
@@ -23,7 +24,8 @@ class Guarded(AbstractEngine):
     with the mass Z, and t_Z and t_F what is neglected of kernel and field at most (`Harmonic`), rounding
     included: softmax is then off by 2^14 eps of the longest value at most at most, in practice by
     some eps. An isolated token beside a cluster, a beta that needs more degrees, a token off the
-    sphere: all are summed by `exact`, in the same compiled program. Derivatives are always those of
+    sphere: all are summed by `exact`, in the same compiled program. On S^2, where a trial costs more, none is
+    made unless a cloud spread as the uniform one would pass. Derivatives are always those of
     `exact`, for harmonics do not know what happens off the sphere.
 
     Raises ValueError where either engine does.
@@ -39,8 +41,13 @@ class Guarded(AbstractEngine):
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2))
 def _guarded(problem: ExponentialSum, quick: Harmonic, exact: AbstractEngine) -> Sums:
-    sums = quick.sums(problem)
-    right = _on_the_sphere(problem) & quick.is_within(problem, sums.mass, ROUNDING)
+    right = _on_the_sphere(problem)
+    if quick.basis.d == 2:  # where a trial costs next to nothing
+        sums = quick.sums(problem)
+    else:
+        right = in_all(right & quick.is_promising(problem, ROUNDING))
+        sums = jax.lax.cond(right, _summed_by(quick), _kept, _no_sums(problem), problem)
+    right = right & quick.is_within(problem, sums.mass, ROUNDING)
     return jax.lax.cond(in_all(right), _kept, _summed_by(exact), sums, problem)
 
 
@@ -49,9 +56,9 @@ def _kept(sums: Sums, problem: ExponentialSum) -> Sums:
 
 
 @functools.cache
-def _summed_by(exact: AbstractEngine):
+def _summed_by(engine: AbstractEngine):
     """The same function at each call outside of jit, which else would be compiled at each."""
-    return lambda sums, problem: exact.sums(problem)
+    return lambda sums, problem: engine.sums(problem)
 
 
 @_guarded.defjvp
@@ -63,6 +70,12 @@ def _guarded_jvp(quick, exact, primals, tangents):
     scale = jnp.exp(same.shift - sums.shift)
     slopes = scale * slope.mass, scale[:, None] * slope.moment
     return sums, Sums(jnp.zeros_like(sums.shift), *slopes)
+
+
+def _no_sums(problem: ExponentialSum) -> Sums:
+    """What stands for sums that were not tried."""
+    zero = jnp.zeros_like(problem.q[:, 0])
+    return Sums(zero, zero, jnp.zeros((len(zero), width(problem) - 1), zero.dtype))
 
 
 def _on_the_sphere(problem: ExponentialSum) -> Bool[Array, ""]:

@@ -109,6 +109,11 @@ class Harmonic(AbstractApproximate):
         off = sum(self._neglected(problem.beta)) + 2 * rounding
         return (off <= units * jnp.finfo(mass.dtype).eps * mass).all()
 
+    def is_promising(self, problem: ExponentialSum, units: float) -> Bool[Array, ""]:
+        """Whether a cloud spread as the uniform one would be within three quarters of these units."""
+        mean = self._by_degree(problem.beta)[:1]
+        return (problem.beta >= 0) & self.is_within(problem, 0.75 * mean, units)
+
     def sums(self, problem: ExponentialSum) -> Sums:
         self._check(problem)
         x, beta = problem.q, problem.beta

@@ -85,8 +85,7 @@ class AbstractExponential(AbstractDensityAttention):
         self, n: int, m: int | None = None, dtype: DTypeLike = float, d: int | None = None
     ) -> AbstractEngine:
         """The engine that will sum n queries against m keys (m = n by default) of this precision in R^d."""
-        circle = self.beta if d == 2 and self._is_plain() else None
-        return chosen(self.engine, n, m, dtype, circle)
+        return chosen(self.engine, n, m, dtype, self.beta if self._is_plain() else None, d)
 
     def _is_plain(self) -> bool:
         """Whether logits are beta <x_i, y_j>, and nothing else."""
