@@ -25,7 +25,8 @@ class Softmax(AbstractExponential):
     identity when left out; `mask` is `causal(n)`, `alibi(n, slope)`, a boolean matrix (True attends)
     or an additive one, [n, m]; where all that a token may see has weight 0, its field is 0, as that of
     `Unnormalized`. `engine=None` chooses by size, and many doubles on the circle or S^2 are summed by
-    harmonics where these are right to rounding: `engine_for(n, d=d)` says which. On the sphere beta = 1 to 9 clusters within times of 10 to 200.
+    harmonics where these are right to rounding: `engine_for(n, d=d)` says which. On the sphere
+    beta = 1 to 9 clusters within times of 10 to 200.
 
     Real transformers add to queries and keys `query_bias` and `key_bias` [p], then rotate them by
     their places, `rotary=Rotary(base)`: <R_i (Q x_i + a), R_j (K y_j + b)> stands for <Q x_i, K y_j>. A
