@@ -50,7 +50,9 @@ def _harmonic(beta: Scalar, d: int | None, pairs: int) -> Harmonic | None:
     if d == 2 and pairs >= FEWEST_PAIRS:
         degree = _degree(beta)
         return None if degree is None else Harmonic(Fourier(degree))
-    if d != 3 or pairs < FEWEST_FOR_NUFFT**2 or (is_concrete(beta) and not 0 <= beta <= S2_REACH):
+    if d != 3 or pairs < FEWEST_FOR_NUFFT**2:
+        return None
+    if is_concrete(beta) and not 0 <= float(beta) <= S2_REACH:
         return None
     # The extra is mostly installed without what it needs on a GPU.
     here = has_nufft() and jax.default_backend() == "cpu"
