@@ -274,6 +274,7 @@ def _spread(dataset: xr.Dataset, banded: _Banded) -> Spread | None:
         np.array([float(_at(one, at)) for at, _ in labels] if one is not None else [])
         for one in banded[:3]
     )
+    mid, low, high = (np.where(np.isfinite(one), one, np.nan) for one in (mid, low, high))
     ends = (low, high) if low.size else (None, None)
     return Spread([text for _, text in labels], mid, *ends, log_values(mid))
 

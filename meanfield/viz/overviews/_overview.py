@@ -106,14 +106,10 @@ def _sheet(ax: Axes, found: Sheet) -> None:
 
 def _spread(ax: Axes, found: Spread) -> None:
     places = np.arange(len(found.labels))
-    mid, low, high = (
-        None if one is None else np.where(np.isfinite(one), one, np.nan)
-        for one in (found.mid, found.low, found.high)
-    )
-    ax.bar(places, mid, 0.6, color="C0", alpha=0.85)
-    if low is not None:
-        off = np.abs(np.stack([mid - low, high - mid]))
-        ax.errorbar(places, mid, off, fmt="none", ecolor="0.2", elinewidth=0.8, capsize=2)
+    ax.bar(places, found.mid, 0.6, color="C0", alpha=0.85)
+    if found.low is not None:
+        off = np.abs(np.stack([found.mid - found.low, found.high - found.mid]))
+        ax.errorbar(places, found.mid, off, fmt="none", ecolor="0.2", elinewidth=0.8, capsize=2)
     steep = len(found.labels) > 3 or max(map(len, found.labels)) > 12
     ax.set_xticks(places, [_wrapped(one, 18) for one in found.labels], fontsize="xx-small",
                   rotation=30 if steep else 0, ha="right" if steep else "center")  # fmt: skip
