@@ -271,7 +271,8 @@ def as_number(value, name: str) -> Array:
             "pass a smaller one."
         )
     if isinstance(value, int | float | np.integer):
-        return jnp.asarray(value, float)
+        with np.errstate(over="ignore"):  # beyond the range of the precision it is infinite
+            return jnp.asarray(value, float)
     array = as_array(value, name)
     whole = array.ndim == 0 and jnp.issubdtype(array.dtype, jnp.integer)
     return array.astype(float) if whole else array

@@ -65,6 +65,8 @@ def outline(ax: Axes, edge: Patch, width: float, height: float) -> bool:
 
     In either case these half-widths are in view.
     """
+    if ax.name != "rectilinear":
+        raise ValueError(f"expected plain axes, got {ax.name} ones; pass plt.subplots()[1].")
     if any(patch.get_gid() == "outline" for patch in ax.patches):
         width, height = max(width, ax.get_xlim()[1]), max(height, ax.get_ylim()[1])
         ax.set(xlim=(-width, width), ylim=(-height, height))

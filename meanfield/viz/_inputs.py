@@ -88,6 +88,8 @@ def point_labels(labels: ArrayLike | None, n: int) -> NDArray[np.integer]:
 
 def point_areas(w: ArrayLike | None, n: int, area: Real) -> NDArray[np.float64]:
     """Marker areas proportional to the weights, of mean `area`."""
+    if not 0 <= area < np.inf:
+        raise ValueError(f"expected a finite area >= 0, got {area:g}; pass area=20.0.")
     if w is None:
         return np.full(n, area, dtype=float)
     weights = to_host(w, (n,), "w", "pass one weight a point")
@@ -105,4 +107,7 @@ def times(ts: ArrayLike | None, steps: int) -> NDArray[np.float64]:
     """The times of `steps` states; 0, 1, 2, ... if there are none."""
     if ts is None:
         return np.arange(steps, dtype=float)
-    return to_host(ts, (steps,), "ts", "pass one time a state")
+    found = to_host(ts, (steps,), "ts", "pass one time a state")
+    if (np.diff(found) < 0).any():
+        raise ValueError("expected times ts that never fall, got others; sort the states by time.")
+    return found

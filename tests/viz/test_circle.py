@@ -77,6 +77,10 @@ def test_a_ring_around_points_stays_in_view(ax):
     assert ax.get_xlim()[1] > 2 and len(ax.patches) == 2
 
 
+def _map_of(ax):
+    return ax.figure.add_subplot(projection="mollweide")
+
+
 @pytest.mark.parametrize(
     ("call", "remedy"),
     [
@@ -91,6 +95,14 @@ def test_a_ring_around_points_stays_in_view(ax):
         (lambda ax: viz.circle_tracks(ax, np.eye(2)[None], ts=[0, 1]), "one time a state"),
         (lambda ax: viz.density_circle(ax, [0.0, 1.0], [1.0]), "one value an angle"),
         (lambda ax: viz.density_circle(ax, [0.0, 1.0], [0.0, 0.0]), "pass a density"),
+        (lambda ax: viz.density_circle(ax, [0.0, 2.0, 1.0], [1.0, 1.0, 1.0]), "sort them first"),
+        (lambda ax: viz.density_circle(ax, [0.0, 90.0, 180.0], [1.0, 1.0, 1.0]), "one turn"),
+        (lambda ax: viz.circle_tracks(ax, np.eye(2)[[0, 0], None], ts=[1, 0]), "sort the states"),
+        (lambda ax: viz.circle_points(ax, np.eye(2), area=-1.0), "pass area=20.0"),
+        (
+            lambda ax: viz.circle_points(_map_of(ax), np.eye(2)),
+            "expected plain axes, got mollweide",
+        ),
     ],
 )
 def test_bad_input_is_refused_with_a_remedy(ax, call, remedy):

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from ..._checks import check_positive
 from ..._door import door
 from .._axes import angle_ticks, colour, marker, outline, style
-from .._inputs import Real, point_areas, point_labels, times, to_host, unit_points
+from .._inputs import Real, in_order, point_areas, point_labels, times, to_host, unit_points
 
 HIDES = 0.12
 """Distance within which markers of usual size hide each other."""
@@ -86,10 +86,15 @@ def density_circle(
     `angles` [q] in radians, in increasing order over one turn, `rho` [q] nonnegative up to
     rounding; `k` picks the colour. Returns the filled ring.
 
-    Raises ValueError for shapes that do not fit and densities that are nowhere positive.
+    Raises ValueError for shapes that do not fit, angles in another order or of more than a turn, and
+    densities that are nowhere positive.
     """
     height = float(check_positive(height, "height", "pass height=0.6"))
-    at = to_host(angles, ("q",), "angles", "pass the angles as one axis")
+    at = in_order(to_host(angles, ("q",), "angles", "pass the angles as one axis"), "angles")
+    if at[-1] - at[0] > 2 * np.pi * (1 + 1e-6):  # the first may be there again, but for rounding
+        raise ValueError(
+            f"expected angles over one turn, got {at[0]:g} to {at[-1]:g}; pass radians of one turn."
+        )
     values = to_host(rho, (len(at),), "rho", "pass one value an angle")
     if values.max() <= 0:
         raise ValueError("expected rho > 0 somewhere, got none; pass a density.")
