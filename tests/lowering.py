@@ -18,9 +18,22 @@ from jax import export
 jax.default_backend = lambda: "gpu"
 
 import meanfield as mf
-from meanfield.attention import Blockwise, Fused, Guarded, Harmonic, Sharded, Sinkhorn, Softmax
+from meanfield.attention import (
+    L2,
+    Blockwise,
+    Fused,
+    Guarded,
+    Hardmax,
+    Harmonic,
+    MultiHead,
+    Relu,
+    Sharded,
+    Sinkhorn,
+    Softmax,
+    Unnormalized,
+)
 from meanfield.dynamics import AttentionFlow, ConsensusFlow, FokkerPlanck, GaussianFlow, PreNorm
-from meanfield.schemes import EntropicJKO, ParticleJKO, TransformerLayers
+from meanfield.schemes import EntropicJKO, ParticleJKO, QuantileJKO, TransformerLayers
 
 SPHERE = mf.geometry.Sphere(3)
 X = SPHERE.sample(jax.random.key(0), 64)
@@ -72,6 +85,16 @@ REST = {
     "large beta, gradient": (slope(Softmax(1e3, engine=Blockwise())), X),
     "sinkhorn by blocks, gradient": (slope(Sinkhorn(2.0, engine=Blockwise())), X),
     "guarded": (field(Softmax(2.0, engine=QUICK)), CIRCLE),
+    "L2": (field(L2(2.0, engine=Blockwise())), X),
+    "unnormalized": (slope(Unnormalized(2.0)), X),
+    "relu": (slope(Relu()), X),
+    "hardmax": (field(Hardmax()), X),
+    "heads": (slope(MultiHead([SOFTMAX, SOFTMAX])), X),
+    "exponential steps": (
+        run(FokkerPlanck(BASIS, SOFTMAX, 0.1), dt=0.1, solver=mf.solve.ExponentialRK4()),
+        BASIS.analyze(jnp.ones(BASIS.nodes.shape[0])),
+    ),
+    "quantile JKO": (steps(QuantileJKO(ENERGY, 0.1)), jnp.linspace(-1.0, 1.0, 16)),
     "harmonic, S^2": (field(Softmax(2.0, engine=Harmonic.of(2.0, 3))), X),
     "fixed steps": (run(FLOW, dt=0.1), X),
     "noise": (run(NOISY, dt=0.1, key=jax.random.key(0)), X),

@@ -6,6 +6,7 @@ from jaxtyping import Array, Bool, Float, Int
 from ..._checks import check_weights, guard_at_run_time
 from ..._door import door
 from ..._memory import dense_is_quick
+from ..._products import exact_products
 from ..._typing import Matrix, Points
 from ..engines import apply_matrix, check_matrix, check_query_and_key, check_tokens
 from ..masks import AbstractMask, as_mask
@@ -43,6 +44,7 @@ class Hardmax(AbstractAttention):
         super().__check_init__()
         check_query_and_key(self.query, self.key)
 
+    @exact_products
     def __call__(
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
     ) -> Float[Array, "n e"]:

@@ -7,6 +7,7 @@ from jaxtyping import Array, Bool, Float
 
 from ..._checks import check_instances, check_vector, shown
 from ..._hooks import all_of
+from ..._products import exact_products
 from ..._typing import Matrix, Points
 from ...harmonics import AbstractBasis
 from ..closures import AffineField, GaussianAttention
@@ -45,6 +46,7 @@ class MultiHead(AbstractDensityAttention):
                 "leave out outputs for the identity."
             )
 
+    @exact_products
     def __call__(
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
     ) -> Float[Array, "n e"]:

@@ -7,6 +7,7 @@ from jaxtyping import Array, Float
 
 from ..._checks import check_weights
 from ..._memory import dense_is_quick
+from ..._products import exact_products
 from ..._typing import Matrix, Points
 from ...transport.costs import massive
 from ..engines import apply_matrix, check_matrix, check_tokens
@@ -32,6 +33,7 @@ class AbstractPairwise(AbstractAttention):
     def kernel(self, x: Points, y: Float[Array, "m d"]) -> Float[Array, "n m"]:
         """k(x_i, y_j) of all pairs: a row must depend on its own query alone."""
 
+    @exact_products
     def __call__(
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
     ) -> Float[Array, "n e"]:

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from ..._checks import check_instance, check_weights, shown
+from ..._products import exact_products
 from ..._typing import Points
 from ..engines import check_tokens
 from ._base import AbstractAttention
@@ -41,6 +42,7 @@ class Prefixes(AbstractAttention):
         )
     )
 
+    @exact_products
     def __call__(
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
     ) -> Float[Array, "n e"]:

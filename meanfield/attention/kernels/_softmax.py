@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ..._products import exact_products
 from ..._typing import Points
 from ...harmonics import AbstractBasis
 from ..closures import (
@@ -41,6 +42,7 @@ class Softmax(AbstractExponential):
     ) -> Float[Array, "n e"]:
         return self.sums(x, y, w).mean()
 
+    @exact_products
     def weights(
         self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
     ) -> Float[Array, "n m"]:
