@@ -34,9 +34,10 @@ class OnePush(Study):
     present states alone.
 
     In length one push wins at every strength: it costs nothing where models agree, and comes when their
-    amplitudes are least. In energy, int |u|^2 dt, which a push of length a within a time s costs a^2/s of,
-    it wins only if it is slow: `slowest` is the time that it may not fall short of to cost no more
-    energy than the pull, by the same linear theory.
+    amplitudes are least. In energy, int |u|^2 dt, of which a push of length a within a time s costs a^2/s,
+    it wins unless it is quicker than `slowest`, by the same linear theory. It does not win in certainty: of
+    models that are next to the boundary a few end on another side than first order says, so that fewer
+    pairs agree once pushes are made (`reached`) than after a pull that is strong.
 
     The longest way is that of a push at the beginning: until 4 the square is stable, and `size`, what a
     push of length one changes, grows like e^{t/e} over the time of the push; later it falls like
@@ -139,15 +140,15 @@ class OnePush(Study):
                 f"{where}: decay after", slopes[after].mean(), -2 * np.exp(-2), 3 * spread, LINEAR
             ),
             Claim.at_least(
-                f"{where}: share that agrees after the pushes", one.reached, 0.95, LINEAR
+                f"{where}: share that agrees after the pushes", one.reached, 0.9, LINEAR
             ),
         ]
         for strength in self.strengths:
             at, title = one.sel(strength=strength), f"{where}, strength {strength:g}"
             over = at.agree - at.pulled
             claims.append(Claim.at_least(f"{title}: agreement over the pull's", over, 0, "ours"))
-            # A sudden push costs more energy than any pull; one of the time of a token's move less.
-            claims.append(Claim.at_most(f"{title}: slowest push", at.slowest, 1, "ours"))
+            # Amplitudes change within times of order one: a push of a tenth is one.
+            claims.append(Claim.at_most(f"{title}: slowest push", at.slowest, 0.1, "ours"))
         return claims
 
 
