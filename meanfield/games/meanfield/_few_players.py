@@ -119,7 +119,7 @@ class _Torus(eqx.Module):
     def laplacian(self) -> np.ndarray:
         """Of all players, as a factor of Fourier coefficients; the first one moves all angles."""
         waves = [self.waves(j) for j in range(self.others)]
-        return -(sum(waves) ** 2) - sum(wave**2 for wave in waves)
+        return np.asarray(-(sum(waves) ** 2) - sum(wave**2 for wave in waves))
 
     def seen_by(self, j: int) -> tuple[np.ndarray, ...]:
         """The nodes at which a function of what player 1 sees is what player j does."""
@@ -178,4 +178,4 @@ def _highest(torus: _Torus) -> np.ndarray:
     """Where some frequency is one of the last two."""
     waves = [np.abs(torus.waves(j)) for j in range(torus.others)]
     top = (torus.points - 1) // 2
-    return sum((wave >= top - 1).astype(int) for wave in waves) > 0
+    return np.asarray(sum((wave >= top - 1).astype(int) for wave in waves)) > 0
