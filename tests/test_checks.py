@@ -14,6 +14,7 @@ from meanfield._checks import (
     check_instances,
     check_integer,
     check_key,
+    check_positive,
     check_scalar,
 )
 from meanfield.attention import Softmax
@@ -76,3 +77,8 @@ def test_an_object_of_one_of_several_classes_is_taken():
 def test_both_kinds_of_keys_are_keys():
     for key in (jax.random.key(0), jax.random.PRNGKey(0)):
         assert check_key(key) is key
+
+
+def test_numbers_beyond_a_precision_are_refused_without_a_warning():
+    with jax.enable_x64(False):
+        check_refused(lambda: check_positive(1e300, "tol", "pass tol=1.0"), "finite numbers in tol")

@@ -40,6 +40,9 @@ def test_too_few_tokens_are_refused():
     # Two steps of four coordinates each, and a ridge that holds back all but the mean.
     assert 0 <= fit(one, ridges=[1e9]).r2_train < 1
     check_refused(lambda: lines_of_thought(one, PLAIN), "tokens that differ")
+    two = Recording(STATES[:, :2])
+    check_refused(lambda: lines_of_thought(two, PLAIN, ridge=1e-30), "pass ridge=0.03")
+    check_refused(lambda: lines_of_thought(Recording(1e200 * STATES), PLAIN), "divide them")
     twice = Recording(2 * STATES)
     check_refused(lambda: fit_drift(PLAIN, twice, Linear(), sinks=1e-3), "no sink")
 

@@ -1,6 +1,7 @@
 """The logit lens and the marginals of attention, of small models whose answers are known."""
 
 import itertools
+from types import SimpleNamespace
 
 import equinox as eqx
 import jax
@@ -128,6 +129,20 @@ def test_marginals_of_attention_whose_temperature_is_known(past):
     np.testing.assert_allclose(middle, want, rtol=1e-10)
     check_refused(lambda: marginals(Toy(), Recording(x).drop([2])), "drop none")
     check_refused(lambda: marginals(object(), Recording(x)), "mf.latents.read")
+
+
+def test_what_is_no_attention_is_refused():
+    x = RNG.normal(size=(2, N, D))
+    even = jnp.full((2, N, N), 1 / N)
+    for wrong in (
+        2 * even,
+        even[:, :-1],
+        even[0],
+        even > 0,
+        even.at[0, 0, :2].add(jnp.array([-1.0, 1.0])),
+    ):
+        given = SimpleNamespace(attention=lambda layer, x, wrong=wrong: wrong)
+        check_refused(lambda given=given: marginals(given, Recording(x)), "mend model.attention")
 
 
 def test_the_symmetric_share_of_unrelated_matrices_is_a_half_and_a_bit():

@@ -4,6 +4,9 @@ import xarray as xr
 from ..._checks import check_positive
 from ..recordings import Corpus, check_parts, sinks_of
 
+LARGEST = 1e140
+"""Of states: sums of their squares over any text are numbers."""
+
 
 def lines_of_thought(
     train: Corpus, held_out: Corpus, ridge: float = 0.03, sinks: float | None = 5.0
@@ -58,13 +61,22 @@ def _step(
 ) -> tuple[list[float], float]:
     """The mean squared residual of each text after `count` train texts, and the variance of all of them."""
     x, y = (np.concatenate(part[:count]) for part in (before, after))
+    if max(np.abs(one).max() for one in (*before, *after)) > LARGEST:
+        raise ValueError(
+            f"expected states up to {LARGEST:g}, whose squares are numbers, got larger ones; divide them."
+        )
     mean, later = x.mean(axis=0), y.mean(axis=0)
     x, y = x - mean, y - later
     gram = x.T @ x
     held = ridge * np.trace(gram) / len(gram)
     if not held > 0:
         raise ValueError("expected tokens that differ in train, got none; record more of them.")
-    solved = np.linalg.solve(gram + held * np.eye(len(gram)), x.T @ y)
+    try:
+        solved = np.linalg.solve(gram + held * np.eye(len(gram)), x.T @ y)
+    except np.linalg.LinAlgError as error:
+        raise ValueError(
+            f"expected a ridge beyond rounding for states in a subspace, got {ridge:g}; pass ridge=0.03."
+        ) from error
     ends, starts = after[count:], before[count:]
     said = [later + (start - mean) @ solved for start in starts]
     residual = [float(((end - guess) ** 2).mean()) for end, guess in zip(ends, said, strict=True)]

@@ -22,6 +22,8 @@ NAMES = {
     "slope_r2": "share of the variance of logits that this slope explains",
     "columns": "quantiles of the column sums of a head",
 }
+ROWS = 0.02
+"""By how much the sum of a row may be off 1: rounding of half precision over a thousand tokens."""
 QUANTILES = np.linspace(0, 1, 21)
 """Of column sums: 0 is the smallest."""
 
@@ -54,7 +56,8 @@ def marginals(
     is `symmetric_null` = 1/2 + 1/2d in the mean where K and Q are unrelated: exactly, of M R for rotations
     R drawn evenly. Places that rotate Q and K come on top.
 
-    Raises ValueError for what has no attention, and recordings from which tokens were dropped.
+    Raises ValueError for what has no attention, or one whose rows do not sum to 1, and recordings from which
+    tokens were dropped.
     Source: are attention matrices doubly stochastic: Sander et al., arXiv 2110.11773, figure 2; sinks: Xiao
     et al., arXiv 2309.17453.
     """
@@ -83,15 +86,28 @@ def _of_text(model: Attends, text: Recording, ratio: float | None) -> dict[str, 
     sink[0] = True
     if ratio is not None:
         sink[text.sinks(ratio)] = True
+    clouds = [(int(layer), text.cloud(entry)) for entry, layer in enumerate(text.layers[:-1])]
     found = [
-        of_weights(
-            jnp.asarray(model.attention(int(layer), text.cloud(entry))),
-            text.cloud(entry),
-            jnp.asarray(sink),
-        )
-        for entry, layer in enumerate(text.layers[:-1])
+        of_weights(_weights(model.attention(layer, x), text.n), x, jnp.asarray(sink))
+        for layer, x in clouds
     ]
     return {name: np.stack([np.asarray(one[name]).mean(axis=0) for one in found]) for name in NAMES}
+
+
+def _weights(found: Any, n: int) -> Float[Array, "heads n n"]:
+    """Attention matrices, refused where they are none. What is NaN stays."""
+    w = jnp.asarray(found)
+    if w.ndim != 3 or w.shape[1:] != (n, n) or not jnp.issubdtype(w.dtype, jnp.floating):
+        raise ValueError(
+            f"expected real weights of shape [heads, {n}, {n}], got {w.dtype} of shape {list(w.shape)}; mend "
+            "model.attention."
+        )
+    off = np.abs(np.asarray(w, float).sum(axis=2) - 1).max(initial=0)
+    if off > ROWS or (np.asarray(w) < 0).any():
+        raise ValueError(
+            f"expected weights >= 0 whose rows sum to 1, got others, off by {off:.2g}; mend model.attention."
+        )
+    return w
 
 
 def _symmetric(model: Transformer, layers: list[int]) -> dict[str, xr.Variable]:
