@@ -10,8 +10,8 @@ from ...games.meanfield import Kuramoto, MeanFieldGame, few_players
 from ...harmonics import Gegenbauer
 from ..machinery import Claim, Study, check_that, grid
 
-KERNELS = {"oscillators": Kuramoto(1.0), "attention": Unnormalized(1.0)}
-"""Kuramoto's coupling of kappa = 1, and unnormalized attention of beta = 1."""
+KERNELS = {"oscillators": Kuramoto, "attention": Unnormalized}
+"""Kuramoto's coupling, of kappa = 1, and unnormalized attention, of beta = 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ class ManyPlayers(Study):
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         made: Any = MeanFieldGame
-        game = made(Gegenbauer(2, 24), KERNELS[cell["kernel"]], cell["noise"])  # pyright: ignore[reportCallIssue]
+        game = made(Gegenbauer(2, 24), KERNELS[cell["kernel"]](1.0), cell["noise"])  # pyright: ignore[reportCallIssue]
         limit = float(game.equilibrium().cost)
         found = [few_players(game, n, points=self.points) for n in self.players]
         cost, n = np.array([float(one.cost) for one in found]), np.array(self.players)
