@@ -20,6 +20,7 @@ def even_network():
     return eqx.tree_at(parts, mlp, values)
 
 
+@pytest.mark.slow
 def test_saddles_of_a_network():
     """At e_i the energy grows along e_j at j/2 - i tanh(1/2): index 0, 1, 2 at the three axes."""
     energy, x0 = Potential(even_network()), unit_vectors(3, 1, 3)
