@@ -4,8 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import stats
 
-from meanfield.studies.latents._ito_term import courses, excess_of, fitted, half_trace
+from meanfield.studies.latents import _ito_term
+from meanfield.studies.latents._ito_term import compared, courses, excess_of, fitted, half_trace
 
 CENTRES = np.array([[1.0, 0.0], [-1.0, 2.0], [0.5, -1.0], [0.0, 0.3]])
 BEND = np.array([[2.0, 0.4], [0.4, 0.5]])
@@ -67,3 +69,22 @@ def test_the_fit_finds_what_made_the_excess():
     off = made + np.where(times < 3, 0.0, 1.0)
     found = fitted(times, rates, off, np.broadcast_to(heavy, made.shape))
     assert found == pytest.approx((0.4, 0.05), rel=1e-4)
+
+
+def test_held_out_runs_are_told_by_normal_densities(monkeypatch):
+    """Runs that scatter about E4: their number is found, and gains are differences of log densities."""
+    monkeypatch.setattr(_ito_term, "RESAMPLES", 20)
+    times, rates, rng = np.array([0.5, 1.0, 2.0]), np.array([0.1, 0.3]), np.random.default_rng(0)
+    exact = excess_of(times, rates, 1.0, 0.05)
+    each = exact[:, None] + 0.002 * rng.normal(size=(2, 16, 3))
+    found = {name: value[1] for name, value in compared(times, rates, each, 0).items()}
+    # the mean of twelve runs at the end is known to .0006, over a rate of .3 to .002: four of these
+    assert abs(found["stall"] - 0.05) < 0.008 and found["stall_high"] - found["stall_low"] < 0.016
+    assert found["stall_low"] < found["stall"] < found["stall_high"]
+    kept, out = each[:, np.arange(16) % 4 != 3], each[:, 3::4]
+    fit, spread = excess_of(times, rates, found["curvature"], found["stall"]), kept.std(1, ddof=1)
+    laws = [stats.norm(mean[:, None], spread[:, None]).logpdf(out) for mean in (fit, 0 * fit)]
+    np.testing.assert_allclose(found["gain"], (laws[0] - laws[1]).mean(axis=(0, 2)), rtol=1e-10)
+    rest = kept.mean(axis=1)
+    share = 1 - np.sum((rest - fit) ** 2) / np.sum(rest**2)
+    assert found["explained"] == pytest.approx(share, rel=1e-12)
