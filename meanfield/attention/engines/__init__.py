@@ -17,9 +17,11 @@ from ._exponential_sum import (
 from ._fused import Fused as Fused
 from ._guarded import Guarded as Guarded
 from ._harmonic import Harmonic as Harmonic
-from ._nystrom import Nystrom as Nystrom
 from ._profiles import exponential as exponential, primitive as primitive
-from ._random_batch import RandomBatch as RandomBatch
-from ._random_features import RandomFeatures as RandomFeatures
 from ._rounded import Rounded as Rounded
 from ._sharded import Sharded as Sharded
+from .sampled import (
+    Nystrom as Nystrom,
+    RandomBatch as RandomBatch,
+    RandomFeatures as RandomFeatures,
+)

@@ -3,11 +3,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..._checks import check_integer, check_key
-from ..._typing import Key
-from ._approximate import AbstractApproximate
-from ._base import Sums
-from ._exponential_sum import ExponentialSum
+from ...._checks import check_integer, check_key
+from ...._typing import Key
+from .._approximate import AbstractApproximate
+from .._base import Sums
+from .._exponential_sum import ExponentialSum
 from ._sampled import check_unmasked
 
 

@@ -3,9 +3,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..._checks import check_integer, check_key
-from ..._typing import Key
-from ._exponential_sum import ExponentialSum
+from ...._checks import check_integer, check_key
+from ...._typing import Key
+from .._exponential_sum import ExponentialSum
 from ._sampled import AbstractSampled, Samples, check_unmasked
 
 

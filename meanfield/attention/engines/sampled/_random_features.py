@@ -3,11 +3,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..._checks import check_integer, check_key
-from ..._typing import Key
-from ...transport.costs import root
-from ._dense import Dense
-from ._exponential_sum import ExponentialSum
+from ...._checks import check_integer, check_key
+from ...._typing import Key
+from ....transport.costs import root
+from .._dense import Dense
+from .._exponential_sum import ExponentialSum
 from ._sampled import AbstractSampled, Samples, check_unmasked
 
 _KEYS, _DRAWS = 256, 32

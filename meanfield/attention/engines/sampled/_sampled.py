@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..._shown import AbstractShown
-from ...transport.costs import root
-from ._approximate import AbstractApproximate
-from ._base import Sums
-from ._exponential_sum import ExponentialSum
+from ...._shown import AbstractShown
+from ....transport.costs import root
+from .._approximate import AbstractApproximate
+from .._base import Sums
+from .._exponential_sum import ExponentialSum
 
 _ROWS = 256
 

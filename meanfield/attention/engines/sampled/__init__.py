@@ -1,0 +1,5 @@
+"""Engines that draw: a sample of keys, of features or of landmarks stands for all."""
+
+from ._nystrom import Nystrom as Nystrom
+from ._random_batch import RandomBatch as RandomBatch
+from ._random_features import RandomFeatures as RandomFeatures
