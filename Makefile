@@ -41,9 +41,8 @@ demo: $(CORE)  ## the first look: studies, figures and a table of claims under r
 test: $(READY)  ## everything that must hold before a change lands
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/lint-imports
-	@echo "$(BIN)/pyright, beside $(BIN)/pytest -n 2"
-	@$(BIN)/pyright > $(TYPES) 2>&1 & types=$$!; \
+	@echo "$(BIN)/lint-imports and $(BIN)/pyright, beside $(BIN)/pytest -n 2"
+	@{ $(BIN)/lint-imports && $(BIN)/pyright; } > $(TYPES) 2>&1 & types=$$!; \
 	$(BIN)/pytest -n 2; tests=$$?; \
 	wait $$types; types=$$?; cat $(TYPES); \
 	exit $$((tests ? tests : types))

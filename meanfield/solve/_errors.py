@@ -87,7 +87,7 @@ def describe(failure: Failure | Misstep) -> str:
             return f"The run stopped early, at {at}: {remedy}{maybe}."
     if bool(failure.result == diffrax.RESULTS.successful):
         return f"The state became NaN or grew beyond all scale: {failure.remedy}."
-    return f"The run stopped early, at {at}: {diffrax.RESULTS[failure.result]}"
+    return f"The run stopped early, at {at}: {diffrax.RESULTS[failure.result]}"  # pyright: ignore[reportInvalidTypeArguments]
 
 
 def _describe_step(failure: Misstep) -> str:

@@ -15,7 +15,8 @@ from meanfield.studies import Study, available
 STUDIES = available()
 
 
-# Half a minute each; `make validate` computes them at full size as well.
+# Half a minute each, or drawn from kept results whose claims test_figures.py holds; `make validate`
+# computes them at full size as well.
 LONG = (
     "aggregators",
     "attention_marginals",
@@ -25,6 +26,7 @@ LONG = (
     "barycenter_drift",
     "causal_characters",
     "cloud_paths",
+    "clustering",
     "consensus_games",
     "consensus_threshold",
     "covariances",
@@ -32,6 +34,8 @@ LONG = (
     "decision",
     "density_clusters",
     "depth",
+    "drift_by_layer",
+    "entropy_by_layer",
     "escape_times",
     "escaped_clusters",
     "fluctuations",
@@ -55,22 +59,26 @@ LONG = (
     "mean_field_limit",
     "minibatch",
     "momentum",
+    "nested_ellipses",
     "normalization",
     "one_push",
     "particles_vs_pde",
     "pde_orders",
     "phase_transition",
     "price_of_anarchy",
+    "random_matrices",
     "random_transformer",
     "random_values",
     "regimes",
     "saddle_graph",
     "slow_merging",
     "sphere_barycenters",
+    "staircase",
     "steered_transformers",
     "surprise_sign",
     "sync_map",
     "trained_sinkformer",
+    "trajectories",
     "twisted_rings",
     "window_limit",
 )

@@ -76,7 +76,7 @@ def test_equal_clouds_of_small_spread_are_solved_in_single_precision():
 @pytest.mark.parametrize("spread", [0.0, *(pytest.param(s, marks=SLOW) for s in (1e-5, 1e-8))])
 def test_clouds_in_two_clusters_have_a_barycenter(spread, dtype):
     """The clusters are the same for all models, their shares are not: mean moves close the gaps of means."""
-    for seed in (0, 14, 18):
+    for seed in (0, 14, 18) if spread else (14,):
         rng = np.random.default_rng(seed)
         centres, label = rng.normal(size=(2, 3)), rng.integers(0, 2, size=(3, 8))
         clouds = (centres[label] + spread * rng.normal(size=(3, 8, 3))).astype(dtype)
