@@ -1,5 +1,7 @@
 """The site: docstrings as Sphinx reads them, links, and two rooms built without a warning."""
 
+import ast
+import io
 import os
 import re
 import subprocess
@@ -14,6 +16,7 @@ sys.path.insert(0, str(ROOT / ".docs"))
 
 import gallery
 from docstrings import prose
+from docutils.core import publish_doctree
 from links import broken_links
 
 
@@ -37,6 +40,29 @@ def test_lists_begin_after_an_empty_line_and_keep_what_hangs_below():
 
 def test_examples_are_python():
     assert "code-block:: python" in as_sphinx_reads("So:\n\n    mf.simulate(flow, x0, ts)")
+
+
+def _docstrings(path: Path) -> list[str]:
+    """What public classes, methods and functions of a file say."""
+    kinds = ast.FunctionDef | ast.ClassDef
+    outer = [node for node in ast.parse(path.read_text()).body if isinstance(node, kinds)]
+    inner = [node for one in outer for node in one.body if isinstance(node, kinds)]
+    named = [node for node in (*outer, *inner) if node.name[0] != "_"]
+    return [text for node in named if (text := ast.get_docstring(node))]
+
+
+def test_docstrings_of_all_rooms_are_read_without_a_warning():
+    """Each by itself; two rooms are built as a whole below."""
+    said = {}
+    for path in sorted((ROOT / "meanfield").rglob("*.py")):
+        if not (texts := _docstrings(path)):
+            continue
+        warned = io.StringIO()
+        how = {"report_level": 2, "warning_stream": warned, "syntax_highlight": "none"}
+        publish_doctree("\n\n..\n\n".join(map(as_sphinx_reads, texts)), settings_overrides=how)
+        if warned.getvalue():
+            said[str(path.relative_to(ROOT))] = warned.getvalue()
+    assert said == {}
 
 
 def test_links_to_nowhere_are_found(tmp_path):

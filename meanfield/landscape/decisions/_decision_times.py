@@ -69,6 +69,7 @@ def decision_times(
     - `run`: a run of the flow with `observe={"x": mf.observables.state}`.
     - `functional`: the entropy H(x, w) of `rate`, `smoothed_entropy(x, 8.0, w)` by default. |dH/dt| is
       least where a run rests, at a saddle or for good: it does not tell a decision from its result.
+
     Other arguments as for `basins`, and errors too; ValueError for a run without `values["x"]`
     [T, n, d] of a cloud.
 

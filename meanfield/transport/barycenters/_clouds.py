@@ -70,15 +70,17 @@ def barycenter(
     - `start` [k, d]: where the points start, and `start_masses` [k], those which they keep, uniform by
       default. Without a start the first cloud with its masses, but where points of it coincide,
       which could not part, means of points of all clouds.
-    - `method`: None for entropic plans, `Exact()` for exact ones,
-
-        argmin_x sum_i w_i W2^2(x, x_i),  by  x <- exp_x(sum_i w_i E[log_x Y_i | x])
-
-      without epsilon and bias. Each step lowers the objective; of as many equal points in R^d the plans are
-      assignments, of which there are finitely many, and a small `tol` ends where none changes.
+    - `method`: None for entropic plans, `Exact()` for exact ones, without epsilon and bias.
     - `debiased`: False leaves out the plan of x with itself, and the cloud contracts.
     - `tol`: the length of a step, in the units of `error`, at which to stop; at least that of
       rounding, 4 machine epsilons of the size of the clouds. `max_steps`: after these it gives up.
+
+    By exact plans it is
+
+        argmin_x sum_i w_i W2^2(x, x_i),  by  x <- exp_x(sum_i w_i E[log_x Y_i | x])
+
+    Each step lowers the objective; of as many equal points in R^d the plans are assignments, of which
+    there are finitely many, and a small `tol` ends where none changes.
 
     The end is a critical point near the start. Detail below sqrt(epsilon) stays that of the start.
     Between antipodes one geodesic is chosen. Closed forms: `quantile_barycenter` on the line,
