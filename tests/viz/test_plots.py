@@ -185,3 +185,10 @@ def test_an_overview_takes_what_runs_leave(tmp_path):
 def test_bad_input_is_refused_with_a_remedy(ax, call, remedy):
     with pytest.raises(ValueError, match=remedy):
         call(ax)
+
+
+def test_numbers_of_things_have_whole_ticks():
+    data = xr.Dataset({"cost": ("players", [0.3, 0.2, 0.1])}, {"players": [2, 3, 4]})
+    (ax,) = viz.overview(data).axes
+    ax.figure.draw_without_rendering()
+    assert [tick for tick in ax.get_xticks() if tick % 1] == []

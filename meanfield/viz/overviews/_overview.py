@@ -69,7 +69,10 @@ def _curves(ax: Axes, found: Curves) -> None:
             ax.fill_between(x, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
     for x, values in found.exact:
         ax.plot(x, values, color="0.35", linestyle=(0, (2, 2)), linewidth=0.8, zorder=3)
-    ax.set(xlabel=_wrapped(found.across, 38), xscale=found.xscale, yscale=found.yscale)
+    ax.set(xlabel=_wrapped(found.across, 30), xscale=found.xscale, yscale=found.yscale)
+    whole = all((np.asarray(x, float) % 1 == 0).all() and len(x) > 2 for x, *_ in found.lines)
+    if whole and found.xscale == "linear":  # no tick at half a token
+        ax.xaxis.get_major_locator().set_params(integer=True)
     if found.up:
         ax.set(ylabel=found.up, ylim=(0, 1.03))
     _tidy(ax, found)
