@@ -6,21 +6,10 @@ where they are known, that is outside a traced program. An energy is an observab
 see `meanfield.energies`.
 """
 
-from ._caps import log_cap_measure as log_cap_measure
 from ._clusters import Clusters as Clusters, clusters as clusters, members as members
-from ._dimension import (
-    DimensionEstimate as DimensionEstimate,
-    intrinsic_dimension as intrinsic_dimension,
-)
-from ._entropy import (
-    EntropyEstimate as EntropyEstimate,
-    entropy_knn as entropy_knn,
-    entropy_spacings as entropy_spacings,
-)
 from ._fluid import Fluid as Fluid, fluid as fluid
 from ._hemisphere import Hemisphere as Hemisphere, hemisphere as hemisphere
 from ._hitting import hitting_time as hitting_time
-from ._information import gaussian_information as gaussian_information
 from ._linkage import merge_heights as merge_heights
 from ._moments import (
     alignment as alignment,
@@ -40,11 +29,20 @@ from ._renyi import (
     strong_renyi_centres as strong_renyi_centres,
 )
 from ._rotations import rotations as rotations
-from ._smoothed_entropy import smoothed_entropy as smoothed_entropy
 from ._state import state as state
 from .aggregators import (
     CoarseChain as CoarseChain,
     abstraction_error as abstraction_error,
     coarse_chain as coarse_chain,
     effective_information as effective_information,
+)
+from .laws import (
+    DimensionEstimate as DimensionEstimate,
+    EntropyEstimate as EntropyEstimate,
+    entropy_knn as entropy_knn,
+    entropy_spacings as entropy_spacings,
+    gaussian_information as gaussian_information,
+    intrinsic_dimension as intrinsic_dimension,
+    log_cap_measure as log_cap_measure,
+    smoothed_entropy as smoothed_entropy,
 )

@@ -6,11 +6,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 from scipy.special import digamma, polygamma
 
-from .._checks import check_integer
-from .._shown import AbstractShown
-from .._typing import Points, Scalar
+from ..._checks import check_integer
+from ..._shown import AbstractShown
+from ..._typing import Points, Scalar
+from .._cloud_checks import angles, first_of_equal, known, map_rows, on_sphere
 from ._caps import log_cap_measure
-from ._cloud_checks import angles, first_of_equal, known, map_rows, on_sphere
 
 
 class EntropyEstimate(AbstractShown):

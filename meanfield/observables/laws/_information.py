@@ -2,8 +2,8 @@ import jax
 import jax.numpy as jnp
 from scipy.special import digamma
 
-from .._typing import Points, Scalar
-from ._cloud_checks import cloud, known
+from ..._typing import Points, Scalar
+from .._cloud_checks import cloud, known
 
 
 def gaussian_information(x: Points, y: Points) -> Scalar:

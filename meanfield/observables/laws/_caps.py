@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import check_dimension
-from .._door import door
+from ..._checks import check_dimension
+from ..._door import door
 
 
 @door

@@ -4,10 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from .._checks import shown
-from .._shown import AbstractShown
-from .._typing import Points, Scalar
-from ._cloud_checks import cloud, first_of_equal, known, map_rows
+from ..._checks import shown
+from ..._shown import AbstractShown
+from ..._typing import Points, Scalar
+from .._cloud_checks import cloud, first_of_equal, known, map_rows
 
 
 class DimensionEstimate(AbstractShown):

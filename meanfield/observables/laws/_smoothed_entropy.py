@@ -2,9 +2,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_nonnegative
-from .._typing import Points, Scalar, Weights
-from ._cloud_checks import cloud, masses
+from ..._checks import check_nonnegative
+from ..._typing import Points, Scalar, Weights
+from .._cloud_checks import cloud, masses
 
 
 def smoothed_entropy(x: Points, beta: Float[Array, ""] | float, w: Weights | None = None) -> Scalar:
