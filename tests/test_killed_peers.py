@@ -2,51 +2,17 @@
 
 import json
 import os
-import socket
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from jobs import run_job
 
 from meanfield.studies.machinery import _share
-
-
-def processes(count: int, folder: Path, dies: int):
-    """As many processes as a job under Slurm has tasks, of which one is killed; what they said."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    job = {
-        "JAX_COORDINATOR_PORT": str(port),
-        "SLURM_JOB_ID": "1",
-        "SLURM_STEP_NODELIST": "localhost",
-        "SLURM_NTASKS": str(count),
-        "XLA_FLAGS": os.environ["XLA_FLAGS"].replace("device_count=4", "device_count=1"),
-        "DIES": str(dies),
-    }
-    peers = [
-        subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("mortal.py")), str(folder)],
-            env=os.environ | job | {"SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in range(count)
-    ]
-    try:
-        said = [peer.communicate(timeout=200)[0] for peer in peers]
-    finally:
-        for peer in peers:
-            peer.kill()
-    return [peer.returncode for peer in peers], said
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 3])
 def test_the_rest_finish_when_a_process_is_killed(count, tmp_path):
-    codes, said = processes(count, tmp_path, count - 1)
+    codes, said = run_job("mortal.py", tmp_path, count, 1, DIES=str(count - 1))
     assert codes == [0] * (count - 1) + [-9], said
     claims = json.loads((tmp_path / "out" / "claims.json").read_text())
     assert all(claim["passed"] for claim in claims)

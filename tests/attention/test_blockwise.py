@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from compiled_attention import attend
+from compiled_attention import attend, value_and_gradient
 from unit_vectors import unit_vectors
 
 from meanfield.attention import Blockwise, Dense, Softmax, Unnormalized, alibi, causal
@@ -14,20 +14,6 @@ from meanfield.attention.engines._base import underflow_limit
 RNG = np.random.default_rng(0)
 QUERY, KEY = jnp.asarray(RNG.normal(size=(2, 3))), jnp.asarray(RNG.normal(size=(2, 3)))
 VALUE = jnp.asarray(RNG.normal(size=(4, 3)))
-
-
-@eqx.filter_jit
-def value_and_gradient(attention, x, y, w):
-    """The field, and the gradient of a fixed combination of it in everything that it depends on."""
-
-    def combination(arguments):
-        attention, x, y, w = arguments
-        field = attention(x, y, w)
-        pattern = jnp.cos(jnp.arange(field.size, dtype=field.dtype)).reshape(field.shape)
-        return jnp.sum(pattern * field), field
-
-    gradient, field = eqx.filter_grad(combination, has_aux=True)((attention, x, y, w))
-    return field, jax.tree.leaves(gradient)
 
 
 def check_engines(make, block, x, y=None, w=None, largest_logit=8.0):
