@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ..._door import door
 from .._axes import GREY
@@ -72,7 +73,7 @@ def _curves(ax: Axes, found: Curves) -> None:
     ax.set(xlabel=_wrapped(found.across, 30), xscale=found.xscale, yscale=found.yscale)
     whole = all((np.asarray(x, float) % 1 == 0).all() and len(x) > 2 for x, *_ in found.lines)
     if whole and found.xscale == "linear":  # no tick at half a token
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
     if found.up:
         ax.set(ylabel=found.up, ylim=(0, 1.03))
     _tidy(ax, found)
