@@ -51,7 +51,7 @@ class EscapedClusters(Study):
     """
 
     efforts: tuple[float, ...] = (0.1, 0.3, 0.4)
-    """Weights of the squares of the weights."""
+    """Penalties on the squares of the weights."""
     beta: float = 1.0
     """Inverse temperature."""
     n: int = 16
@@ -71,8 +71,10 @@ class EscapedClusters(Study):
         "untrained": "distance of the end from spread, without training",
         "residual": "how far from the maximum principle",
         "converged": "whether training came to rest",
-        "effort": "weight of the squares of the weights",
+        "angle": "angle of a token [rad]",
+        "effort": "penalty on squared weights",
         "depth": "depth",
+        "token": "token",
     }
 
     def check(self) -> None:
@@ -91,18 +93,20 @@ class EscapedClusters(Study):
         x0 = jnp.stack([jnp.cos(angles), jnp.sin(angles)], axis=1)
         ts = jnp.linspace(0.0, self.t_end, self.frames)
         found = steer(flow, _weights, Spread(self.degree), x0, ts, effort=cell["effort"])
+        x = np.asarray(found.x)
         still = simulate(flow, x0, ts, observe={"order": mean_resultant}, tol=1e-8)
         return xr.Dataset(
             {
-                "order": ("depth", np.linalg.norm(np.asarray(found.x).mean(axis=1), axis=1)),
+                "order": ("depth", np.linalg.norm(x.mean(axis=1), axis=1)),
                 "idle": ("depth", np.asarray(still.values["order"])),
                 "spent": ("depth", np.sum(np.asarray(found.controls) ** 2, axis=(1, 2))),
+                "angle": (("depth", "token"), np.unwrap(np.arctan2(x[..., 1], x[..., 0]), axis=0)),
                 "loss": ((), float(found.cost - found.effort)),
                 "untrained": ((), float(found.idle)),
                 "residual": ((), float(found.residual)),
                 "converged": ((), float(found.converged)),
             },
-            {"depth": np.asarray(ts)},
+            {"depth": np.asarray(ts), "token": np.arange(self.n)},
         )
 
     def claims(self, dataset: xr.Dataset) -> list[Claim]:
