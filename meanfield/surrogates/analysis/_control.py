@@ -16,6 +16,7 @@ from scipy import optimize
 
 from ..._checks import check_nonnegative, check_positive, shown
 from ..._shown import OneLine
+from ..._typing import Scalar
 from ...solve import ForwardMode
 from ..runs import Model, Tabulated, evaluate, solve, times
 
@@ -24,6 +25,8 @@ NEAR = 1e-6
 """Where the first search may end, in slope; what the second may lose, in cost."""
 EXACT = 1e-12
 OBJECTIVE = "the objective"
+
+Objective = Callable[[Array], Array]
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,54 +54,68 @@ def control(model: Model, symbol: str, nodes: Any, penalty: float, tol: float) -
     tol = float(check_positive(tol, "tol"))
     ts, objective = _nodes(model, nodes), model.document.input.objective
     sign = 1.0 if objective is None or objective.sense == "minimize" else -1.0
-
-    def course(share: Array) -> Array:
-        return low + (high - low) * share
-
-    def both(share: Array) -> tuple[Array, dict[str, Array]]:
-        table = Tabulated(jnp.asarray(ts), course(share))
-        run = solve(
-            model, {symbol: table}, times(model), {"throw": False, "adjoint": ForwardMode()}
-        )
-        sides = {name: relation.excess for name, relation in model.constraints.items()}
-        found = evaluate(model, run, {**sides, OBJECTIVE: model.objective})
-        best = jnp.where(run.ok, jnp.mean(found.pop(OBJECTIVE)[-1]), jnp.nan)
-        return best, {name: jnp.maximum(each, 0) for name, each in found.items()}
-
-    def cost(share: Array) -> Array:
-        reached, excess = both(share)
-        return sign * reached + penalty * sum(
-            (jnp.mean(e**2) for e in excess.values()), jnp.asarray(0.0)
-        )
-
+    numbers = (jnp.asarray(z) for z in (ts, low, high, penalty, sign))
+    cost = _Cost(model, symbol, *numbers)
     best, still = _minimized(cost, len(ts), tol)
-    reached, excess = eqx.filter_jit(both)(best)
+    reached, excess = _reached(cost, best)
     return Control(
         symbol,
         ts,
-        np.asarray(course(best)),
+        np.asarray(cost.course(best)),
         float(reached),
         {name: float(jnp.max(each)) for name, each in excess.items()},
         still,
     )
 
 
-def _minimized(cost: Callable[[Array], Array], size: int, tol: float) -> tuple[Array, bool]:
+class _Cost(eqx.Module):
+    """What is least at the best course, of shares [k] of what is between the bounds at the nodes."""
+
+    model: Model = eqx.field(static=True)
+    symbol: str = eqx.field(static=True)
+    ts: Float[Array, " k"]
+    low: Scalar
+    high: Scalar
+    penalty: Scalar
+    sign: Scalar
+
+    def __call__(self, share: Float[Array, " k"]) -> Scalar:
+        reached, excess = self.reached(share)
+        broken = sum((jnp.mean(e**2) for e in excess.values()), jnp.asarray(0.0))
+        return self.sign * reached + self.penalty * broken
+
+    def course(self, share: Float[Array, " k"]) -> Float[Array, " k"]:
+        """The input at the nodes."""
+        return self.low + (self.high - self.low) * share
+
+    def reached(self, share: Float[Array, " k"]) -> tuple[Scalar, dict[str, Array]]:
+        """The objective at the end, and by how much each constraint is broken at each saved time."""
+        model, table = self.model, Tabulated(self.ts, self.course(share))
+        options = {"throw": False, "adjoint": ForwardMode()}
+        run = solve(model, {self.symbol: table}, times(model), options)
+        sides = {name: relation.excess for name, relation in model.constraints.items()}
+        found = evaluate(model, run, {**sides, OBJECTIVE: model.objective})
+        best = jnp.where(run.ok, jnp.mean(found.pop(OBJECTIVE)[-1]), jnp.nan)
+        return best, {name: jnp.maximum(each, 0) for name, each in found.items()}
+
+
+@eqx.filter_jit
+def _reached(cost: _Cost, share: Array) -> tuple[Scalar, dict[str, Array]]:
+    return cost.reached(share)
+
+
+def _minimized(cost: Objective, size: int, tol: float) -> tuple[Array, bool]:
     """A minimum over shares from 0 to 1, from near the middle, and whether its slope is below tol.
 
     Newton's method in a region of trust, on free numbers of which shares are a logistic map, comes near;
     then the condition of a minimum between bounds is solved, which compares no costs.
     """
-    free = lambda z: cost(expit(z))
-    value, slope, bend = (
-        eqx.filter_jit(f) for f in (free, jax.jacfwd(free), jax.jacfwd(jax.jacfwd(free)))
-    )
     found = optimize.minimize(
-        lambda z: float(value(jnp.asarray(z))),
+        lambda z: float(_free(cost, jnp.asarray(z))),
         # at rest the solver takes steps at which derivatives are unstable: not a constant
         np.linspace(0.5, -0.5, size) if size > 1 else np.zeros(1),
-        jac=lambda z: np.asarray(slope(jnp.asarray(z))),
-        hess=lambda z: np.asarray(bend(jnp.asarray(z))),
+        jac=lambda z: np.asarray(_free_slope(cost, jnp.asarray(z))),
+        hess=lambda z: np.asarray(_free_bend(cost, jnp.asarray(z))),
         method="trust-exact",
         options={"gtol": max(tol, NEAR), "maxiter": STEPS},
     )
@@ -106,12 +123,32 @@ def _minimized(cost: Callable[[Array], Array], size: int, tol: float) -> tuple[A
     share, left, gain = _finished(cost, near)
     # elsewhere than at a minimum the condition may hold too: then what was found before stays
     if not float(gain) >= -NEAR:
-        share, left = near, eqx.filter_jit(lambda s: _left(jax.jacfwd(cost)(s), s))(near)
+        share, left = near, _left_at(cost, near)
     return share, bool(left <= tol)
 
 
 @eqx.filter_jit
-def _finished(cost: Callable[[Array], Array], share: Array) -> tuple[Array, Array, Array]:
+def _free(cost: Objective, z: Array) -> Scalar:
+    return cost(expit(z))
+
+
+@eqx.filter_jit
+def _free_slope(cost: Objective, z: Array) -> Array:
+    return jax.jacfwd(lambda y: cost(expit(y)))(z)
+
+
+@eqx.filter_jit
+def _free_bend(cost: Objective, z: Array) -> Array:
+    return jax.jacfwd(jax.jacfwd(lambda y: cost(expit(y))))(z)
+
+
+@eqx.filter_jit
+def _left_at(cost: Objective, share: Array) -> Scalar:
+    return _left(jax.jacfwd(cost)(share), share)
+
+
+@eqx.filter_jit
+def _finished(cost: Objective, share: Array) -> tuple[Array, Array, Array]:
     """The solution near shares s of
 
         s = clip(s - c grad(s), 0, 1)

@@ -1,14 +1,31 @@
 """A number at the end of a run, as a function of what is varied."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from ..._typing import Scalar
-from ..expressions import read_expression
+from ..expressions import Expr, read_expression
 from ..runs import Model, evaluate, solve, times
+
+OUTPUT = "the output"
+
+
+class _OutputAtEnd(eqx.Module):
+    """The same function for the same model: what is compiled of it is found again."""
+
+    model: Model = eqx.field(static=True)
+    expression: Expr = eqx.field(static=True)
+    names: tuple[str, ...] = eqx.field(static=True)
+    options: dict[str, Any]
+
+    def __call__(self, values: Array) -> Scalar:
+        changed = dict(zip(self.names, values, strict=True))
+        run = solve(self.model, changed, times(self.model), self.options)
+        return jnp.mean(evaluate(self.model, run, {OUTPUT: self.expression})[OUTPUT][-1])
 
 
 def output_at_end(
@@ -29,9 +46,4 @@ def output_at_end(
     if expression is None:
         expression = read_expression(symbol, [symbol])
 
-    def output(values: Array) -> Scalar:
-        changed: Mapping[str, Any] = dict(zip(names, values, strict=True))
-        run = solve(model, changed, times(model), options)  # by the program of simulations
-        return jnp.mean(evaluate(model, run, {symbol: expression})[symbol][-1])
-
-    return output
+    return _OutputAtEnd(model, expression, (*names,), options)

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
+from jaxtyping import Array
 
 from ..._checks import check_instance
 from ..expressions import read_expression
@@ -37,16 +38,22 @@ def propagate(model: Model, fit: Fit, count: int, seed: int) -> xr.Dataset:
     ends = [row.bounds or (-np.inf, np.inf) for row in rows]
     points = np.clip(np.where(log, theta * np.exp(draws), theta + draws), *np.array(ends).T)
     ts = times(model)
-    symbols = {name: read_expression(name, [name]) for name in (*model.states, *model.outputs)}
-
-    def one(values: jax.Array) -> dict[str, jax.Array]:
-        run = solve(model, dict(zip(names, values, strict=True)), ts, {})
-        return evaluate(model, run, {**symbols, **model.measured})
-
-    found = eqx.filter_jit(jax.vmap(one))(jnp.asarray(points))
+    found = _runs(model, (*names,), jnp.asarray(points))
     levels = np.array([0.025, 0.5, 0.975])
     bands = {
         n: (["quantile", model.time], np.quantile(np.asarray(v), levels, axis=0))
         for n, v in found.items()
     }
     return xr.Dataset(bands, {"quantile": levels, model.time: ts})
+
+
+@eqx.filter_jit
+def _runs(model: Model, names: tuple[str, ...], points: Array) -> dict[str, Array]:
+    """States, outputs and measurements along the run of each point [count, times, ...]."""
+    symbols = {name: read_expression(name, [name]) for name in (*model.states, *model.outputs)}
+
+    def one(values: Array) -> dict[str, Array]:
+        run = solve(model, dict(zip(names, values, strict=True)), times(model), {})
+        return evaluate(model, run, {**symbols, **model.measured})
+
+    return jax.vmap(one)(points)

@@ -1,6 +1,6 @@
 """How much an output at the end depends on each parameter: derivatives, Sobol indices, Morris' effects."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 from SALib.analyze import morris as effects, sobol as indices
 from SALib.sample import morris as trajectories, sobol as sequence
 
@@ -19,6 +20,8 @@ from ._outputs import output_at_end
 
 TRAJECTORIES = 32
 LEVELS = 4
+
+_with_slopes = eqx.filter_jit(with_slopes)
 
 
 @dataclass(frozen=True, repr=False)
@@ -61,7 +64,7 @@ def _local(model: Model, symbol: str) -> tuple[float, dict[str, float], dict[str
     names = [v.symbol for v in model.document.modeling.variables if v.role == "parameter"]
     output = output_at_end(model, symbol, names, adjoint=ForwardMode())
     at = jnp.asarray([model.numbers[name] for name in names], float)
-    value, slopes = eqx.filter_jit(lambda p: with_slopes(output, p))(at)
+    value, slopes = _with_slopes(output, at)
     ratios = (
         np.asarray(slopes) * np.asarray(at) / float(value)
         if float(value)
@@ -78,7 +81,7 @@ def _global(model: Model, symbol: str, asked: Any, seed: int) -> Mapping[str, di
         "names": names,
         "bounds": [[r.low, r.high] for r in asked.ranges],
     }
-    run = eqx.filter_jit(jax.vmap(output_at_end(model, symbol, names)))
+    output = output_at_end(model, symbol, names)
     count = 2 ** int(
         np.ceil(np.log2(asked.samples))
     )  # Sobol's sequence is balanced at powers of two
@@ -86,7 +89,7 @@ def _global(model: Model, symbol: str, asked: Any, seed: int) -> Mapping[str, di
     paths = trajectories.sample(problem, TRAJECTORIES, num_levels=LEVELS, seed=seed)
     # all in one batch, which is compiled once
     where = np.concatenate([points, paths])
-    values = np.asarray(run(jnp.asarray(where)))
+    values = np.asarray(_everywhere(output, jnp.asarray(where)))
     _check_finite(symbol, names, where, values)
     seen, walked = values[: len(points)], values[len(points) :]
     none = {key: np.full(len(names), np.nan) for key in ("S1", "S1_conf", "ST", "ST_conf")}
@@ -103,6 +106,11 @@ def _global(model: Model, symbol: str, asked: Any, seed: int) -> Mapping[str, di
         "effects": named(screened["mu_star"]),
         "spread": named(screened["sigma"]),
     }
+
+
+@eqx.filter_jit
+def _everywhere(output: Callable[[Array], Array], points: Array) -> Array:
+    return jax.vmap(output)(points)
 
 
 def _check_finite(symbol: str, names: list[str], where: np.ndarray, values: np.ndarray) -> None:

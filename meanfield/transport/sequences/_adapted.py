@@ -160,7 +160,7 @@ def _told(found: AdaptedTransport, epsilon: float, size: float) -> AdaptedTransp
     return dataclasses.replace(found, reason=reason)
 
 
-@functools.partial(jax.jit, static_argnums=(4, 5))
+@eqx.filter_jit
 def _measured(x, y, a, b, cost, monotone: bool) -> AdaptedTransport:
     costs = jax.vmap(cost.all_pairs, in_axes=1)(x, y)
     plan, gap = _plan(*jax.lax.stop_gradient((costs, x, y)), a, b, monotone)

@@ -45,8 +45,12 @@ def adapted_chains(
     rates = _transitions(linear1, len(x), "linear1"), _transitions(linear2, len(y), "linear2")
     laws = weights_or_uniform(a, len(x), x.dtype, "a"), weights_or_uniform(b, len(y), x.dtype, "b")
     costs = as_cost(cost).all_pairs(x, y)
-    total = _least(costs, *rates, *laws, check_integer(steps, "steps"))
-    return root(total)
+    return _distance(costs, *rates, *laws, check_integer(steps, "steps"))
+
+
+@functools.partial(jax.jit, static_argnums=5)
+def _distance(costs, p, q, a, b, steps: int) -> Scalar:
+    return root(_least(costs, p, q, a, b, steps))
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(5,))
