@@ -222,6 +222,21 @@ def test_numbers_of_numpy_are_numbers():
     assert float(Drift(Euclidean(2), shift, noise=np.float32(0.5)).noise) == 0.5
 
 
+def test_functions_of_the_user_follow_the_precision_of_the_tokens():
+    """Constants of double precision in a force would else end a run of single precision in words of jax."""
+    x = jnp.asarray(X, jnp.float32)
+    wide = np.asarray([1.0, 2.0, 3.0])
+    for flow in (
+        Drift(SPHERE, lambda x: wide + 0 * x),
+        Control(SPHERE, lambda t, x, args: wide + 0 * x),
+    ):
+        with jax.numpy_dtype_promotion("standard"):
+            field = flow.field(T0, x, None)
+        assert field.dtype == np.float32
+        np.testing.assert_allclose(field, np.broadcast_to(wide, x.shape), rtol=1e-6)
+    check_refused(lambda: Drift(SPHERE, lambda x: 1j * x).field(T0, X, None), "jax.numpy.real")
+
+
 def test_places_are_drawn_within_their_cells():
     cell, place = _draw(KEY, jnp.array([0.0, 0.0, 2.0, 0.0]), 50)
     assert (cell == 2).all() and (place >= 2).all() and (place < 3).all()

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from refusals import check_refused
 from scipy.linalg import expm
 
 from meanfield.dynamics import AttentionFlow, Control, Drift
@@ -51,6 +52,15 @@ def test_any_clouds_on_the_line():
     kinks = (15 / 16) ** 0.5 * 0.125**2 * 2 / (12 * 5**0.5)
     np.testing.assert_allclose(pontryagin_residual(game, found.controls, x0, ts), kinks, rtol=0.02)
     assert nash(game, 1e3 * x0, ts).converged  # nothing but the unit of length has changed
+
+
+def test_flows_that_jump_at_times_of_the_controls():
+    """x' = 1 until t = .5 and -3 from then on, in steps that end there: exact, on both sides of it."""
+    speed = lambda t, x, args: jnp.where(t < 0.5, 1.0, -3.0) + 0 * x
+    turn = Control(Euclidean(1), speed, switches=jnp.array([0.5]))
+    game, x0, ts = ConsensusGame([turn, LINE], 1.0, 1.0), jnp.zeros((2, 1, 1)), jnp.arange(3) / 2
+    np.testing.assert_allclose(game.final(jnp.zeros((2, 3, 1, 1)), x0, ts)[0], -1.0, rtol=1e-14)
+    check_refused(lambda: game.blank(x0, jnp.array([0.0, 0.4, 1.0])), "add its times")
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from meanfield.games import AbstractGame, OneShot, nash, planner, stackelberg
+from meanfield.games.equilibrium import minimized
 
 GAME, X0 = OneShot(4.0), jnp.array([[0.5], [-0.5]])
 # L-BFGS stops at steps of eps^(3/4) = 2e-12 of a function flat to second order: controls to 1e-6.
@@ -86,6 +87,23 @@ def test_play_that_is_perturbed_leaves_an_unstable_equilibrium():
     for s in (1.5, -0.6):
         found = nash(Chasing(s), X0)
         assert found.converged and found.stability == pytest.approx(s**2, rel=1e-3)
+
+
+def test_the_stability_of_three_players_is_that_of_many_rounds():
+    """Each answers k times what the others move, in turn: the largest eigenvalue of (1 - k L)^-1 k U."""
+    share = 4 * (2 / 3) / 3 / (1 + 4 * (2 / 3) ** 2)
+    lower, upper = share * np.tril(np.ones((3, 3)), -1), share * np.triu(np.ones((3, 3)), 1)
+    exact = np.abs(np.linalg.eigvals(np.linalg.solve(np.eye(3) - lower, upper))).max()
+    found = nash(GAME, jnp.array([[0.5], [-0.5], [1.0]]))
+    # The second largest is .28: factors settle like (.28/.42)^k, and stop where they change by 1e-3.
+    assert found.converged and found.stability == pytest.approx(exact, abs=3e-3)
+
+
+def test_where_no_step_lowers_a_cost_its_minimum_is_found():
+    """Flat to rounding at 0, where no step is small against what is 0."""
+    best, found = minimized(lambda u, _: -1 + 1e-17 * jnp.sum(u), jnp.zeros((2, 1)), 64)
+    assert found
+    np.testing.assert_allclose(best, 0, atol=1e-15)
 
 
 def test_what_does_not_come_to_rest_says_so():

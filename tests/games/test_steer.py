@@ -9,7 +9,7 @@ from refusals import check_refused
 from scipy.special import lambertw
 
 from meanfield.attention import Unnormalized
-from meanfield.dynamics import AttentionFlow, Drift
+from meanfield.dynamics import AttentionFlow, Control, Drift
 from meanfield.games import steer
 from meanfield.geometry import Euclidean, Sphere
 
@@ -23,6 +23,9 @@ class Wind(eqx.Module):
 
     def __call__(self, x):
         return self.direction - 0.5 * x
+
+
+GUST = Control(Euclidean(2), lambda t, x, args: x * (t > 0.4), switches=jnp.array([0.4]))
 
 
 def wind(flow):
@@ -113,6 +116,7 @@ def test_refusals():
         (lambda: steer(flow, wind, lambda x: x[0], x0, TS), "sum its parts"),
         (lambda: steer(flow, wind, end, x0, TS, guess=jnp.ones(3)), "leave it out"),
         (lambda: steer(Drift(Euclidean(2), wind, 0.1), wind, end, x0, TS), "leave out noise"),
+        (lambda: steer(flow + GUST, lambda f: f.terms[0].function, end, x0, TS), "add its times"),
     ]
     for call, remedy in refused:
         check_refused(call, remedy)

@@ -3,6 +3,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..._checks import as_array, check_vector
@@ -59,17 +60,26 @@ class Control(AbstractCloud):
                 f"expected a field of shape {list(x.shape)} from the function of a Control, got "
                 f"{list(field.shape)}; return a vector for each token, as lambda t, x, args: 0 * x does."
             )
-        return field
+        return _in_precision_of(x, field)
 
 
 def for_each_token(
     function: Callable[[Float[Array, " d"]], Float[Array, " d"]], x: Points
 ) -> Points:
     """The function of each of the points x [n, d]; ValueError if its values are not in R^d."""
-    values = jax.vmap(function)(x)
+    values = as_array(jax.vmap(function)(x), "the values of a function")
     if values.shape != x.shape:  # a sum would repeat a single output d times
         raise ValueError(
             f"expected a function from R^{x.shape[1]} to itself, got values of shape "
             f"{list(values.shape[1:])}; make it as equinox.nn.MLP(d, d, width, depth, key=key)."
         )
-    return values
+    return _in_precision_of(x, values)
+
+
+def _in_precision_of(x: Points, values: Array) -> Points:
+    """What a function of the user returned for the points x, in their precision."""
+    if jnp.iscomplexobj(values):
+        raise ValueError(
+            f"expected a function of real values, got {values.dtype}; return jax.numpy.real of them."
+        )
+    return values.astype(x.dtype)

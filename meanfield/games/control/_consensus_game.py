@@ -12,7 +12,7 @@ from ...dynamics.consensus import several_models
 from ...geometry import AbstractGeometry
 from ..equilibrium import AbstractGame, check_controls
 from ._discords import AbstractDiscord, Matched, Quantiles
-from ._steered import Steered, played
+from ._steered import Steered, check_jumps, played
 
 Clouds = Float[Array, "models n d"]
 PathControls = Float[Array, "models times n d"]
@@ -36,7 +36,7 @@ class ConsensusGame(AbstractGame):
     - `steps`: of the integrator between two of the times.
 
     On the line with flows x' = a x it is `LinearQuadratic`.
-    Raises ValueError for flows that do not fit together.
+    Raises ValueError for flows that do not fit together, and times between which one of them jumps.
     """
 
     flows: tuple[AbstractParticles, ...]
@@ -97,6 +97,8 @@ class ConsensusGame(AbstractGame):
                 "ts=jax.numpy.linspace(0.0, 1.0, 11)."
             )
         guard(ts, (jnp.diff(ts) > 0).all(), "expected increasing times ts; sort them.")
+        for flow in self.flows:
+            check_jumps(flow, ts)
         return jnp.zeros((len(x0), len(ts), *x0.shape[1:]), x0.dtype)
 
     def _run(self, controls, x0, ts) -> tuple[Clouds, Float[Array, " models"]]:

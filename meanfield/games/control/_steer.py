@@ -14,7 +14,7 @@ from ..._typing import Points, Scalar
 from ...dynamics import AbstractParticles
 from ..equilibrium import minimized
 from ._pontryagin import interlaced, masses
-from ._steered import AbstractInIntervals, played
+from ._steered import AbstractInIntervals, check_jumps, played
 
 Rows = Float[Array, "_ k"]
 
@@ -72,8 +72,8 @@ def steer(
     - `effort`: > 0. `constant`: one control for all times. `guess`: `controls` to start from.
     - `steps`: of the integrator between two of the times. `max_steps`: of L-BFGS.
 
-    Raises ValueError for flows with noise or radii, a `where` that picks no real numbers, costs that
-    are not one number, and under jit.
+    Raises ValueError for flows with noise or radii, or that jump between two of the times, a `where` that
+    picks no real numbers, costs that are not one number, and under jit.
     Source: Pontryagin, Boltyanskii, Gamkrelidze, Mishchenko (1962); E, Han, Li, arXiv 1807.01083, for
     the weights of layers.
     """
@@ -90,6 +90,7 @@ def steer(
     guard(
         ts, rising, "expected two or more increasing times ts; pass jax.numpy.linspace(0., 1., 11)."
     )
+    check_jumps(flow, ts)
     flat, unravel = _numbers(flow, where)
     size = 1 if constant else len(ts)
     start = _rows(guess, size, flat.size, constant).astype(x0.dtype)
@@ -165,14 +166,14 @@ class _Driven(AbstractInIntervals):
 
     def within(self, k: Int[Array, ""], share: Scalar, state: tuple) -> tuple:
         problem, x = self.problem, state[0]
-        length = self.ts[k + 1] - self.ts[k]
+        now, length = self.time(k, share)
         u = (1 - share) * self.controls[k] + share * self.controls[k + 1]
         flow = problem.steered(u)
         paid = jnp.zeros((), x.dtype)
         if problem.running is not None:
             at = problem.flow.project(x)
             paid = _one(problem.running(at, flow), "running").astype(x.dtype)
-        moved = flow.drift(self.ts[k] + share * length, x, None)
+        moved = flow.drift(now, x, None)
         return length * moved, length * problem.effort * jnp.sum(u**2) / 2, length * paid
 
     def check(self, state: Any) -> Any:
@@ -209,4 +210,5 @@ def _residual(problem: _Problem, best: Rows, x0: Points, ts) -> Scalar:
     matrix = masses(times) if len(best) > 1 else (ts[-1] - ts[0])[None, None]
     errors = jnp.linalg.solve(matrix, slope) / problem.effort
     norms = [jnp.sum(a * (matrix @ a)) for a in (errors, fine)]
-    return jnp.sqrt(norms[0] / norms[1])
+    rest = norms[0] == 0  # where no control is needed, and none is taken
+    return jnp.where(rest, 0, jnp.sqrt(norms[0] / jnp.where(rest, 1, norms[1])))

@@ -2,10 +2,12 @@ import abc
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
+import equinox.internal as eqxi
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from ..._checks import guard
 from ..._products import exact_products
 from ..._typing import Scalar
 from ...dynamics import AbstractDynamics, AbstractParticles
@@ -28,6 +30,12 @@ class AbstractInIntervals(AbstractDynamics):
     def within(self, k: Int[Array, ""], share: Scalar, state: tuple) -> tuple:
         """The drift when this share of interval k has passed."""
 
+    def time(self, k: Int[Array, ""], share: Scalar) -> tuple[Scalar, Scalar]:
+        """The time then, always before the end, where a flow may jump; and the length of the interval."""
+        begin, end = self.ts[k], self.ts[k + 1]
+        length = end - begin
+        return jnp.minimum(begin + share * length, eqxi.prevbefore(end)), length
+
 
 class Steered(AbstractInIntervals):
     """The clouds of a game under given controls, and what each model has spent until now.
@@ -48,8 +56,7 @@ class Steered(AbstractInIntervals):
     def within(self, k: Int[Array, ""], share: Scalar, state: tuple) -> tuple:
         """The drift when this share of interval k has passed."""
         x, geometry = state[0], self.flows[0].geometry
-        length = self.ts[k + 1] - self.ts[k]
-        now, shape = self.ts[k] + share * length, x.shape
+        (now, length), shape = self.time(k, share), x.shape
         u = (1 - share) * self.controls[:, k] + share * self.controls[:, k + 1]
 
         def field(points):
@@ -65,6 +72,20 @@ class Steered(AbstractInIntervals):
 
     def check(self, state: Any) -> Any:
         return state
+
+
+def check_jumps(flow: AbstractParticles, ts: Float[Array, " times"]) -> None:
+    """ValueError if a flow jumps between these times: a step across would err by its length."""
+    jumps = flow.jumps()
+    if jumps is None:
+        return
+    jumps = jumps.astype(ts.dtype)
+    met = (jumps[:, None] == ts).any(axis=1) | (jumps < ts[0]) | (jumps > ts[-1])
+    guard(
+        ts,
+        met.all(),
+        "expected no jump of a flow between two of the times ts; add its times to ts.",
+    )
 
 
 @exact_products

@@ -13,6 +13,8 @@ from ._game import AbstractGame, Controls, check_controls
 
 ENOUGH = 1e-6
 """The share of all costs that a player may at most gain by deviating in an equilibrium."""
+_FACTORS = 16
+"""Rounds in which the factor of a small change has to settle."""
 
 
 class Equilibrium(AbstractShown):
@@ -21,8 +23,8 @@ class Equilibrium(AbstractShown):
     `controls` [N, ...]; `costs` [N]: who pays; `exploitability` [N], what each player would save by its best
     response to the controls of the others; `contraction`, the factor by which the changes of a round
     of best responses shrank, NaN if there were too few; `stability`, the factor by which a small change
-    of all controls shrinks in a round of best responses once the quickest part of it is gone: below 1
-    play that is perturbed comes back, above 1 it leaves; NaN for a planner, a leader, and what has not
+    of all controls shrinks in a round of best responses in the long run: below 1 play that is perturbed
+    comes back, above 1 it leaves; NaN for a planner, a leader, and what has not
     converged; `iterations`, the rounds. `converged`: for Nash equilibria, that the rounds came to rest and
     no player can save more than 1e-6 of the sum of all costs; for a planner, that the minimum was found.
     """
@@ -132,7 +134,10 @@ def minimized(cost, start, max_steps: int, adjoint=None):
     begin = start.astype(wide) / unit
     ways = {"max_steps": max_steps, "throw": False, "adjoint": adjoint}
     found = optx.minimise(widened, method, begin, **ways)
-    return (unit * found.value).astype(own), found.result == optx.RESULTS.successful
+    # Where no control is best, no step lowers the cost, and none is small against the control.
+    rest = jnp.linalg.norm(found.state.f_info.grad) <= tol
+    good = (found.result == optx.RESULTS.successful) | rest
+    return (unit * found.value).astype(own), good
 
 
 @eqx.filter_jit
@@ -154,17 +159,23 @@ def _answered(game: AbstractGame, controls: Controls, x0, ts, limit: int) -> Con
 
 
 def _stability(game: AbstractGame, found: "Equilibrium", x0, ts, limit: int) -> float:
-    """The factor of a change in the last of up to three rounds that the search's tolerance leaves alone."""
+    """The factor that a small change of all controls tends to, as in the power method: of the round
+    where factors have settled, else the mean of the last eight."""
     controls, still = found.controls, float(jnp.finfo(found.controls.dtype).eps) ** 0.5
     scale = max(float(jnp.abs(controls).max()), float(jnp.abs(found.costs).max()) ** 0.5) or 1.0
     way = jnp.cos(1 + jnp.arange(controls.size, dtype=controls.dtype)).reshape(controls.shape)
-    moved = controls + still ** (1 / 3) * scale * way
-    sizes = [float(jnp.linalg.norm(moved - controls))]
-    floor = 30 * still * scale * controls.size**0.5
-    while len(sizes) <= 3 and sizes[-1] > floor:
-        moved = _answered(game, moved, x0, ts, limit)
-        sizes.append(float(jnp.linalg.norm(moved - controls)))
-    return sizes[-1] / sizes[-2] if len(sizes) > 1 else float("nan")
+    size = still ** (1 / 3) * scale * float(jnp.linalg.norm(way))
+    # What a response may be off by, against what is moved: it is the error of a factor.
+    error = 30 * still * scale * controls.size**0.5 / size
+    factors: list[float] = []
+    settled = lambda: abs(factors[-1] - factors[-2]) <= max(1e-3, error)
+    while len(factors) < 2 or not (settled() or len(factors) >= _FACTORS):
+        moved = controls + size * way / jnp.linalg.norm(way)
+        way = _answered(game, moved, x0, ts, limit) - controls
+        factors.append(float(jnp.linalg.norm(way)) / size)
+        if not factors[-1] > error:
+            return factors[-1]
+    return factors[-1] if settled() else float(np.exp(np.log(factors[-8:]).mean()))
 
 
 @eqx.filter_jit
