@@ -234,7 +234,9 @@ def test_functions_of_the_user_follow_the_precision_of_the_tokens():
             field = flow.field(T0, x, None)
         assert field.dtype == np.float32
         np.testing.assert_allclose(field, np.broadcast_to(wide, x.shape), rtol=1e-6)
-    check_refused(lambda: Drift(SPHERE, lambda x: x.astype(complex)).field(T0, X, None), "jax.numpy.real")
+    check_refused(
+        lambda: Drift(SPHERE, lambda x: x.astype(complex)).field(T0, X, None), "jax.numpy.real"
+    )
 
 
 def test_places_are_drawn_within_their_cells():
