@@ -24,7 +24,6 @@ def test_programs_for_accelerators_call_no_host_and_keep_all_digits(which):
     env = {
         **os.environ,
         "PYTHONPATH": str(HERE.parent),
-        "EQX_ON_ERROR": "off",
         "JAX_ENABLE_X64": "0",
     }
     env["JAX_NUMPY_DTYPE_PROMOTION"] = "standard"

@@ -11,6 +11,7 @@ from .._shown import AbstractShown
 from .._typing import Key, Scalar
 from ..dynamics import AbstractDynamics, AbstractParticles, AbstractSharedNoise
 from ..dynamics.densities import AbstractImex
+from ._known_times import known_times
 from .methods import (
     GEODESIC,
     Advancing,
@@ -84,24 +85,24 @@ class Plan(AbstractShown):
 
     def solve(self, dynamics, x0, t0, t1, saveat, args, dt0=None, event=None):
         """Run diffrax; failures are values."""
-        return diffrax.diffeqsolve(
-            self.terms(dynamics, x0, t0, t1),
-            self.solver,
-            t0,
-            t1,
-            self.dt if dt0 is None else dt0,
-            x0,
-            args,
-            saveat=saveat,
-            stepsize_controller=self.controller(),
-            adjoint=self.adjoint,
-            event=event,
-            max_steps=self.max_steps,
-            throw=False,
-            progress_meter=diffrax.TextProgressMeter()
-            if self.progress
-            else diffrax.NoProgressMeter(),
-        )
+        meter = diffrax.TextProgressMeter() if self.progress else diffrax.NoProgressMeter()
+        with known_times():
+            return diffrax.diffeqsolve(
+                self.terms(dynamics, x0, t0, t1),
+                self.solver,
+                t0,
+                t1,
+                self.dt if dt0 is None else dt0,
+                x0,
+                args,
+                saveat=saveat,
+                stepsize_controller=self.controller(),
+                adjoint=self.adjoint,
+                event=event,
+                max_steps=self.max_steps,
+                throw=False,
+                progress_meter=meter,
+            )
 
     def stats(self, counts: dict, ts: Float[Array, " T"]) -> dict:
         """The counts of a run: steps tried, accepted, rejected, and right-hand sides where known."""
@@ -145,13 +146,6 @@ def plan_run(dynamics, solver, tol, dt, key, adjoint, max_steps, ts, progress) -
         raise ValueError("expected one random key, got something else; pass key=jax.random.key(0).")
     tol = check_scalar(tol, "tol").astype(ts.dtype)
     guard(tol, tol > 0, "expected tol > 0, got a number that is not; pass tol=1e-6.")
-    if dt is not None:
-        dt = check_scalar(dt, "dt").astype(ts.dtype)
-        guard(
-            dt,
-            dt > 0,
-            "expected dt > 0, got a number that is not; leave dt out for adaptive steps.",
-        )
     max_steps = check_integer(max_steps, "max_steps")
     check_method(solver, dynamics, dt)
     jumps, implicit = dynamics.jumps(), isinstance(solver, diffrax.AbstractImplicitSolver)

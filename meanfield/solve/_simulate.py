@@ -6,8 +6,17 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
-from .._checks import as_array, check_finite, check_instance, guard, guard_at_run_time
+from .._checks import (
+    as_array,
+    check_finite,
+    check_instance,
+    check_scalar,
+    guard,
+    guard_at_run_time,
+    is_concrete,
+)
 from .._memory import drop_programs
 from .._products import exact_products
 from .._typing import Key, Scalar
@@ -76,6 +85,7 @@ def simulate(
     the flow damps, inner iterations that do not converge, a state that the dynamics does not admit.
     """
     x0, ts = check_start(dynamics, x0, ts, throw)
+    x0, dt = check_step(x0, dt, ts, throw)
     plan = plan_run(dynamics, solver, tol, dt, key, adjoint, max_steps, ts, progress)
     observe = check_observe(observe)
     if merge is not None:
@@ -89,8 +99,8 @@ def simulate(
 def check_start(dynamics: AbstractDynamics, x0, ts, throw: bool = True):
     """A start and times that fit, in one dtype.
 
-    A start that is traced is looked at when the program runs, by a call of the host. Without `throw`
-    there is none, and a start that is not finite ends as a state that is not.
+    What is traced is looked at when the program runs, by a call of the host. Without `throw` there is
+    none, and a start that is not finite, or times that do not increase, end as a state that is not.
     """
     drop_programs()
     remedy = "rollout(scheme, x0, steps) runs schemes"
@@ -104,10 +114,27 @@ def check_start(dynamics: AbstractDynamics, x0, ts, throw: bool = True):
             "pass ts=jax.numpy.linspace(0.0, t_end, 11)."
         )
     ts = check_finite(ts.astype(dtype), "ts")
-    guard(ts, (jnp.diff(ts) > 0).all(), "expected increasing times; sort ts and drop repeats.")
     message = "expected a finite start x0, got NaN or infinity; remove or replace those tokens."
     finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(x0)]).all()
-    return (guard_at_run_time if throw else guard)(x0, finite, message), ts
+    x0 = (guard_at_run_time if throw else guard)(x0, finite, message)
+    unordered = "expected increasing times; sort ts and drop repeats."
+    return required(x0, (jnp.diff(ts) > 0).all(), unordered, throw), ts
+
+
+def check_step(x0, dt, ts: Float[Array, " T"], throw: bool):
+    """A start, and the step as a number of the dtype of the times, or none."""
+    if dt is None:
+        return x0, None
+    dt = check_scalar(dt, "dt").astype(ts.dtype)
+    message = "expected dt > 0, got a number that is not; leave dt out for adaptive steps."
+    return required(x0, dt > 0, message, throw), jnp.where(dt > 0, dt, ts[-1] - ts[0])
+
+
+def required(x0, ok, message: str, throw: bool):
+    """The start where that is so; else an error, or without `throw` a start of NaN."""
+    if throw or is_concrete(ok):
+        return guard_at_run_time(x0, ok, message)
+    return jax.tree.map(lambda leaf: jnp.where(ok, leaf, jnp.nan), x0)
 
 
 @eqx.filter_jit
