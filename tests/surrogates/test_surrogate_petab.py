@@ -119,6 +119,7 @@ def test_a_problem_of_others_is_read(problem):
         ("observables.tsv", "\ta\t", "\t\t", "row 1, got none; write what is observed"),
         ("conditions.tsv", "\ta_eq\n", "\ta\n", "parameters.tsv, row 2, got the output a; drop"),
         ("conditions.tsv", "a_eq_free", "rate_free", "row 1, got rate_free in two; use two"),
+        ("conditions.tsv", "\ta_eq_free\nlow", "\t\nlow", "a_eq in conditions.tsv, row 1, got none; fill"),
         ("conditions.tsv", "0.7", "1_0", "conditions.tsv, row 2, got 1_0; write a number"),
         ("measurements.tsv", "y_a", "y_b", "measurements.tsv, row 1, got y_b; add it there"),
         ("measurements.tsv", "\tlow", "\tnone", "row 2, got none; add it there"),
@@ -153,6 +154,32 @@ def test_what_is_not_read_is_refused(problem, file, column):
     (folder / file).write_text("\n".join([f"{head}\t{column}", f"{first}\tlow", *rest]))
     words = f"no {column}, which is not read, in {file}, row 1, got low; drop it"
     check_refused(lambda: problem_of(emptied(model), read_tables(folder)), words)
+
+
+def test_one_name_is_one_quantity(problem):
+    """A parameter of the model that is estimated elsewhere too, and noise that a condition would change."""
+    model, folder = problem
+    (folder / "parameters.tsv").write_text(
+        "parameterId\tparameterScale\tlowerBound\tupperBound\tnominalValue\testimate\n"
+        "rate\tlin\t0\t5\t0.25\t1\n"
+    )
+    for (column, value), noise, words in [
+        (
+            ("a_eq", "rate"),
+            "0.1",
+            "for a_eq in conditions.tsv, row 1, got rate; give what is estimated",
+        ),
+        (
+            ("a_eq", "0.5"),
+            "a_eq",
+            "in conditions.tsv, row 1, got a_eq; write a number for noiseFormula",
+        ),
+    ]:
+        (folder / "conditions.tsv").write_text(f"conditionId\t{column}\nlow\t{value}\nfast\t0.3\n")
+        (folder / "observables.tsv").write_text(
+            f"observableId\tobservableFormula\tnoiseFormula\ny_a\ta\t{noise}\n"
+        )
+        check_refused(lambda: problem_of(emptied(model), read_tables(folder)), words)
 
 
 def test_files_of_no_problem_are_refused(problem, tmp_path):

@@ -40,7 +40,7 @@ def problem_of(content: dict[str, Any], tables: Tables) -> tuple[dict[str, Any],
     """
     modeling = {**content["modeling"], "variables": [*content["modeling"]["variables"]]}
     numbers = {k["symbol"]: k["value"] for k in content["input"].get("known_quantities", [])}
-    columns = _columns(tables)
+    columns = _columns(tables, {v["symbol"] for v in modeling["variables"]})
     unknowns = _unknowns(tables.parameter, modeling["variables"], numbers, columns)
     free = {row["symbol"] for row in unknowns}
     numbers |= {
@@ -49,7 +49,8 @@ def problem_of(content: dict[str, Any], tables: Tables) -> tuple[dict[str, Any],
         if v["role"] == "parameter" and v["symbol"] not in free
     }
     modeling["measurements"] = _measurements(tables.observable, modeling["variables"], numbers)
-    conditions = _conditions(tables.condition, modeling["variables"], numbers, {*columns})
+    sizes = {row["noiseFormula"] for row in tables.observable}
+    conditions = _conditions(tables.condition, modeling["variables"], numbers, columns, sizes)
     symbols = {each["symbol"] for each in modeling["measurements"]}
     data = data_of(tables.measurement, modeling["independent"]["symbol"], symbols, {*conditions})
     if all(not conditions[name] for name in data.condition.unique()):
@@ -81,14 +82,18 @@ def _named(rows: Iterable[Row], column: str) -> dict[str, Row]:
     return found
 
 
-def _columns(tables: Tables) -> dict[str, str]:
-    """The quantities for which estimated parameters stand in conditions, each in one column alone."""
+def _columns(tables: Tables, symbols: set[str]) -> dict[str, str]:
+    """The quantities for which estimated parameters stand in conditions, each in one column alone: none
+    that is one of the model's symbols, which would be two quantities in one."""
     sought = {row["parameterId"] for row in tables.parameter if row["estimate"] == "1"}
     found: dict[str, str] = {}
     for row in tables.condition:
         for column, text in row.cells.items():
             if column in NOT_VALUES or text not in sought:
                 continue
+            if text in symbols and text != column:
+                remedy = "give what is estimated here a name that the model has not"
+                raise row.wrong(f"a number or a parameter of its own for {column}", text, remedy)
             if found.setdefault(text, column) != column:
                 raise row.wrong("a parameter in one column", f"{text} in two", "use two parameters")
     if len({*found.values()}) < len(found):
@@ -170,16 +175,28 @@ def _measurements(
 
 
 def _conditions(
-    rows: list[Row], variables: list[dict[str, Any]], numbers: dict[str, float], free: set[str]
+    rows: list[Row],
+    variables: list[dict[str, Any]],
+    numbers: dict[str, float],
+    columns: dict[str, str],
+    sizes: set[str],
 ) -> dict[str, dict[str, float]]:
-    """What each condition sets: parameters, or where states start. What is `free` stays."""
+    """What each condition sets: parameters, or where states start. What stands in `columns` is estimated
+    and stays, in which nothing may be left out; `sizes` of noise are those of all conditions."""
     settable = {v["symbol"] for v in variables if v["role"] in ("parameter", "input", "state")}
     found: dict[str, dict[str, float]] = {}
     for name, row in _named(rows, "conditionId").items():
         found[name] = {}
         for column, text in row.cells.items():
-            if column in NOT_VALUES or text.lower() in ("", "nan") or text in free:
+            if column in NOT_VALUES or text in columns:
                 continue
+            if text.lower() in ("", "nan"):
+                if column in columns.values():  # else it would be what others estimate
+                    raise row.wrong(f"a value for {column}", "none", "fill it as in other rows")
+                continue
+            if column in sizes:
+                remedy = "write a number for noiseFormula"
+                raise row.wrong("noise of one size in all conditions", column, remedy)
             if column not in settable:
                 raise row.wrong("parameters or states as columns", column, "drop the column")
             value = numbers.get(text)
