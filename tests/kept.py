@@ -14,6 +14,7 @@ import xarray as xr
 from meanfield.io._json import digest, plain
 from meanfield.io._sealed import pack, unpack
 from meanfield.studies import Study
+from meanfield.studies.machinery._quantities import told
 
 FOLDER = Path(__file__).with_name("kept_results")
 HOW = "compute them again: pytest -m slow tests/test_figures.py --keep"
@@ -44,6 +45,9 @@ def kept(name: str, studies: dict[str, Study]) -> dict[str, xr.Dataset]:
         found = [unpack(file.read(f"{k}.nc")) for k in range(len(file.namelist()))]
     asked = [result.attrs.pop("asked") for result in found]
     assert asked == [*map(question, studies.values())], f"{name} asks something else now; {HOW}"
+    for result, study in zip(found, studies.values(), strict=True):
+        now = told(result, study.quantities())
+        assert form(now) == form(result), f"{name} has other words or units now; {HOW}"
     return dict(zip(studies, found, strict=True))
 
 

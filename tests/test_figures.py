@@ -1,5 +1,7 @@
 """Every figure of papers, drawn from tiny studies; a new one is found by its name."""
 
+from dataclasses import replace
+
 import kept
 import matplotlib.pyplot as plt
 import numpy as np
@@ -53,6 +55,18 @@ def test_what_is_kept_is_computed_still(name, shared, request):
 
 def test_nothing_is_kept_that_no_figure_needs():
     assert sorted(path.stem for path in kept.FOLDER.iterdir()) == sorted(LONG)
+
+
+def test_what_is_kept_is_of_these_parameters_words_and_units(monkeypatch):
+    studies = _tiny("fig_gating")
+    label, study = next(iter(studies.items()))
+    with pytest.raises(AssertionError, match="asks something else now"):
+        kept.kept("fig_gating", {**studies, label: replace(study, seed=study.seed + 1)})
+    found = kept.kept("fig_gating", studies)[label]
+    some = next(name for name in study.quantities() if name in found)
+    monkeypatch.setattr(type(study), "QUANTITIES", {**study.QUANTITIES, some: "another thing [s]"})
+    with pytest.raises(AssertionError, match="other words or units now"):
+        kept.kept("fig_gating", studies)
 
 
 def _titles(figure: Figure) -> list[str]:
