@@ -58,6 +58,7 @@ def fluid(
             "pass those of Sphere(2)."
         )
     angles = guard(angles, jnp.isfinite(angles).all(), "expected finite angles; leave others out.")
+    p = p.astype(x.dtype)
     w, sharpness = masses(w, x), check_positive(width, "width").astype(x.dtype) ** -2
     turning = x[:, 0] * p[:, 1] - x[:, 1] * p[:, 0]
     to = jnp.stack([jnp.cos(angles), jnp.sin(angles)]).astype(x.dtype)

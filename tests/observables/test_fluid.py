@@ -91,3 +91,10 @@ def test_refusals():
     x, p = moving([0.0, 1.0], [1.0, 1.0])
     check_refused(lambda: fluid(x, p[:1], AT), "Sphere(2)")
     check_refused(lambda: fluid(unit_vectors(0, 2, 3), unit_vectors(0, 2, 3), AT), "Sphere(2)")
+
+
+def test_all_parts_have_the_precision_of_the_tokens():
+    x, p = moving([0.0, 1.0], [1.0, 1.0])
+    with jax.numpy_dtype_promotion("standard"):
+        found = fluid(jnp.asarray(x, jnp.float32), jnp.asarray(p), AT)
+    assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {jnp.dtype("float32")}
