@@ -18,9 +18,9 @@ def circle(angles: np.ndarray, noise: float, end: float, steps: int) -> Work:
     return called(lambda rho: run(rho[None])[0], jnp.asarray(1 + 0.5 * np.cos(angles)))
 
 
-def step(nodes: int, beta: float, noise: float, tau: float) -> Work:
-    """One step of d_t rho = noise rho'' - (rho A)', A = (e^{beta cos} sin * rho)/(e^{beta cos} * rho)."""
-    _library()
+def steps(nodes: int, beta: float, noise: float, tau: float, count: int) -> Work:
+    """Steps of d_t rho = noise rho'' - (rho A)', A = (e^{beta cos} sin * rho)/(e^{beta cos} * rho)."""
+    ex = _library()
     angles = 2 * np.pi * np.arange(nodes) / nodes
     kernel = np.exp(beta * (np.cos(angles) - 1))
     mass, pull = (jnp.asarray(np.fft.rfft(k)) for k in (kernel, kernel * -np.sin(angles)))
@@ -29,8 +29,8 @@ def step(nodes: int, beta: float, noise: float, tau: float) -> Work:
         modes = jnp.fft.rfft(rho)
         return rho * jnp.fft.irfft(pull * modes, nodes) / jnp.fft.irfft(mass * modes, nodes)
 
-    stepper = _stepper(nodes, noise, tau, flux)
-    return called(lambda rho: stepper(rho[None])[0], jnp.asarray(1 + 0.5 * np.cos(angles)))
+    run = ex.repeat(_stepper(nodes, noise, tau, flux), count)
+    return called(lambda rho: run(rho[None])[0], jnp.asarray(1 + 0.5 * np.cos(angles)))
 
 
 def _library():

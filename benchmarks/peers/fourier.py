@@ -1,12 +1,12 @@
-"""A pseudo-spectral step on the circle as one writes it in NumPy."""
+"""Pseudo-spectral steps on the circle as one writes them in NumPy."""
 
 import numpy as np
 
 from .._contest import Work
 
 
-def step(nodes: int, beta: float, noise: float, tau: float) -> Work:
-    """One step of Runge and Kutta's method of order 4 from 1 + cos(theta)/2: values at the nodes.
+def steps(nodes: int, beta: float, noise: float, tau: float, count: int) -> Work:
+    """Steps of Runge and Kutta's method of order 4 from 1 + cos(theta)/2: values at the nodes.
 
     d_t rho = noise rho'' - (rho A)', A = (e^{beta cos} sin * rho)/(e^{beta cos} * rho).
     """
@@ -23,10 +23,13 @@ def step(nodes: int, beta: float, noise: float, tau: float) -> Work:
         return np.fft.irfft(-noise * waves**2 * modes - 1j * waves * flux, nodes)
 
     def run():
-        one = rate(start)
-        two = rate(start + tau / 2 * one)
-        three = rate(start + tau / 2 * two)
-        four = rate(start + tau * three)
-        return start + tau / 6 * (one + 2 * two + 2 * three + four)
+        rho = start
+        for _ in range(count):
+            one = rate(rho)
+            two = rate(rho + tau / 2 * one)
+            three = rate(rho + tau / 2 * two)
+            four = rate(rho + tau * three)
+            rho = rho + tau / 6 * (one + 2 * two + 2 * three + four)
+        return rho
 
     return run
