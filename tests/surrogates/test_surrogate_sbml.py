@@ -9,6 +9,7 @@ from refusals import check_refused
 
 from meanfield import surrogates
 from meanfield.surrogates.exchange import as_sbml
+from meanfield.surrogates.exchange._sbml_units import _text
 from meanfield.surrogates.expressions import read_unit
 
 HEAD = '<sbml xmlns="http://www.sbml.org/sbml/level3/version2/core" level="3" version="2"><model id="m">'
@@ -154,6 +155,36 @@ def test_units_are_read(tmp_path):
     model = surrogates.from_sbml(loose, 2.0, 2)
     assert not model.document.validation.unit_consistency_check
     assert model.document.metadata.notes.startswith("Units are not checked: expected ")
+
+
+@pytest.mark.parametrize(
+    ("unit", "text"),
+    [
+        ('kind="second" exponent="-1" scale="0" multiplier="1"', "second**(-1)"),
+        ('kind="mole" exponent="2" scale="-3" multiplier="5"', "2.5e-05*mole**(2)"),
+    ],
+)
+def test_factors_and_scales_of_units(unit, text):
+    sbml = pytest.importorskip("libsbml", reason="needs libsbml: pip install 'meanfield-jax[sbml]'")
+    own = f'<unitDefinition id="u"><listOfUnits><unit {unit}/></listOfUnits></unitDefinition>'
+    whole = sbml.readSBMLFromString(f"{HEAD}{listed('UnitDefinitions', own)}</model></sbml>")
+    found = _text(sbml, whole.getModel().getUnitDefinition("u"))
+    assert read_unit(found).same(read_unit(text)) and found == text
+
+
+def test_level_2_is_read_as_level_3(tmp_path):
+    """Its references have no constant, and its time is in seconds where it does not say."""
+    pytest.importorskip("libsbml", reason="needs libsbml: pip install 'meanfield-jax[sbml]'")
+    head = '<sbml xmlns="http://www.sbml.org/sbml/level2/version4" level="2" version="4"><model id="m">'
+    old = [each.replace(' constant="true"/></listOf', "/></listOf") for each in reactions()[3:]]
+    known = [*reactions()[:3], *old]
+    one, other = (
+        surrogates.from_sbml(file(tmp_path, *parts, head=first), 2.0, 2).document.modeling
+        for parts, first in ((reactions(), HEAD), (known, head))
+    )
+    assert one.equations == other.equations and one.variables[2:] == other.variables[2:]
+    assert one.initial_conditions == other.initial_conditions
+    assert (one.independent.units, other.independent.units) == ("", "second")
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,8 @@ def _model(sbml: Any, path: Path) -> Any:
         raise refused("valid elements", got, "mend it, or write it anew")
     if whole.getModel() is None:
         raise refused("a model", "none", "check the file")
-    for k in range(whole.getNumPlugins()):
+    # older levels know no packages, but libsbml gives them one for pictures
+    for k in range(whole.getNumPlugins() if whole.getLevel() > 2 else 0):
         name = whole.getPlugin(k).getPackageName()
         if name != OWN and whole.getPackageRequired(name):
             raise refused("SBML without packages", f"the package {name}", "write it in the core")
