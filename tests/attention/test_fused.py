@@ -95,6 +95,24 @@ def test_a_processor_and_what_has_no_kernel_take_blocks():
     assert "pallas_call" not in program(causal(9), x) + program(None, wide)
 
 
+@pytest.mark.parametrize(("rows", "taken"), [(16, True), (17, False)])
+def test_values_of_16_coordinates_are_the_widest(rows, taken):
+    """Of any number of tokens, here more than 16."""
+    attention = Softmax(2.0, value=jnp.ones((rows, 3)), engine=Fused())
+    found = str(jax.make_jaxpr(lambda x: attention(x))(unit_vectors(0, 20, 3)))
+    assert ("pallas_call" in found) == taken
+
+
+def test_one_long_query_is_enough_for_the_largest_logits():
+    """Its key is opposite: under the bound e^{-120} is no number of float32, and the other query has all."""
+    x = jnp.array([[0.1, 0.0], [60.0, 0.0]], jnp.float32)
+    y = jnp.array([[-1.0, 0.0], [-0.99, 0.1]], jnp.float32)
+    dense, fused = (Softmax(1.0, engine=e)(x, y) for e in (Dense(), Fused(interpret=True)))
+    # An exponent of size 60, rounded.
+    np.testing.assert_allclose(fused, dense, atol=4 * 60 * 1.2e-7)
+    assert fused[1, 0] < -0.99
+
+
 def test_it_is_not_chosen_automatically_before_it_has_run_on_a_device(monkeypatch):
     monkeypatch.setattr("jax.default_backend", lambda: "gpu")
     assert isinstance(Softmax(2.0).engine_for(10**5, d=3), Blockwise)

@@ -91,6 +91,18 @@ def test_the_error_is_below_what_is_told_as_far_as_is_said(preset, product, less
     assert most / 2 < plain.max() < most
 
 
+def test_what_is_told_of_one_token():
+    """Its field is V x: t_Z = s Z with s = (1 + u) e^{u beta} - 1, and t_F is s |V x| + u |V| |x|; the
+    error is a share of the exact field, which is shorter by it at most."""
+    x, u, beta = np.array([[0.6, 0.8, 0.0]], np.float32), 2.0**-9, 9.0
+    share = (1 + u) * np.exp(u * beta) - 1
+    value = np.linalg.norm(VALUE) / np.linalg.norm(VALUE @ x[0])
+    off = (share + u * value + share) / (1 - share)
+    found = Rounded(Dense(), TF32).relative_error(Softmax(beta, value=VALUE), jnp.asarray(x))
+    # s is known to eps/s = 6e-6 of it in float32
+    np.testing.assert_allclose(found, [off / (1 - off)], rtol=2e-5)
+
+
 def test_where_it_has_no_meaning_it_is_refused(monkeypatch):
     attention = Softmax(2.0, engine=Rounded(Dense(), TF32))
     with pytest.raises(ValueError, match="expected a gpu for products in TF32_TF32_F32, got a cpu"):

@@ -3,13 +3,15 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optimistix as optx
 import pytest
 from refusals import check_refused
 from scipy.special import mathieu_a
 
 from meanfield.attention import Softmax, Unnormalized
 from meanfield.games import Kuramoto, MeanFieldGame, few_players
-from meanfield.harmonics import Gegenbauer
+from meanfield.games.meanfield._few_players import _highest, _pull, _rate, _Torus
+from meanfield.harmonics import Fourier, Gegenbauer
 
 CIRCLE = Gegenbauer(2, 20)
 NOISE = 0.5
@@ -21,9 +23,42 @@ def test_two_players_are_a_pendulum():
     exact = 2 * NOISE**2 / 3 * mathieu_a(0, 3 / (4 * NOISE**2))
     assert found.converged
     assert found.cost == pytest.approx(exact, abs=1e-9)
+    assert (
+        found.iterations >= 2 * 4
+    )  # of all stages, each of which moves and then sees that it stays
     np.testing.assert_allclose(found.value.mean(), 0, atol=1e-12)
     weak = few_players(MeanFieldGame(CIRCLE, Kuramoto(1.0), 0.01), 2, points=25)
     assert not weak.converged  # V has more harmonics than that
+
+
+@pytest.mark.parametrize("basis", [CIRCLE, Fourier(20)], ids=["zonal", "full"])
+def test_the_pull_is_that_of_a_pair(basis):
+    pull = _pull(MeanFieldGame(basis, Unnormalized(2.0), NOISE), 7)
+    exact = np.exp(2 * np.cos(2 * np.pi * np.arange(7) / 7)) / 2
+    np.testing.assert_allclose(pull, exact - np.i0(2) / 2, rtol=1e-12, atol=1e-12)
+
+
+def test_a_player_of_three_pays_for_two():
+    """V = cos(y + 2 z): what 2 sees of 1 and 3 is -y, z - y, and what 3 sees of 2 and 1 is y - z, -z."""
+    torus, angle = _Torus(2, 7), 2 * np.pi * np.arange(7) / 7
+    y, z = np.meshgrid(angle, angle, indexing="ij")
+    pull, own = np.cos(angle), lambda y, z: -3 * np.sin(y + 2 * z)
+    exact = -(own(y, z) ** 2) / 2 - (np.cos(y) + np.cos(z)) / 2
+    exact = exact - np.sin(y + 2 * z) * (own(-y, z - y) + 2 * own(y - z, -z))
+    found = _rate(torus, jnp.asarray(pull), jnp.asarray(np.cos(y + 2 * z)))
+    np.testing.assert_allclose(found, exact, atol=1e-13)
+
+
+def test_the_last_two_frequencies_are_the_highest():
+    found = np.abs(np.fft.fftfreq(9, 1 / 9))[_highest(_Torus(1, 9))]
+    np.testing.assert_array_equal(found, [3, 4, 4, 3])
+
+
+def test_a_search_that_says_too_soon_that_it_is_done_is_told(monkeypatch):
+    newton = optx.Newton
+    monkeypatch.setattr(optx, "Newton", lambda **options: newton(**{**options, "atol": 1.0}))
+    found = few_players(MeanFieldGame(CIRCLE, Kuramoto(0.5), 1.0), 2, points=9)
+    assert found.residual > 1e-4 and not found.converged
 
 
 @pytest.mark.slow

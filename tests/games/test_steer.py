@@ -58,6 +58,34 @@ def test_one_direction_for_all_tokens():
     assert found.residual == pytest.approx(kinks, rel=0.05)
 
 
+def test_what_a_control_that_is_not_the_best_costs():
+    """x' = u - x/2 with u constant: x(T) = x e^{-T/2} + 2 u (1 - e^{-T/2}), over T = 3 - 1, and what
+    else is paid at 3/2 |u|^2; two steps of the search do not end it."""
+    flow, x0, ts = Drift(Euclidean(2), Wind(jnp.zeros(2))), jnp.ones((3, 2)), jnp.array([1.0, 2, 3])
+    slope, effort, more = np.array([1.0, -2.0]), 0.5, 1.5
+    found = steer(
+        flow,
+        wind,
+        lambda x: jnp.sum(x @ jnp.asarray(slope)),
+        x0,
+        ts,
+        effort=effort,
+        running=lambda x, flow: more * jnp.sum(flow.function.direction**2),
+        constant=True,
+        guess=jnp.array([1.0, 0.5]),
+        steps=8,
+        max_steps=2,
+    )
+    u, reach = np.asarray(found.controls), 2 * (1 - np.exp(-1.0))
+    assert not found.converged and found.effort == pytest.approx(effort * (u @ u), rel=1e-12)
+    end = 3 * (np.exp(-1.0) * slope.sum() + reach * slope @ u)
+    # Steps of 1/8, of order 5
+    assert found.cost == pytest.approx(effort * (u @ u) + 2 * more * (u @ u) + end, rel=1e-6)
+    left = 2 * (effort + 2 * more) * u + 3 * reach * slope
+    exact = np.linalg.norm(left) / (2 * effort) / np.linalg.norm(u)
+    assert exact > 0.1 and found.residual == pytest.approx(exact, rel=1e-6)
+
+
 @pytest.mark.slow
 def test_a_temperature_conserves_its_hamiltonian():
     """Of two tokens a' = f = -e^{beta cos a} sin a; along the best beta(t) p f + effort u^2/2 is constant,

@@ -20,6 +20,7 @@ from meanfield.landscape import (
 from meanfield.landscape.clouds._descent import _times
 from meanfield.landscape.clouds._heteroclinic import _AWAY, _beside
 from meanfield.landscape.clouds._stabilizer import fixed_by, stabilizer_order, symmetry
+from meanfield.landscape.clouds._walk import _apart
 
 BETA = 2.0
 ATTENTION = -Interaction(BETA, offset=BETA)
@@ -182,3 +183,9 @@ def test_a_run_is_a_walk_on_the_graph():
     assert straight.states.size == 2 and straight.allowed.all()  # by the pair between them
     assert walk(graph, ts[:1], x[1:2], 0.1).states.size == 0
     check_refused(lambda: walk(graph, ts[:2], x), "pass run.ts")
+
+
+def test_tokens_that_are_together_are_one():
+    """Of five tokens two pairs are together, whose x or y alone others share."""
+    x = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [1.0 + 1e-9, 1.0]])
+    assert _apart(x) == 3

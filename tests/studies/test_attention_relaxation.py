@@ -52,6 +52,16 @@ def test_differences_between_texts_persist_as_the_mean_moves():
     assert found["explained"] > 1 - 1e-6 and (found["gain"] > 1).all()
 
 
+def test_what_is_explained_is_the_share_of_the_variance():
+    """Of the texts that were not fitted, beyond the first layer."""
+    found = compared(LAYERS, SHARE, 0)
+    answer = solution(LAYERS, SHARE[:, 0], float(found["rate"]), float(found["equilibrium"]))
+    rest, whole = (SHARE - answer)[3::4, 1:], SHARE[3::4, 1:]
+    assert found["explained"] == pytest.approx(1 - rest.var() / whole.var(), abs=0.01)
+    assert found["explained"] == pytest.approx(1 - (rest**2).mean() / whole.var(), rel=1e-12)
+    assert found["explained"] < 0.995
+
+
 def test_kinds_are_parts_of_the_matrix():
     weights = np.array([[[1.0, 0.0, 0.0], [0.3, 0.7, 0.0], [0.2, 0.5, 0.3]]])
     np.testing.assert_allclose(kinds_of(weights), [0.25, 2.0 / 3, 0.4], rtol=1e-14)

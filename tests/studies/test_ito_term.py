@@ -7,7 +7,14 @@ import pytest
 from scipy import stats
 
 from meanfield.studies.latents import _ito_term
-from meanfield.studies.latents._ito_term import compared, courses, excess_of, fitted, half_trace
+from meanfield.studies.latents._ito_term import (
+    ItoTerm,
+    compared,
+    courses,
+    excess_of,
+    fitted,
+    half_trace,
+)
 
 CENTRES = np.array([[1.0, 0.0], [-1.0, 2.0], [0.5, -1.0], [0.0, 0.3]])
 BEND = np.array([[2.0, 0.4], [0.4, 0.5]])
@@ -88,3 +95,29 @@ def test_held_out_runs_are_told_by_normal_densities(monkeypatch):
     rest = kept.mean(axis=1)
     share = 1 - np.sum((rest - fit) ** 2) / np.sum(rest**2)
     assert found["explained"] == pytest.approx(share, rel=1e-12)
+
+
+def test_runs_are_put_together(monkeypatch):
+    """With the quadratic loss: means, their standard errors, and what the claims allow."""
+    single = lambda w, rows: loss(w.astype(float), rows).astype(jnp.float32)
+    monkeypatch.setattr(_ito_term, "_start", lambda *_: (single, jnp.asarray(START, jnp.float32)))
+    monkeypatch.setattr(_ito_term, "_first", lambda *_: 3.0)
+    monkeypatch.setattr(_ito_term, "RESAMPLES", 8)
+    study = ItoTerm(rates=(0.1, 0.2), batch=2, runs=8, windows=4, span=0.8, saves=2)
+    parts = [study.compute(cell) for cell in study.cells()]
+    runs = parts[0].excess_each + parts[0].plain
+    np.testing.assert_allclose(parts[0].loss, runs.mean("run"), rtol=1e-12)
+    found = study.assemble(parts)
+    each = found.excess_each.transpose("run", "rate", "time").values
+    np.testing.assert_allclose(found.excess, each.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(found.excess_error, stats.sem(each, axis=0), rtol=1e-12)
+    assert found["first"] == 1.5
+    over = found.excess - 4 * found.excess_error - 1.5 * found.rate * found.time
+    (claim,) = (c for c in study.claims(found) if c.name.startswith("excess over"))
+    assert claim.measured == pytest.approx(float(over.max()), rel=1e-12)
+
+
+def test_training_goes_on_in_single_precision():
+    _, weights = _ito_term._start.__wrapped__(2, 0)
+    leaves = jax.tree.leaves(weights)
+    assert leaves and {str(leaf.dtype) for leaf in leaves} == {"float32"}

@@ -11,7 +11,7 @@ from editing import edited, plain, solved
 from refusals import check_refused
 
 from meanfield import surrogates
-from meanfield.surrogates.analysis._control import _finished, _left
+from meanfield.surrogates.analysis._control import _Cost, _finished, _left, _minimized
 from meanfield.surrogates.fits import Fit
 
 
@@ -150,6 +150,17 @@ def test_the_best_constant_learning_rate(tmp_path, name):
     assert abs(slope) < 1e-8
 
 
+def test_constraints_cost_the_mean_of_their_squares():
+    class Toy(_Cost):
+        def reached(self, share):
+            return share.sum(), {"one": jnp.array([0.0, 0.4]), "other": jnp.array([0.2, 0.2])}
+
+    numbers = map(jnp.asarray, (np.zeros(2), 1.0, 3.0, 50.0, -1.0))
+    toy = Toy(surrogates.load("E2").model, "a", *numbers)
+    assert toy(jnp.array([0.25, 0.5])) == pytest.approx(-0.75 + 50 * (0.08 + 0.04))
+    np.testing.assert_allclose(toy.course(jnp.array([0.25, 0.5])), [1.5, 2.0])
+
+
 def test_what_is_best_between_bounds_is_found_on_them():
     """(s - a)^T H (s - a)/2, a = (2, .3), H = ((2, 1), (1, 2)): s_1 is held at 1, and then s_2 = .3 + 1/2."""
     bend, best = jnp.array([[2.0, 1.0], [1.0, 2.0]]), jnp.array([2.0, 0.3])
@@ -159,6 +170,9 @@ def test_what_is_best_between_bounds_is_found_on_them():
     assert left < 1e-12 and gain == pytest.approx(
         float(cost(jnp.array([0.9, 0.5])) - 0.75), rel=1e-12
     )
+    both, still = _minimized(cost, 2, 1e-9)
+    np.testing.assert_allclose(both, [1.0, 0.8], rtol=1e-9)
+    assert still
     # on a bound what points outwards does not count, and what points inwards does
     slope = jnp.array([0.5, -0.4, -0.3, 0.2])
     assert _left(slope, jnp.array([0.0, 1.0, 0.0, 1.0])) == pytest.approx(0.3)

@@ -99,6 +99,34 @@ def test_a_problem_of_others_is_read(problem):
     assert data.to_dict("list") == {"l": [1, 3], "y": [0.5, 2], "condition": ["here", "there"]}
 
 
+def test_bounds_that_end_nowhere_are_none(problem):
+    model, folder = problem
+    for old in ("\t0.001\t5.0", "\t0.0\t1.0"):
+        change(folder, "parameters.tsv", old, "\t-inf\tinf")
+    content, _ = problem_of(emptied(model), read_tables(folder))
+    bounds = {each["symbol"]: each["bounds"] for each in content["input"]["unknowns"]}
+    assert bounds == {"rate": None, "a_eq": None}
+
+
+def test_a_condition_that_sets_nothing_is_named(problem):
+    """Beside one that sets something it would set a constant to itself, of which there is none."""
+    model, folder = problem
+    (folder / "conditions.tsv").write_text("conditionId\ta_eq\nfast\t0.7\nlow\t\n")
+    text = (folder / "parameters.tsv").read_text()
+    (folder / "parameters.tsv").write_text(text.replace("_free", ""))
+    words = "a condition that sets something in conditions.tsv, row 2, got low; set a constant to itself"
+    check_refused(lambda: problem_of(emptied(model), read_tables(folder)), words)
+
+
+def test_one_column_has_one_parameter(problem):
+    model, folder = problem
+    (folder / "conditions.tsv").write_text("conditionId\ta_eq\nlow\trate_free\nfast\ta_eq_free\n")
+    words = (
+        "one estimated parameter a column in conditions.tsv, row 1, got several in a_eq; fit one"
+    )
+    check_refused(lambda: problem_of(emptied(model), read_tables(folder)), words)
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "words"),
     [

@@ -55,6 +55,29 @@ def test_states_have_sizes(model):
     np.testing.assert_allclose(sizes_of(model.model), [1.0, 1e-14, 1e-7, 1.0], rtol=1e-12)
 
 
+def test_from_zero_the_size_is_what_the_first_rate_adds(tmp_path):
+    """From t = 2 to 5 at 1e-3 a unit of time."""
+    equation = {
+        "id": "a",
+        "lhs": "da/dt",
+        "rhs": "0.0005*t",
+        "mechanism_link": "",
+        "novelty_tag": "new",
+    }
+    late = plain(
+        tmp_path,
+        "",
+        {},
+        model_class="ODE",
+        independent={"symbol": "t", "units": "", "start": 2, "stop": 5, "points": 3},
+        variables=[{"symbol": "a", "role": "state", "units": ""}],
+        equations=[equation],
+        initial_conditions=[{"symbol": "a", "value": 0.0}],
+        measurements=[{"symbol": "z", "expression": "a", "units": "", "noise": {"size": 0.1}}],
+    )
+    assert sizes_of(late.model) == pytest.approx((3e-3,), rel=1e-12)
+
+
 def test_a_state_that_was_not_resolved_is_told(model):
     """Its error is 1e-10 and it is 5e-12, which is no rounding beside states of 1e-7."""
     states = np.zeros((3, 4))

@@ -18,6 +18,7 @@ from meanfield.transport import (
     wasserstein_circle,
     wasserstein_line,
 )
+from meanfield.transport.costs import unit_of
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of array libraries that it does not find
@@ -199,3 +200,11 @@ def test_clouds_as_large_as_numbers_go():
     assert wasserstein(x - y, y - x, method=Exact()).value == 2.0**1023 * (2 / 3)
     far = wasserstein(x, -y / 2, method=Exact()).value / 2.0**1023
     np.testing.assert_allclose(far, np.hypot(1.5, 1 / 6), rtol=1e-15)
+
+
+def test_the_unit_is_that_of_the_points_with_mass():
+    """About the heaviest point: one without mass, wherever it is, changes nothing; either cloud counts."""
+    x, y = jnp.array([[0.0, 1e9], [1.0, 0.0], [5.0, 0.0]]), jnp.array([[1.0, 0.0], [1.0, 2.0]])
+    a, b = jnp.array([0.0, 0.9, 0.1]), jnp.array([0.5, 0.5])
+    assert unit_of(x, y, a, b, SquaredEuclidean()) == 8.0
+    assert unit_of(x[1:2], y, None, None, SquaredEuclidean()) == 4.0
