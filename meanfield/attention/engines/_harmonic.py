@@ -15,6 +15,9 @@ from ._profiles import exponential, primitive, tilted
 
 FEWEST_FOR_NUFFT = 2048
 """Tokens from which on the non-uniform FFT is quicker than the basis."""
+FINEST_SINGLE, FINEST_DOUBLE = 8, 32
+"""The finest transforms, in roundings: in float32 at 32 they, and not rounding, would be most of the
+error; in float64 no kernel of the library is wider."""
 
 
 class Harmonic(AbstractApproximate):
@@ -172,7 +175,9 @@ class Harmonic(AbstractApproximate):
     def _eps(self, dtype) -> float:
         """The accuracy of the transforms, relative to the peak of the kernel; that of the sums is to
         its mean, smaller by (K + 1)^2 at most."""
-        return max(self.accuracy / (self.basis.degree + 1) ** 2, 32 * float(jnp.finfo(dtype).eps))
+        unit = float(jnp.finfo(dtype).eps)
+        finest = FINEST_SINGLE if unit > 1e-10 else FINEST_DOUBLE
+        return max(self.accuracy / (self.basis.degree + 1) ** 2, finest * unit)
 
     def _check(self, problem: ExponentialSum) -> None:
         if not problem.plain or problem.mask is not None:
