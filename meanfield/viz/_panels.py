@@ -1,5 +1,6 @@
 import math
 from collections.abc import Mapping
+from itertools import cycle
 
 import matplotlib as mpl
 import numpy as np
@@ -9,6 +10,9 @@ from numpy.typing import ArrayLike
 from .._checks import shown
 from .._door import door
 from ._inputs import to_host
+
+STYLES = "-", "--", "-.", ":"
+"""Of the curves of a panel, so that one is seen below another that is equal."""
 
 
 @door
@@ -36,8 +40,8 @@ def small_multiples(
     fig = Figure(figsize=(2.6 * columns, 1.9 * rows), layout="constrained")
     axes = fig.subplots(rows, columns, squeeze=False, sharex=True)
     for ax, (title, curves) in zip(axes.flat, panels.items(), strict=False):
-        for label, curve in curves.items():
-            _draw(ax, label, curve)
+        for style, (label, curve) in zip(cycle(STYLES), curves.items(), strict=False):
+            _draw(ax, label, curve, style)
         ax.set_title(title, fontsize="small")
         if len(curves) > 1:
             ax.legend(fontsize="x-small", frameon=False, handlelength=1.2)
@@ -49,13 +53,12 @@ def small_multiples(
     return fig
 
 
-def _draw(ax, label: str, curve: ArrayLike) -> None:
+def _draw(ax, label: str, curve: ArrayLike, style: str) -> None:
     width = 4 if np.ndim(curve) == 2 and np.shape(curve)[1] == 4 else 2
     remedy = "pass abscissae and values as columns, and the ends of an interval after them"
     values = to_host(curve, ("q", width), f"the curve {label!r}", remedy, finite=False)
-    (line,) = ax.plot(
-        values[:, 0], values[:, 1], label=label, linewidth=mpl.rcParams["lines.linewidth"]
-    )
+    thick = mpl.rcParams["lines.linewidth"]
+    (line,) = ax.plot(values[:, 0], values[:, 1], label=label, linewidth=thick, linestyle=style)
     if width == 4:
         x, _, low, high = values.T
         ax.fill_between(x, low, high, color=line.get_color(), alpha=0.2, linewidth=0)

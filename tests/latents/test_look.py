@@ -31,7 +31,9 @@ def test_an_array_becomes_a_table_a_file_and_a_figure(tmp_path, capsys):
     picture = matplotlib.image.imread(out / "profile.png")
     assert picture.std() > 0.05 and picture.shape[1] > 1000
     drawn = panels(report)
-    low, high = drawn["cap entropy (uniform 0)"]["matched vMF"][:, 2:].T  # a single text has none
+    low, high = drawn["cap entropy [nats] (uniform 0)"]["matched vMF"][
+        :, 2:
+    ].T  # a single text has none
     assert (low < high).all()
 
 

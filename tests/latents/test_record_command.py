@@ -33,14 +33,17 @@ def test_bad_commands_are_refused_in_a_sentence(tmp_path, capsys):
     text.write_bytes(b"\xff\xff")
     given = ["record", "--weights", str(weights), "--text", str(text)]
     for more, words in [
-        ([], "UTF-8"),
+        ([], "a.txt (other bytes); look at its name, or save it again as UTF-8"),
         (["--tokens", "0"], "--tokens of 1 or more"),
         (["--every", "0"], "--every of 1 or more"),
     ]:
         assert main([*given, *more]) == 2
         assert words in capsys.readouterr().err
+    text.write_text("")
+    assert main(given) == 2
+    assert "a.txt, which is empty; leave it out" in capsys.readouterr().err
     text.write_text("ab")
     assert main([*given, "--note", "x"]) == 2
-    assert "name=value" in capsys.readouterr().err
+    assert "--note author=me" in capsys.readouterr().err
     assert main(["record", "--weights", str(tmp_path / "b.gguf"), "--text", str(text)]) == 2
     assert "which is none" in capsys.readouterr().err

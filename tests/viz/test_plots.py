@@ -106,6 +106,12 @@ def test_no_panel_stands_alone_in_its_row(count, shape):
     assert sum(bool(ax.get_xlabel()) for ax in fig.axes) == shape[1]
 
 
+def test_equal_curves_of_a_panel_are_seen_below_each_other():
+    curve = np.stack([np.arange(3.0)] * 2, axis=1)
+    (ax,) = viz.small_multiples({"": {"one": curve, "other": curve}}).axes
+    assert [line.get_linestyle() for line in ax.lines] == ["-", "--"]
+
+
 def test_ridges_are_scaled_row_by_row(ax):
     counts = np.array([[0, 2, 4], [10, 5, 0], [0, 0, 0]])
     ridges = viz.histogram_ridge(ax, [-0.5, 0, 0.5], counts, ["a", "b", "c"], overlap=1.5)

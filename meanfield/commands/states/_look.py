@@ -35,19 +35,19 @@ SHOWN = {
 }
 """The columns of the table that is printed."""
 PANELS = {
-    "cap entropy (uniform 0)": {"entropy": "tokens", "entropy_matched": "matched vMF"},
-    "entropy about the mean": {"entropy_centred": ""},
+    "cap entropy [nats] (uniform 0)": {"entropy": "tokens", "entropy_matched": "matched vMF"},
+    "entropy about the mean [nats]": {"entropy_centred": ""},
     "mean inner product": {"alignment": "raw", "alignment_centred": "centred"},
     "effective rank": {"effective_rank": ""},
     "intrinsic dimension": {"dimension": ""},
     "radius": {"radius": ""},
     "interaction energy": {"energy": "beta"},
-    "clusters at an angle": {"clusters": "scale"},
-    "angle to the next layer": {"displacement": "tokens", "wasserstein": "W2"},
+    "clusters at an angle [rad]": {"clusters": "scale"},
+    "angle to the next layer [rad]": {"displacement": "tokens", "wasserstein": "W2"},
     "identity is optimal": {"identity": ""},
     "length of increments": {"speed": ""},
     "increments, cosine with last": {"autocorrelation": ""},
-    "information on the next layer": {"information": ""},
+    "information on the next layer [nats]": {"information": ""},
 }
 """The panels of the figure: quantities and labels of curves, or along what there are several."""
 

@@ -82,13 +82,20 @@ def _reduced(recording: Recording, options: _RecordOptions) -> Recording:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"expected a file of text in UTF-8, got {path} ({error})") from error
+        why = getattr(error, "strerror", None) or "other bytes"
+        remedy = "look at its name, or save it again as UTF-8"
+        raise UsageError(
+            f"expected a file of text in UTF-8, got {path} ({why}); {remedy}"
+        ) from error
+    if not text:
+        raise UsageError(f"expected a file of text, got {path}, which is empty; leave it out")
+    return text
 
 
 def _note(note: str) -> tuple[str, str]:
     name, equals, value = note.partition("=")
     if not name or not equals:
-        raise UsageError(f"expected a note name=value, got {note!r}")
+        raise UsageError(f"expected a note name=value, got {note!r}; pass --note author=me")
     return name, value
