@@ -22,6 +22,7 @@ from ..energies import Interaction
 from ..geometry import Sphere
 from ..solve import simulate
 from ._arguments import parse
+from ._finding import UsageError
 from ._machine import prepare
 
 HERE = "127.0.0.1"
@@ -56,7 +57,13 @@ def explore(arguments: list[str]) -> int:
 
 def served(port: int = 0) -> http.server.ThreadingHTTPServer:
     """The server, which listens on this machine alone and keeps everything in memory."""
-    return http.server.ThreadingHTTPServer((HERE, port), _Handler)
+    try:
+        return http.server.ThreadingHTTPServer((HERE, port), _Handler)
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or "none from 0 to 65535"
+        raise UsageError(
+            f"expected a port that is free, got {port} ({why}); leave out --port"
+        ) from error
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from meanfield.commands import _explore
+from meanfield.commands._finding import UsageError
 
 VALID = {"n": "16", "d": "3", "normalization": "post", "beta": "2", "noise": "0"}
 
@@ -44,6 +45,12 @@ def test_the_page_is_served_to_this_machine_alone(server):
     for host in ("evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "localhost.evil:{port}"):
         assert _ask(server, "/", host)[0] == 403
     assert _ask(server, "/../pyproject.toml")[0] == 404
+
+
+def test_ports_that_are_taken_or_none_are_refused(server):
+    for port in (server.server_address[1], 99999, -1):
+        with pytest.raises(UsageError, match="leave out --port"):
+            _explore.served(port)
 
 
 @pytest.mark.parametrize(
