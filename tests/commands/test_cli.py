@@ -1,6 +1,8 @@
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import jax
 import pytest
@@ -124,6 +126,15 @@ def test_fields_that_are_set_stay_so_in_a_tiny_study(tmp_path):
     assert main(["run", "powers", "--bases", "2", "5", "--tiny", "--out", str(out)]) == 0
     with xr.open_dataset(out / "result.nc", engine="h5netcdf") as result:
         assert result.base.values.tolist() == [2, 5]
+        # and the folder is what the site says of it
+        told = Path(__file__).parents[2].joinpath(".docs", "files.md").read_text(encoding="utf-8")
+        assert [
+            name for name in re.findall(r'result\.attrs\["(\w+)"\]', told) if name in result.attrs
+        ]
+    names = {*re.findall(r"^\| `([\w/*.]+\.\w+)` \|", told, re.M)} - {
+        "picture.png"
+    }  # none is drawn here
+    assert len(names) > 3 and [name for name in names if not [*out.glob(name)]] == []
 
 
 def test_seeds_and_the_folder_by_default(capsys, tmp_path, monkeypatch):
