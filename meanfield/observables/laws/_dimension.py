@@ -2,12 +2,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from ..._checks import shown
 from ..._shown import AbstractShown
 from ..._typing import Points, Scalar
 from .._cloud_checks import cloud, first_of_equal, known, map_rows
+from .._nearest import by_nearest
 
 
 class DimensionEstimate(AbstractShown):
@@ -48,17 +49,29 @@ def intrinsic_dimension(x: Points, keep: float = 0.9) -> DimensionEstimate:
 @eqx.filter_jit
 def _log_ratios(x: Points) -> tuple[Bool[Array, " n"], Float[Array, " n"]]:
     """Whether each token is the first at its place, and log mu of each."""
+    return by_nearest(x, 2, lambda near: _of_two(x, near), lambda: _among_all(x))
+
+
+def _of_two(x: Points, near: Int[Array, "n 2"]) -> tuple[Bool[Array, " n"], Float[Array, " n"]]:
+    ratios = jax.vmap(lambda token, two: _log_ratio(jnp.abs(x[two] - token)))(x, near)
+    return jnp.ones(x.shape[0], bool), ratios
+
+
+def _among_all(x: Points) -> tuple[Bool[Array, " n"], Float[Array, " n"]]:
     order, fresh = jnp.arange(x.shape[0]), first_of_equal(x)
 
     def ratio(token, i):
         others = (fresh & (order != i))[:, None]
-        apart = jnp.where(others, jnp.abs(x - token), jnp.inf)
-        # In units of the nearest, so that no square that counts leaves the range of the numbers.
-        square = jnp.sum((apart / jax.lax.stop_gradient(apart.max(axis=1).min())) ** 2, axis=1)
-        least, first = square.min(), jnp.argmin(square)
-        return jnp.log(square.at[first].set(jnp.inf).min() / least) / 2
+        return _log_ratio(jnp.where(others, jnp.abs(x - token), jnp.inf))
 
     return fresh, map_rows(ratio, x, order)
+
+
+def _log_ratio(apart: Float[Array, "n d"]) -> Scalar:
+    # In units of the nearest, so that no square that counts leaves the range of the numbers.
+    square = jnp.sum((apart / jax.lax.stop_gradient(apart.max(axis=1).min())) ** 2, axis=1)
+    least, first = square.min(), jnp.argmin(square)
+    return jnp.log(square.at[first].set(jnp.inf).min() / least) / 2
 
 
 def _estimate(

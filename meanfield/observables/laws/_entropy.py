@@ -9,7 +9,9 @@ from scipy.special import digamma, polygamma
 from ..._checks import check_integer
 from ..._shown import AbstractShown
 from ..._typing import Points, Scalar
+from ...geometry import Sphere
 from .._cloud_checks import angles, first_of_equal, known, map_rows, on_sphere
+from .._nearest import by_nearest
 from ._caps import log_cap_measure
 
 
@@ -42,7 +44,7 @@ def entropy_knn(x: Points, k: int = 3) -> EntropyEstimate:
     The standard error is sqrt((var log rho + 2 psi'(k)) / n), where the variance of log rho is that
     of the terms less psi'(k), at least 0: psi'(k) for the terms themselves, as much again at most for
     the neighbours that they share.
-    Cost O(n^2 (d + k)), a block of tokens at a time.
+    Cost O(n^2 (d + k)), a block of tokens at a time: by products where these find the neighbours surely.
 
     Raises ValueError if not 1 <= k < n, or for tokens off the sphere.
 
@@ -57,10 +59,18 @@ def entropy_knn(x: Points, k: int = 3) -> EntropyEstimate:
 @eqx.filter_jit
 def _kth_angles(x: Points, k: int) -> tuple[Bool[Array, " n"], Float[Array, " n"]]:
     """Whether each token is the first at its place, and its angle to the k-th nearest other place."""
+    # Chords rank as angles do, at a fraction of the cost; only the last one's angle is needed.
+    return by_nearest(x, k, lambda near: _to_last(x, near), lambda: _among_all(x, k))
+
+
+def _to_last(x: Points, near: Int[Array, "n k"]) -> tuple[Bool[Array, " n"], Float[Array, " n"]]:
+    return jnp.ones(x.shape[0], bool), Sphere(x.shape[1]).distance(x, x[near[:, -1]])
+
+
+def _among_all(x: Points, k: int) -> tuple[Bool[Array, " n"], Float[Array, " n"]]:
     order, fresh = jnp.arange(x.shape[0]), first_of_equal(x)
 
     def reach(token, i):
-        # Chords rank as angles do, at a fraction of the cost; only the last one's angle is needed.
         chord = jnp.where(fresh & (order != i), jnp.sum((x - token) ** 2, axis=1), jnp.inf)
         return angles(token, x[_kth_least(chord, k)][None])[0]
 
