@@ -3,13 +3,14 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from unit_vectors import normal, unit_vectors
 
 import meanfield as mf
-from meanfield.attention import Softmax
+from meanfield.attention import Softmax, Varying
 from meanfield.dynamics import (
     AttentionFlow,
     BarycenterPull,
@@ -225,6 +226,14 @@ def test_saddles_are_where_the_entropy_stands():
     apart = jnp.repeat(2 * jnp.eye(3), 4, axis=0)
     # Three clusters at distance sqrt(8): what is left of the kernel is e^{-32}.
     assert_allclose(jax.jit(smoothed_entropy)(apart, 8.0), np.log(3.0), rtol=1e-12)
+
+
+def test_times_may_be_plain_numbers(monkeypatch):
+    """As in drift(0.0, x, None), to look at a field."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    assert Early(1.0)(0, SHIFTED, SHIFTED) == 1 and Early(1.0)(1.0, SHIFTED, SHIFTED) == 0
+    assert Schedule(jnp.array([0.0, 1.0]))(0.25, jnp.array([1.0, 3.0])) == 1.5
+    assert Varying(lambda t: Softmax(1.0 + t.astype(float)))(1).beta == 2
 
 
 @pytest.mark.slow  # compiling a run and its gradient takes half a minute

@@ -36,7 +36,7 @@ class Varying(AbstractSchedule):
     function: Callable[[Scalar], Any]
 
     def __call__(self, t: Scalar) -> Any:
-        return self.function(t)
+        return self.function(jnp.asarray(t))
 
 
 class Layers(AbstractSchedule):

@@ -41,6 +41,7 @@ class Early(AbstractGate):
     until: Scalar = eqx.field(converter=lambda t: check_nonnegative(t, "until"))
 
     def __call__(self, t, x, velocity, masses=None):
+        t = jnp.asarray(t)
         return jnp.where(t < self.until.astype(t.dtype), 1, 0).astype(x.dtype)
 
     def jumps(self) -> Float[Array, " jumps"]:
@@ -101,6 +102,7 @@ class Schedule(AbstractChecked):
                 f"expected {self.times.shape[0]} values of the schedule in args, got shape "
                 f"{list(jnp.shape(values))}; pass args=values to simulate, one a time."
             )
+        t = jnp.asarray(t, jnp.result_type(t, float))
         return jnp.interp(t, self.times.astype(t.dtype), values.astype(t.dtype))
 
 

@@ -31,10 +31,11 @@ class AbstractInIntervals(AbstractDynamics):
         """The drift when this share of interval k has passed."""
 
     def time(self, k: Int[Array, ""], share: Scalar) -> tuple[Scalar, Scalar]:
-        """The time then, always before the end, where a flow may jump; and the length of the interval."""
+        """The time then, always between the ends, where a flow may jump; and the length of the interval."""
         begin, end = self.ts[k], self.ts[k + 1]
         length = end - begin
-        return jnp.minimum(begin + share * length, eqxi.prevbefore(end)), length
+        within = jnp.clip(begin + share * length, eqxi.nextafter(begin), eqxi.prevbefore(end))
+        return within, length
 
 
 class Steered(AbstractInIntervals):
