@@ -8,6 +8,7 @@ import numpy as np
 from refusals import check_refused
 
 from meanfield.transport import SquaredGeodesic, gromov_wasserstein
+from meanfield.transport.distances._gromov import _Spaces, _with_marginals
 
 
 def pair(distance):
@@ -65,3 +66,17 @@ def test_distances_on_spheres_are_angles_and_flags_are_false_where_it_gives_up()
     np.testing.assert_allclose(found.cost, (np.pi / 6) ** 2 / 2, rtol=1e-9)
     check_refused(lambda: gromov_wasserstein(x, y, starts=0), "pass starts=1")
     check_refused(lambda: gromov_wasserstein(x, y, jnp.array([0.5, 0.6])), "divide by a.sum()")
+
+
+def test_plans_whose_marginals_are_off_are_made_right_before_they_are_compared():
+    """Rows and columns that have too much are scaled down, and what all lack is a product."""
+    a, b = jnp.array([0.4, 0.6, 0.0]), jnp.array([0.5, 0.5])
+    spaces = _Spaces(jnp.eye(3), jnp.eye(2), a, b)
+    plan = jnp.array([[0.1, 0.5], [0.05, 0.2], [0.0, 0.0]])
+    found = _with_marginals(plan, spaces)
+    np.testing.assert_allclose(found.sum(axis=1), a, atol=1e-16)
+    np.testing.assert_allclose(found.sum(axis=0), b, atol=1e-16)
+    # The first row comes to 2/3 of it, the second column then to 15/16; the first column takes what lacks.
+    exact = [[0.0875, 0.3125], [0.4125, 0.1875], [0.0, 0.0]]
+    np.testing.assert_allclose(found, exact, atol=1e-16)
+    np.testing.assert_allclose(_with_marginals(found, spaces), found, atol=1e-16)

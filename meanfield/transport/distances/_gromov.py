@@ -141,9 +141,8 @@ def _matched(spaces: _Spaces, epsilon, tol, starts: int, max_iterations: int) ->
             return spaces.cost(plan), plan, jnp.zeros((), plan.dtype), done, count
         # Entropy leads different starts to one plan: each is polished without it as well.
         vertex = solve_linear_program(start, spaces.a, spaces.b).plan()
-        ends = jax.lax.map(
-            lambda plan: _polished(spaces, plan, tol * unit), jnp.stack([plan, vertex])
-        )
+        both = jnp.stack([_with_marginals(plan, spaces), vertex])
+        ends = jax.lax.map(lambda plan: _polished(spaces, plan, tol * unit), both)
         costs = jax.vmap(spaces.cost)(ends[0])
         best = jnp.argmin(costs)
         plan, gap, more = (z[best] for z in ends)
@@ -209,6 +208,22 @@ def _entropic(spaces: _Spaces, start, epsilon, tol, max_iterations: int):
     return plan.astype(start.dtype), found.converged, count
 
 
+def _with_marginals(plan: Float[Array, "n m"], spaces: _Spaces) -> Float[Array, "n m"]:
+    """A plan near this one whose marginals are right: what lacks them may cost less than any plan.
+
+    Source: Altschuler, Weed, Rigollet (2017), arXiv 1705.09634, algorithm 2.
+    """
+
+    def cut(sums, masses):
+        return jnp.where(sums > masses, masses / jnp.where(sums > 0, sums, 1), 1)
+
+    plan = cut(plan.sum(axis=1), spaces.a)[:, None] * plan
+    plan = plan * cut(plan.sum(axis=0), spaces.b)
+    rows, columns = spaces.a - plan.sum(axis=1), spaces.b - plan.sum(axis=0)
+    lack = rows.sum()
+    return plan + jnp.outer(rows, columns) / jnp.where(lack > 0, lack, 1)
+
+
 def _polished(spaces: _Spaces, plan, least):
     """The plan after steps toward the best one by the derivative, the gain that is left, and their number.
 
@@ -223,7 +238,7 @@ def _polished(spaces: _Spaces, plan, least):
         gain = -2 * jnp.sum(slope * step)
         bend = jnp.sum(step * spaces.slope(step))
         length = jnp.where(bend > gain / 2, gain / jnp.where(bend > 0, 2 * bend, 1), 1)
-        # The first step also rids an entropic plan of what its marginals lack.
+        # The first step is taken without a gain too: to a vertex that costs as much.
         better = (gain > least) | ((count == 0) & (bend <= 0))
         return jnp.where(better, plan + length * step, plan), gain, count + 1
 
