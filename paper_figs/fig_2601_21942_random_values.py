@@ -1,6 +1,7 @@
 """Random value matrices: two tokens merge or become antipodal (arXiv 2601.21942)."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
@@ -17,7 +18,7 @@ def draw(results: dict[str, xr.Dataset]) -> Figure:
         at = result.sel(d=d)
         ax.plot(at.beta, at.antipodal, "-", color=f"C{k}", label=f"d = {d}")
         ax.plot(float(at.critical), 0, "|", color=f"C{k}", markersize=9, clip_on=False)
-        error = [at.share - at.share_low, at.share_high - at.share]
+        error = np.stack([at.share - at.share_low, at.share_high - at.share])
         ax.errorbar(at.tried, at.share, error, fmt="o", color=f"C{k}", markersize=3.5, capsize=2)
     ax.plot([], [], "ko", markersize=3.5, label="runs of two tokens")
     ax.plot([], [], "k|", markersize=9, label=r"$\beta_c$")

@@ -41,7 +41,12 @@ def local(n: int, cyclic: bool, least: Row) -> tuple[Solve, Tangent]:
 
     def solve_tangent(hessian: Linear, right: Row) -> Row:
         sums, k = parts(hessian, right.dtype)
-        return solve_chain(sums, k, k, right, cyclic)[0]
+
+        def inverse(_, right: Row) -> Row:
+            return solve_chain(sums, k, k, right, cyclic)[0]
+
+        # Symmetric, so that gradients solve once more: jax 0.9 does not transpose the passes of a chain.
+        return jax.lax.custom_linear_solve(hessian, right, inverse, symmetric=True)
 
     return solve, solve_tangent
 

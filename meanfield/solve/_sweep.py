@@ -111,9 +111,11 @@ def _fits(whole: xr.Dataset, fit: str) -> dict[str, xr.DataArray]:
         usable = ((size > 0) & (size < np.inf)).all(fit)
         slope = (x * np.log(size.where(usable))).sum(fit, skipna=False) / (x**2).sum()
         count = usable.sum("seed")
-        rate, spread = slope.mean("seed"), slope.std("seed", ddof=1)
-        freedom = np.maximum(count - 1, 1)
-        off = (xr.apply_ufunc(stdtrit, freedom, 0.975) * spread / np.sqrt(count)).where(count > 1)
+        # By sums: means over no seed, and spreads over one, are NaN without a warning.
+        rate = slope.sum("seed") / count.where(count > 0)
+        freedom = (count - 1).where(count > 1)
+        spread = np.sqrt(((slope - rate) ** 2).sum("seed") / freedom)
+        off = xr.apply_ufunc(stdtrit, freedom, 0.975) * spread / np.sqrt(count)
         parts |= {f"{prefix}rate": rate, f"{prefix}rate_low": rate - off}
         parts |= {f"{prefix}rate_high": rate + off, f"{prefix}usable": count}
     return parts
