@@ -28,6 +28,9 @@ def test_shares_are_those_of_kaplan_and_meier():
     found = still_going(np.array([2.0, 1.0, 4.0, 3.0]), np.array([0.0, 1.0, 0.0, 1.0]))
     at = dict(zip(found.x, found.share, strict=True))
     assert at == {0.0: 1.0, 1.0: 0.75, 2.0: 0.75, 3.0: 0.375, 4.0: 0.375}
+    # At one time those that were ended come last, in whatever order they stand: a half is left, not nothing.
+    for gone in ([0.0, 1.0], [1.0, 0.0]):
+        assert still_going(np.array([1.0, 1.0]), np.array(gone)).share[-1] == 0.5
     most = at_most(np.array([2.0, np.nan, 1.0, 5.0]))
     assert (most.x[0], most.share[0]) == (1.0, 0.0)
     assert dict(zip(most.x, most.share, strict=True)) == {1.0: 0.25, 2.0: 0.5, 5.0: 0.75}

@@ -40,12 +40,13 @@ def ended(dataset: xr.Dataset) -> xr.DataArray | None:
 
 
 def still_going(times: Numbers, ended: Numbers) -> Steps:
-    """The share of runs that go on, where those that were ended count until then.
+    """The share of runs that go on, where those that were ended count until then and, at a time at which
+    others ended by themselves, after these.
 
     Source: Kaplan and Meier (1958), doi:10.1080/01621459.1958.10501452.
     """
     known = np.flatnonzero(np.isfinite(times))
-    order = known[np.argsort(times[known], kind="stable")]
+    order = known[np.lexsort((ended[known] == 0, times[known]))]
     left = len(order) - np.arange(len(order))
     return _steps(times[order], np.cumprod(1 - ended[order] / left), 0.0, 1.0)
 
