@@ -1,5 +1,6 @@
 """A function over a grid of parameters and seeds, labelled, with the power at which it falls."""
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -35,10 +36,12 @@ def sweep(
       seeds whose values are finite and not 0 throughout: only they are fitted. With several
       values by name these begin with the name, `error_rate`.
 
-    Raises ValueError for a grid without values, seeds that repeat, and outputs that are no numbers.
+    Raises ValueError for a grid without values, a function of other names, seeds that repeat, and outputs
+    that are no numbers.
     """
     check_callable(function, "function", "pass lambda key, n: ...")
     axes, chosen = _axes(grid, fit), _seeds(seeds)
+    _check_takes(function, [*axes])
     sizes = [len(values) for values in axes.values()]
     found: dict[str, np.ndarray] = {}
     for place in np.ndindex(*sizes, len(chosen)):
@@ -76,8 +79,25 @@ def _axes(grid: Mapping[str, Iterable[Any]], fit: str | None) -> dict[str, list[
     return axes
 
 
+def _check_takes(function: Callable[..., Any], names: list[str]) -> None:
+    """ValueError for a function that cannot be called by a key and these names."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # of some that are built in nothing is known
+        return
+    try:
+        signature.bind(None, **dict.fromkeys(names))
+    except TypeError as error:
+        known = ", ".join(names)
+        raise ValueError(
+            f"expected a function of a key and of {known} by name, got one of {signature}; pass "
+            f"lambda key, {known}: ...."
+        ) from error
+
+
 def _seeds(seeds: int | Iterable[int]) -> list[int]:
-    chosen = [*range(check_integer(seeds, "seeds", 1))] if isinstance(seeds, int) else [*seeds]
+    many = isinstance(seeds, int | np.integer)
+    chosen = [*range(check_integer(seeds, "seeds", 1))] if many else [*seeds]
     if not chosen or len({*chosen}) < len(chosen):
         raise ValueError(f"expected different seeds, got {shown(seeds)}; pass seeds=16.")
     return [check_integer(seed, "a seed", 0) for seed in chosen]

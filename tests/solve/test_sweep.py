@@ -65,11 +65,16 @@ def test_seeds_that_fail_or_vanish_are_not_fitted_and_counted():
         ({"grid": {"n": [0, 2]}, "fit": "n"}, "positive numbers"),
         ({"grid": {"n": [1]}, "seeds": [1, 1]}, "expected different seeds"),
         ({"grid": {"n": [1]}, "seeds": 0}, "seeds"),
+        ({"grid": {"m": [1]}}, "of m by name, got one of .key, n.; pass lambda key, m"),
     ],
 )
 def test_what_does_not_fit_is_refused(arguments, sentence):
     with pytest.raises(ValueError, match=sentence):
         mf.sweep(lambda key, n: 1.0, **arguments)
+
+
+def test_seeds_may_be_a_number_of_numpy():
+    assert mf.sweep(lambda key, n: n, {"n": [1]}, np.int64(2)).seed.values.tolist() == [0, 1]
 
 
 def test_what_is_no_number_is_refused():
