@@ -16,7 +16,7 @@ from ._errors import SolveError
 def sweep(
     function: Callable[..., Any],
     grid: Mapping[str, Iterable[Any]],
-    seeds: int | Iterable[int] = 1,
+    seeds: int | np.integer | Iterable[int] = 1,
     fit: str | None = None,
 ) -> xr.Dataset:
     """What `function(key, **point)` yields at each point of a grid and each seed, as a labelled dataset.
@@ -95,7 +95,7 @@ def _check_takes(function: Callable[..., Any], names: list[str]) -> None:
         ) from error
 
 
-def _seeds(seeds: int | Iterable[int]) -> list[int]:
+def _seeds(seeds: int | np.integer | Iterable[int]) -> list[int]:
     many = isinstance(seeds, int | np.integer)
     chosen = [*range(check_integer(seeds, "seeds", 1))] if many else [*seeds]
     if not chosen or len({*chosen}) < len(chosen):
