@@ -72,7 +72,7 @@ def test_the_doors_drop_programs(crowded, use):
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs the memory of the process")
 def test_memory_is_flat_over_300_runs_of_one_shape():
-    """A run that kept its history of 155 kB would add 46 MB; allocators breathe by less than 8."""
+    """A run that kept its history of 155 kB would add 46 MB; allocators breathe by less than 20."""
     x0 = SPHERE.sample(jax.random.key(0), 64)
 
     def runs(count: int) -> float:
@@ -83,7 +83,7 @@ def test_memory_is_flat_over_300_runs_of_one_shape():
         )
 
     before = runs(50)
-    assert runs(300) - before < 8
+    assert runs(300) - before < 20
 
 
 @pytest.mark.slow

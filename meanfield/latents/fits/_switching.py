@@ -29,8 +29,9 @@ def library() -> Any:
     """dynamax's hidden Markov models. Raises ValueError without the extra."""
     try:
         with warnings.catch_warnings():
-            # Of its own dependency tensorflow-probability, which greets jax with it.
+            # Of its own dependency tensorflow-probability, which greets jax with it, and of its strings.
             warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.simplefilter("ignore", SyntaxWarning)
             return importlib.import_module("dynamax.hidden_markov_model")
     except ImportError as error:
         raise ValueError(
