@@ -1,11 +1,11 @@
 """diffrax's own checks of the times of a run, left out of programs: ours are made before."""
 
 import contextlib
+import importlib
 import threading
 from collections.abc import Iterator
 from typing import Any
 
-import diffrax._integrate  # a name of its own, of diffrax 0.7: a test sees it if that moves
 import equinox.internal as eqxi
 
 _left_out = threading.local()
@@ -18,11 +18,16 @@ def known_times() -> Iterator[None]:
     They call the host where they fail, and a program that may call the host is compiled anew in every
     process: jax keeps no such program on the disk. Runs of others, and other threads, keep them.
     """
+    before = _are_left_out()
     _left_out.now = True
     try:
         yield
     finally:
-        _left_out.now = False
+        _left_out.now = before
+
+
+def _are_left_out() -> bool:
+    return getattr(_left_out, "now", False)
 
 
 class _Internal:
@@ -33,7 +38,9 @@ class _Internal:
 
     @staticmethod
     def error_if(x: Any, pred: Any, msg: str, **options: Any) -> Any:
-        return x if getattr(_left_out, "now", False) else eqxi.error_if(x, pred, msg, **options)
+        return x if _are_left_out() else eqxi.error_if(x, pred, msg, **options)
 
 
-diffrax._integrate.eqxi = _Internal()  # pyright: ignore
+# A name of diffrax's own: where a later one has it no more its checks stay, as a test then tells.
+with contextlib.suppress(ImportError):
+    importlib.import_module("diffrax._integrate").eqxi = _Internal()  # pyright: ignore
