@@ -16,7 +16,8 @@ def known_times() -> Iterator[None]:
     """Here `diffrax.diffeqsolve` is traced without its checks that times increase and that dt > 0.
 
     They call the host where they fail, and a program that may call the host is compiled anew in every
-    process: jax keeps no such program on the disk. Runs of others, and other threads, keep them.
+    process: jax keeps no such program on the disk. Runs of others keep them, but for those inside a
+    drift, and so do other threads.
     """
     before = _are_left_out()
     _left_out.now = True
