@@ -1,6 +1,6 @@
 """A density on the circle: a run under noise and a potential to T = 1, and steps under attention."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import jax
 import jax.numpy as jnp
@@ -47,24 +47,7 @@ def _steps(count: int) -> Contest:
     flow, solver = mf.dynamics.FokkerPlanck(basis, attention, NOISE), mf.solve.ExponentialRK4()
     scheme = mf.schemes.ScharfetterGummel(basis, attention, NOISE, STEP, CELLS)
     start, ts = basis.analyze(1 + 0.5 * jnp.cos(basis.nodes)), jnp.array([0.0, count * STEP])
-    centres, nodes = _centres(), _nodes()
-    finer = mf.harmonics.Fourier(2 * DEGREE)
-    reference = mf.dynamics.FokkerPlanck(finer, attention, NOISE)
-    exact = jax.jit(lambda c: mf.simulate(reference, c, ts, dt=STEP / 8).final)(
-        finer.analyze(1 + 0.5 * jnp.cos(finer.nodes))
-    )
-
-    def error(result) -> float:
-        """Each in its own form: coefficients, values in cells, values at nodes."""
-        if len(result) == basis.size:
-            return relative_error(basis.evaluate(result, nodes)[:, None], _at(exact, nodes))
-        at = centres if len(result) == CELLS else nodes
-        return relative_error(np.asarray(result)[:, None], _at(exact, at))
-
-    def _at(coeffs, points):
-        return finer.evaluate(coeffs, points)[:, None]
-
-    cells = 1 + 0.5 * centres[:, 0]
+    cells = 1 + 0.5 * _centres()[:, 0]
     how_many = "a step" if count == 1 else f"{count} steps"
     return Contest(
         f"Fokker-Planck with attention on the circle, {how_many} of {STEP:g}",
@@ -81,11 +64,28 @@ def _steps(count: int) -> Contest:
             "exponax": lambda: exponax_steppers.steps(NODES, BETA, NOISE, STEP, count),
             "NumPy, FFT and RK4": lambda: fourier.steps(NODES, BETA, NOISE, STEP, count),
         },
-        error=error,
+        error=_error_of_steps(basis, attention, ts),
         error_is="largest distance to steps of an eighth at twice the degree, over the largest value",
         facts={"cells": CELLS, "beta": BETA, "noise": NOISE, "dtype": "float64"},
         repeats=5,
     )
+
+
+def _error_of_steps(basis, attention, ts) -> Callable[..., float]:
+    """The distance of a result, in its own form, to steps of an eighth at twice the degree."""
+    centres, nodes, finer = _centres(), _nodes(), mf.harmonics.Fourier(2 * DEGREE)
+    reference = mf.dynamics.FokkerPlanck(finer, attention, NOISE)
+    exact = jax.jit(lambda c: mf.simulate(reference, c, ts, dt=STEP / 8).final)(
+        finer.analyze(1 + 0.5 * jnp.cos(finer.nodes))
+    )
+
+    def error(result) -> float:
+        """Coefficients, values in cells, or values at nodes."""
+        at = centres if len(result) == CELLS else nodes
+        values = basis.evaluate(result, at) if len(result) == basis.size else np.asarray(result)
+        return relative_error(values[:, None], finer.evaluate(exact, at)[:, None])
+
+    return error
 
 
 def _nodes():
