@@ -7,6 +7,7 @@ import loops
 import numpy as np
 import pytest
 from compiled_attention import attend
+from refusals import check_refused
 from unit_vectors import unit_vectors
 
 from meanfield.attention import MultiHead, Softmax, Unnormalized, alibi, causal
@@ -169,13 +170,8 @@ def test_float32_stays_float32_whatever_the_dtype_of_the_matrices():
 def test_attention_refuses_what_does_not_fit():
     with pytest.raises(ValueError, match="same number of rows"):
         Softmax(1.0, query=jnp.ones((2, 3)), key=jnp.ones((4, 3)))
-    with pytest.raises(ValueError, match="use MultiHead"):
-        Softmax(1.0, query=jnp.ones((2, 2, 3)))
-    with pytest.raises(ValueError, match="key matrix with 3 columns"):
-        Softmax(1.0, key=jnp.ones((3, 4)))(X)
-    with pytest.raises(ValueError, match=r"mask of shape \[6, 6\]"):
-        Softmax(1.0, mask=causal(5))(X)
-    with pytest.raises(ValueError, match="one number for beta"):
-        Softmax(jnp.ones(2))
-    with pytest.raises(ValueError, match="expected a list of attentions for heads"):
-        MultiHead([])
+    check_refused(lambda: Softmax(1.0, query=jnp.ones((2, 2, 3))), "use MultiHead")
+    check_refused(lambda: Softmax(1.0, key=jnp.ones((3, 4)))(X), "key matrix with 3 columns")
+    check_refused(lambda: Softmax(1.0, mask=causal(5))(X), "mask of shape [6, 6]")
+    check_refused(lambda: Softmax(jnp.ones(2)), "one number for beta")
+    check_refused(lambda: MultiHead([]), "expected a list of attentions for heads")

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from compiled_attention import attend
+from refusals import check_refused
 from unit_vectors import normal, unit_vectors
 
 import meanfield as mf
@@ -91,9 +92,7 @@ def test_a_run_of_what_does_not_converge_says_so():
 
 
 def test_refused():
-    with pytest.raises(ValueError, match="leave out y"):
-        ATTENTION(X, X)
+    check_refused(lambda: ATTENTION(X, X), "leave out y")
     with pytest.raises(ValueError, match=r"that has weights, got Relu.*pass Softmax"):
         Prefixes(Relu()).weights(X)
-    with pytest.raises(ValueError, match="expected an attention,"):
-        Prefixes(2.0)
+    check_refused(lambda: Prefixes(2.0), "expected an attention,")

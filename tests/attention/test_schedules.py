@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from compiled_attention import attend
+from refusals import check_refused
 
 from meanfield.attention import Blockwise, Layers, MultiHead, Softmax, Varying, attention_at
 
@@ -43,8 +44,7 @@ def test_varying_follows_its_function_and_can_be_differentiated():
 
 
 def test_layers_refuse_what_does_not_fit():
-    with pytest.raises(ValueError, match="one time a layer"):
-        Layers([Softmax(1.0)], times=[0.0, 1.0])
+    check_refused(lambda: Layers([Softmax(1.0)], times=[0.0, 1.0]), "one time a layer")
     with pytest.raises(ValueError, match="increasing times"):
         Layers([Softmax(1.0), Softmax(2.0)], times=[1.0, 0.0])
     with pytest.raises(ValueError, match="one structure"):

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from refusals import check_refused
 
 from meanfield.attention import Sinkhorn, Softmax, Unnormalized
 from meanfield.dynamics import AttentionFlow, FokkerPlanck, GradientFlow
@@ -130,5 +131,4 @@ def test_large_beta_is_half_the_entropy():
 
 @pytest.mark.parametrize("tol", [0.0, -1.0])
 def test_tolerances_are_positive(tol):
-    with pytest.raises(ValueError, match="tol > 0"):
-        Sinkformer(BETA, tol=tol)
+    check_refused(lambda: Sinkformer(BETA, tol=tol), "tol > 0")

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from refusals import check_refused
 
 import meanfield as mf
 from meanfield.attention import L2, Softmax
@@ -144,14 +145,10 @@ def test_products_refuse_what_does_not_fit(pairs):
     u, _, s, _ = pairs
     with pytest.raises(ValueError, match=r"expected a list of geometries.*pass Product"):
         Product()
-    with pytest.raises(ValueError, match="put the parts one after the other"):
-        PLACED.project(u)
-    with pytest.raises(ValueError, match="pass one a factor, in order"):
-        PLACED.join(s, u)
-    with pytest.raises(ValueError, match="below 2 factors"):
-        PLACED.selector(2)
-    with pytest.raises(ValueError, match="expected unit vectors"):
-        PLACED.check(PLACED.join(2 * u, s))
+    check_refused(lambda: PLACED.project(u), "put the parts one after the other")
+    check_refused(lambda: PLACED.join(s, u), "pass one a factor, in order")
+    check_refused(lambda: PLACED.selector(2), "below 2 factors")
+    check_refused(lambda: PLACED.check(PLACED.join(2 * u, s)), "expected unit vectors")
     with pytest.raises(ValueError, match="expected a Sphere for a normalization"):
         AttentionFlow(PLACED, Softmax(1.0), mf.dynamics.PreNorm())
     with pytest.raises(ValueError, match=r"distance\(x, y\) \*\* 2 of a product"):
@@ -173,5 +170,4 @@ def test_what_lives_on_a_sphere_is_told_to_take_a_part():
     space = Product(Sphere(3), Euclidean(1))
     x = space.sample(jax.random.key(0), 3)
     for look in (mf.observables.clusters, lambda x: mf.viz.page(None, jnp.zeros(1), x[None])):
-        with pytest.raises(ValueError, match=r"space\.split\(x\)\[0\]"):
-            look(x)
+        check_refused(lambda look=look: look(x), "space.split(x)[0]")

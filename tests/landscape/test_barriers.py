@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from refusals import check_refused
 from scipy.special import iv
 
 from meanfield.attention import Softmax, Unnormalized
@@ -111,11 +112,7 @@ def test_refused(wall):
     for noise in (4.8, 5.43):
         with pytest.raises(ValueError, match=r"between the spinodals 4\.86713 and 5\.42592"):
             barrier(attention, 2, noise)
-    with pytest.raises(ValueError, match="tricritical_beta"):
-        barrier(Unnormalized(1.0), 2, 0.5)
-    with pytest.raises(ValueError, match="pass Unnormalized"):
-        barrier(Softmax(BETA), 2, 0.1)
-    with pytest.raises(ValueError, match="beta > 0"):
-        barrier(Unnormalized(BETA, value=-jnp.eye(2)), 2, 0.1)
-    with pytest.raises(ValueError, match="0 < target"):
-        escape_time(wall, 10, 1.5)
+    check_refused(lambda: barrier(Unnormalized(1.0), 2, 0.5), "tricritical_beta")
+    check_refused(lambda: barrier(Softmax(BETA), 2, 0.1), "pass Unnormalized")
+    check_refused(lambda: barrier(Unnormalized(BETA, value=-jnp.eye(2)), 2, 0.1), "beta > 0")
+    check_refused(lambda: escape_time(wall, 10, 1.5), "0 < target")

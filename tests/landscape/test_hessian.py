@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from refusals import check_refused
 
 from meanfield.energies import Interaction
 from meanfield.landscape import escape_rates, hessian, hessian_index
@@ -50,8 +51,7 @@ def test_hessian_of_two_points_on_the_circle():
 
 
 def test_points_off_the_sphere_are_refused():
-    with pytest.raises(ValueError, match="unit vectors"):
-        hessian(Interaction(1.0), jnp.ones((2, 3)))
+    check_refused(lambda: hessian(Interaction(1.0), jnp.ones((2, 3))), "unit vectors")
 
 
 def test_tokens_of_no_mass_have_the_rates_of_the_field_they_are_in():
@@ -79,8 +79,7 @@ def test_the_largest_rates_alone():
     energy = -Interaction(beta)
     found, whole = escape_rates(energy, x, w, count=5), escape_rates(energy, x, w)
     np.testing.assert_allclose(found, whole[:5], atol=1e-12)
-    with pytest.raises(ValueError, match=r"count < n\(d-1\) = 10, got 10"):
-        escape_rates(energy, x, w, count=10)
+    check_refused(lambda: escape_rates(energy, x, w, count=10), "count < n(d-1) = 10, got 10")
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
-import pytest
+from refusals import check_refused
 
 import meanfield as mf
 from meanfield.latents import Recording, paths
@@ -42,19 +42,14 @@ def test_two_models_are_compared_without_looking_ahead():
 
 
 def test_what_texts_do_not_have_is_refused():
-    with pytest.raises(ValueError, match="expected a layer among"):
-        paths(texts(0), 7, [1])
-    with pytest.raises(ValueError, match="positions that each text has"):
-        paths(texts(0), 1, [9])
-    with pytest.raises(ValueError, match="one axis a row"):
-        paths(texts(0), 1, [1], np.eye(3))
-    with pytest.raises(ValueError, match="one position or more"):
-        paths(texts(0), 1, [])
+    check_refused(lambda: paths(texts(0), 7, [1]), "expected a layer among")
+    check_refused(lambda: paths(texts(0), 1, [9]), "positions that each text has")
+    check_refused(lambda: paths(texts(0), 1, [1], np.eye(3)), "one axis a row")
+    check_refused(lambda: paths(texts(0), 1, []), "one position or more")
 
 
 def test_a_state_of_length_0_has_no_direction():
     states = np.ones((1, 2, 3))
     states[0, 1] = 0
-    with pytest.raises(ValueError, match="directions=False"):
-        paths([Recording(states)], 0, [0, 1])
+    check_refused(lambda: paths([Recording(states)], 0, [0, 1]), "directions=False")
     assert not paths([Recording(states)], 0, [1], directions=False).any()

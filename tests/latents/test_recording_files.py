@@ -26,10 +26,8 @@ def test_arrays_are_found_in_files(tmp_path):
     for recording in (one, two, three, four):
         np.testing.assert_array_equal(recording.states, STATES)
     assert two.tokens.tolist() == [*range(6)]
-    with pytest.raises(ValueError, match="pass name="):
-        load(tmp_path / "d.safetensors", axes=AXES, name="y")
-    with pytest.raises(ValueError, match="expected axes for an array"):
-        load(tmp_path / "a.npy")
+    check_refused(lambda: load(tmp_path / "d.safetensors", axes=AXES, name="y"), "pass name=")
+    check_refused(lambda: load(tmp_path / "a.npy"), "expected axes for an array")
 
 
 @pytest.mark.parametrize("ending", ["npy", "safetensors"])
@@ -50,16 +48,12 @@ def test_damaged_files_are_refused(tmp_path):
     whole = (tmp_path / "a.nc").read_bytes()
     for cut in (0, 100, len(whole) - 1):
         (tmp_path / "b.nc").write_bytes(whole[:cut])
-        with pytest.raises(ValueError, match=r"expected a recording in b\.nc"):
-            load(tmp_path / "b.nc")
+        check_refused(lambda: load(tmp_path / "b.nc"), "expected a recording in b.nc")
     for name, content in [("a.npy", b"\x93NUMPY"), ("a.npz", b"PK\x03\x04"), ("b.npz", b"")]:
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(ValueError, match="numpy refuses"):
-            load(tmp_path / name, axes=AXES)
-    with pytest.raises(ValueError, match="which is none"):
-        load(tmp_path / "none.npy", axes=AXES)
-    with pytest.raises(ValueError, match="ending"):
-        load(tmp_path / "a.pt")
+        check_refused(lambda name=name: load(tmp_path / name, axes=AXES), "numpy refuses")
+    check_refused(lambda: load(tmp_path / "none.npy", axes=AXES), "which is none")
+    check_refused(lambda: load(tmp_path / "a.pt"), "ending")
 
 
 def test_axes_of_a_recording_are_known_by_their_names(tmp_path):
@@ -88,8 +82,7 @@ def _stored(folder, data):
 
 def test_objects_are_never_executed(tmp_path):
     np.save(tmp_path / "a.npy", np.array([{"a": 1}]), allow_pickle=True)
-    with pytest.raises(ValueError, match="numpy refuses"):
-        load(tmp_path / "a.npy", axes=AXES)
+    check_refused(lambda: load(tmp_path / "a.npy", axes=AXES), "numpy refuses")
 
 
 def _file(header: bytes, content: bytes = b"") -> bytes:

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from refusals import check_refused
 from scipy.special import gammaln
 
 from meanfield.harmonics import Gegenbauer
@@ -140,13 +141,8 @@ def test_gradient_at_the_pole_is_zero():
 
 
 def test_bad_arguments_are_refused():
-    with pytest.raises(ValueError, match="1e-5 <= t"):
-        HeatKernel(3, 0.0)
-    with pytest.raises(ValueError, match="d <= 128"):
-        brownian_angle(512, 0.1)
-    with pytest.raises(ValueError, match="outside jit"):
-        jax.jit(lambda s: brownian_angle(3, s)(jnp.ones(1)))(0.1)
-    with pytest.raises(ValueError, match="unit vector"):
-        HeatKernel(3, 0.1, jnp.ones(3))
-    with pytest.raises(ValueError, match=r"mean of shape \[3\]"):
-        HeatKernel(3, 0.1, jnp.ones(2))
+    check_refused(lambda: HeatKernel(3, 0.0), "1e-5 <= t")
+    check_refused(lambda: brownian_angle(512, 0.1), "d <= 128")
+    check_refused(lambda: jax.jit(lambda s: brownian_angle(3, s)(jnp.ones(1)))(0.1), "outside jit")
+    check_refused(lambda: HeatKernel(3, 0.1, jnp.ones(3)), "unit vector")
+    check_refused(lambda: HeatKernel(3, 0.1, jnp.ones(2)), "mean of shape [3]")

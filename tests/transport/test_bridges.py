@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from refusals import check_refused
 from scipy.integrate import quad
 from scipy.linalg import sqrtm
 
@@ -40,8 +41,7 @@ def test_schedules(low, high, best, straight):
 def test_no_map_takes_no_schedule():
     schedule = best_schedule(1.0, 1.0)
     assert schedule.lipschitz == 0 and schedule(0.3) == 0.3
-    with pytest.raises(ValueError, match="low <= high"):
-        best_schedule(2.0, 1.0)
+    check_refused(lambda: best_schedule(2.0, 1.0), "low <= high")
 
 
 def test_bridge_of_numbers():
@@ -91,12 +91,10 @@ def test_the_bridge_between_heat_kernels_is_brownian_motion():
 
 
 def test_bridge_refusals():
-    with pytest.raises(ValueError, match="one shape"):
-        gaussian_bridge(jnp.eye(2), jnp.eye(3), 1.0)
+    check_refused(lambda: gaussian_bridge(jnp.eye(2), jnp.eye(3), 1.0), "one shape")
     with pytest.raises(ValueError, match="positive definite A"):
         gaussian_bridge(jnp.zeros((2, 2)), jnp.eye(2), 1.0)
-    with pytest.raises(ValueError, match="t in"):
-        gaussian_bridge(1.0, 1.0, 1.0).covariance(1.5)
+    check_refused(lambda: gaussian_bridge(1.0, 1.0, 1.0).covariance(1.5), "t in")
 
 
 def test_single_precision():
