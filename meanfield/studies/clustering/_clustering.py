@@ -11,7 +11,7 @@ from ..._typing import Points
 from ...attention.kernels import Softmax
 from ...measures import Uniform
 from ...observables import clusters
-from ..machinery import Z95, AbstractCheckpointStudy, Claim, grid, some_of
+from ..machinery import Z95, AbstractCheckpointStudy, Claim, some_of
 
 PAPER = "Geshkovski, Letrouit, Polyanskiy, Rigollet, arXiv 2312.10794"
 ON_THE_CIRCLE = {
@@ -55,6 +55,7 @@ class Clustering(AbstractCheckpointStudy):
     tol: float = 1e-6
     """Tolerance of the adaptive integrator."""
 
+    GRID: ClassVar = {"d": "dimensions", "beta": "betas"}
     QUANTITIES: ClassVar = {
         "count": "number of clusters",
         "mean": "mean number of clusters",
@@ -62,9 +63,6 @@ class Clustering(AbstractCheckpointStudy):
         "high": "upper end of the 95 % interval of the mean",
         "x": "first two coordinates of the tokens, one start",
     }
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(d=self.dimensions, beta=self.betas)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         d, shape = cell["d"], (self.realizations, self.n, cell["d"])

@@ -15,7 +15,7 @@ from ...geometry import Sphere
 from ...observables import hitting_time
 from ...schemes import TransformerLayers
 from ...solve import rollout, simulate
-from ..machinery import Claim, Study, check_that, grid, some_of
+from ..machinery import Claim, Study, check_that, some_of
 
 PAPER = "Geshkovski, Letrouit, Polyanskiy, Rigollet, arXiv 2312.10794"
 WINDOW = np.linspace(-0.25, 0.25, 51)
@@ -53,15 +53,13 @@ class ClusteringRates(Study):
     realizations: int = field(default=64, metadata={"least": 2})
     """Number of such clouds."""
 
+    GRID: ClassVar = {"beta": "betas"}
     QUANTITIES: ClassVar = {
         "completed": "whether all runs ended well",
         "layers": "contraction rate, layers",
         "softmax": "contraction rate, softmax",
         "unnormalized": "contraction rate, unnormalized",
     }
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(beta=self.betas)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         beta = jnp.asarray(cell["beta"])

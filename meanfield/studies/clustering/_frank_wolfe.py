@@ -9,7 +9,7 @@ from jaxtyping import Float
 from scipy.integrate import quad, solve_ivp
 
 from ...dynamics.particles import hardmax_path
-from ..machinery import Claim, Study, check_that, grid, some_of
+from ..machinery import Claim, Study, check_that, some_of
 
 PAPER = "Alcalde, Geshkovski, Ruiz-Balet, arXiv 2508.09628"
 ENDS = 0.95, 0.6
@@ -49,6 +49,7 @@ class FrankWolfe(Study):
     beta: tuple[float, ...] = (2.0, 4.0, 6.0, 8.0, 10.0, 12.0)
     """Inverse temperatures of the softmax."""
 
+    GRID: ClassVar = {"beta": "beta"}
     QUANTITIES: ClassVar = {
         "x": "token",
         "vertex": "corner of the hull",
@@ -66,9 +67,6 @@ class FrankWolfe(Study):
 
     def check(self) -> None:
         check_that(self.times >= 11, "times >= 11", self.times, "pass times=61")
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(beta=self.beta)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         beta, k = cell["beta"], self.polygon

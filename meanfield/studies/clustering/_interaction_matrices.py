@@ -11,7 +11,7 @@ from ...dynamics.particles import GradientFlow
 from ...energies import Interaction
 from ...geometry import Sphere
 from ...solve import simulate
-from ..machinery import Claim, Study, check_that, grid
+from ..machinery import Claim, Study, check_that
 
 PAPER = "Burger, Kabri, Korolev, Roith, Weigand, arXiv 2501.03096"
 MATRICES = {
@@ -49,6 +49,7 @@ class InteractionMatrices(Study):
     time: float = 250.0
     """How long they ascend and descend."""
 
+    GRID: ClassVar = {"matrix": "matrix"}
     QUANTITIES: ClassVar = {
         "values": "eigenvalues of the matrix",
         "beta": "inverse temperature",
@@ -67,9 +68,6 @@ class InteractionMatrices(Study):
         known = all(kind in MATRICES for kind in self.matrix)
         check_that(known, f"matrix among {[*MATRICES]}", self.matrix, "choose from these")
         check_that(self.beta > 0, "beta > 0", self.beta, "pass beta=2.0")
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(matrix=self.matrix)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         values = jnp.asarray(MATRICES[cell["matrix"]])

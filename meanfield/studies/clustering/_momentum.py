@@ -13,7 +13,7 @@ from ...dynamics.particles import MomentumFlow
 from ...energies import Interaction
 from ...geometry import Sphere
 from ...solve import simulate
-from ..machinery import Claim, Study, check_that, grid, order_of, some_of
+from ..machinery import Claim, Study, check_that, order_of, some_of
 
 PENDULUM = "two tokens are a pendulum: a'' = -e^{beta cos a} sin a - friction a'"
 ENERGY = "kinetic energy less interaction is constant without friction"
@@ -48,6 +48,7 @@ class Momentum(Study):
     times: int = 121
     """Times that are saved, evenly."""
 
+    GRID: ClassVar = {"friction": "friction"}
     QUANTITIES: ClassVar = {
         "angle": "angle between two tokens [rad]",
         "pendulum": "angle of the pendulum [rad]",
@@ -60,9 +61,6 @@ class Momentum(Study):
     def check(self) -> None:
         check_that(NEAR < self.angle < 3.1, ".5 < angle < 3.1", self.angle, "pass angle=2.0")
         check_that(self.times >= 11, "times >= 11", self.times, "pass times=121")
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(friction=self.friction)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         ts = jnp.linspace(0.0, self.t_end, self.times)

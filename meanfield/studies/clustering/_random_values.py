@@ -13,7 +13,7 @@ from ...dynamics.particles import RandomValues as Flow
 from ...geometry import Sphere
 from ...landscape.times import RandomPair
 from ...solve import simulate
-from ..machinery import Claim, Study, check_that, grid, some_of
+from ..machinery import Claim, Study, check_that, some_of
 
 CRITICAL = {3: 0.0, 8: 1.23894, 32: 2.04703}
 """arcosh((d-1)/2)^{1/2} to five digits."""
@@ -47,6 +47,7 @@ class RandomValues(Study):
     dt: float = 0.005
     """Steps of the runs."""
 
+    GRID: ClassVar = {"d": "dimensions"}
     QUANTITIES: ClassVar = {
         "antipodal": "probability of antipodes",
         "critical": "inverse temperature from which antipodes attract",
@@ -61,9 +62,6 @@ class RandomValues(Study):
     def check(self) -> None:
         check_that(self.runs >= 10, "runs >= 10", self.runs, "pass runs=4000")
         check_that(self.dt > 0, "dt > 0", self.dt, "pass dt=0.02")
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(d=self.dimensions)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         d = cell["d"]

@@ -16,7 +16,7 @@ from ...energies import Interaction
 from ...geometry import Sphere
 from ...measures import Uniform
 from ...observables import clusters
-from ..machinery import AbstractCheckpointStudy, Claim, attention_named, grid, some_of
+from ..machinery import AbstractCheckpointStudy, Claim, attention_named, some_of
 
 SOURCE = "Geshkovski, Letrouit, Polyanskiy, Rigollet, arXiv 2312.10794, sections 2 and 3"
 
@@ -57,13 +57,11 @@ class Trajectories(AbstractCheckpointStudy):
     linkage: float = 0.01
     """Angle within which tokens are one cluster."""
 
+    GRID: ClassVar = {"attention": "attentions"}
     QUANTITIES: ClassVar = {
         "label": "cluster of each token at the end",
         "completed": "whether the run ended well",
     }
-
-    def cells(self) -> list[dict]:
-        return grid(attention=self.attentions)
 
     def compute(self, cell: dict) -> xr.Dataset:
         attention = attention_named(cell["attention"], self.beta, self.d)

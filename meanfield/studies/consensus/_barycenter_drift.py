@@ -15,7 +15,7 @@ from ...measures import Uniform
 from ...solve import simulate
 from ...transport.barycenters import disagreement
 from ...transport.costs import SquaredGeodesic
-from ..machinery import Claim, Study, grid
+from ..machinery import Claim, Study
 
 SOURCE = "u_i is -1/(2 w_i) times the Wasserstein gradient of the disagreement"
 
@@ -61,14 +61,12 @@ class BarycenterDrift(Study):
     epsilon: float = 0.3
     """Regularization of the pull, in squared radians."""
 
+    GRID: ClassVar = {"gate": "gates"}
     QUANTITIES: ClassVar = {
         "effort": "effort of the pull",
         "disagreement": "disagreement of the models",
         "gate": "when models are pulled",
     }
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(gate=self.gates)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         flow = AttentionFlow(Sphere(3), Softmax(self.beta))

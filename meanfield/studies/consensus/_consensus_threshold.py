@@ -54,9 +54,6 @@ class ConsensusThreshold(Study):
         "gap": "angle between the models [rad]",
     }
 
-    def cells(self) -> list[dict[str, Any]]:
-        return [{}]
-
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         sphere = Sphere(3)
         flows = [AttentionFlow(sphere, Softmax(b), potential=_wells) for b in self.betas]
@@ -71,9 +68,6 @@ class ConsensusThreshold(Study):
             {"gap": (("strength", "time"), gap, {"long_name": "angle between the models"})},
             {"strength": list(self.strengths), "time": ts},
         )
-
-    def assemble(self, parts: list[xr.Dataset]) -> xr.Dataset:
-        return parts[0]
 
     def tiny(self) -> "ConsensusThreshold":
         return replace(self, strengths=(0.3, 1.2), n=4, t_end=30.0, saves=5)

@@ -16,7 +16,7 @@ from ...energies import Interaction
 from ...geometry import Sphere
 from ...landscape.decisions import AtSaddles
 from ...solve import simulate
-from ..machinery import Claim, Study, check_that, grid
+from ..machinery import Claim, Study, check_that
 
 CIRCLE = Sphere(2)
 PULSE = (3.0, 5.0)
@@ -76,6 +76,7 @@ class Gating(Study):
     runs: int = field(default=400, metadata={"least": 2})
     """Independent pairs of models."""
 
+    GRID: ClassVar = {"gate": "gates"}
     QUANTITIES: ClassVar = {
         "gate": "when models are pulled",
         "agree": "share of pairs of models that agree",
@@ -86,9 +87,6 @@ class Gating(Study):
         known = {*Gating.gates}
         check_that({*self.gates} <= known, f"gates among {sorted(known)}", self.gates,
                    "pass gates=('always',)")  # fmt: skip
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(gate=self.gates)
 
     def tiny(self) -> "Gating":
         return replace(self, gates=("always", "pulse"), strengths=(0.4, 0.8), runs=200)

@@ -17,7 +17,7 @@ from ...landscape import least_effort
 from ...measures import Uniform
 from ...transport.barycenters import disagreement
 from ...transport.costs import SquaredGeodesic
-from ..machinery import Claim, Study, grid
+from ..machinery import Claim, Study
 
 EPSILON = 0.1
 """Regularization of the disagreement, in squared radians."""
@@ -57,6 +57,7 @@ class LeastEffort(Study):
     iterations: int = 400
     """Steps of the optimizer."""
 
+    GRID: ClassVar = {"constant": "constants"}
     QUANTITIES: ClassVar = {
         "effort": "least effort",
         "left": "disagreement at the end",
@@ -65,9 +66,6 @@ class LeastEffort(Study):
         "allowed": "disagreement that the constant strength leaves",
         "constant": "constant strength",
     }
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(constant=self.constants)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         outcome = self._outcome()

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from ..._typing import Key, Points
 from ...transport.distances import Divergence, sinkhorn_divergence
-from ..machinery import Claim, Study, grid
+from ..machinery import Claim, Study
 
 SOURCE = "del Barrio, Gonzalez-Sanz, Loubes and Niles-Weed (2022), arXiv 2204.09105"
 PAIRS = 2**20
@@ -50,6 +50,7 @@ class Minibatch(Study):
     n: int = 512
     """Points of a cloud."""
 
+    GRID: ClassVar = {"d": "dimensions", "epsilon": "epsilons"}
     QUANTITIES: ClassVar = {
         "bias": "bias of the minibatch divergence",
         "rest_spread": "deviation of a batch beyond the linear part",
@@ -62,9 +63,6 @@ class Minibatch(Study):
         "b": "points a batch",
         "d": "dimension",
     }
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(d=self.dimensions, epsilon=self.epsilons)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         first, second, draws = jax.random.split(self.key(cell), 3)

@@ -43,12 +43,6 @@ class NestedEllipses(Study):
         "debiased": "barycenter, debiased",
     }
 
-    def cells(self) -> list[dict[str, Any]]:
-        return [{}]
-
-    def assemble(self, parts: list[xr.Dataset]) -> xr.Dataset:
-        return parts[0]
-
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         q = self.cells_a_side
         domain = Box((0.0, 0.0), (1.0, 1.0), (q, q))

@@ -14,7 +14,7 @@ from ...dynamics.consensus import ConsensusFlow
 from ...dynamics.particles import AttentionFlow
 from ...landscape.decisions import pushes
 from ...solve import simulate
-from ..machinery import Claim, Study, grid, some_of
+from ..machinery import Claim, Study, some_of
 from ._gating import CIRCLE, LINEAR, ByNumber, _clouds, _pairs, _strength
 
 SWITCH, LATER, END = 4.0, 9.0, 36.0
@@ -57,6 +57,7 @@ class OnePush(Study):
     margin: float = 0.1
     """What a push exceeds the length that is needed to first order by, over the mean one of all models."""
 
+    GRID: ClassVar = {"spread": "spreads"}
     QUANTITIES: ClassVar = {
         "agree": "share of pairs that agree after one push no longer than the pull",
         "pulled": "share of pairs that agree after a pull that never ends",
@@ -72,9 +73,6 @@ class OnePush(Study):
         "strength": "strength of the pull",
         "pair": "pair of models",
     }
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(spread=self.spreads)
 
     def tiny(self) -> "OnePush":
         return replace(self, strengths=some_of(self.strengths, (0.1, 0.4)), runs=20, times=10)

@@ -46,12 +46,6 @@ class SphereBarycenters(Study):
         "weight": "weight of the second law",
     }
 
-    def cells(self) -> list[dict[str, Any]]:
-        return [{}]
-
-    def assemble(self, parts: list[xr.Dataset]) -> xr.Dataset:
-        return parts[0]
-
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         keys = jax.random.split(jax.random.key(self.seed), 4)
         pole = jnp.array([0.0, 0.0, 1.0])

@@ -16,7 +16,7 @@ from ...geometry import Sphere
 from ...harmonics import Fourier
 from ...observables import entropy_knn
 from ...solve import simulate
-from ..machinery import Claim, Study, check_that, grid, some_of
+from ..machinery import Claim, Study, check_that, some_of
 
 SOURCE = "arXiv 2312.10794: softmax, V = I clusters; arXiv 2110.11773: Sinkhorn, V = -I diffuses"
 
@@ -52,6 +52,7 @@ class AttentionNormalizations(Study):
     degree: int = 48
     """Degree of the density."""
 
+    GRID: ClassVar = {"attention": "attentions", "sign": "signs"}
     QUANTITIES: ClassVar = {
         "estimate": "entropy of the tokens, estimated [nat]",
         "exact": "entropy of the mean-field density [nat]",
@@ -59,9 +60,6 @@ class AttentionNormalizations(Study):
         "standard_error": "standard error of the estimate [nat]",
         "sign": "sign of the values, V = +-I",
     }
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(attention=self.attentions, sign=self.signs)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         attention = self._attention(cell["attention"], cell["sign"])

@@ -15,7 +15,7 @@ from ...geometry import Sphere
 from ...measures import VonMisesFisher
 from ...schemes import TransformerLayers
 from ...solve import rollout, simulate
-from ..machinery import Claim, Study, grid, order_of, some_of
+from ..machinery import Claim, Study, order_of, some_of
 
 SOURCE = "a layer is explicit Euler, split in two with an MLP: Hairer, Lubich, Wanner (2006), II.5"
 NORMALIZATIONS = {"Post": PostNorm(), "Pre": PreNorm(), "Peri": PeriNorm()}
@@ -53,6 +53,7 @@ class Depth(Study):
     t_end: float = 2.0
     """Time that the layers cover."""
 
+    GRID: ClassVar = {"normalization": "normalizations", "mlp": "mlp"}
     QUANTITIES: ClassVar = {
         "error": "error over the angle turned",
         "turned": "root mean square angle turned [rad]",
@@ -61,9 +62,6 @@ class Depth(Study):
         "step": "step of a layer",
         "mlp": "whether there is an MLP",
     }
-
-    def cells(self) -> list[dict]:
-        return grid(normalization=self.normalizations, mlp=self.mlp)
 
     def compute(self, cell: dict) -> xr.Dataset:
         x0 = VonMisesFisher(jnp.eye(self.d)[0], 1.0).sample(jax.random.key(self.seed), self.n)

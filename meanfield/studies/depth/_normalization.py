@@ -1,5 +1,5 @@
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -19,7 +19,7 @@ from ...dynamics.particles import (
 from ...dynamics.reductions import Equiangular
 from ...geometry import Sphere
 from ...solve import simulate
-from ..machinery import Claim, Study, grid, some_of
+from ..machinery import Claim, Study, some_of
 from ._random_transformer import gap
 
 PAPER = "arXiv 2510.22026"
@@ -61,8 +61,7 @@ class Normalization(Study):
     tau: float = 2.0
     """Time at which Mix turns from Post to Pre."""
 
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(normalization=self.normalizations)
+    GRID: ClassVar = {"normalization": "normalizations"}
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         name = cell["normalization"]

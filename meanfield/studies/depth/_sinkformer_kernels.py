@@ -7,7 +7,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from ...attention.kernels import Sinkhorn
-from ..machinery import Claim, Study, grid
+from ..machinery import Claim, Study
 
 SOURCE = "Sander, Ablin, Blondel, Peyre, arXiv 2110.11773, figure 1, and its published program"
 KINDS = ("K0", "K1", "published", "K_inf")
@@ -35,6 +35,7 @@ class SinkformerKernels(Study):
     tol: float = 1e-10
     """Error of the row and column sums of K_inf."""
 
+    GRID: ClassVar = {"start": "starts"}
     QUANTITIES: ClassVar = {
         "queries": "queries",
         "keys": "keys",
@@ -42,9 +43,6 @@ class SinkformerKernels(Study):
         "kind": "normalization of the kernel",
         "start": "seed of the clouds",
     }
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(start=self.starts)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         queries, keys = _published_clouds(cell["start"])

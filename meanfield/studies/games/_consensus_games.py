@@ -12,7 +12,7 @@ from ...games.control import ConsensusGame, pontryagin_residual
 from ...games.equilibrium import nash, planner
 from ...geometry import Sphere
 from ...measures import Uniform
-from ..machinery import Claim, Study, grid, some_of
+from ..machinery import Claim, Study, some_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +42,7 @@ class ConsensusGames(Study):
     frames: int = 13
     """Times at which controls bend."""
 
+    GRID: ClassVar = {"weight": "weights"}
     QUANTITIES: ClassVar = {
         "cost": "what a model pays",
         "saving": "what a model could save by itself",
@@ -55,9 +56,6 @@ class ConsensusGames(Study):
         "temperature": "inverse temperature of a model",
         "model": "number of the model",
     }
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(weight=self.weights)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         sphere, made = Sphere(3), _made

@@ -15,7 +15,7 @@ from ...games.control import steer
 from ...geometry import Sphere
 from ...observables import mean_resultant
 from ...solve import simulate
-from ..machinery import Claim, Study, check_that, grid, some_of
+from ..machinery import Claim, Study, check_that, some_of
 
 CIRCLE = Sphere(2)
 
@@ -63,6 +63,7 @@ class EscapedClusters(Study):
     frames: int = 16
     """Depths at which weights bend."""
 
+    GRID: ClassVar = {"effort": "efforts"}
     QUANTITIES: ClassVar = {
         "order": "length of the mean of all tokens",
         "idle": "length of the mean of all tokens, without training",
@@ -79,9 +80,6 @@ class EscapedClusters(Study):
 
     def check(self) -> None:
         check_that(self.frames >= 4, "frames >= 4", self.frames, "pass frames=16")
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(effort=self.efforts)
 
     def tiny(self) -> "EscapedClusters":
         return replace(self, efforts=some_of(self.efforts, (0.1, 0.3)), frames=9)

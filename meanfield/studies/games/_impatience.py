@@ -10,7 +10,7 @@ from ...attention.kernels import Unnormalized
 from ...games.meanfield import MeanFieldGame
 from ...harmonics import Gegenbauer
 from ...landscape.densities import critical_noise
-from ..machinery import Claim, Study, check_that, grid, some_of
+from ..machinery import Claim, Study, check_that, some_of
 
 FLOW = float("inf")
 
@@ -39,6 +39,7 @@ class Impatience(Study):
     degree: int = 24
     """Of the harmonics."""
 
+    GRID: ClassVar = {"discount": "discounts"}
     QUANTITIES: ClassVar = {
         "critical": "noise below which clusters form",
         "flow": "the same of the attention flow",
@@ -47,9 +48,6 @@ class Impatience(Study):
         "order": "length of the mean",
         "found": "whether the branch was found",
     }
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(discount=self.discounts)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         made: Any = MeanFieldGame

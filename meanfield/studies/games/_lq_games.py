@@ -6,7 +6,7 @@ import xarray as xr
 from scipy.integrate import solve_ivp
 
 from ...games.exact import LinearQuadratic
-from ..machinery import Claim, Study, grid, some_of
+from ..machinery import Claim, Study, some_of
 from ._plays import PLAYS
 
 
@@ -37,6 +37,7 @@ class LqGames(Study):
     frames: int = 81
     """Times, evenly spaced."""
 
+    GRID: ClassVar = {"play": "plays", "players": "players"}
     QUANTITIES: ClassVar = {
         "gain": "gain of the control",
         "left": "share of the deviation that is left",
@@ -44,9 +45,6 @@ class LqGames(Study):
         "play": "who knows what",
         "players": "number of models",
     }
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(play=self.plays, players=self.players)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         game, play = self._game(cell["players"]), PLAYS[cell["play"]]

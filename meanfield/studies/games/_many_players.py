@@ -8,7 +8,7 @@ from scipy.special import iv, mathieu_a
 from ...attention.kernels import Unnormalized
 from ...games.meanfield import Kuramoto, MeanFieldGame, few_players
 from ...harmonics import Gegenbauer
-from ..machinery import Claim, Study, check_that, grid
+from ..machinery import Claim, Study, check_that
 
 KERNELS = {"oscillators": Kuramoto, "attention": Unnormalized}
 """Kuramoto's coupling, of kappa = 1, and unnormalized attention, of beta = 1."""
@@ -44,6 +44,7 @@ class ManyPlayers(Study):
     points: int = field(default=13, metadata={"least": 9})
     """Of each angle, odd."""
 
+    GRID: ClassVar = {"kernel": "kernels", "noise": "noises"}
     QUANTITIES: ClassVar = {
         "cost": "cost of a player in unit time",
         "limit": "cost in unit time of infinitely many players",
@@ -65,9 +66,6 @@ class ManyPlayers(Study):
         odd = self.points % 2 == 1
         check_that(odd, "an odd number of points", self.points, "pass points=13")
         check_that(few, "2 to 5 players", self.players, "pass players=(2, 3, 4)")
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(kernel=self.kernels, noise=self.noises)
 
     def tiny(self) -> "ManyPlayers":
         return replace(self, kernels=("oscillators",), noises=(0.9,), players=(2, 3, 4), points=11)

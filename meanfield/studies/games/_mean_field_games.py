@@ -8,7 +8,7 @@ from scipy.special import mathieu_a
 
 from ...games.meanfield import Kuramoto, MeanFieldGame
 from ...harmonics import Gegenbauer
-from ..machinery import Claim, Study, check_that, grid, some_of
+from ..machinery import Claim, Study, check_that, some_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,7 @@ class MeanFieldGames(Study):
     angles: int = 181
     """Angles at which densities are shown."""
 
+    GRID: ClassVar = {"kappa": "kappas"}
     QUANTITIES: ClassVar = {
         "order": "length of the mean",
         "cost": "cost in unit time",
@@ -44,9 +45,6 @@ class MeanFieldGames(Study):
         "kappa": "strength of the coupling",
         "residual": "largest error of the equations",
     }
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(kappa=self.kappas)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         basis = Gegenbauer(2, self.degree)  # pyright: ignore[reportCallIssue]

@@ -7,7 +7,7 @@ import xarray as xr
 
 from ...games.equilibrium import OneShot, nash, planner
 from ...games.exact import LinearQuadratic
-from ..machinery import Claim, Study, grid, some_of
+from ..machinery import Claim, Study, some_of
 from ._plays import PLAYS
 
 
@@ -31,6 +31,7 @@ class PriceOfAnarchy(Study):
     horizons: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0)
     """How long finite games last."""
 
+    GRID: ClassVar = {"players": "players"}
     QUANTITIES: ClassVar = {
         "endless": "price of anarchy of an endless game",
         "price": "price of anarchy",
@@ -40,9 +41,6 @@ class PriceOfAnarchy(Study):
         "players": "number of models",
         "horizon": "how long the game lasts",
     }
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(players=self.players)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         made: Any = LinearQuadratic

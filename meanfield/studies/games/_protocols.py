@@ -8,7 +8,7 @@ from scipy.linalg import solve_discrete_are
 
 from ...dynamics.consensus import ConsensusFlow
 from ...games.exact import LinearQuadratic
-from ..machinery import Claim, Study, check_that, grid, some_of
+from ..machinery import Claim, Study, check_that, some_of
 from ._messages import MEMORY, NEAR, apart, follow, growth, held_cost, known_gain, layers_of
 from ._traitors import betrayed, lied_to, noisy, rounded
 
@@ -63,6 +63,7 @@ class Protocols(Study):
     steps: int = 40_000
     """Layers over which the variance that batches leave is taken."""
 
+    GRID: ClassVar = {"players": "players"}
     QUANTITIES: ClassVar = {
         "factor": "share of a deviation left by a message",
         "factor_exact": "share of a deviation left by a message, exact",
@@ -100,9 +101,6 @@ class Protocols(Study):
                    "pass spaces=('line',)")  # fmt: skip
         check_that(max(self.delays) < MEMORY, f"delays below {MEMORY}", self.delays,
                    "pass delays=(1, 8)")  # fmt: skip
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(players=self.players)
 
     def tiny(self) -> "Protocols":
         few = {"players": some_of(self.players, (2,)), "periods": some_of(self.periods, (8, 24))}

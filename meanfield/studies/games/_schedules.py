@@ -7,7 +7,7 @@ import xarray as xr
 from scipy.integrate import quad
 
 from ...transport.bridges import best_schedule, gaussian_bridge
-from ..machinery import Claim, Study, grid, some_of
+from ..machinery import Claim, Study, some_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,7 @@ class Schedules(Study):
     frames: int = 101
     """Times, evenly spaced."""
 
+    GRID: ClassVar = {"high": "highs"}
     QUANTITIES: ClassVar = {
         "tau": "place on the way",
         "lipschitz": "least Lipschitz constant",
@@ -42,9 +43,6 @@ class Schedules(Study):
         "high": "largest stretch",
         "spread": "standard deviation of the reference",
     }
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(high=self.highs)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         s = jnp.linspace(0.0, 1.0, self.frames)

@@ -11,7 +11,7 @@ import xarray as xr
 from jaxtyping import Array, Float, Int
 
 from ...latents import Transformer, read, trained
-from ..machinery import Claim, Study, check_that, grid, some_of
+from ..machinery import Claim, Study, check_that, some_of
 
 TEXT, ASKED = "The statement returns the value of an expression"[:32], 16
 HIDDEN = ((16,), (16,), (13, 14, 15, 16, 17, 18))
@@ -59,6 +59,7 @@ class SteeredTransformers(Study):
     steps: int = field(default=200, metadata={"least": 2})
     """Of the search, at most."""
 
+    GRID: ClassVar = {"weight": "weights"}
     QUANTITIES: ClassVar = {
         "divergence": "Jensen-Shannon divergence [nat]",
         "effort": "sum of squares of pushes, of their states",
@@ -72,9 +73,6 @@ class SteeredTransformers(Study):
     def check(self) -> None:
         known = isinstance(self.source, str) and (not self.source or Path(self.source).exists())
         check_that(known, "a file that exists for source", repr(self.source)[:60], "pass its name")
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(weight=self.weights)
 
     def tiny(self) -> "SteeredTransformers":
         return replace(self, weights=some_of(self.weights, (0.1,)))

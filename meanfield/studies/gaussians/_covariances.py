@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from ...attention.kernels import L2, Sinkhorn, Softmax
 from ...dynamics.reductions import GaussianFlow, Normal
 from ...solve import simulate
-from ..machinery import Claim, Study, grid, some_of
+from ..machinery import Claim, Study, some_of
 
 SOURCE = "Castin, Ablin, Carrillo, Peyre, arXiv 2501.18322, and calculus for V = I"
 KINDS = {"softmax": Softmax, "L2": L2, "Sinkhorn": Sinkhorn}
@@ -50,6 +50,7 @@ class Covariances(Study):
     times: int = 81
     """Times that are kept."""
 
+    GRID: ClassVar = {"attention": "attentions", "regime": "regimes"}
     QUANTITIES: ClassVar = {
         "cov": "covariance",
         "reached": "time of the blow-up, else the end",
@@ -57,9 +58,6 @@ class Covariances(Study):
         "regime": "matrices of the attention",
         "start": "start",
     }
-
-    def cells(self) -> list[dict]:
-        return grid(attention=self.attentions, regime=self.regimes)
 
     def compute(self, cell: dict) -> xr.Dataset:
         query, key, value = (jnp.asarray(m) for m in REGIMES[cell["regime"]])

@@ -16,7 +16,7 @@ from ...geometry import Euclidean
 from ...measures import Gaussian
 from ...solve import simulate
 from ...transport.exact import gaussian_wasserstein
-from ..machinery import Claim, Study, check_that, grid, order_of, some_of
+from ..machinery import Claim, Study, check_that, order_of, some_of
 
 SOURCE = "Castin, Ablin, Carrillo, Peyre, arXiv 2501.18322; the central limit theorem"
 STEP = 0.1
@@ -49,15 +49,13 @@ class GaussianClosures(Study):
     t_end: float = 1.0
     """Final time."""
 
+    GRID: ClassVar = {"attention": "attentions", "n": "sizes"}
     QUANTITIES: ClassVar = {
         "distance": "W2 from the closed equations",
         "sampling": "W2 of independent draws",
         "sampling_error": "standard error of it, as a share",
         "order": "fitted power of n",
     }
-
-    def cells(self) -> list[dict]:
-        return grid(attention=self.attentions, n=self.sizes)
 
     def compute(self, cell: dict) -> xr.Dataset:
         attention, n = _attention(cell["attention"]), cell["n"]

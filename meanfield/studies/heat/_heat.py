@@ -17,7 +17,7 @@ from ...measures import HeatKernel, brownian_angle
 from ...schemes import ScharfetterGummel
 from ...solve import rollout, simulate
 from ...solve.methods import GeodesicEuler
-from ..machinery import Claim, Study, check_that, grid, some_of
+from ..machinery import Claim, Study, check_that, some_of
 
 TABLES = 1e-7
 """What the tabulated entropy and density of `HeatKernel` leave, with room to spare."""
@@ -62,6 +62,7 @@ class Heat(Study):
     n: int = 40000
     """Particles."""
 
+    GRID: ClassVar = {"d": "dimensions"}
     QUANTITIES: ClassVar = {
         "entropy": "entropy of the spectral solution [nat]",
         "entropy_exact": "entropy of the heat kernel [nat]",
@@ -71,9 +72,6 @@ class Heat(Study):
         "cloud": "mean of P_k(x_1) over the particles",
         "time": "time in relaxation times",
     }
-
-    def cells(self) -> list[dict]:
-        return grid(d=self.dimensions)
 
     def compute(self, cell: dict) -> xr.Dataset:
         d = cell["d"]

@@ -14,7 +14,7 @@ from ...geometry import Sphere
 from ...harmonics import SphericalHarmonics
 from ...measures import HeatKernel
 from ...solve import simulate
-from ..machinery import Claim, Study, check_that, grid, some_of
+from ..machinery import Claim, Study, check_that, some_of
 from ._heat_flows import SOURCE
 
 DEGREES = (1, 2, 3)
@@ -57,6 +57,7 @@ class HeatKernelClouds(Study):
     smoothing: float = 0.02
     """Time of the heat flow that smooths the density on the sphere."""
 
+    GRID: ClassVar = {"d": "dimensions"}
     QUANTITIES: ClassVar = {
         "moment": "mean of P_k(x_1) over the tokens",
         "exact": "mean of P_k(x_1) of the heat kernel",
@@ -69,9 +70,6 @@ class HeatKernelClouds(Study):
         "longitude": "longitude [rad]",
         "latitude": "latitude [rad]",
     }
-
-    def cells(self) -> list[dict]:
-        return grid(d=self.dimensions)
 
     def compute(self, cell: dict) -> xr.Dataset:
         d = cell["d"]

@@ -18,7 +18,7 @@ from ...harmonics import AbstractBasis, Fourier, SphericalHarmonics
 from ...measures import AbstractMeasure, HeatKernel, Mixture
 from ...solve import simulate
 from ...transport.exact import bures
-from ..machinery import Claim, Study, check_that, grid, order_of, some_of
+from ..machinery import Claim, Study, check_that, order_of, some_of
 from ._heat_flows import (
     DIFFUSIVITY,
     MIXTURE,
@@ -79,14 +79,12 @@ class HeatLimit(Study):
     degree: int = 16
     """Degree of the harmonics on S^2; three times as much on the circle."""
 
+    GRID: ClassVar = {"attention": "attentions", "start": "starts", "eps": "epsilons"}
     QUANTITIES: ClassVar = {
         "error": "distance to the heat flow",
         "bias": "first order in eps, over eps",
         "order": "fitted order in eps",
     }
-
-    def cells(self) -> list[dict]:
-        return grid(attention=self.attentions, start=self.starts, eps=self.epsilons)
 
     def compute(self, cell: dict) -> xr.Dataset:
         start, name, eps = cell["start"], cell["attention"], jnp.asarray(cell["eps"])

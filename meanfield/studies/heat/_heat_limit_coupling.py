@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from ..._typing import Scalar
 from ...geometry import Euclidean
 from ...solve import simulate
-from ..machinery import Claim, Study, check_that, grid, order_of, some_of
+from ..machinery import Claim, Study, check_that, order_of, some_of
 from ._heat_flows import (
     DIFFUSIVITY,
     NORMAL,
@@ -47,6 +47,7 @@ class HeatLimitCoupling(Study):
     t_end: float = 0.5
     """Final time."""
 
+    GRID: ClassVar = {"attention": "attentions", "n": "sizes", "eps": "epsilons"}
     QUANTITIES: ClassVar = {
         "error": "W2 to the heat flow",
         "bias": "W2 to the law of infinitely many tokens",
@@ -63,9 +64,6 @@ class HeatLimitCoupling(Study):
     def _first(self) -> float:
         """The eps of the smallest cloud, on the way eps ~ n^(-1/2)."""
         return max((e for e in self.epsilons if e <= 0.2), default=min(self.epsilons))
-
-    def cells(self) -> list[dict]:
-        return grid(attention=self.attentions, n=self.sizes, eps=self.epsilons)
 
     def compute(self, cell: dict) -> xr.Dataset:
         name, n, eps = cell["attention"], cell["n"], jnp.asarray(cell["eps"])

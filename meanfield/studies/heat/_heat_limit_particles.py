@@ -15,7 +15,7 @@ from ...geometry import Euclidean
 from ...measures import Gaussian
 from ...solve import simulate
 from ...transport.exact import gaussian_wasserstein
-from ..machinery import Claim, Study, grid, order_of, some_of
+from ..machinery import Claim, Study, order_of, some_of
 from ._heat_flows import DIFFUSIVITY, gaussian_heat_flow, heat_attention, heat_flow, residual
 
 COVARIANCES = {"R": np.diag([0.5]), "R2": np.array([[0.6, 0.2], [0.2, 0.9]])}
@@ -51,15 +51,13 @@ class HeatLimitParticles(Study):
     t_end: float = 0.5
     """Final time."""
 
+    GRID: ClassVar = {"attention": "attentions", "start": "starts", "n": "sizes"}
     QUANTITIES: ClassVar = {
         "distance": "distance to the law of infinitely many tokens",
         "to_heat": "distance to the heat flow",
         "bias": "distance of that law to the heat flow",
         "order": "fitted order in n",
     }
-
-    def cells(self) -> list[dict]:
-        return grid(attention=self.attentions, start=self.starts, n=self.sizes)
 
     def compute(self, cell: dict) -> xr.Dataset:
         name, cov, eps = cell["attention"], COVARIANCES[cell["start"]], jnp.asarray(self.eps)

@@ -12,7 +12,7 @@ from ..._typing import Points, Scalar
 from ...dynamics import AbstractParticles
 from ...geometry import Euclidean
 from ...solve import simulate
-from ..machinery import Claim, Study, check_share, check_that, grid, order_of, some_of
+from ..machinery import Claim, Study, check_share, check_that, order_of, some_of
 from ._heat_flows import DIFFUSIVITY, MIXTURE, SOURCE, heat_attention, heat_flow, labels, residual
 
 STABLE = 1.25
@@ -49,6 +49,7 @@ class HeatLimitSteps(Study):
     n: int = 240
     """Labels on the line."""
 
+    GRID: ClassVar = {"attention": "attentions", "eps": "epsilons"}
     QUANTITIES: ClassVar = {
         "error": "L2 distance to the flow of the same eps",
         "to_heat": "W2 to the heat flow",
@@ -67,9 +68,6 @@ class HeatLimitSteps(Study):
             check_share(
                 self.t_end, step, f"steps ratio * eps that divide {self.t_end}", "change t_end"
             )
-
-    def cells(self) -> list[dict]:
-        return grid(attention=self.attentions, eps=self.epsilons)
 
     def compute(self, cell: dict) -> xr.Dataset:
         name, eps = cell["attention"], jnp.asarray(cell["eps"])

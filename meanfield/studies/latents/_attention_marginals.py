@@ -21,9 +21,6 @@ class AttentionMarginals(AbstractLatents):
     texts: int = 4
     """Texts."""
 
-    def cells(self) -> list[dict[str, Any]]:
-        return [{"part": "whole"}]
-
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         return marginals(self.model(), self.corpus(), seed=self.seed)
 

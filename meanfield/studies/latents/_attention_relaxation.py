@@ -69,9 +69,6 @@ class AttentionRelaxation(AbstractLatents):
         "held_out": "held-out text",
     }
 
-    def cells(self) -> list[dict[str, Any]]:
-        return [{"part": "whole"}]
-
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         check_that(not self.recording, "weights, which attend", "a recording", "pass weights")
         model = self.model() if self.weights else trained()

@@ -23,7 +23,7 @@ from ...latents.training import (
     unigram_loss,
 )
 from ...observables import alignment, merge_heights
-from ..machinery import Claim, Study, check_that, grid, some_of
+from ..machinery import Claim, Study, check_that, some_of
 
 ANGLE = 0.5
 """Single-linkage clusters are counted at this angle."""
@@ -81,6 +81,7 @@ class CausalCharacters(Study):
     windows: int = 512
     """Windows of held-out text."""
 
+    GRID: ClassVar = {"attention": "attentions", "trained": "trainings", "start": "starts"}
     QUANTITIES: ClassVar = {
         "whole": "loss on held-out text, by place, nats",
         "prefix": "loss at a place where nothing behind it is given, nats",
@@ -100,9 +101,6 @@ class CausalCharacters(Study):
 
     def check(self) -> None:
         check_that(self.d % 4 == 0, "d that four heads share", self.d, "pass d=32")
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(attention=self.attentions, trained=self.trainings, start=self.starts)
 
     @property
     def seen(self) -> tuple[int, ...]:

@@ -36,9 +36,6 @@ class EntropyByLayer(AbstractLatents):
         "scale": "angle of linkage [rad]",
     }
 
-    def cells(self) -> list[dict[str, Any]]:
-        return [{"part": "whole"}]
-
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         texts = self.corpus()
         report = profile(texts, seed=self.seed)

@@ -14,7 +14,7 @@ from scipy import optimize
 from ...latents import Transformer
 from ...latents.profiles import draws
 from ...latents.training import Batch, draw, masked_loss, parts_of_help, trained
-from ..machinery import Claim, Study, check_that, grid, some_of
+from ..machinery import Claim, Study, check_that, some_of
 
 RESAMPLES = 400
 SLOWEST, FASTEST = 1e-2, 1e2
@@ -60,6 +60,7 @@ class ItoTerm(Study):
     saves: int = field(default=5, metadata={"least": 2})
     """Times at which losses are known, evenly spaced."""
 
+    GRID: ClassVar = {"rate": "rates"}
     QUANTITIES: ClassVar = {
         "loss": "mean loss of runs [nat]",
         "plain": "loss of descent with all windows [nat]",
@@ -89,9 +90,6 @@ class ItoTerm(Study):
                 f"{steps:g}",
                 "pass rates of which span/saves is a multiple",
             )
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(rate=self.rates)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         loss_of, weights = _start(self.windows, self.seed)

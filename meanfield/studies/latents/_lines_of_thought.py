@@ -20,9 +20,6 @@ class LinesOfThought(AbstractLatents):
     Source: Sarfati, Liu, Boulle and Earls (2024), arXiv 2410.01545.
     """
 
-    def cells(self) -> list[dict[str, Any]]:
-        return [{"part": "whole"}]
-
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         found = lines_of_thought(*split(self.corpus()))
         inner = found.isel(step=slice(1, -1)) if found.step.size > 3 else found

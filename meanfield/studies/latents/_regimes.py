@@ -66,9 +66,6 @@ class Regimes(AbstractLatents):
         shares = bool(self.levels) and all(0 <= share <= 1 for share in self.levels)
         check_that(shares, "levels from 0 to 1", self.levels, "pass levels=(0.75,)")
 
-    def cells(self) -> list[dict[str, Any]]:
-        return [{"part": "whole"}]
-
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         return xr.merge([self._along(way) for way in ALONG], join="exact", compat="equals")
 

@@ -63,9 +63,6 @@ class SurpriseSign(AbstractLatents):
         "held_out": "held-out text",
     }
 
-    def cells(self) -> list[dict[str, Any]]:
-        return [{"part": "whole"}]
-
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         words = lens(self.model(), self.corpus(), seed=self.seed)
         entropy = words.entropy_each.values / np.log(2)

@@ -21,7 +21,7 @@ from ...latents.training import (
     unigram_loss,
 )
 from ...observables import alignment, merge_heights
-from ..machinery import Claim, Study, check_that, grid
+from ..machinery import Claim, Study, check_that
 
 ANGLE = 0.5
 """Single-linkage clusters are counted at this angle."""
@@ -53,6 +53,7 @@ class TrainedSinkformer(Study):
     Source: Sander, Ablin, Blondel and Peyre, arXiv 2110.11773, section 5.
     """
 
+    GRID: ClassVar = {"attention": "attentions", "rate": "rates", "start": "starts"}
     QUANTITIES: ClassVar = {
         "rate": "largest learning rate",
         "start": "number of the start",
@@ -84,9 +85,6 @@ class TrainedSinkformer(Study):
     def check(self) -> None:
         check_that(self.d % 4 == 0, "d that four heads share", self.d, "pass d=32")
         check_that(self.saves <= self.steps, "saves at steps", self.saves, "pass saves=12")
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(attention=self.attentions, rate=self.rates, start=self.starts)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         text, rest = parts_of_help()

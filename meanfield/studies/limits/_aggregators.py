@@ -10,7 +10,7 @@ from ...attention.kernels import Softmax
 from ...dynamics.particles import AttentionFlow
 from ...geometry import Sphere
 from ...observables import abstraction_error, coarse_chain, effective_information
-from ..machinery import Claim, Study, check_that, grid, order_of, some_of
+from ..machinery import Claim, Study, check_that, order_of, some_of
 
 MASS = "exactly lumpable: under the masses of clusters nothing is gained"
 KNOWN = {"micro": 0.1864754, "macro_even": 0.2243400}
@@ -42,6 +42,7 @@ class Aggregators(Study):
     step: float = 0.2
     """Time of a layer."""
 
+    GRID: ClassVar = {"beta": "beta"}
     QUANTITIES: ClassVar = {
         "micro": "effective information of tokens [bit]",
         "macro_mass": "effective information of clusters, by mass [bit]",
@@ -55,9 +56,6 @@ class Aggregators(Study):
 
     def check(self) -> None:
         check_that(-1 < self.overlap < 1, "-1 < overlap < 1", self.overlap, "pass overlap=0.3")
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(beta=self.beta)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         beta = cell["beta"]

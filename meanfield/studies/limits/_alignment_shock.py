@@ -6,7 +6,7 @@ import xarray as xr
 from scipy.integrate import solve_ivp
 
 from ...landscape.times import alignment_blow_up
-from ..machinery import Claim, Study, check_that, grid, some_of
+from ..machinery import Claim, Study, check_that, some_of
 
 SOURCE = "Carrillo, Choi, Tadmor, Tan (2016), doi:10.1142/S0218202516500068; log 2 for slope -2"
 UNTIL = 6.0
@@ -33,6 +33,7 @@ class AlignmentShock(Study):
     n: tuple[int, ...] = (50, 100, 200)
     """Even numbers of particles."""
 
+    GRID: ClassVar = {"slope": "slope", "n": "n"}
     QUANTITIES: ClassVar = {
         "meet": "when two particles first meet",
         "shock": "when the fluid blows up",
@@ -51,9 +52,6 @@ class AlignmentShock(Study):
         check_that(max(self.slope) < 0, "slope < 0", max(self.slope), "pass slope=(-2.0,)")
         even = all(n % 2 == 0 and n >= 10 for n in self.n)
         check_that(even, "even n >= 10", self.n, "pass n=(50,)")
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(slope=self.slope, n=self.n)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         slope, n = cell["slope"], cell["n"]

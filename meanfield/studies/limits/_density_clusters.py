@@ -17,7 +17,7 @@ from ...geometry import Sphere
 from ...harmonics import Fourier
 from ...landscape.densities import growth_rates
 from ...solve import simulate
-from ..machinery import Claim, Study, check_that, grid, some_of
+from ..machinery import Claim, Study, check_that, some_of
 
 T_END = {5.0: 0.5, 7.0: 0.08}
 """Published final times by beta."""
@@ -61,6 +61,7 @@ class DensityClusters(Study):
     max_steps: int = 2000
     """The most steps of a density, which resolved ones do not need."""
 
+    GRID: ClassVar = {"beta": "beta", "noise": "noises"}
     QUANTITIES: ClassVar = {
         "density": "density over that of the uniform law",
         "minimum": "least value of the density",
@@ -72,9 +73,6 @@ class DensityClusters(Study):
         for beta in self.beta:
             check_choice(beta, T_END, "beta")
         check_that(self.degree >= 8, "degree >= 8", self.degree, "the start is rough up to 8")
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(beta=self.beta, noise=self.noises)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         beta, noise = cell["beta"], cell["noise"]

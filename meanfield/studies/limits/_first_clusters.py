@@ -18,7 +18,7 @@ from ...harmonics import Fourier
 from ...landscape.densities import fastest_mode, growth_rates
 from ...measures import Uniform
 from ...solve import simulate
-from ..machinery import Claim, Study, grid, some_of
+from ..machinery import Claim, Study, some_of
 
 SOURCE = "k* = argmax k^2 I_k(beta)/beta: linearization about the uniform law"
 NUMBERS = {1: 1, 2: 2, 4: 3, 5: 3, 7: 4, 10: 4, 20: 6, 50: 10, 100: 14}
@@ -53,14 +53,12 @@ class FirstClusters(Study):
     clouds: int = field(default=12, metadata={"least": 2})
     """Independent clouds."""
 
+    GRID: ClassVar = {"beta": "beta"}
     QUANTITIES: ClassVar = {
         "theory": "growth rate, closed form",
         "rate": "growth rate of clouds",
         "dominant": "share of clouds that it wins",
     }
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(beta=self.beta)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         beta = cell["beta"]

@@ -18,7 +18,7 @@ from ...harmonics import AbstractBasis, Fourier
 from ...measures import Uniform
 from ...solve import simulate
 from ...solve.methods import GeodesicLM
-from ..machinery import Claim, Study, check_that, grid
+from ..machinery import Claim, Study, check_that
 from ._growth_rates import multiplier
 
 SOURCE = "linear fluctuation theory, as in Dawson (1983), J. Stat. Phys. 31, 29-85"
@@ -62,6 +62,7 @@ class Fluctuations(Study):
     relaxations: int = 40
     """Length of a chain in units of the slowest relaxation time; five more are discarded."""
 
+    GRID: ClassVar = {"noise_over_critical": "noise_over_critical"}
     QUANTITIES: ClassVar = {
         "exact": "n E|rho_k|^2, in theory",
         "sampling": "standard error of the spectrum, in theory",
@@ -70,9 +71,6 @@ class Fluctuations(Study):
         "spectrum": "n E|rho_k|^2",
         "noise_over_critical": "noise over nu_c",
     }
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(noise_over_critical=self.noise_over_critical)
 
     def check(self) -> None:
         least = min(self.noise_over_critical)

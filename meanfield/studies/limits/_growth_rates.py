@@ -18,7 +18,7 @@ from ...geometry import Sphere
 from ...harmonics import AbstractBasis, Fourier, Gegenbauer
 from ...landscape.densities import growth_rates
 from ...solve import simulate
-from ..machinery import Claim, Study, grid
+from ..machinery import Claim, Study
 
 SOURCE = "Funk-Hecke and linearization: rate_k = k (k + d - 2) (s_k - noise)"
 HEADS = {
@@ -71,15 +71,13 @@ class GrowthRates(Study):
     n: int = 128
     """Tokens on the circle; more where beta needs them."""
 
+    GRID: ClassVar = {"attention": "attentions", "d": "dimensions"}
     QUANTITIES: ClassVar = {
         "closed": "growth rate, closed form",
         "linearized": "growth rate, linearized",
         "pde": "growth rate, PDE",
         "particles": "growth rate, tokens",
     }
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(attention=self.attentions, d=self.dimensions)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         name, d = cell["attention"], cell["d"]

@@ -7,7 +7,7 @@ import xarray as xr
 from jaxtyping import Float
 from scipy.stats import norm
 
-from ..machinery import Claim, Study, check_that, grid, some_of
+from ..machinery import Claim, Study, check_that, some_of
 
 PAPER = "Geshkovski, Rigollet, Sun, arXiv 2412.09080"
 KNOWN = {100.0: 0.457, 400.0: 0.480, 1600.0: 0.478}
@@ -39,6 +39,7 @@ class KernelModes(Study):
     draws: int = field(default=100, metadata={"least": 2})
     """Independent clouds."""
 
+    GRID: ClassVar = {"beta": "beta"}
     QUANTITIES: ClassVar = {
         "modes": "mean number of modes",
         "error": "standard error of the mean number of modes",
@@ -54,9 +55,6 @@ class KernelModes(Study):
     def check(self) -> None:
         check_that(0 < self.half <= 2, "0 < half <= 2", self.half, "pass half=1.5")
         check_that(min(self.beta) > 1, "beta > 1", min(self.beta), "pass beta=(100.0,)")
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(beta=self.beta)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         beta = cell["beta"]

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from ...landscape.times import attended_share
-from ..machinery import Claim, Study, check_that, grid, some_of
+from ..machinery import Claim, Study, check_that, some_of
 
 SOURCE = "after arXiv 2605.08505, by quadrature over the Poisson limit"
 KNOWN = {
@@ -35,6 +35,7 @@ class LongContext(Study):
     draws: int = field(default=400, metadata={"least": 2})
     """Independent draws of all keys."""
 
+    GRID: ClassVar = {"d": "d", "scale": "scale"}
     QUANTITIES: ClassVar = {
         "limit": "E sum w^2, limit of long contexts",
         "share": "mean of sum w^2",
@@ -48,9 +49,6 @@ class LongContext(Study):
     def check(self) -> None:
         check_that(min(self.scale) > 0, "scale > 0", min(self.scale), "pass scale=(1.0,)")
         check_that(self.n >= 100, "n >= 100", self.n, "pass n=20000")
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(d=self.d, scale=self.scale)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         d, scale = cell["d"], cell["scale"]

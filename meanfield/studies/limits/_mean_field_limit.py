@@ -15,7 +15,7 @@ from ...geometry import Sphere
 from ...measures import VonMisesFisher
 from ...observables import second_moment
 from ...solve import simulate
-from ..machinery import Claim, Study, attention_named, grid, order_of, some_of
+from ..machinery import Claim, Study, attention_named, order_of, some_of
 
 SOURCE = "Sznitman (1991), Topics in propagation of chaos, theorem 1.4: fluctuations of size n^-1/2"
 PAIRS = 2**22
@@ -64,15 +64,13 @@ class MeanFieldLimit(Study):
     t_end: float = 1.5
     """Final time; the distance is stored at its thirds too."""
 
+    GRID: ClassVar = {"attention": "attentions", "d": "dimensions"}
     QUANTITIES: ClassVar = {
         "distance": "distance to the limit",
         "floor": "error of the reference",
         "exact_start": "distance at the start, exact",
         "slope": "fitted power of n",
     }
-
-    def cells(self) -> list[dict]:
-        return grid(attention=self.attentions, d=self.dimensions)
 
     def compute(self, cell: dict) -> xr.Dataset:
         first, second = jax.random.split(self.key(cell))

@@ -53,6 +53,7 @@ class ModerateInteraction(Study):
     tokens: int = 24
     """Tokens over beta, on the sphere; there are half as many on the circle, of the largest beta."""
 
+    GRID: ClassVar = {"beta": "beta"}
     QUANTITIES: ClassVar = {
         "beta": "inverse temperature",
         "aligned": "distance from the linear flow, root mean square",
@@ -74,9 +75,6 @@ class ModerateInteraction(Study):
         # The fastest mode of the second phase grows by e^{.11 beta}, from rounding.
         check_that(max(self.beta) <= 80, "beta <= 80", self.beta, "lower beta")
         check_that(self.tokens >= 8, "tokens >= 8", self.tokens, "pass tokens=24")
-
-    def cells(self) -> list[dict[str, Any]]:
-        return [{"beta": beta} for beta in self.beta]
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         beta = cell["beta"]

@@ -16,7 +16,7 @@ from ...geometry import Sphere
 from ...harmonics import Gegenbauer
 from ...measures import VonMisesFisher
 from ...solve import simulate
-from ..machinery import TELLING, Claim, Study, attention_named, grid, order_of, some_of
+from ..machinery import TELLING, Claim, Study, attention_named, order_of, some_of
 
 SOURCE = "Sznitman (1991), Topics in propagation of chaos, theorem 1.4: fluctuations of size n^-1/2"
 PAIRS = 2**22
@@ -63,6 +63,7 @@ class ParticlesVsPde(Study):
     degree: int = 32
     """Degree of the density's expansion."""
 
+    GRID: ClassVar = {"attention": "attentions", "d": "dimensions", "noise": "noises"}
     QUANTITIES: ClassVar = {
         "distance": "distance of particles and PDE",
         "density": "moment of the density",
@@ -70,9 +71,6 @@ class ParticlesVsPde(Study):
         "minimum": "least value of the density",
         "slope": "fitted power of n",
     }
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(attention=self.attentions, d=self.dimensions, noise=self.noises)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         density, minimum = self._density(cell)

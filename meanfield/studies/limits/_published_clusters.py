@@ -17,7 +17,7 @@ from ...dynamics.particles import AttentionFlow
 from ...geometry import Sphere
 from ...landscape.densities import fastest_mode, growth_rates
 from ...solve import simulate
-from ..machinery import Claim, Study, check_that, grid, some_of
+from ..machinery import Claim, Study, check_that, some_of
 from ._first_clusters import modes
 
 PAPER = "Bruno, Pasqualotto, Agazzi 2024, arXiv 2410.23228"
@@ -58,6 +58,7 @@ class PublishedClusters(Study):
     stride: int = 1
     """Published steps in a step of this run: 1 is faithful."""
 
+    GRID: ClassVar = {"beta": "beta"}
     QUANTITIES: ClassVar = {
         "faithful_rho": "mode, published steps (real and imaginary part)",
         "rho": "mode (real and imaginary part)",
@@ -72,9 +73,6 @@ class PublishedClusters(Study):
             each = STEPS[check_choice(beta, STEPS, "beta")] // SAVES
             check_that(self.stride <= each, f"stride <= {each} at beta = {beta:g}", self.stride,
                        "pass stride=1 for the published steps")  # fmt: skip
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(beta=self.beta)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         beta = cell["beta"]

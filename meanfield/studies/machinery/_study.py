@@ -10,7 +10,7 @@ one, `_decay.py`:
     import numpy as np
     from dataclasses import dataclass, replace
 
-    from meanfield.studies.machinery import Claim, Study, grid
+    from meanfield.studies.machinery import Claim, Study
 
     @dataclass(frozen=True, kw_only=True)
     class Decay(Study):
@@ -23,10 +23,8 @@ one, `_decay.py`:
         n: int = 1000
         """Steps up to t = 1."""
 
+        GRID = {"start": "starts"}
         QUANTITIES = {"x": "x(1)", "start": "x(0)"}
-
-        def cells(self) -> list[dict]:
-            return grid(start=self.starts)
 
         def compute(self, cell: dict) -> xr.Dataset:
             x = cell["start"] * (1 - self.rate / self.n) ** self.n
@@ -43,10 +41,12 @@ one, `_decay.py`:
 As `my_study.py`, anywhere, it is run by `meanfield run my_study.py --rate 2`. (Studies of the package say
 `from ..machinery import ...`.)
 
-`QUANTITIES` says what each variable is, with its unit in brackets ("angle [rad]"); `run` puts both
-into its attributes. `compute` depends on nothing but the fields and the cell: a cell is the unit that
-is stored, that a killed run keeps, and that is never computed twice. Random keys come from
-`self.key(cell)`, one a cell, or from `jax.random.key(self.seed)` where the cells are to share their noise.
+`GRID` names the axes of the grid of cells, and the field that lists the values of each; replace
+`cells()` where they fill none. `QUANTITIES` says what each variable is, with its unit in brackets
+("angle [rad]"); `run` puts both into its attributes. `compute` depends on nothing but the fields and
+the cell: a cell is the unit that is stored, that a killed run keeps, and that is never computed
+twice. Random keys come from `self.key(cell)`, one a cell, or from `jax.random.key(self.seed)` where
+the cells are to share their noise.
 `assemble(parts)`
 puts the parts along dimensions named after the cell's entries (here `start`); replace it where the
 cells fill no grid, or further quantities follow from all of them. `run` turns jax arrays into numpy.
@@ -86,6 +86,7 @@ from ...io import (
     strip,
     work_key,
 )
+from ._cells import grid
 from ._claim import Claim as Claim
 from ._field_checks import check_fields
 from ._quantities import told
@@ -104,6 +105,7 @@ class Study(abc.ABC):
     seed: int = 0
     """Seed of every random key."""
 
+    GRID: ClassVar[Mapping[str, str]] = {}
     QUANTITIES: ClassVar[Mapping[str, str]] = {}
 
     def __post_init__(self):
@@ -113,9 +115,10 @@ class Study(abc.ABC):
     def check(self) -> None:  # noqa: B027
         """ValueError where fields contradict each other; nothing by default."""
 
-    @abc.abstractmethod
     def cells(self) -> list[dict[str, Any]]:
-        """The independent units of work, as distinct dicts of plain values."""
+        """The independent units of work, as distinct dicts of plain values: the grid of `GRID` by default,
+        or one cell where it names no axis."""
+        return grid(**{axis: getattr(self, field) for axis, field in self.GRID.items()})
 
     @abc.abstractmethod
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:

@@ -13,7 +13,7 @@ from ...landscape.densities import (
     crossing,
     tricritical_beta,
 )
-from ..machinery import Claim, Study, check_that, grid, some_of
+from ..machinery import Claim, Study, check_that, some_of
 
 ORDER = np.linspace(0, 0.95, 96)
 """Order parameters at which profiles are kept, where they are computed so far."""
@@ -41,6 +41,7 @@ class Barriers(Study):
     share: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97)
     """Places between the spinodals, inside (0, 1)."""
 
+    GRID: ClassVar = {"d": "d"}
     QUANTITIES: ClassVar = {
         "share": "place between the spinodals",
         "r": "mean resultant",
@@ -65,9 +66,6 @@ class Barriers(Study):
         check_that(self.ratio >= 1.05, "ratio >= 1.05", self.ratio, "the jump is there: pass 2.0")
         inside = all(0 < share < 1 for share in self.share)
         check_that(inside, "share between 0 and 1", self.share, "pass share=(0.5,)")
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(d=self.d)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         d, attention = cell["d"], Unnormalized(self.ratio * tricritical_beta(cell["d"]))

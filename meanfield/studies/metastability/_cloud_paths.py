@@ -9,7 +9,7 @@ from scipy.optimize import root
 
 from ...energies import AbstractEnergy, Interaction, Potential
 from ...landscape.clouds import cloud_string, saddle
-from ..machinery import Claim, Study, check_that, grid, some_of
+from ..machinery import Claim, Study, check_that, some_of
 
 WELL = 2 * np.pi / 3
 LEGS = "first", "second", "together"
@@ -37,6 +37,7 @@ class CloudPaths(Study):
     images: int = 33
     """Clouds along each path."""
 
+    GRID: ClassVar = {"pull": "pull"}
     QUANTITIES: ClassVar = {
         "pull": "strength of attraction",
         "energy": "energy",
@@ -55,9 +56,6 @@ class CloudPaths(Study):
     def check(self) -> None:
         check_that(min(self.pull) >= 0, "pull >= 0", min(self.pull), "pass pull=(0.5,)")
         check_that(3.0 not in self.pull, "pull other than 3", self.pull, "pass pull=(0.5, 3.5)")
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(pull=self.pull)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         energy = _energy(cell["pull"], self.beta)

@@ -6,7 +6,7 @@ import xarray as xr
 
 from ...energies import Interaction
 from ...landscape.clouds import critical_points, morse_count
-from ..machinery import Claim, Study, check_that, grid, some_of
+from ..machinery import Claim, Study, check_that, some_of
 
 CLOSED = "closed form of the configuration"
 MORSE = "Milnor, Morse Theory (1963), section 5, on a torus"
@@ -34,6 +34,7 @@ class CriticalPoints(Study):
     starts: int = field(default=128, metadata={"least": 4})
     """Random clouds, from each of which all indices are searched."""
 
+    GRID: ClassVar = {"n": "n", "d": "d"}
     QUANTITIES: ClassVar = {
         "n": "tokens",
         "energy": "energy of a stationary cloud",
@@ -51,9 +52,6 @@ class CriticalPoints(Study):
     def check(self) -> None:
         check_that(min(self.n) >= 2, "n >= 2", min(self.n), "pass n=(3, 4)")
         check_that(self.beta > 0, "beta > 0", self.beta, "pass beta=2.0")
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(n=self.n, d=self.d)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         energy = -Interaction(self.beta, offset=self.beta)

@@ -12,7 +12,7 @@ from ...dynamics.particles import AttentionFlow
 from ...geometry import Sphere
 from ...landscape.decisions import DwellTime, dwell_time
 from ...solve import simulate
-from ..machinery import Claim, Study, check_that, grid
+from ..machinery import Claim, Study, check_that
 
 CIRCLE = Sphere(2)
 SETTLED = 5.0
@@ -49,6 +49,7 @@ class DwellTimes(Study):
     time: float = 2000.0
     """Time at which to stop."""
 
+    GRID: ClassVar = {"n": "n"}
     QUANTITIES: ClassVar = {
         "saddle": "saddle",
         "dwell": "time within the radius of the saddle",
@@ -61,9 +62,6 @@ class DwellTimes(Study):
     def check(self) -> None:
         fits = all(n % 4 == 0 for n in self.n)
         check_that(fits, "multiples of 4 for n", self.n, "there are four blobs: pass n=(8,)")
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(n=self.n)
 
     def tiny(self) -> "DwellTimes":
         return replace(self, n=(8,))

@@ -17,7 +17,7 @@ from ...landscape.densities import barrier
 from ...landscape.times import escape_time, survival
 from ...measures import Uniform
 from ...solve import GeodesicEuler, GeodesicLM, simulate
-from ..machinery import Claim, Study, check_that, grid, some_of
+from ..machinery import Claim, Study, check_that, some_of
 from ._lasting import lasting
 
 CIRCLE = Sphere(2)
@@ -64,6 +64,7 @@ class EscapeTimes(Study):
     longest: float = 3.0
     """Time at which runs are ended, over the predicted mean."""
 
+    GRID: ClassVar = {"n": "sizes", "solver": "solver"}
     QUANTITIES: ClassVar = {
         "n": "tokens",
         "solver": "integrator",
@@ -84,9 +85,6 @@ class EscapeTimes(Study):
         check_that(self.dt > 0, "dt > 0", self.dt, "pass dt=0.004")
         check_that(min(self.sizes) >= 2, "sizes of 2 or more", self.sizes, "pass sizes=(100,)")
         check_that(self.longest > 0, "longest > 0", self.longest, "pass longest=3.0")
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(n=self.sizes, solver=self.solver)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         n = cell["n"]

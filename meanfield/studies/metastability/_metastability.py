@@ -13,7 +13,7 @@ from ...dynamics.particles import ArcLength, AttentionFlow
 from ...dynamics.reductions import TwoCluster
 from ...geometry import Sphere
 from ...solve import Trajectory, simulate
-from ..machinery import Claim, Study, check_that, grid, some_of
+from ..machinery import Claim, Study, check_that, some_of
 
 PAPER = "Geshkovski, Koubbi, Polyanskiy, Rigollet 2024, arXiv 2410.06833"
 SETTLED = 20.0
@@ -41,6 +41,7 @@ class Metastability(Study):
     n: int = 64
     """Number of tokens, even."""
 
+    GRID: ClassVar = {"beta": "beta"}
     QUANTITIES: ClassVar = {
         "r": "<x, y>, asked for",
         "reached": "<x, y>, reached",
@@ -53,9 +54,6 @@ class Metastability(Study):
         check_that(self.n % 2 == 0, "an even n", self.n, "there are two blobs: pass n=64")
         # Further apart than e^-beta can hold them: blobs would not merge before they meet.
         check_that(min(self.beta) >= 5, "beta >= 5", min(self.beta), "blobs merge while far apart")
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(beta=self.beta)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         flow = AttentionFlow(Sphere(2), Softmax(cell["beta"]))

@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 
 from ...energies import Interaction
 from ...landscape.clouds import escape_rates
-from ..machinery import Claim, Study, check_that, grid, some_of
+from ..machinery import Claim, Study, check_that, some_of
 
 CIRCULANT = "eigenvalues of a circulant matrix"
 ZERO = 1e-12
@@ -33,6 +33,7 @@ class Polygons(Study):
     beta: tuple[float, ...] = (-9.0, -4.0, -2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 4.0, 9.0)
     """Inverse temperatures, positive and negative, but 0."""
 
+    GRID: ClassVar = {"k": "k"}
     QUANTITIES: ClassVar = {
         "k": "number of corners",
         "rate": "growth rate",
@@ -46,9 +47,6 @@ class Polygons(Study):
     def check(self) -> None:
         check_that(min(self.k) >= 2, "k >= 2", min(self.k), "pass k=(3, 4)")
         check_that(all(self.beta), "beta other than 0", self.beta, "pass beta=(-1.0, 1.0)")
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(k=self.k)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         k = cell["k"]

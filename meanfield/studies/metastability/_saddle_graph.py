@@ -19,7 +19,7 @@ from ...landscape.clouds import (
 )
 from ...observables import state
 from ...solve import simulate
-from ..machinery import Claim, Study, check_that, grid
+from ..machinery import Claim, Study, check_that
 
 MORSE = "Milnor, Morse Theory (1963), section 5, on a torus"
 _LAST, _NEAR = 27.0, 0.05
@@ -51,6 +51,7 @@ class SaddleGraph(Study):
     directions: int = 48
     """Symmetric directions from each state."""
 
+    GRID: ClassVar = {"n": "n"}
     QUANTITIES: ClassVar = {
         "n": "tokens",
         "x": "tokens of a stationary cloud",
@@ -75,9 +76,6 @@ class SaddleGraph(Study):
     def check(self) -> None:
         check_that(min(self.n) >= 2, "n >= 2", min(self.n), "pass n=(3, 4)")
         check_that(self.beta > 0, "beta > 0", self.beta, "pass beta=2.0")
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(n=self.n)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         energy, n = -Interaction(self.beta, offset=self.beta), cell["n"]

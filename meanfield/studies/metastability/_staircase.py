@@ -16,7 +16,7 @@ from ...energies import AbstractEnergy, AbstractQuantiles, Interaction
 from ...geometry import Euclidean
 from ...harmonics import AbstractBasis
 from ...solve import simulate
-from ..machinery import Claim, Study, grid, some_of
+from ..machinery import Claim, Study, some_of
 
 PAPER = "Geshkovski, Koubbi, Polyanskiy, Rigollet 2024, arXiv 2410.06833"
 START = np.log(2000) / np.sqrt(2000) * np.array([0, 0.25, 1, 2, 3.5])
@@ -71,6 +71,7 @@ class Staircase(Study):
     rescaled_time: float = 0.13
     """Rescaled time at which to stop; all tokens have merged by .12237 if beta >= 500."""
 
+    GRID: ClassVar = {"beta": "beta"}
     QUANTITIES: ClassVar = {
         "energy": "energy",
         "faithful_energy": "energy, published steps",
@@ -79,9 +80,6 @@ class Staircase(Study):
         "s": "rescaled time",
         "step": "rescaled time, published steps",
     }
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(beta=self.beta)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         steps = round(self.rescaled_time / self.lr)

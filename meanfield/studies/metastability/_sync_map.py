@@ -14,7 +14,7 @@ from ...dynamics.particles import AttentionFlow
 from ...geometry import Sphere
 from ...landscape.densities import growth_rates
 from ...solve import simulate
-from ..machinery import Claim, Study, check_that, grid, some_of, uniform_starts, wilson
+from ..machinery import Claim, Study, check_that, some_of, uniform_starts, wilson
 
 PAPER = "arXiv 2507.22857: tokens on the circle meet from almost all starts for beta >= -.16"
 TRIANGLE = "f'(2 pi/3) = -e^{-beta/2} (1/2 + 3 beta/4) for f(a) = e^{beta cos a} sin a"
@@ -57,6 +57,7 @@ class SyncMap(Study):
     time: float = 200.0
     """How long they run, for beta < 0 in units of e^{beta/2}, the time in which those of a triangle pull."""
 
+    GRID: ClassVar = {"n": "n"}
     QUANTITIES: ClassVar = {
         "met": "share of clouds that meet",
         "low": "share that meet, lower end",
@@ -77,9 +78,6 @@ class SyncMap(Study):
             min(self.beta) >= LEAST, f"beta >= {LEAST:g}", min(self.beta), "pass beta=(-6.0,)"
         )
         check_that(min(self.n) >= 3, "n >= 3", min(self.n), "pass n=(3, 6)")
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(n=self.n)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         n, betas = cell["n"], jnp.asarray(self.beta)

@@ -15,7 +15,7 @@ from ...geometry import Sphere
 from ...schemes import EntropicJKO, ParticleJKO, QuantileJKO, SecondOrderJKO
 from ...solve import rollout, simulate
 from ...transport.densities import Box
-from ..machinery import Claim, Study, check_that, grid, some_of
+from ..machinery import Claim, Study, check_that, some_of
 
 ROUNDING = 1e-11
 """Errors below this are rounding: no order is read from them."""
@@ -71,6 +71,7 @@ class JkoOrders(Study):
     epsilons: tuple[float, ...] = field(default=(0.8, 0.4, 0.2, 0.1), metadata={"count": 2})
     """Regularizations, descending."""
 
+    GRID: ClassVar = {"scheme": "methods"}
     QUANTITIES: ClassVar = {
         "size": "resolution",
         "error": "error",
@@ -82,9 +83,6 @@ class JkoOrders(Study):
         third = all(b == 3 * a for a, b in zip(self.quantiles, self.quantiles[1:], strict=False))
         check_that(third, "quantiles each three times the one before", self.quantiles,
                    "pass (33, 99, 297)")  # fmt: skip
-
-    def cells(self) -> list[dict]:
-        return grid(scheme=self.methods)
 
     def compute(self, cell: dict) -> xr.Dataset:
         method = cell["scheme"]

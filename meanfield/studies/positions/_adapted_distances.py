@@ -17,7 +17,7 @@ from ...transport.sequences import (
     adapted_wasserstein,
     gaussian_knothe_rosenblatt,
 )
-from ..machinery import Z95, Claim, Study, grid, order_of, some_of
+from ..machinery import Z95, Claim, Study, order_of, some_of
 
 DISTANCES = ("W2", "AW2", "Knothe-Rosenblatt")
 MEASURES = ("plain", "adapted")
@@ -51,6 +51,7 @@ class AdaptedDistances(Study):
     eps: tuple[float, ...] = (1.0, 0.3, 0.1, 0.03, 0.01)
     """First steps that announce the second."""
 
+    GRID: ClassVar = {"n": "n"}
     QUANTITIES: ClassVar = {
         "n": "number of sampled paths",
         "measure": "empirical measure",
@@ -64,9 +65,6 @@ class AdaptedDistances(Study):
         "way": "distance",
         "told": "squared distance between what is announced and what is not",
     }
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(n=self.n)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         n, law = cell["n"], jnp.asarray(self._law())

@@ -13,7 +13,7 @@ from ...attention.kernels import Sinkhorn, Softmax, causal_columns
 from ...dynamics.particles import PostNorm
 from ...schemes import TransformerLayers
 from ...solve import rollout
-from ..machinery import TELLING, Claim, Study, check_that, grid, some_of
+from ..machinery import TELLING, Claim, Study, check_that, some_of
 
 KINDS = ("softmax", "Sinkhorn")
 START, NEAR = 2.0, 0.1
@@ -59,6 +59,7 @@ class Causeformer(Study):
     angles: int = 41
     """Angles between two tokens."""
 
+    GRID: ClassVar = {"beta": "betas"}
     QUANTITIES: ClassVar = {
         "bias": "logits that the first token has in addition",
         "column": "attention that the first token draws",
@@ -77,9 +78,6 @@ class Causeformer(Study):
     def check(self) -> None:
         check_that(self.n >= 3, "n >= 3", self.n, "pass n=32")
         check_that(self.angles >= 11, "angles >= 11", self.angles, "pass angles=41")
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(beta=self.betas)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         # All betas begin alike.

@@ -9,7 +9,7 @@ from scipy.special import ive
 
 from ...attention.kernels import Softmax
 from ...attention.masks import AbstractMask, alibi, as_mask, causal, window
-from ..machinery import Claim, Study, check_that, grid
+from ..machinery import Claim, Study, check_that
 
 ORDER = "the eigenvalues of a triangular matrix are its diagonal"
 
@@ -43,6 +43,7 @@ class Influence(Study):
     beta: float = 4.0
     """Inverse temperature, of rotary positions alone: elsewhere tokens that agree do not feel it."""
 
+    GRID: ClassVar = {"mask": "masks"}
     QUANTITIES: ClassVar = {
         "mask": "tokens that are seen",
         "depth": "depth",
@@ -58,9 +59,6 @@ class Influence(Study):
     def check(self) -> None:
         check_that(0 in self.depth, "a depth of 0", self.depth, "pass depth=(0.0, 1.0)")
         check_that(self.radius < self.n, "a radius below n", self.radius, "raise n")
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(mask=self.masks)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         weights = _at_consensus(self._mask(cell["mask"]), 0.0)

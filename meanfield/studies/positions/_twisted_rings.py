@@ -11,7 +11,7 @@ from ...dynamics.particles import AttentionFlow
 from ...dynamics.reductions import TwistedRing
 from ...geometry import Sphere
 from ...solve import simulate
-from ..machinery import Claim, Study, check_that, grid
+from ..machinery import Claim, Study, check_that
 
 KNOWN = {0.0: (0.20717517, 0.54364143), 2.0: (0.17421847, 0.38657048)}
 """Heights at t = 4 and 10 of 40 tokens in two twists from .1, each seeing 3 to either side."""
@@ -54,6 +54,7 @@ class TwistedRings(Study):
     radii: tuple[int, ...] = (10, 30, 50, *range(60, 70), 80, 100, 120, *range(132, 138), 150, 180)
     """Windows of these states."""
 
+    GRID: ClassVar = {"beta": "beta"}
     QUANTITIES: ClassVar = {
         "height": "height over the equator",
         "tokens": "height over the equator, of tokens",
@@ -69,9 +70,6 @@ class TwistedRings(Study):
         check_that(self.times >= 3, "times >= 3", self.times, "pass times=21")
         least = max(self.radii)
         check_that(2 * least < self.ring, "radii below half of the ring", least, "raise ring")
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(beta=self.beta)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         ts = jnp.linspace(0.0, self.t_end, self.times)

@@ -13,7 +13,7 @@ from ...dynamics.densities import FokkerPlanck
 from ...harmonics import AbstractBasis, Fourier, SphericalHarmonics
 from ...landscape.densities import growth_rates
 from ...solve import simulate
-from ..machinery import Claim, Study, check_that, grid, some_of
+from ..machinery import Claim, Study, check_that, some_of
 
 PAPER = "Geshkovski, Letrouit, Polyanskiy, Rigollet, arXiv 2312.10794"
 ROUGH = 4
@@ -51,6 +51,7 @@ class DensityFilm(Study):
     frames: int = 81
     """Times, evenly spaced."""
 
+    GRID: ClassVar = {"d": "dimensions"}
     QUANTITIES: ClassVar = {
         "power": "norm of the modes of a degree",
         "growth": "growth rate, in theory",
@@ -60,9 +61,6 @@ class DensityFilm(Study):
         "longitude": "longitude [rad]",
         "latitude": "latitude [rad]",
     }
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(d=self.dimensions)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         d, attention = cell["d"], Softmax(self.beta)

@@ -9,7 +9,7 @@ from scipy.special import ndtri
 from ...energies import AbstractEnergy, Entropy, InternalEnergy, Pairwise, Potential
 from ...schemes import QuantileJKO
 from ...solve import rollout
-from ..machinery import Claim, Study, grid, some_of
+from ..machinery import Claim, Study, some_of
 
 RESOLVED = 1e-9
 """Free energies nearer to the least one than this, of the first gap, are rounding."""
@@ -43,15 +43,13 @@ class FreeEnergyRates(Study):
     steps: int = 40
     """Steps taken."""
 
+    GRID: ClassVar = {"case": "cases"}
     QUANTITIES: ClassVar = {
         "gap": "free energy above the least",
         "bound": "bound from convexity",
         "case": "energy",
         "tau": "step tau",
     }
-
-    def cells(self) -> list[dict]:
-        return grid(case=self.cases)
 
     def compute(self, cell: dict) -> xr.Dataset:
         energy = _energy(cell["case"])

@@ -12,7 +12,7 @@ from ...attention.engines import Harmonic
 from ...attention.kernels import Unnormalized
 from ...landscape.densities import Branch, branch, crossing, tricritical_beta
 from ...measures import Uniform
-from ..machinery import TELLING, Claim, Study, grid
+from ..machinery import TELLING, Claim, Study
 from ._noise_sweeps import concentrated, sweep_density, sweep_tokens
 
 PAPER = "arXiv 2606.05140 and 2604.16288"
@@ -60,6 +60,7 @@ class PhaseTransition(Study):
     dt: float = 0.01
     """Step of the tokens, times nu_c."""
 
+    GRID: ClassVar = {"beta": "beta"}
     QUANTITIES: ClassVar = {
         "branch_share": "noise over nu_c on the branch",
         "branch_order": "mean resultant on the branch",
@@ -78,9 +79,6 @@ class PhaseTransition(Study):
         "order": "mean resultant, density",
         "share": "noise over nu_c",
     }
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(beta=self.beta)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         diagram = branch(Unnormalized(cell["beta"]), self.d, degree=self.degree)

@@ -23,7 +23,7 @@ from ...schemes import EntropicJKO, QuantileJKO, ScharfetterGummel
 from ...solve import rollout, simulate
 from ...transport.densities import HeatGrid
 from ...transport.exact import wasserstein_circle
-from ..machinery import Claim, Study, check_share, check_that, grid, some_of
+from ..machinery import Claim, Study, check_share, check_that, some_of
 from ._circle_quantiles import LEVELS, between, inverse, shares
 
 MOMENTS = 48
@@ -79,6 +79,7 @@ class FourWays(Study):
     samples: int = field(default=8, metadata={"least": 2})
     """Independent clouds."""
 
+    GRID: ClassVar = {"way": "ways", "level": "levels"}
     QUANTITIES: ClassVar = {
         "density": "density over that of the uniform law",
         "order": "mean resultant",
@@ -102,9 +103,6 @@ class FourWays(Study):
                    "sort them")  # fmt: skip
         for time in self.times:
             check_share(time, 0.1, "times that are multiples of 0.1", "the first step is that long")
-
-    def cells(self) -> list[dict[str, Any]]:
-        return grid(way=self.ways, level=self.levels)
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         way, level = cell["way"], cell["level"]
