@@ -86,7 +86,7 @@ from ...io import (
     strip,
     work_key,
 )
-from ._cells import grid
+from ._cells import distinct, grid
 from ._claim import Claim as Claim
 from ._field_checks import check_fields
 from ._quantities import told
@@ -170,7 +170,7 @@ class Study(abc.ABC):
     def _run(self, store: Store | None, progress: bool, distributed: bool) -> xr.Dataset:
         if store is not None and (known := store.load_result()) is not None:
             return known
-        cells = _distinct(self.cells())
+        cells = distinct(self.cells())
         if distributed and (known := self._meet(cells, store)) is not None:
             return known
         identity = self.identity()
@@ -258,15 +258,6 @@ def available() -> dict[str, type[Study]]:
         for thing in public
         if isinstance(thing, type) and issubclass(thing, Study) and not inspect.isabstract(thing)
     }
-
-
-def _distinct(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    if not cells or len({digest(cell) for cell in cells}) < len(cells):
-        raise ValueError(
-            f"expected distinct cells, at least one, got {len(cells)} with repetitions or none; "
-            "give each its own values and leave no sweep empty."
-        )
-    return cells
 
 
 def _track(cells: list[dict[str, Any]], name: str, progress: bool) -> Iterable[dict[str, Any]]:
