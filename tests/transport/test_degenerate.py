@@ -1,11 +1,10 @@
 """Clouds that have collapsed, coincide, face each other or are single points; and any scale."""
 
-import warnings
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from highs import highs_cost, square_distances
 from refusals import check_refused
 
 from meanfield.transport import (
@@ -20,10 +19,6 @@ from meanfield.transport import (
     wasserstein_line,
 )
 from meanfield.transport.costs import unit_of
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # of array libraries that it does not find
-    import ot
 
 POLE = jnp.array([0.0, 0.0, 1.0])
 COLLAPSED = jnp.ones((2, 3)) / jnp.sqrt(3.0)
@@ -121,7 +116,7 @@ def clouds():
 def test_a_pair_that_is_far_off_does_not_blur_the_rest(clouds, far):
     """No mass crosses the gap: the least cost is that of the near points and that of the pair."""
     x, y, a, b = clouds
-    near = ot.emd2(np.full(12, 1 / 12), np.full(18, 1 / 18), ot.dist(x, y))
+    near = highs_cost(np.full(12, 1 / 12), np.full(18, 1 / 18), square_distances(x, y))
     x, y = np.append(x, [[far, 0.0]], axis=0), np.append(y, [[far, 1.0]], axis=0)
     found = wasserstein(x, y, a, b)
     assert found.converged and found.error < 1e-10
@@ -132,7 +127,7 @@ def test_a_pair_that_is_far_off_does_not_blur_the_rest(clouds, far):
     np.testing.assert_allclose(single.cost, 0.9 * near + 0.1, rtol=20 * np.finfo(np.float32).eps)
     # As many points on both sides, and equal ones: an assignment.
     pair = wasserstein(x, np.append(y[:12], y[-1:], axis=0))
-    alone = ot.emd2(np.full(12, 1 / 12), np.full(12, 1 / 12), ot.dist(x[:12], y[:12]))
+    alone = highs_cost(np.full(12, 1 / 12), np.full(12, 1 / 12), square_distances(x[:12], y[:12]))
     assert pair.converged and pair.method == "exact: assignment"
     np.testing.assert_allclose(pair.cost, (12 * alone + 1) / 13, rtol=1e-12)
 
@@ -140,11 +135,11 @@ def test_a_pair_that_is_far_off_does_not_blur_the_rest(clouds, far):
 def test_an_optimum_is_held_against_a_dual_solution(clouds, monkeypatch):
     """Plans with right marginals that are not the least: the gap is the excess, and is told."""
     from meanfield.transport.exact import _assignment as assignments, _linear_program as programs
-    from meanfield.transport.exact._few_pairs import Solved
+    from meanfield.transport.exact._network_simplex import Basis
 
     x, y, _, _ = clouds
     x, y = x[:, :2], y[:12]
-    cost = ot.dist(x, y)
+    cost = square_distances(x, y)
     least = np.asarray(cost)[np.arange(12), assignments.least_assignment(cost)[0]].mean()
     monkeypatch.setattr(assignments, "linear_sum_assignment", lambda c: (None, np.arange(12)))
     _, gap = assignments.least_assignment(cost)
@@ -155,9 +150,10 @@ def test_an_optimum_is_held_against_a_dual_solution(clouds, monkeypatch):
     assert not found.converged and found.error == pytest.approx(gap)
 
     def lazy(cost, a, b):
-        return Solved(np.outer(a, b), np.zeros(len(a)), np.zeros(len(b)), 1)
+        at = np.stack([part.ravel() for part in np.indices(cost.shape)])
+        return Basis(at, np.outer(a, b).ravel(), np.zeros(len(a)), np.zeros(len(b)), 0.0)
 
-    monkeypatch.setattr(programs, "priced_program", lazy)
+    monkeypatch.setattr(programs, "network_simplex", lazy)
     assert not wasserstein(x, y[:11]).converged
 
 

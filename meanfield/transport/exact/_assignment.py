@@ -60,23 +60,21 @@ def relative_gap(gap, total, mean) -> float:
     return float(gap / size) if size > 0 else float(gap > 0)
 
 
-def entropic_prices(
-    left: Float[np.ndarray, "n m"], a=1.0, b=1.0, rounds: int = 5
-) -> Float[np.ndarray, " m"]:
+def entropic_prices(left: Costs, rounds: int = 5) -> Prices:
     """The prices of columns by Sinkhorn's iteration in single precision, colder and colder.
 
     From the median of the costs down to what is left between neighbours. Whatever comes out is a
     price: how good it is decides how long the assignment takes, and nothing else.
     """
-    n, m = left.shape
+    n = len(left)
     some = np.sort(left[:: max(1, n // 64)], axis=1)
-    warm, cold = np.median(some[:, m // 2]), np.median(some[:, min(10, m - 1)]) / 3
+    warm, cold = np.median(some[:, n // 2]), np.median(some[:, min(10, n - 1)]) / 3
     if not 0 < cold <= warm:
-        return np.zeros(m)
+        return np.zeros(n)
     stages = min(8, 2 + round(np.log(warm / cold) / np.log(4)))
     # What is as dear as this is no one's match, and holds in single precision.
-    scaled, g = np.minimum(left / warm, 1e30).astype(np.float32), np.zeros(m, np.float32)
-    a, b, kernel = np.float32(a), np.float32(b), np.empty_like(scaled)
+    scaled, g = np.minimum(left / warm, 1e30).astype(np.float32), np.zeros(n, np.float32)
+    kernel = np.empty_like(scaled)
     for epsilon in np.geomspace(1, cold / warm, stages, dtype=np.float32):
         # With the best f for these g, the largest number of each row is 1.
         np.subtract(scaled, g, out=kernel)
@@ -85,13 +83,13 @@ def entropic_prices(
         # Below are numbers that no processor multiplies quickly, and pairs that no plan takes.
         np.maximum(kernel, _FAINT, out=kernel)
         np.exp(kernel, out=kernel)
-        v = np.ones(m, np.float32)
+        v = np.ones(n, np.float32)
         for _ in range(rounds):
             # not by BLAS, whose threads wait for each other longer than such products take
-            u = a / np.einsum("ij,j->i", kernel, v)
-            v = b / np.maximum(np.einsum("i,ij->j", u, kernel), np.float32(1e-30))
+            u = 1 / np.einsum("ij,j->i", kernel, v)
+            v = 1 / np.maximum(np.einsum("i,ij->j", u, kernel), np.float32(1e-30))
         g = g + epsilon * np.log(np.maximum(v, np.float32(1e-30)))
-    return warm * g.astype(float) if np.isfinite(g).all() else np.zeros(m)
+    return warm * g.astype(float) if np.isfinite(g).all() else np.zeros(n)
 
 
 def _gap(left: Costs, columns: Int[np.ndarray, " n"], enough: float) -> tuple[float, Prices]:

@@ -23,7 +23,7 @@ def assign(cost: Float[Array, "n n"]) -> Coupling:
 
 
 def solve_linear_program(cost: Float[Array, "n m"], a: Weights, b: Float[Array, " m"]) -> Coupling:
-    """The coupling of least cost of any weights, a vertex of the polytope, by scipy's HiGHS.
+    """The coupling of least cost of any weights, a vertex of the polytope, by POT's network simplex.
 
     min <P, C> over P >= 0 with row sums a and column sums b; f_i + g_j <= C_ij are the dual
     potentials. Under jit it runs in a callback on the host. It is not differentiated.

@@ -1,0 +1,127 @@
+"""The network simplex of POT, and what its basis says: masses and prices, exact to rounding."""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Float, Int
+from scipy.sparse.csgraph import breadth_first_order, connected_components
+
+_PIVOTS = 10**9
+"""More pivots than any problem that fits in memory takes."""
+Costs = Float[np.ndarray, "n m"]
+
+
+class Basis(NamedTuple):
+    """Pairs with their masses, dual potentials, and the mass that is amiss."""
+
+    at: Int[np.ndarray, "2 k"]
+    mass: Float[np.ndarray, " k"]
+    f: Float[np.ndarray, " n"]
+    g: Float[np.ndarray, " m"]
+    off: float
+
+
+def network_simplex(cost: Costs, a, b) -> Basis | None:
+    """A vertex of least cost for positive masses, and dual potentials with the rounding of all pivots.
+
+    Source: Bonneel, van de Panne, Paris and Heidrich (2011), doi:10.1145/2070781.2024192, in POT.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # of POT's documents, and of sums of masses that rounding parts
+        import ot
+
+        plan, log = ot.emd(a, b, cost, _PIVOTS, log=True, center_dual=False)
+    if log["warning"] is not None or not np.isfinite(log["u"]).all():
+        return None
+    at = np.stack(np.nonzero(plan))
+    off = np.abs(plan.sum(axis=1) - a).sum() + np.abs(plan.sum(axis=0) - b).sum()
+    return Basis(at, plan[*at], log["u"], log["v"], float(off))
+
+
+def refined(basis: Basis, cost: Costs, a, b, unit: float) -> Basis:
+    """The basis with masses and prices that follow from it: nothing rounds but their sums.
+
+        sum_j P_ij = a_i,    sum_i P_ij = b_j,    f_i + g_j = c_ij  where P_ij > 0
+
+    The pairs in use are a forest. In each of its trees masses are summed from the leaves, and prices
+    from the root; mass that rounding alone would send over a pair (`unit` of what is below it) is
+    dropped: it may be a long way. Between trees, whose balance no mass decides, prices move as
+    little as keeps every pair no cheaper than they say.
+    """
+    n, m = cost.shape
+    order, parent, tree = _forest(basis.at, n, m)
+    inner = parent[order] != n + m
+    nodes, roots = order[inner], order[~inner]
+    first, second = np.minimum(nodes, parent[nodes]), np.maximum(nodes, parent[nodes]) - n
+    sent = _sums(np.concatenate([a, b]), order, parent, unit)
+    prices = np.concatenate([basis.f, basis.g])
+    for node, up, of_pair in zip(nodes, parent[nodes], cost[first, second], strict=True):
+        prices[node] = of_pair - prices[up]
+    f, g = _settled(cost, prices[:n], prices[n:], tree)
+    if len(nodes) < basis.at.shape[1] or (sent[nodes] < 0).any():
+        return _heaviest(basis, n + m - 1)._replace(f=f, g=g)
+    return Basis(np.stack([first, second]), sent[nodes], f, g, float(np.abs(sent[roots]).sum()))
+
+
+def _heaviest(basis: Basis, most: int) -> Basis:
+    """At most so many pairs, with masses as found: where rounding has decided which are in use."""
+    kept = np.argsort(-basis.mass, kind="stable")[:most]
+    dropped = basis.mass.sum() - basis.mass[kept].sum()
+    off = basis.off + 2 * float(dropped)
+    return basis._replace(at=basis.at[:, kept], mass=basis.mass[kept], off=off)
+
+
+def _sums(masses, order, parent, unit: float) -> Float[np.ndarray, " nodes"]:
+    """The mass that each point sends to its parent, and none where rounding alone would send some."""
+    rest, sent = [*masses.tolist(), 0.0], np.zeros(len(masses))
+    below = [0.0] * len(rest)
+    for node, up in zip(order[::-1].tolist(), parent[order[::-1]].tolist(), strict=True):
+        if abs(rest[node]) > 4 * unit * below[node]:
+            sent[node] = rest[node]
+            rest[up] -= rest[node]
+        below[up] += abs(sent[node]) + below[node]
+    return sent
+
+
+def _forest(at, n: int, m: int):
+    """Points in an order from the roots of trees to leaves, each with its parent, and their trees.
+
+    One more node, n + m, is the parent of all roots.
+    """
+    size = n + m + 1
+    ends = np.concatenate([at[0], at[1] + n]), np.concatenate([at[1] + n, at[0]])
+    graph = sp.csr_array((np.ones(2 * at.shape[1]), ends), shape=(size, size))
+    tree = connected_components(graph, directed=False)[1][:-1]
+    roots = np.unique(tree, return_index=True)[1]
+    above = sp.csr_array(
+        (np.ones(len(roots)), (np.full(len(roots), n + m), roots)), shape=graph.shape
+    )
+    order, parent = breadth_first_order(graph + above, n + m, directed=False)
+    return order[1:], parent, tree
+
+
+def _settled(cost: Costs, f, g, tree):
+    """Prices moved tree by tree, until no pair between two of them is cheaper than they say.
+
+    The shortest paths of Bellman and Ford over trees; moves are of the size of rounding, and where
+    a cycle of them would gain (the plan is not the least) they end as they are.
+    """
+    n, trees = len(f), tree.max() + 1
+    if trees == 1:
+        return f, g
+    slack = np.full((trees, trees), np.inf)
+    left = cost - f[:, None] - g
+    np.minimum.at(slack, (tree[:n][:, None], tree[n:][None]), left)
+    np.fill_diagonal(slack, np.inf)
+    move = np.zeros(trees)
+    for _ in range(trees):
+        # f of tree k rises by move_k and g falls by it: move_k <= move_l + slack_kl.
+        new = np.minimum(move, (move + slack).min(axis=1))
+        if (new == move).all():
+            break
+        move = new
+    return f + move[tree[:n]], g - move[tree[n:]]

@@ -1,0 +1,111 @@
+"""Linear programs by the network simplex: the least cost, exact masses, and a proof at every pair."""
+
+import numpy as np
+import pytest
+from highs import highs_cost
+
+from meanfield.transport.exact import _linear_program as programs, least_plan
+from meanfield.transport.exact._network_simplex import Basis, network_simplex, refined
+
+N, M = 96, 91
+EPS = float(np.finfo(float).eps)
+
+
+def _problem(kind: str):
+    draw = np.random.default_rng(0)
+    x, y = draw.normal(size=(N, 3)), draw.normal(size=(M, 3)) + 1
+    a, b = (draw.dirichlet(np.full(n, 0.5)) for n in (N, M))
+    if kind == "equal masses":
+        a, b = np.full(N, 1 / N), np.full(M, 1 / M)
+    if kind == "parts of equal mass":  # every second point: a forest of many trees
+        y, b, a = y[: N // 2], np.full(N // 2, 2 / N), np.full(N, 1 / N)
+    if kind == "whole numbers":
+        x, y = np.round(x), np.round(y)
+    if kind == "on one point":
+        x[: N // 2] = x[0]
+    if kind == "clusters":
+        x[: N // 2] *= 1e-2
+        y = np.concatenate([1e-2 * y[: M // 2], 100 + 1e-3 * y[M // 2 :]])
+    return ((x[:, None] - y) ** 2).sum(axis=-1), a, b
+
+
+def _total(cost, found) -> float:
+    """What a plan costs."""
+    return found.mass @ cost[*found.at]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["masses", "equal masses", "parts of equal mass", "whole numbers", "on one point", "clusters"],
+)
+def test_the_plan_is_the_least_one(kind):
+    cost, a, b = _problem(kind)
+    found = least_plan(cost, a, b, EPS)
+    least = highs_cost(a, b, cost)
+    np.testing.assert_allclose(_total(cost, found), least, rtol=1e-12)  # sums of 200 products
+    assert 0 <= found.gap <= 1e-12
+    plan = np.zeros(cost.shape)
+    np.add.at(plan, tuple(found.at), found.mass)
+    # Masses are sums along a tree of N + M pairs.
+    np.testing.assert_allclose(plan.sum(axis=1), a, atol=1e-14)
+    np.testing.assert_allclose(plan.sum(axis=0), b, atol=1e-14)
+    # Duality at all pairs: to rounding of the largest cost, of which prices are sums.
+    assert (cost - found.f[:, None] - found.g).min() >= -1e-14 * cost.max()
+    np.testing.assert_allclose(a @ found.f + b @ found.g, least, atol=1e-13 * cost.max())
+
+
+@pytest.mark.parametrize("kind", ["masses", "parts of equal mass"])
+def test_masses_and_prices_follow_from_the_pairs_in_use(kind):
+    """Wrong to a thousandth, they come out right to rounding: only which pairs are in use matters."""
+    cost, a, b = _problem(kind)
+    basis = network_simplex(cost / cost.max(), a, b)
+    basis = basis._replace(f=cost.max() * basis.f, g=cost.max() * basis.g)
+    draw = np.random.default_rng(0)
+    f, g = (z + 1e-3 * draw.uniform(size=len(z)) for z in (basis.f, basis.g))
+    wrong = basis._replace(mass=basis.mass * 1.001, f=f, g=g)
+    right = refined(wrong, cost, a, b, EPS)
+    order = np.lexsort(right.at[::-1])
+    np.testing.assert_array_equal(right.at[:, order], basis.at)
+    np.testing.assert_allclose(right.mass[order], basis.mass, atol=1e-15)
+    np.testing.assert_allclose(right.f[right.at[0]] + right.g[right.at[1]], cost[*right.at])
+    # A root keeps what it had: prices are found up to what each tree may add, which is settled.
+    assert (cost - right.f[:, None] - right.g).min() >= -1e-14 * cost.max()
+    np.testing.assert_allclose(a @ right.f + b @ right.g, _total(cost, basis), rtol=1e-12)
+    assert right.off <= EPS
+
+
+def test_pairs_that_are_no_forest_are_left_as_they_were_found():
+    """A square of pairs: their masses do not follow from those of the points."""
+    at = np.array([[0, 0, 1, 1], [0, 1, 0, 1]])
+    found = Basis(at, np.array([0.2, 0.3, 0.3, 0.2]), np.zeros(2), np.zeros(2), 0.25)
+    half = np.full(2, 0.5)
+    kept = refined(found, np.ones((2, 2)), half, half, EPS)
+    np.testing.assert_array_equal(kept.at, at[:, [1, 2, 0]])
+    np.testing.assert_array_equal(kept.mass, found.mass[[1, 2, 0]])
+    np.testing.assert_array_equal(kept.f[:, None] + kept.g, 1)
+    # No more than a vertex has, and what was left out is amiss at both of its ends.
+    assert kept.at.shape == (2, 3) and kept.off == pytest.approx(0.25 + 2 * 0.2)
+
+
+def test_mass_that_is_amiss_counts(monkeypatch):
+    """A point that sends nothing: its mass could have to go the farthest way."""
+    cost = np.array([[1.0, 2.0], [2.0, 1.0], [2.0, 2.0]])
+    a, b = np.array([0.5, 0.499, 0.001]), np.full(2, 0.5)
+    basis = Basis(np.array([[0, 1], [0, 1]]), np.full(2, 0.5), np.zeros(3), np.zeros(2), 0.0)
+    monkeypatch.setattr(programs, "network_simplex", lambda *problem: basis)
+    assert least_plan(cost, a, b, EPS).gap >= 0.001
+
+
+@pytest.mark.parametrize("shape", [(1, 2600), (2600, 1), (2, 1300)])
+def test_thin_problems(shape):
+    draw = np.random.default_rng(0)
+    cost = draw.random(shape)
+    a, b = (draw.dirichlet(np.ones(n)) for n in shape)
+    found = least_plan(cost, a, b, EPS)
+    if 1 in shape:
+        least = a @ cost @ b
+    else:  # all that is cheaper to the first goes there until it is full: a knapsack
+        order = np.argsort(cost[0] - cost[1])
+        into = np.clip(a[0] - np.append(0, np.cumsum(b[order])[:-1]), 0, b[order])
+        least = into @ cost[0][order] + (b[order] - into) @ cost[1][order]
+    np.testing.assert_allclose(_total(cost, found), least, rtol=1e-12)
