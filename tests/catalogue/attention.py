@@ -121,7 +121,7 @@ ENTRIES = [
     entry("attention.Hardmax", kinds_=OF_MATRICES, **MATRICES),
     entry("attention.Hardmax.best", Hardmax().best, x=X, y=Y, w=V, single_=None),
     entry("attention.Hardmax.leaders", Hardmax().leaders, x=X, single_=None),
-    entry("attention.Rotary", base=100.0, single_=None, kinds_={"base": "positive"}),
+    entry("attention.Rotary", base=100.0, single_=None),
     entry(
         "attention.Rotary.__call__", Rotary(100.0).__call__, points=PLANE, kinds_={"points": None}
     ),

@@ -28,11 +28,5 @@ ENTRIES = [
         high=3.0,
         kinds_={"low": "positive", "high": "positive"},
     ),
-    entry(
-        "transport.gaussian_bridge",
-        A=COV,
-        B=COV2,
-        s=0.7,
-        kinds_={"A": "matrix", "B": "matrix"},
-    ),
+    entry("transport.gaussian_bridge", A=COV, B=COV2, s=0.7),
 ]

@@ -101,7 +101,7 @@ ENTRIES = [
         attention=SOFTMAX,
         scale=1.0,
         pull=0.5,
-        kinds_={"scale": "positive", "pull": "real"},
+        kinds_={"pull": "real"},
     ),
     entry(
         "dynamics.RandomValues.moments",
@@ -111,14 +111,7 @@ ENTRIES = [
         args=None,
         kinds_={"t": None, "args": None},
     ),
-    entry(
-        "dynamics.MomentumFlow",
-        geometry=SPHERE,
-        attention=SOFTMAX,
-        friction=0.5,
-        weights=W,
-        kinds_={"friction": "nonnegative"},
-    ),
+    entry("dynamics.MomentumFlow", geometry=SPHERE, attention=SOFTMAX, friction=0.5, weights=W),
     entry(
         "dynamics.MomentumFlow.kinetic",
         MomentumFlow(SPHERE, SOFTMAX, 0.5, W).kinetic,
@@ -155,14 +148,7 @@ ENTRIES = [
     ),
     entry("dynamics.Equiangular", attention=SOFTMAX, n=8),
     entry("dynamics.Equiangular.hitting_time", REDUCED.hitting_time, delta=1e-3, start=0.0),
-    entry(
-        "dynamics.TwistedRing",
-        attention=SOFTMAX,
-        n=8,
-        twists=1,
-        kinds_={"twists": "count"},
-        fine_={("twists", "zero")},
-    ),
+    entry("dynamics.TwistedRing", attention=SOFTMAX, n=8, twists=1, fine_={("twists", "zero")}),
     entry("dynamics.TwistedRing.planar_rates", RING.planar_rates),
     entry("dynamics.TwistedRing.transverse_rates", RING.transverse_rates),
     entry(
@@ -172,7 +158,7 @@ ENTRIES = [
         diffusion=0.5,
         velocity=0.3,
         length=2.0,
-        kinds_={"diffusion": "nonnegative", "velocity": "real", "length": "positive"},
+        kinds_={"velocity": "real"},
     ),
     entry(
         "dynamics.HarmonicMapFlow.of_mask",
@@ -180,7 +166,6 @@ ENTRIES = [
         geometry=SPHERE,
         mask=window(5, 1, periodic=True),
         length=2.0,
-        kinds_={"length": "positive"},
     ),
     entry(
         "dynamics.HarmonicMapFlow.energy",

@@ -9,6 +9,8 @@ from typing import Any
 
 from catalogue.kinds import KIND_OF
 
+ASIDE = "viz", "io", "studies", "latents", "surrogates"
+"""Rooms that compute nothing from traced clouds: recordings are numpy's."""
 SAME_SIZE = ("coincident",)
 """The degenerate clouds for a call with other arguments that have a row a point."""
 PAIRS = ("coincident", "antipodal")
@@ -33,7 +35,8 @@ class Entry:
     the parameter out of the table of wrong arguments. `fine`: wrong arguments that are right here,
     as (parameter, label). `clouds`: pairs (points, weights) of parameters to which points of mass
     zero can be added. `single`: multiples of epsilon by which float32 and float64 may differ,
-    relative to the size of the numbers; None where the result holds no numbers to compare.
+    relative to the size of the numbers; None where the result holds no numbers to compare, as by default
+    in the rooms `ASIDE`.
     `collapses`: the degenerate clouds for which the result is finite, with its gradient.
     `slow`: compiled for seconds, so that contracts on numbers ask for it in `make validate` alone.
     """
@@ -88,8 +91,10 @@ class Entry:
 def entry(name: str, call: Callable | None = None, /, **options) -> Entry:
     """An entry whose arguments and traits are keywords; `call` for a method of an object."""
     traits = {k.rstrip("_"): options.pop(k) for k in [*options] if k.endswith("_")}
+    room, _, thing = name.partition(".")
+    if room in ASIDE:
+        traits.setdefault("single", None)
     if call is None:
-        room, _, thing = name.partition(".")
         call = getattr(importlib.import_module(f"meanfield.{room}"), thing)
     if "fine" in traits:
         traits["fine"] = frozenset(traits["fine"])

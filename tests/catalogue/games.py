@@ -40,12 +40,7 @@ ENTRIES = [
         running=2.0,
         terminal=0.5,
         drift=0.1,
-        kinds_={
-            "players": "count",
-            "running": "nonnegative",
-            "terminal": "nonnegative",
-            "drift": "real",
-        },
+        kinds_={"running": "nonnegative", "terminal": "nonnegative"},
     ),
     entry(
         "games.LinearQuadratic.gain",
@@ -53,7 +48,7 @@ ENTRIES = [
         t=jnp.array([0.3, 0.5]),
         horizon=1.0,
         play=Feedback(),
-        kinds_={"t": "array", "horizon": "nonnegative", "play": "object"},
+        kinds_={"t": "array", "horizon": "nonnegative"},
     ),
     entry(
         "games.LinearQuadratic.costs",
@@ -61,7 +56,7 @@ ENTRIES = [
         x0=ROWS,
         horizon=1.0,
         play=Feedback(),
-        kinds_={"x0": "array", "horizon": "nonnegative", "play": "object"},
+        kinds_={"x0": "array", "horizon": "nonnegative"},
     ),
     entry(
         "games.UnequalLinearQuadratic",
@@ -69,7 +64,7 @@ ENTRIES = [
         terminal=jnp.array([0.5, 0.0, 2.0]),
         shares=jnp.array([0.5, 0.2, 0.3]),
         drift=0.1,
-        kinds_={"running": "array", "terminal": "array", "shares": "array", "drift": "real"},
+        kinds_={"running": "array", "terminal": "array", "shares": "array"},
     ),
     entry(
         "games.UnequalLinearQuadratic.costs",
@@ -78,7 +73,7 @@ ENTRIES = [
         x0=ROWS,
         horizon=1.0,
         play=Feedback(),
-        kinds_={"x0": "array", "horizon": "positive", "play": "object"},
+        kinds_={"x0": "array", "horizon": "positive"},
     ),
     entry("games.Kuramoto", kappa=0.7),
     entry("games.Kuramoto.__call__", Kuramoto(0.7).__call__, x=X, w=W, clouds_=(("x", "w"),)),
@@ -87,7 +82,7 @@ ENTRIES = [
         running=1.0,
         noise=0.5,
         coupling=0.25,
-        kinds_={"running": "positive", "noise": "positive", "coupling": "nonnegative"},
+        kinds_={"running": "positive", "noise": "positive"},
     ),
     entry(
         "games.MeanFieldGame",
@@ -95,7 +90,7 @@ ENTRIES = [
         attention=SOFTMAX,
         noise=0.5,
         discount=2.0,
-        kinds_={"noise": "positive", "discount": "positive"},
+        kinds_={"noise": "positive"},
     ),
     entry(
         "games.MeanFieldGame.equilibrium",
@@ -103,7 +98,6 @@ ENTRIES = [
         slow_=True,
         guess=jnp.zeros(7).at[1].set(-0.5),
         single_=None,
-        kinds_={"guess": "array"},
     ),
     entry(
         "games.mean_field_path",
@@ -130,7 +124,7 @@ ENTRIES = [
         game=CROWD,
         players=2,
         points=9,
-        kinds_={"game": "object", "players": "count", "points": "count"},
+        kinds_={"game": "object", "points": "count"},
     ),
     entry(
         "games.steer",
@@ -144,17 +138,12 @@ ENTRIES = [
         steps=1,
         max_steps=20,
         single_=None,
-        kinds_={
-            "where": "function",
-            "terminal": "function",
-            "x0": "points",
-            "effort": "positive",
-        },
+        kinds_={"terminal": "function"},
     ),
     entry("games.Quantiles"),
     entry("games.Means"),
     entry("games.Matched"),
-    entry("games.OneShot", weight=4.0, kinds_={"weight": "nonnegative"}),
+    entry("games.OneShot", weight=4.0),
     entry("games.nash", game=OneShot(4.0), rounds=3, max_steps=20, **TWO),
     entry("games.planner", game=OneShot(4.0), max_steps=20, **TWO),
     entry("games.stackelberg", game=OneShot(4.0), leader=1, max_steps=20, **TWO),
@@ -175,6 +164,6 @@ ENTRIES = [
         x0=LINES,
         ts=TS,
         single_=None,
-        kinds_={"game": "object", "controls": "array", "x0": "array"},
+        kinds_={"game": "object", "x0": "array"},
     ),
 ]

@@ -37,7 +37,7 @@ ENTRIES = [
         lambda factor, other: Product(factor, other),
         factor=SPHERE,
         other=FLAT,
-        kinds_={"factor": "object", "other": "object"},
+        kinds_={"factor": "object"},
     ),
     entry("geometry.Product.selector", PLACED.selector, k=1, fine_={("k", "zero")}),
     entry("geometry.Product.split", PLACED.split, x=PLACED_X, fine_=ANY_BATCH),
@@ -46,7 +46,7 @@ ENTRIES = [
         lambda u, s: PLACED.join(u, s),
         u=X,
         s=Y[:, :1],
-        kinds_={"u": "points", "s": "points"},
+        kinds_={"s": "points"},
         fine_={("u", "NaN"), ("u", "infinity"), ("s", "NaN"), ("s", "infinity")},
     ),
     *(
@@ -129,7 +129,6 @@ ENTRIES = [
                 basis.convolve,
                 coeffs=coeffs,
                 multipliers=basis.multipliers(jnp.exp),
-                kinds_={"multipliers": "array"},
             ),
         )
     ),

@@ -18,21 +18,28 @@ from meanfield.harmonics import Fourier
 NAN, INF = float("nan"), float("inf")
 HUGE = 10**400
 
-COUNTS = """d n degree max_degree steps max_steps iterations max_iterations block rank size count
-    cells points_count k m bins samples seeds rounds resolution"""
+COUNTS = """d n degree max_degree steps max_steps iterations max_iterations block rank size
+    count cells points_count k m bins samples seeds rounds resolution twists runs directions
+    players layer chains draws warmup nodes frames"""
 POSITIVE = """epsilon relative_epsilon tol tau dt alpha accuracy bound penalty step_size delta
-    tolerance s t rate until merge p"""
-NONNEGATIVE = "noise kappa strength tail speed smoothing"
-REAL = "beta slope offset factor level start end start_angle constant_number r"
-CLOUDS = "x y points clouds x0 v values history"
+    tolerance s t rate until merge p width spacing base scale length share distance t_end
+    discount effort sinks ratio stop near fps ridge"""
+NONNEGATIVE = """noise kappa strength tail speed smoothing friction diffusion spread coupling
+    weight threshold"""
+REAL = "beta slope offset factor level start end start_angle constant_number r c drift"
+CLOUDS = "x y points clouds x0 v values history u"
 WEIGHTS = "w a b weights masses shares"
-MATRICES = "cov cov1 cov2 matrix linear"
+MATRICES = "cov cov1 cov2 matrix linear A B onto"
 OPTIONAL_MATRICES = "query key_matrix value"
-VECTORS = "mean mean1 mean2 constant coeffs density densities potential_values times ts"
-OBJECTS = """geometry attention energy basis dynamics scheme law laws engine normalization mask domain
-    cost pull gate method branch solver flow flows terms study heads layers adjoint optimizer bias
-    equation found problem normalizations angle energies"""
-FUNCTIONS = "function kernel profile functional potential mlp pick outcome field"
+VECTORS = """mean mean1 mean2 constant coeffs density densities potential_values times ts
+    multipliers angles linear1 linear2 guess controls"""
+OBJECTS = """geometry attention energy basis dynamics scheme law laws engine normalization mask
+    domain cost pull gate method branch solver flow flows terms study heads layers adjoint
+    optimizer bias equation found problem normalizations angle energies other run graph play
+    family merges dataset"""
+FUNCTIONS = "function kernel profile functional potential mlp pick outcome field move where update"
+FIELDS = """recordings positions train held_out ridges regimes ranks along betas scales cache
+    surrogates symbol folder output changed xlabel package"""
 
 KIND_OF: dict[str, str] = {
     **dict.fromkeys(COUNTS.split(), "count"),
@@ -46,6 +53,7 @@ KIND_OF: dict[str, str] = {
     **dict.fromkeys(VECTORS.split(), "array"),
     **dict.fromkeys(OBJECTS.split(), "object"),
     **dict.fromkeys(FUNCTIONS.split(), "function"),
+    **dict.fromkeys(FIELDS.split(), "field"),
     "key": "key",
     "ax": "object",
     "fig": "object",

@@ -75,16 +75,12 @@ ENTRIES = [
         d=8,
         scale=1.0,
         pull=0.1,
-        kinds_={"scale": "positive", "pull": "nonnegative"},
+        kinds_={"pull": "nonnegative"},
         fine_={("pull", "zero")},
     ),
-    entry("landscape.RandomPair.drift", RandomPair(2.0, 8).drift, c=0.3, kinds_={"c": "real"}),
-    entry(
-        "landscape.RandomPair.variance", RandomPair(2.0, 8).variance, c=0.3, kinds_={"c": "real"}
-    ),
-    entry(
-        "landscape.RandomPair.antipodal", RandomPair(2.0, 8).antipodal, c=0.3, kinds_={"c": "real"}
-    ),
+    entry("landscape.RandomPair.drift", RandomPair(2.0, 8).drift, c=0.3),
+    entry("landscape.RandomPair.variance", RandomPair(2.0, 8).variance, c=0.3),
+    entry("landscape.RandomPair.antipodal", RandomPair(2.0, 8).antipodal, c=0.3),
     entry("landscape.RandomPair.critical_beta", RandomPair(2.0, 8).critical_beta),
     entry(
         "landscape.passage_time",
@@ -147,7 +143,7 @@ ENTRIES = [
         max_steps=50,
         single_=None,
     ),
-    entry("landscape.AtSaddles", energy=-ENERGY, distance=0.5, kinds_={"distance": "positive"}),
+    entry("landscape.AtSaddles", energy=-ENERGY, distance=0.5),
     entry(
         "landscape.basins",
         slow_=True,
@@ -160,7 +156,6 @@ ENTRIES = [
         spread=0.1,
         tolerance=0.1,
         single_=None,
-        kinds_={"t_end": "positive", "runs": "count", "spread": "nonnegative"},
     ),
     entry(
         "landscape.decision_times",
@@ -173,7 +168,6 @@ ENTRIES = [
         level=0.5,
         tolerance=0.1,
         single_=None,
-        kinds_={"run": "object", "runs": "count", "spread": "nonnegative", "level": "real"},
     ),
     entry(
         "landscape.dwell_time",
@@ -196,7 +190,7 @@ ENTRIES = [
         directions=2,
         max_steps=200,
         single_=None,
-        kinds_={"directions": "count", "states": "object"},
+        kinds_={"states": "object"},
     ),
     entry(
         "landscape.walk",
@@ -205,7 +199,7 @@ ENTRIES = [
         x=jnp.stack([PAIRS.x[0]] * 2),
         radius=0.1,
         single_=None,
-        kinds_={"graph": "object", "x": "array", "radius": "positive"},
+        kinds_={"x": "array", "radius": "positive"},
     ),
     entry(
         "landscape.cloud_string",
@@ -253,8 +247,8 @@ ENTRIES = [
     entry("landscape.growth_rates", attention=SOFTMAX, d=3, noise=0.1, max_degree=8),
     entry("landscape.fastest_mode", attention=SOFTMAX, d=3, noise=0.1, max_degree=8),
     entry("landscape.tricritical_beta", d=3),
-    entry("landscape.alignment_blow_up", slope=-2.0, kinds_={"slope": "real"}),
-    entry("landscape.attended_share", scale=1.0, d=3, kinds_={"scale": "positive"}),
+    entry("landscape.alignment_blow_up", slope=-2.0),
+    entry("landscape.attended_share", scale=1.0, d=3),
     entry(
         "landscape.crossing",
         slow_=True,
@@ -283,6 +277,5 @@ ENTRIES = [
         guess=FLAT_DENSITY,
         tol=1e-9,
         max_steps=20,
-        kinds_={"guess": "array"},
     ),
 ]

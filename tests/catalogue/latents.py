@@ -21,17 +21,14 @@ TOY = read(WEIGHTS)
 IDS = np.array([1, 0, 5])
 FIELDS = {"axes": "field", "tokens": "field", "model": "field", "path": "field"}
 OF = {"states": "array", **FIELDS}
-LOOSE = {"single_": None, "kinds_": FIELDS}
 
 CLOUDS = Recording(np.random.default_rng(1).normal(size=(2, 9, 3)))
 
 MODEL = SimpleNamespace(
     logits=lambda x: x, attention=lambda layer, x: np.full((1, len(x), len(x)), 1 / len(x))
 )
-OF_MODEL = {"single_": None, "kinds_": {"recordings": "field", "sinks": "positive", "tokens": "count",
-            "model": "object", "seed": None}}  # fmt: skip
+OF_MODEL = {"tokens": "count", "model": "object"}
 FIT = {"train": CLOUDS, "held_out": Recording(2 * CLOUDS.states)}
-OF_FIT = {"train": "field", "held_out": "field", "sinks": "positive", "ridge": "positive"}
 
 ENTRIES = [
     entry(
@@ -40,12 +37,19 @@ ENTRIES = [
         layer=1,
         positions=[1, 4],
         onto=np.eye(2, 3),
-        single_=None,
-        kinds_={"recordings": "field", "layer": "count", "positions": "field", "onto": "matrix"},
         fine_={("layer", "zero")},
     ),
-    *(entry(f"latents.{name}") for name in ("Constant", "Linear", "Quadratic", "Writes")),
-    entry("latents.AttentionPotential", beta=2.0, causal=False, kinds_={"beta": "nonnegative"}),
+    *(
+        entry(f"latents.{name}", single_=1000.0)
+        for name in ("Constant", "Linear", "Quadratic", "Writes")
+    ),
+    entry(
+        "latents.AttentionPotential",
+        single_=1000.0,
+        beta=2.0,
+        causal=False,
+        kinds_={"beta": "nonnegative"},
+    ),
     entry(
         "latents.fit_drift",
         **FIT,
@@ -54,8 +58,6 @@ ENTRIES = [
         ridges=[0.1],
         sinks=9.0,
         seed=0,
-        single_=None,
-        kinds_={**OF_FIT, "family": "object", "layer": "count", "ridges": "field"},
         fine_={("sinks", "None"), ("layer", "zero"), ("layer", "None")},
     ),
     entry(
@@ -69,16 +71,7 @@ ENTRIES = [
         iterations=1,
         starts=1,
         seed=0,
-        single_=None,
-        kinds_={
-            **OF_FIT,
-            "regimes": "field",
-            "ranks": "field",
-            "along": "field",
-            "tokens": "count",
-            "iterations": "count",
-            "starts": "count",
-        },
+        kinds_={"tokens": "count", "starts": "count"},
         fine_={("sinks", "None")},
     ),
     entry(
@@ -86,11 +79,9 @@ ENTRIES = [
         **FIT,
         ridge=0.1,
         sinks=9.0,
-        single_=None,
-        kinds_=OF_FIT,
         fine_={("sinks", "None")},
     ),
-    entry("latents.lens", model=MODEL, recordings=CLOUDS, tokens=3, seed=0, **OF_MODEL),
+    entry("latents.lens", model=MODEL, recordings=CLOUDS, tokens=3, seed=0, kinds_=OF_MODEL),
     entry(
         "latents.marginals",
         model=MODEL,
@@ -98,7 +89,7 @@ ENTRIES = [
         sinks=9.0,
         seed=0,
         fine_={("sinks", "None")},
-        **OF_MODEL,
+        kinds_=OF_MODEL,
     ),
     entry(
         "latents.profile",
@@ -107,75 +98,27 @@ ENTRIES = [
         scales=[0.5],
         sinks=9.0,
         seed=0,
-        single_=None,
-        kinds_={"recordings": "field", "sinks": "positive", "betas": "field", "scales": "field"},
         fine_={("sinks", "None")},
     ),
-    entry("latents.example", single_=None),
-    entry("latents.trained", attention="softmax", single_=None, kinds_={"attention": "field"}),
-    entry("latents.read", path=WEIGHTS, **LOOSE),
+    entry("latents.example"),
+    entry("latents.trained", attention="softmax", kinds_={"attention": "field"}),
+    entry("latents.read", path=WEIGHTS, kinds_=FIELDS),
     entry(
         "latents.Transformer.record",
         TOY.record,
         tokens=IDS,
-        single_=None,
         kinds_={"tokens": "field"},
         fine_={("tokens", "text")},
     ),
-    entry(
-        "latents.Transformer.layer",
-        TOY.layer,
-        layer=1,
-        single_=None,
-        kinds_={"layer": "count"},
-        fine_={("layer", "zero")},
-    ),
-    entry(
-        "latents.Transformer.flow",
-        TOY.flow,
-        layer=1,
-        single_=None,
-        kinds_={"layer": "count"},
-        fine_={("layer", "zero")},
-    ),
-    entry("latents.Recording", states=STATES, single_=None, kinds_=OF),
-    entry(
-        "latents.from_arrays",
-        states=STATES,
-        axes="layer token dim",
-        single_=None,
-        kinds_=OF,
-    ),
-    entry("latents.from_transformers", outputs=OUTPUTS, single_=None, kinds_={"outputs": "field"}),
-    entry("latents.from_transformer_lens", cache=CACHE, single_=None, kinds_={"cache": "field"}),
-    entry("latents.load", path=FILE, axes="layer token dim", **LOOSE),
-    entry(
-        "latents.Recording.cloud",
-        RECORDING.cloud,
-        layer=1,
-        single_=None,
-        kinds_={"layer": "count"},
-        fine_={("layer", "zero")},
-    ),
-    entry(
-        "latents.Recording.sinks",
-        RECORDING.sinks,
-        ratio=3.0,
-        single_=None,
-        kinds_={"ratio": "positive"},
-    ),
-    entry(
-        "latents.Recording.drop",
-        RECORDING.drop,
-        positions=[0],
-        single_=None,
-        kinds_={"positions": "field"},
-    ),
-    entry(
-        "latents.Recording.select",
-        RECORDING.select,
-        layers=[0, 2],
-        single_=None,
-        kinds_={"layers": "field"},
-    ),
+    entry("latents.Transformer.layer", TOY.layer, layer=1, fine_={("layer", "zero")}),
+    entry("latents.Transformer.flow", TOY.flow, layer=1, fine_={("layer", "zero")}),
+    entry("latents.Recording", states=STATES, kinds_=OF),
+    entry("latents.from_arrays", states=STATES, axes="layer token dim", kinds_=OF),
+    entry("latents.from_transformers", outputs=OUTPUTS, kinds_={"outputs": "field"}),
+    entry("latents.from_transformer_lens", cache=CACHE),
+    entry("latents.load", path=FILE, axes="layer token dim", kinds_=FIELDS),
+    entry("latents.Recording.cloud", RECORDING.cloud, layer=1, fine_={("layer", "zero")}),
+    entry("latents.Recording.sinks", RECORDING.sinks, ratio=3.0),
+    entry("latents.Recording.drop", RECORDING.drop, positions=[0]),
+    entry("latents.Recording.select", RECORDING.select, layers=[0, 2], kinds_={"layers": "field"}),
 ]

@@ -214,7 +214,7 @@ OBSERVABLES = [
         angles=jnp.array([0.3, 1.0]),
         width=0.5,
         w=W,
-        kinds_={"angles": "array", "p": "points", "width": "positive"},
+        kinds_={"p": "points"},
         collapses_=("coincident",),
     ),
     entry(
@@ -239,7 +239,7 @@ AGGREGATORS = [
         x=X,
         labels=_GROUPS,
         w=W,
-        kinds_={"labels": None, "move": "function"},
+        kinds_={"labels": None},
         collapses_=("coincident",),
     ),
 ]

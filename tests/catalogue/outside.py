@@ -30,14 +30,14 @@ def picture(name: str, kinds: dict, gaps: str = "", **arguments) -> Entry:
     fine = {("w", "sum 2")} | {(gap, kind) for gap in gaps for kind in ("NaN", "infinity")}
     arrays = dict.fromkeys(arguments, "array") | {"ax": "object"} | LOOSE | kinds
     axis = {} if name == "facing" else {"ax": AX}
-    return entry(f"viz.{name}", single_=None, fine_=fine, kinds_=arrays, **axis, **arguments)
+    return entry(f"viz.{name}", fine_=fine, kinds_=arrays, **axis, **arguments)
 
 
 MASSES = {"w": "weights", "near": "positive", "full": "positive"}
 VIZ = [
     entry("viz.angle_ticks", axis=AX.xaxis),
     picture("band", {}, x=LINE, mid=LINE, low=LINE - 0.1, high=LINE + 0.1),
-    entry("viz.beyond", mappable=AX.scatter([0.0], [0.0], c=[1.0]), single_=None),
+    entry("viz.beyond", mappable=AX.scatter([0.0], [0.0], c=[1.0])),
     picture("circle_masses", MASSES, x=FLAT_X, w=np.full(5, 0.2), near=0.1, full=0.3),
     picture("circle_points", {"w": "weights"}, x=FLAT_X, w=np.full(5, 0.2)),
     picture("circle_tracks", {}, history=jnp.stack([FLAT_X, FLAT_X])),
@@ -51,8 +51,6 @@ VIZ = [
         frames=2,
         fps=12.0,
         fine_={("update", "a function of text")},
-        single_=None,
-        kinds_={"update": "function", "frames": "count", "fps": "positive"},
     ),
     picture("histogram_ridge", {"overlap": "positive"}, centres=LINE, counts=np.ones((2, 4))),
     picture("mass_key", {"n": "count", "full": "positive"}, n=5, full=0.3),
@@ -69,8 +67,7 @@ VIZ = [
         "viz.overview",
         dataset=xr.Dataset({"a": ("time", [1.0, 2.0])}),
         title="a run",
-        single_=None,
-        kinds_={"dataset": "object", "title": None},
+        kinds_={"title": None},
     ),
     entry(
         "viz.page",
@@ -81,9 +78,8 @@ VIZ = [
         merges=MERGED,
         w=np.full(5, 0.2),
         near=0.1,
-        single_=None,
         fine_={("w", "sum 2"), ("source", "text")},
-        kinds_={"values": "field", "ts": "array", "merges": "object", "near": "positive"},
+        kinds_={"values": "field"},
     ),
     picture("phase_map", {}, "z", x=LINE, y=LINE, z=np.ones((4, 4))),
     entry(
@@ -91,18 +87,12 @@ VIZ = [
         panels={"one": {"a": np.ones((3, 2))}},
         columns=2,
         xlabel="layer",
-        single_=None,
-        kinds_={"panels": "field", "columns": "count", "xlabel": "field"},
+        kinds_={"panels": "field", "columns": "count"},
     ),
     picture("sphere_map", {"f": "function", "levels": "count"}, f=lambda p: p[:, 0], levels=3),
     picture("sphere_masses", MASSES, x=X, w=np.full(5, 0.2), near=0.1, full=0.3),
-    entry("viz.sphere_points", ax=FIGURE.add_subplot(projection="3d"), x=X, single_=None),
-    entry(
-        "viz.sphere_tracks",
-        ax=FIGURE.add_subplot(projection="3d"),
-        history=jnp.stack([X, X]),
-        single_=None,
-    ),
+    entry("viz.sphere_points", ax=FIGURE.add_subplot(projection="3d"), x=X),
+    entry("viz.sphere_tracks", ax=FIGURE.add_subplot(projection="3d"), history=jnp.stack([X, X])),
     picture("staircase", {}, s=LINE, energy=LINE),
 ]
 
@@ -115,44 +105,41 @@ IO = [
         folder=FOLDER / "another",
         identity=IDENTITY,
         fine_={("folder", "text")},
-        kinds_={"folder": "field", "identity": "field"},
-        single_=None,
+        kinds_={"identity": "field"},
     ),
-    entry("io.digest", value={"a": 1}, single_=None, kinds_={"value": None}),
-    entry("io.plain", value={"a": 1}, single_=None, kinds_={"value": None}),
-    entry("io.precision", single_=None),
-    entry("io.software", single_=None),
-    entry("io.described_code", identity=IDENTITY, single_=None, kinds_={"identity": None}),
-    entry("io.work_key", identity=IDENTITY, single_=None, kinds_={"identity": None}),
-    entry("io.identity_of", data=PART, single_=None, kinds_={"data": None}),
-    entry("io.blend", identity=IDENTITY, parts=[PART], single_=None, kinds_={"identity": None}),
-    entry("io.code_digest", kind=studies.Clustering, single_=None, kinds_={"kind": None}),
+    entry("io.digest", value={"a": 1}, kinds_={"value": None}),
+    entry("io.plain", value={"a": 1}, kinds_={"value": None}),
+    entry("io.precision"),
+    entry("io.software"),
+    entry("io.described_code", identity=IDENTITY, kinds_={"identity": None}),
+    entry("io.work_key", identity=IDENTITY, kinds_={"identity": None}),
+    entry("io.identity_of", data=PART, kinds_={"data": None}),
+    entry("io.blend", identity=IDENTITY, parts=[PART], kinds_={"identity": None}),
+    entry("io.code_digest", kind=studies.Clustering, kinds_={"kind": None}),
     entry(
         "io.write_bytes",
         path=FOLDER / "a.bin",
         content=b"a",
-        single_=None,
         kinds_={"path": None, "content": None},
     ),
-    entry("io.provenance", single_=None),
-    entry("io.pack", data=PART, single_=None, kinds_={"data": None}),
-    entry("io.unpack", packed=io.pack(PART), single_=None, kinds_={"packed": None}),
-    entry("io.stamp", identity=IDENTITY, single_=None, kinds_={"identity": "field"}),
-    entry("io.strip", data=PART, single_=None, kinds_={"data": "field"}),
-    entry("io.version", package="jax", single_=None, kinds_={"package": "field"}),
+    entry("io.provenance"),
+    entry("io.pack", data=PART, kinds_={"data": None}),
+    entry("io.unpack", packed=io.pack(PART), kinds_={"packed": None}),
+    entry("io.stamp", identity=IDENTITY, kinds_={"identity": "field"}),
+    entry("io.strip", data=PART, kinds_={"data": "field"}),
+    entry("io.version", package="jax"),
     entry(
         "io.write_json",
         path=FOLDER / "a.json",
         value=1,
-        single_=None,
         kinds_={"path": "field", "value": None},
     ),
 ]
 
 CLUSTERING = studies.Clustering()
 STUDIES = [
-    entry("studies.available", single_=None),
-    entry("studies.repeat", study=CLUSTERING, seeds=2, single_=None, fine_={("study", "NaN")}),
+    entry("studies.available"),
+    entry("studies.repeat", study=CLUSTERING, seeds=2, fine_={("study", "NaN")}),
     entry(
         "studies.Claim",
         name="2 = 2",
@@ -174,12 +161,10 @@ STUDIES = [
             ("measured", "infinity"),
             ("expected", "infinity"),
         },
-        single_=None,
     ),
     *(
         entry(
             f"studies.{name}",
-            single_=None,
             kinds_={field.name: "field" for field in dataclasses.fields(kind)},
             **{field.name: field.default for field in dataclasses.fields(kind) if field.init},
         )

@@ -14,7 +14,6 @@ ENTRIES = [
         value=jnp.diag(jnp.array([1.0, 0.6, -0.5])),
         beta=2.0,
         share=0.5,
-        kinds_={"value": "matrix", "share": "positive"},
         fine_={("beta", "negative")},
     ),
     entry(
@@ -46,6 +45,5 @@ ENTRIES = [
         max_steps=20,
         throw=False,
         single_=None,
-        kinds_={"guess": "array"},
     ),
 ]

@@ -33,7 +33,7 @@ ENTRIES = [
         "transport.adapted_empirical",
         x=PATHS[:, :, None],
         spacing=0.5,
-        kinds_={"x": "array", "spacing": "positive"},
+        kinds_={"x": "array"},
         single_=math.inf,
     ),
     entry("transport.adapted_rate", t=2, d=1, kinds_={"t": "count"}),
@@ -46,7 +46,6 @@ ENTRIES = [
         steps=3,
         a=W,
         b=V,
-        kinds_={"linear1": "array", "linear2": "array"},
         collapses_=(),
     ),
 ]

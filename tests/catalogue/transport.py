@@ -85,13 +85,7 @@ ENTRIES = [
     entry("transport.Accuracy", tol=1e-9, max_iterations=500, kinds_=PLUMBING),
     entry("transport.Box", low=-2.0, high=2.0, cells=8, kinds_={"low": "real", "high": "real"}),
     entry("transport.Box.evaluate", BOX.evaluate, function=lambda x: jnp.exp(-(x[0] ** 2))),
-    entry(
-        "transport.Box.total",
-        BOX.total,
-        energy=Potential(well),
-        density=GAUSS,
-        kinds_={"density": "array"},
-    ),
+    entry("transport.Box.total", BOX.total, energy=Potential(well), density=GAUSS),
     entry("transport.GeodesicGrid", basis=S2),
     entry(
         "transport.GeodesicGrid.evaluate", GeodesicGrid(S2).evaluate, function=lambda x: 2 + x[0]
@@ -224,7 +218,7 @@ ENTRIES = [
     entry("transport.Transport.average", COUPLED.average, values=Y),
     entry("transport.Transport.plan", COUPLED.plan),
     entry("transport.Coupling.average", COUPLED.solution.average, values=Y),
-    entry("transport.filled", density=GAUSS, kinds_={"density": "array"}),
+    entry("transport.filled", density=GAUSS),
     entry(
         "transport.self_potential",
         domain=BOX,

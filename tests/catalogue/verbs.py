@@ -90,7 +90,7 @@ SCHEMES = [
         scale=1.0,
         step_size=0.1,
         pull=0.5,
-        kinds_={"scale": "positive", "pull": "real"},
+        kinds_={"pull": "real"},
         single_=None,
     ),
 ]

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from catalogue import Entry
+from catalogue.entry import ASIDE
 
 # How well an iteration came off, which rounding decides, and what depends on it.
 UNSTEADY = (
@@ -22,8 +23,6 @@ UNSTEADY = (
     "duplicates",
     "result",
 )
-ASIDE = "viz", "io", "studies", "latents", "surrogates"
-"""Rooms that compute nothing from traced clouds: recordings are numpy's."""
 CLOSE = 1e-6
 """Inner iterations stop at 1e-6 to 1e-9 of a marginal: a massless point may change when they do."""
 
