@@ -74,7 +74,7 @@ class Clustering(AbstractCheckpointStudy):
         return xr.Dataset(
             {
                 "count": (("realization", "time"), count),
-                "mean": ("time", mean, {"long_name": "mean number of clusters"}),
+                "mean": ("time", mean),
                 "low": ("time", mean - error),
                 "high": ("time", mean + error),
                 "x": (("time", "token", "axis"), tokens),

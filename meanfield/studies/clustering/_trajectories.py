@@ -71,7 +71,7 @@ class Trajectories(AbstractCheckpointStudy):
         energy = {"long_name": "interaction energy, 1 for one cluster"}
         return xr.Dataset(
             {
-                "x": (("time", "token", "axis"), x, {"long_name": "tokens"}),
+                "x": (("time", "token", "axis"), x),
                 "energy": ("time", values["energy"], energy),
                 "power": ("time", values["power"], {"long_name": "rate of the energy"}),
                 "clusters": ("time", count, {"long_name": "number of clusters"}),

@@ -85,10 +85,10 @@ class BarycenterDrift(Study):
         effort = np.trapezoid(power, ts, axis=1)
         return xr.Dataset(
             {
-                "x": (("strength", "time", "model", "token", "axis"), x, {"long_name": "tokens"}),
-                "disagreement": (("strength", "time"), left, {"long_name": "disagreement"}),
+                "x": (("strength", "time", "model", "token", "axis"), x),
+                "disagreement": (("strength", "time"), left),
                 "power": (("strength", "time"), power, {"long_name": "power of the pull"}),
-                "effort": ("strength", effort, {"long_name": "effort"}),
+                "effort": ("strength", effort),
             },
             {"strength": list(self.strengths), "time": ts},
         )

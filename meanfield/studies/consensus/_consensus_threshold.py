@@ -65,7 +65,7 @@ class ConsensusThreshold(Study):
         ts = jnp.linspace(0.0, self.t_end, self.saves)
         gap = _run(flow, x0, ts, jnp.asarray(self.strengths))
         return xr.Dataset(
-            {"gap": (("strength", "time"), gap, {"long_name": "angle between the models"})},
+            {"gap": (("strength", "time"), gap)},
             {"strength": list(self.strengths), "time": ts},
         )
 

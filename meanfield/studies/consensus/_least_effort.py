@@ -76,7 +76,7 @@ class LeastEffort(Study):
         )
         return xr.Dataset(
             {
-                "strength": ("time", found.control, {"long_name": "strength of the pull"}),
+                "strength": ("time", found.control),
                 "effort": ((), found.effort),
                 "left": ((), found.cost),
                 "residual": ((), found.residual),

@@ -59,7 +59,7 @@ class SphereBarycenters(Study):
         return xr.Dataset(
             {
                 **{name: (("weight", "token", "axis"), x) for name, x in found.items()},
-                "angle": ("weight", angle, {"long_name": "mean polar angle"}),
+                "angle": ("weight", angle),
                 "karcher": ((), _karcher_error()),
             },
             {"weight": list(self.weights)},

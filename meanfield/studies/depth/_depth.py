@@ -73,8 +73,8 @@ class Depth(Study):
         turned = np.sqrt(np.mean(np.square(angle(x0, limit))))
         return xr.Dataset(
             {
-                "error": ("layers", error / turned, {"long_name": "relative error"}),
-                "turned": ((), turned, {"long_name": "root mean square angle turned"}),
+                "error": ("layers", error / turned),
+                "turned": ((), turned),
             },
             {"layers": list(self.depths)},
         )

@@ -69,7 +69,7 @@ class Covariances(Study):
             {
                 "cov": (("start", "time", "row", "column"), cov),
                 "reached": ("start", reached),
-                "t": ("time", ts, {"long_name": "time"}),
+                "t": ("time", ts),
             }
         )
 

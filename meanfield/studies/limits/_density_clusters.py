@@ -102,9 +102,9 @@ class DensityClusters(Study):
         growth = np.log(size[1] / size[0]) / float(ts[LINEAR])
         return xr.Dataset(
             {
-                "density": (("save", "angle"), values["density"], {"long_name": "density"}),
+                "density": (("save", "angle"), values["density"]),
                 "minimum": ("save", values["minimum"]),
-                "difference": ("save", difference, {"long_name": "moments: density - tokens"}),
+                "difference": ("save", difference),
                 "resolved": ("save", ~lost),
                 "time": ("save", ts),
                 "fastest": ((), k),

@@ -75,10 +75,10 @@ class FirstClusters(Study):
             share = np.bincount(winners, minlength=DEGREES + 1)[1:] / self.clouds
         return xr.Dataset(
             {
-                "theory": ("degree", theory, {"long_name": "growth rate"}),
-                "rate": ("degree", rate, {"long_name": "growth rate of clouds"}),
+                "theory": ("degree", theory),
+                "rate": ("degree", rate),
                 "rate_error": ("degree", error),
-                "dominant": ("degree", share, {"long_name": "share of clouds"}),
+                "dominant": ("degree", share),
                 "fastest": ((), int(fastest_mode(attention, 2))),
             },
             {"degree": np.arange(1, DEGREES + 1)},

@@ -83,9 +83,9 @@ class MeanFieldLimit(Study):
         spread = square.std(axis=1, ddof=1) / np.sqrt(self.samples)
         return xr.Dataset(
             {
-                "distance": (("n", "time"), np.sqrt(mean), {"long_name": "distance to the limit"}),
+                "distance": (("n", "time"), np.sqrt(mean)),
                 "distance_error": (("n", "time"), spread / (2 * np.sqrt(mean))),
-                "floor": ("time", np.sqrt(floor), {"long_name": "error of the reference"}),
+                "floor": ("time", np.sqrt(floor)),
                 "exact_start": ((), self._exact_start(cell["d"])),
             },
             {"n": list(self.sizes), "time": self._times()},

@@ -82,12 +82,12 @@ class ParticlesVsPde(Study):
         offset_error = largest.std(axis=0, ddof=1) / np.sqrt(self.samples)
         return xr.Dataset(
             {
-                "distance": ("n", np.sqrt(mean), {"long_name": "distance of particles and PDE"}),
+                "distance": ("n", np.sqrt(mean)),
                 "distance_error": ("n", spread / (2 * np.sqrt(mean))),
-                "density": ("degree", density, {"long_name": "moments of the density"}),
+                "density": ("degree", density),
                 "offset": ("degree", largest.mean(axis=0) - density),
                 "offset_error": ("degree", offset_error),
-                "minimum": ((), minimum, {"long_name": "least value of the density"}),
+                "minimum": ((), minimum),
             },
             {"n": list(self.sizes), "degree": np.arange(1, DEGREES + 1)},
         )

@@ -99,7 +99,7 @@ class PublishedClusters(Study):
                 "fastest": ((), int(fastest_mode(attention, 2))),
                 "picture": ((), PICTURES[beta], {"long_name": "save of the published picture"}),
                 "rhs": ((), int(run.stats["rhs"]), {"long_name": "right-hand sides, accurate"}),
-                "seconds": ((), seconds, {"long_name": "wall time of the published steps"}),
+                "seconds": ((), seconds),
             },
             {
                 "degree": np.arange(1, DEGREES + 1),

@@ -66,9 +66,9 @@ class Metastability(Study):
         exact = jax.vmap(TwoCluster(Softmax(cell["beta"]), jnp.full(2, 0.5)).passage_time)
         return xr.Dataset(
             {
-                "reached": ("r", r, {"long_name": "<x, y>"}),
-                "time": ("r", time - time[0], {"long_name": "time since <x, y> = 0"}),
-                "exact": ("r", exact(jnp.full_like(r, r[0]), r), {"long_name": "by quadrature"}),
+                "reached": ("r", r),
+                "time": ("r", time - time[0]),
+                "exact": ("r", exact(jnp.full_like(r, r[0]), r)),
                 "merges": ((), merges.mass.size, {"long_name": "merges before the passage"}),
                 "heavy": ((), merges.mass.max(), {"long_name": "mass of the heavier cluster"}),
                 "scale": ((), np.exp(cell["beta"]) / (2 * cell["beta"])),

@@ -109,7 +109,7 @@ class Staircase(Study):
             {
                 "energy": ("s", levels),
                 "clock": ("s", run.values["clock"], {"long_name": "time of the flow"}),
-                "merged": ("event", np.append(merged, late), {"long_name": "rescaled time"}),
+                "merged": ("event", np.append(merged, late)),
                 "plateau": ("event", np.append(levels[np.searchsorted(s, merged)], late)),
                 "rhs": ((), run.stats["rhs"], {"long_name": "right-hand sides"}),
             },

@@ -130,8 +130,8 @@ class PhaseTransition(Study):
         order = jnp.abs(coeffs[..., 1]) / jnp.sqrt(self.d)
         rested = jnp.stack([rested_up, rested_down[::-1]]).all()
         arrays = {
-            "share": ("rung", shares, {"long_name": "noise over nu_c"}),
-            "order": (("direction", "rung"), order, {"long_name": "mean resultant, density"}),
+            "share": ("rung", shares),
+            "order": (("direction", "rung"), order),
             "rested": ((), rested, {"long_name": "whether every state was brought to rest"}),
         }
         return xr.Dataset(arrays, {"rung": np.arange(shares.size)})
@@ -193,9 +193,9 @@ def _diagram(diagram: Branch) -> xr.Dataset:
         "branch_unstable": ("point", diagram.unstable.astype(float)),
         "branch_free_energy": ("point", diagram.free_energy),
         "first_order": ((), diagram.first_order),
-        "critical": ((), diagram.critical, {"long_name": "noise nu_c"}),
-        "crossing": ((), transition.noise, {"long_name": "noise at which free energies cross"}),
-        "jump": ((), transition.jump, {"long_name": "mean resultant there"}),
+        "critical": ((), diagram.critical),
+        "crossing": ((), transition.noise),
+        "jump": ((), transition.jump),
     }
     return xr.Dataset(arrays, {"point": np.arange(diagram.noise.size)})
 
