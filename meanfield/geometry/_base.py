@@ -5,7 +5,7 @@ import equinox as eqx
 from jaxtyping import Array, Float
 
 from .._shown import AbstractShown
-from .._typing import Key, Points
+from .._typing import Key, Points, Vectors
 
 
 class AbstractGeometry(AbstractShown):
@@ -19,42 +19,32 @@ class AbstractGeometry(AbstractShown):
     d: eqx.AbstractVar[int]
 
     @abc.abstractmethod
-    def project(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
+    def project(self, x: Vectors) -> Vectors:
         """The nearest point of the manifold."""
 
     @abc.abstractmethod
-    def to_tangent(
-        self, x: Float[Array, "*batch d"], v: Float[Array, "*batch d"]
-    ) -> Float[Array, "*batch d"]:
+    def to_tangent(self, x: Vectors, v: Vectors) -> Vectors:
         """P_x v: the orthogonal projection of v on the tangent space at x."""
 
     @abc.abstractmethod
-    def exp(
-        self, x: Float[Array, "*batch d"], v: Float[Array, "*batch d"]
-    ) -> Float[Array, "*batch d"]:
+    def exp(self, x: Vectors, v: Vectors) -> Vectors:
         """The end of the geodesic that leaves x with the tangent velocity v, after time 1."""
 
     @abc.abstractmethod
-    def log(
-        self, x: Float[Array, "*batch d"], y: Float[Array, "*batch d"]
-    ) -> Float[Array, "*batch d"]:
+    def log(self, x: Vectors, y: Vectors) -> Vectors:
         """The tangent v at x with exp(x, v) = y and |v| = distance(x, y)."""
 
     @abc.abstractmethod
-    def transport(
-        self, x: Float[Array, "*batch d"], v: Float[Array, "*batch d"], w: Float[Array, "*batch d"]
-    ) -> Float[Array, "*batch d"]:
+    def transport(self, x: Vectors, v: Vectors, w: Vectors) -> Vectors:
         """The tangent w at x, carried in parallel along the geodesic from x to exp(x, v)."""
 
     @abc.abstractmethod
-    def mean_curvature(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
+    def mean_curvature(self, x: Vectors) -> Vectors:
         """The Laplacian of the position, normal to the manifold: nu times it is the Ito drift of a
         Brownian motion of generator nu Laplacian. Continued to R^d as `extend` does."""
 
     @abc.abstractmethod
-    def distance(
-        self, x: Float[Array, "*batch d"], y: Float[Array, "*batch d"]
-    ) -> Float[Array, "*batch"]:
+    def distance(self, x: Vectors, y: Vectors) -> Float[Array, "*batch"]:
         """The geodesic distance."""
 
     @abc.abstractmethod

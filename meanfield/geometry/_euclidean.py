@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from .._checks import check_dimension, check_draws, check_points
 from .._door import door
-from .._typing import Key, Points
+from .._typing import Key, Points, Vectors
 from ._base import AbstractGeometry
 from ._length import gap
 
@@ -22,40 +22,30 @@ class Euclidean(AbstractGeometry):
     d: int = eqx.field(static=True, converter=check_dimension)
 
     @door
-    def project(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
+    def project(self, x: Vectors) -> Vectors:
         return x
 
     @door
-    def to_tangent(
-        self, x: Float[Array, "*batch d"], v: Float[Array, "*batch d"]
-    ) -> Float[Array, "*batch d"]:
+    def to_tangent(self, x: Vectors, v: Vectors) -> Vectors:
         return v
 
     @door
-    def exp(
-        self, x: Float[Array, "*batch d"], v: Float[Array, "*batch d"]
-    ) -> Float[Array, "*batch d"]:
+    def exp(self, x: Vectors, v: Vectors) -> Vectors:
         return x + v
 
     @door
-    def log(
-        self, x: Float[Array, "*batch d"], y: Float[Array, "*batch d"]
-    ) -> Float[Array, "*batch d"]:
+    def log(self, x: Vectors, y: Vectors) -> Vectors:
         return y - x
 
     @door
-    def transport(
-        self, x: Float[Array, "*batch d"], v: Float[Array, "*batch d"], w: Float[Array, "*batch d"]
-    ) -> Float[Array, "*batch d"]:
+    def transport(self, x: Vectors, v: Vectors, w: Vectors) -> Vectors:
         return w
 
-    def mean_curvature(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
+    def mean_curvature(self, x: Vectors) -> Vectors:
         return jnp.zeros_like(x)
 
     @door
-    def distance(
-        self, x: Float[Array, "*batch d"], y: Float[Array, "*batch d"]
-    ) -> Float[Array, "*batch"]:
+    def distance(self, x: Vectors, y: Vectors) -> Float[Array, "*batch"]:
         return gap(y - x)[..., 0]
 
     def sample(self, key: Key, n: int) -> Points:

@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-Vectors = Float[Array, "*batch d"]
+from .._typing import Vectors
+
 Lengths = Float[Array, "*batch 1"]
 
 

@@ -17,7 +17,7 @@ from .._checks import (
     check_precision,
 )
 from .._door import door
-from .._typing import Key, Matrix, Points
+from .._typing import Key, Matrix, Points, Vectors
 from ._base import AbstractGeometry
 from ._length import gap
 
@@ -59,7 +59,7 @@ class Product(AbstractGeometry):
         return {"factors": self.factors}
 
     @door
-    def split(self, x: Float[Array, "*batch d"]) -> Parts:
+    def split(self, x: Vectors) -> Parts:
         """The parts of points, one for each factor."""
         if x.shape[-1:] != (self.d,):
             raise ValueError(
@@ -68,7 +68,7 @@ class Product(AbstractGeometry):
             )
         return tuple(jnp.split(x, self._ends, axis=-1))
 
-    def join(self, *parts: ArrayLike) -> Float[Array, "*batch d"]:
+    def join(self, *parts: ArrayLike) -> Vectors:
         """Points of these parts [..., d_k], one for each factor."""
         made = [check_precision(as_array(part, "the parts"), "the parts") for part in parts]
         shapes = [list(part.shape) for part in made]
@@ -98,40 +98,30 @@ class Product(AbstractGeometry):
         return jnp.concatenate([getattr(factor, name)(*own) for factor, *own in parts], axis=-1)
 
     @door
-    def project(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
+    def project(self, x: Vectors) -> Vectors:
         return self._each("project", x)
 
     @door
-    def to_tangent(
-        self, x: Float[Array, "*batch d"], v: Float[Array, "*batch d"]
-    ) -> Float[Array, "*batch d"]:
+    def to_tangent(self, x: Vectors, v: Vectors) -> Vectors:
         return self._each("to_tangent", x, v)
 
     @door
-    def exp(
-        self, x: Float[Array, "*batch d"], v: Float[Array, "*batch d"]
-    ) -> Float[Array, "*batch d"]:
+    def exp(self, x: Vectors, v: Vectors) -> Vectors:
         return self._each("exp", x, v)
 
     @door
-    def log(
-        self, x: Float[Array, "*batch d"], y: Float[Array, "*batch d"]
-    ) -> Float[Array, "*batch d"]:
+    def log(self, x: Vectors, y: Vectors) -> Vectors:
         return self._each("log", x, y)
 
     @door
-    def transport(
-        self, x: Float[Array, "*batch d"], v: Float[Array, "*batch d"], w: Float[Array, "*batch d"]
-    ) -> Float[Array, "*batch d"]:
+    def transport(self, x: Vectors, v: Vectors, w: Vectors) -> Vectors:
         return self._each("transport", x, v, w)
 
-    def mean_curvature(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
+    def mean_curvature(self, x: Vectors) -> Vectors:
         return self._each("mean_curvature", x)
 
     @door
-    def distance(
-        self, x: Float[Array, "*batch d"], y: Float[Array, "*batch d"]
-    ) -> Float[Array, "*batch"]:
+    def distance(self, x: Vectors, y: Vectors) -> Float[Array, "*batch"]:
         pairs = zip(self.factors, self.split(x), self.split(y), strict=True)
         return gap(jnp.stack([factor.distance(a, b) for factor, a, b in pairs], axis=-1))[..., 0]
 

@@ -7,9 +7,9 @@ from jaxtyping import Array, Float
 
 from .._checks import at_once, check_dimension, check_draws, check_points, guard, tolerance
 from .._door import door
-from .._typing import Key, Points
+from .._typing import Key, Points, Vectors
 from ._base import AbstractGeometry
-from ._length import Vectors, gap, length, unit
+from ._length import gap, length, unit
 
 
 class Sphere(AbstractGeometry):
@@ -26,26 +26,20 @@ class Sphere(AbstractGeometry):
     d: int = eqx.field(static=True, converter=lambda d: check_dimension(d, least=2))
 
     @door
-    def project(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
+    def project(self, x: Vectors) -> Vectors:
         return unit(x)
 
     @door
-    def to_tangent(
-        self, x: Float[Array, "*batch d"], v: Float[Array, "*batch d"]
-    ) -> Float[Array, "*batch d"]:
+    def to_tangent(self, x: Vectors, v: Vectors) -> Vectors:
         return v - jnp.sum(x * v, axis=-1, keepdims=True) * x
 
     @door
-    def exp(
-        self, x: Float[Array, "*batch d"], v: Float[Array, "*batch d"]
-    ) -> Float[Array, "*batch d"]:
+    def exp(self, x: Vectors, v: Vectors) -> Vectors:
         cosine, sinc = _cosine_and_sinc(v)
         return self.project(cosine * x + sinc * v)
 
     @door
-    def log(
-        self, x: Float[Array, "*batch d"], y: Float[Array, "*batch d"]
-    ) -> Float[Array, "*batch d"]:
+    def log(self, x: Vectors, y: Vectors) -> Vectors:
         # P_x y, from the difference to the nearer of x and -x: no digits are lost at either end.
         cosine = jnp.sum(x * y, axis=-1, keepdims=True)
         across = self.to_tangent(x, jnp.where(cosine < 0, y + x, y - x))
@@ -56,21 +50,17 @@ class Sphere(AbstractGeometry):
         return across * jnp.where(zero, 1, jnp.arctan2(sine, cosine) / sine)
 
     @door
-    def transport(
-        self, x: Float[Array, "*batch d"], v: Float[Array, "*batch d"], w: Float[Array, "*batch d"]
-    ) -> Float[Array, "*batch d"]:
+    def transport(self, x: Vectors, v: Vectors, w: Vectors) -> Vectors:
         # The part c v/|v| of w turns with the geodesic: w + c (-sin|v| x + (cos|v| - 1) v/|v|).
         sinc, half = _cosine_and_sinc(v)[1], _cosine_and_sinc(v / 2)[1]
         along = jnp.sum(w * v, axis=-1, keepdims=True)
         return w - along * (sinc * x + half**2 / 2 * v)
 
-    def mean_curvature(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
+    def mean_curvature(self, x: Vectors) -> Vectors:
         return (1 - self.d) * x
 
     @door
-    def distance(
-        self, x: Float[Array, "*batch d"], y: Float[Array, "*batch d"]
-    ) -> Float[Array, "*batch"]:
+    def distance(self, x: Vectors, y: Vectors) -> Float[Array, "*batch"]:
         return _distance(x, y)[..., 0]
 
     def sample(self, key: Key, n: int) -> Points:

@@ -5,7 +5,7 @@ from jaxtyping import Array, Float
 
 from .._checks import as_array, check_precision
 from .._shown import AbstractShown
-from .._typing import Key, Points, Scalar
+from .._typing import Key, Points, Scalar, Vectors
 from ..geometry import AbstractGeometry
 
 
@@ -28,10 +28,10 @@ class AbstractMeasure(AbstractShown):
         """n independent points."""
 
     @abc.abstractmethod
-    def log_density(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
+    def log_density(self, x: Vectors) -> Float[Array, "*batch"]:
         """log rho(x). The point must lie on the geometry; that is not checked."""
 
-    def points(self, x) -> Float[Array, "*batch d"]:
+    def points(self, x) -> Vectors:
         """`x` as an array of points of R^d, of any batch; ValueError if it is none."""
         x = check_precision(as_array(x, "x"), "x")
         if x.ndim == 0 or x.shape[-1] != self.d:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import check_draws, check_finite, check_vector, guard, tolerance
-from .._typing import Key, Points, Scalar
+from .._typing import Key, Points, Scalar, Vectors
 from ..geometry import Euclidean
 from ._base import AbstractMeasure
 
@@ -32,7 +32,7 @@ class Gaussian(AbstractMeasure):
         noise = jax.random.normal(key, (n, self.d), self.mean.dtype)
         return self.mean + noise @ jnp.linalg.cholesky(self.cov).T
 
-    def log_density(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
+    def log_density(self, x: Vectors) -> Float[Array, "*batch"]:
         x = self.points(x)
         root = jnp.linalg.cholesky(self.cov)
         centred = (x - self.mean).reshape(-1, self.d)

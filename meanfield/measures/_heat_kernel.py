@@ -12,7 +12,7 @@ from scipy.interpolate import CubicSpline
 from .._checks import check_dimension, check_direction, check_draws, check_scalar, is_concrete
 from .._door import door
 from .._shown import AbstractShown
-from .._typing import Key, Points, Scalar
+from .._typing import Key, Points, Scalar, Vectors
 from ..geometry import Sphere
 from ._base import AbstractMeasure
 from ._heat_numerics import flat_radii, log_heat_kernel, polar_law
@@ -69,7 +69,7 @@ class HeatKernel(AbstractMeasure):
         radius = jnp.linalg.norm(tangent, axis=-1, keepdims=True)
         return self.geometry.exp(mean, brownian_angle(self.d, self.t).ratio(radius) * tangent)
 
-    def log_density(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
+    def log_density(self, x: Vectors) -> Float[Array, "*batch"]:
         x = self.points(x)
         theta = self.geometry.distance(x, jnp.broadcast_to(self.mean.astype(x.dtype), x.shape))
         return _interpolate(_log_density_table(self.d, self.t), theta) - theta**2 / (4 * self.t)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import check_draws, check_instance, check_integer, check_key, check_weights, shown
-from .._typing import Key, Points, Scalar
+from .._typing import Key, Points, Scalar, Vectors
 from ..geometry import AbstractGeometry
 from ._base import AbstractMeasure
 
@@ -38,7 +38,7 @@ class Mixture(AbstractMeasure):
         label = jax.random.choice(which, len(self.laws), (n,), p=self.weights)
         return clouds[label, jnp.arange(n)]
 
-    def log_density(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
+    def log_density(self, x: Vectors) -> Float[Array, "*batch"]:
         x = self.points(x)
         logs = jnp.stack([law.log_density(x) for law in self.laws], axis=-1)
         return jax.nn.logsumexp(logs, axis=-1, b=self.weights)

@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._checks import check_direction, check_draws, check_nonnegative, guard
-from .._typing import Key, Points, Scalar
+from .._typing import Key, Points, Scalar, Vectors
 from ..geometry import Sphere
 from ._base import AbstractMeasure
 from ._polar_grid import polar_grid
@@ -50,7 +50,7 @@ class MoebiusOrbit(AbstractMeasure):
         square = jnp.sum(shifted**2, axis=-1, keepdims=True)
         return self.geometry.project((1 - self.r**2) / square * shifted + centre)
 
-    def log_density(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
+    def log_density(self, x: Vectors) -> Float[Array, "*batch"]:
         x = self.points(x)
         # 1 - 2 r t + r^2 = (1 - r)^2 + r |x - mean|^2, without cancellation near the mean.
         gap = jnp.sum((x - self.mean) ** 2, axis=-1)

@@ -1,7 +1,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._typing import Key, Points, Scalar
+from .._typing import Key, Points, Scalar, Vectors
 from ..geometry import Sphere
 from ._base import AbstractMeasure
 
@@ -20,7 +20,7 @@ class Uniform(AbstractMeasure):
     def sample(self, key: Key, n: int) -> Points:
         return self.geometry.sample(key, n)
 
-    def log_density(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
+    def log_density(self, x: Vectors) -> Float[Array, "*batch"]:
         x = self.points(x)
         return 0 * x.sum(axis=-1)  # NaN where x is none
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from .._checks import check_direction, check_draws, check_nonnegative, check_vector
-from .._typing import Key, Points, Scalar
+from .._typing import Key, Points, Scalar, Vectors
 from ..geometry import Sphere
 from ._base import AbstractMeasure
 from ._polar_grid import polar_grid
@@ -55,7 +55,7 @@ class VonMisesFisher(AbstractMeasure):
         x = (1 - gap) * mean + jnp.sqrt(gap * (2 - gap)) * across
         return self.geometry.project(x)
 
-    def log_density(self, x: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
+    def log_density(self, x: Vectors) -> Float[Array, "*batch"]:
         x = self.points(x)
         # kappa (<mean, x> - 1) without the cancellation near the mean.
         offset = -jnp.sum((x - self.mean) ** 2, axis=-1) / 2

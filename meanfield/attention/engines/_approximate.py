@@ -3,7 +3,7 @@ import abc
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from ..._typing import Points
+from ..._typing import Masses, Points, Sources
 from ._base import AbstractEngine
 from ._exponential_sum import ExponentialSum, PosesSums, check_poses_sums
 
@@ -19,8 +19,8 @@ class AbstractApproximate(AbstractEngine):
         self,
         attention: PosesSums,
         x: Points,
-        y: Float[Array, "m d"] | None = None,
-        w: Float[Array, " m"] | None = None,
+        y: Sources | None = None,
+        w: Masses | None = None,
     ) -> Float[Array, " n"]:
         """The same for the tokens x [n, d] that an attention moves, and y [m, d] of masses w [m]."""
         return _field_error(self, check_poses_sums(attention).problem(x, y, w))

@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Float
 
 from ..._door import AbstractChecked
 from ..._shown import AbstractShown
-from ..._typing import Scalar
+from ..._typing import Masses, Scalar
 from ._exponential_sum import ExponentialSum
 
 
@@ -58,7 +58,7 @@ class AbstractEngine(AbstractChecked):
         """The mass and the moment at every query."""
 
 
-def largest_logit(logits: Float[Array, "n m"], w: Float[Array, " m"]) -> Float[Array, " n"]:
+def largest_logit(logits: Float[Array, "n m"], w: Masses) -> Float[Array, " n"]:
     """The largest logit of each row among the keys that have weight; -inf if there is none."""
     return jax.lax.stop_gradient(jnp.where(w > 0, logits, -jnp.inf).max(axis=-1))
 

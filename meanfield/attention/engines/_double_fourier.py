@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from ..._typing import Points, Weights
+from ..._typing import Masses, Points, Sources, Weights
 from ...harmonics import meridian_waves
 
 # A fixed rotation that turns no axis of coordinates into a pole, where longitudes have no derivative.
@@ -33,8 +33,8 @@ def advise_nufft() -> None:
 
 def smoothed_sums(
     x: Points,
-    y: Float[Array, "m d"],
-    w: Float[Array, " m"],
+    y: Sources,
+    w: Masses,
     multipliers: Float[Array, " l"],
     eps: float,
 ) -> tuple[Float[Array, " n"], Float[Array, "n d"]]:

@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from ..._checks import as_array, check_finite, check_precision, check_weights, shown
 from ..._shown import AbstractShown
-from ..._typing import Matrix, Points, Scalar
+from ..._typing import Masses, Matrix, Points, Scalar, Sources
 from ..masks import AbstractMask, check_fits
 
 
@@ -21,9 +21,9 @@ class ExponentialSum(AbstractShown):
     beta: Scalar
     q: Float[Array, "n p"]
     k: Float[Array, "m p"]
-    y: Float[Array, "m d"]
+    y: Sources
     value: Matrix | None
-    w: Float[Array, " m"]
+    w: Masses
     mask: AbstractMask | None
     plain: bool = eqx.field(static=True)
     mirrored: bool = eqx.field(static=True, default=False)
@@ -66,7 +66,7 @@ class PosesSums(Protocol):
         ...
 
     def problem(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
+        self, x: Points, y: Sources | None = None, w: Masses | None = None
     ) -> ExponentialSum:
         """What the engine is asked to sum."""
         ...
@@ -88,7 +88,7 @@ def exponential_sum(
     value: Float[Array, "e c"] | None,
     mask: AbstractMask | None,
     x: Points,
-    y: Float[Array, "m d"] | None,
+    y: Sources | None,
     w: Float[Array, " masses"] | None,
 ) -> ExponentialSum:
     """The problem that an attention poses to its engine, checked and in the dtype of x."""

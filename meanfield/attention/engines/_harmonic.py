@@ -5,7 +5,7 @@ from jaxtyping import Array, Bool, Float
 from scipy.special import ive
 
 from ..._checks import at_once, check_dimension, check_finite, check_known, check_scalar
-from ..._typing import Points, Scalar
+from ..._typing import Masses, Points, Scalar, Sources
 from ...harmonics import AbstractBasis, Fourier, SphericalHarmonics
 from ._approximate import AbstractApproximate
 from ._base import Sums
@@ -63,8 +63,8 @@ class Harmonic(AbstractApproximate):
     def fitted(
         attention: PosesSums,
         x: Points,
-        y: Float[Array, "m d"] | None = None,
-        w: Float[Array, " m"] | None = None,
+        y: Sources | None = None,
+        w: Masses | None = None,
         accuracy: float = 1e-6,
     ) -> "Harmonic":
         """The engine whose bound on the relative error of every token's softmax is `accuracy` or less.

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ..._typing import Masses
+
 Tile = Float[Array, "_ _"]
 
 
@@ -32,7 +34,7 @@ BLOCKS = {"gpu": (32, 128), "tpu": (256, 512)}
 def largest_logits(
     q: Float[Array, "n p"],
     k: Float[Array, "m p"],
-    w: Float[Array, " m"],
+    w: Masses,
     device: str,
     interpret: bool,
 ) -> Float[Array, " n"]:

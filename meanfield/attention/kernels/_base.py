@@ -5,7 +5,7 @@ from jaxtyping import Array, Bool, Float
 
 from ..._door import AbstractChecked
 from ..._hooks import default
-from ..._typing import Points
+from ..._typing import Masses, Outputs, Points, Sources
 from ...harmonics import AbstractBasis
 
 
@@ -19,14 +19,12 @@ class AbstractAttention(AbstractChecked):
     EXAMPLE = "Softmax(1.0)"
 
     @abc.abstractmethod
-    def __call__(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
-    ) -> Float[Array, "n e"]:
+    def __call__(self, x: Points, y: Sources | None = None, w: Masses | None = None) -> Outputs:
         """The field at the rows of x, [n, d]."""
 
     @default
     def solved(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
+        self, x: Points, y: Sources | None = None, w: Masses | None = None
     ) -> Bool[Array, ""] | None:
         """Whether the iterations behind the field reach their tolerance; None, by default, where there
         are none. Where they do not, the field is NaN."""

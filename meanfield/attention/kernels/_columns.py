@@ -21,7 +21,7 @@ from ..._checks import (
 )
 from ..._door import door
 from ..._shown import AbstractShown
-from ..._typing import Scalar
+from ..._typing import Masses, Scalar
 from ...transport.costs import FORBIDDEN, DotProduct, point_geometry
 from ...transport.exact import why_no_plan, why_no_triangular_plan
 from ...transport.sinkhorn import make_problem
@@ -72,7 +72,7 @@ class PlacedLogits(AbstractShown):
 def uniform_columns(
     mask: AbstractMask,
     a: Float[Array, " n"] | None,
-    w: Float[Array, " m"] | None,
+    w: Masses | None,
     dtype: Any,
     how: Any,
 ) -> Float[Array, " m"]:
@@ -98,7 +98,7 @@ def given_columns(
     mask: AbstractMask | None,
     columns: Float[Array, " c"],
     a: Float[Array, " n"] | None,
-    w: Float[Array, " m"] | None,
+    w: Masses | None,
     n: int,
     m: int,
     hard: bool,

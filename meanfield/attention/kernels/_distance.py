@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from ..._checks import check_scalar
 from ..._products import exact_products
-from ..._typing import Matrix, Points, Scalar
+from ..._typing import Masses, Matrix, Outputs, Points, Scalar, Sources
 from ...harmonics import AbstractBasis
 from ..closures import AffineField, check_moments, in_coordinates, logit_matrix, refuse_mask
 from ..engines import (
@@ -48,9 +48,7 @@ class L2(AbstractDensityAttention):
         check_query_and_key(self.query, self.key)
 
     @exact_products
-    def __call__(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
-    ) -> Float[Array, "n e"]:
+    def __call__(self, x: Points, y: Sources | None = None, w: Masses | None = None) -> Outputs:
         problem = exponential_sum(self.beta, self.query, self.key, self.value, self.mask, x, y, w)
         problem = _by_distance(problem)
         engine = self.engine_for(len(problem.q), len(problem.k), problem.q.dtype)

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from ..._checks import check_dimension, check_scalar, check_vector, is_concrete
 from ..._products import exact_products
-from ..._typing import Matrix, Points, Scalar
+from ..._typing import Masses, Matrix, Outputs, Points, Scalar, Sources
 from ...harmonics import AbstractBasis
 from ..closures import Smoothing, smoothed
 from ..engines import (
@@ -52,16 +52,14 @@ class AbstractExponential(AbstractDensityAttention):
         check_query_and_key(self.query, self.key)
 
     @exact_products
-    def sums(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
-    ) -> Sums:
+    def sums(self, x: Points, y: Sources | None = None, w: Masses | None = None) -> Sums:
         """The mass and the moment at each query, as the engine returns them."""
         problem = self.problem(x, y, w)
         n, m = len(problem.q), len(problem.k)
         return self.engine_for(n, m, problem.q.dtype, problem.q.shape[1]).sums(problem)
 
     def problem(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
+        self, x: Points, y: Sources | None = None, w: Masses | None = None
     ) -> ExponentialSum:
         """What the engine is asked to sum."""
         sum_ = exponential_sum(self.beta, self.query, self.key, self.value, self.mask, x, y, w)
@@ -75,7 +73,7 @@ class AbstractExponential(AbstractDensityAttention):
 
     @exact_products
     def log_mass(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
+        self, x: Points, y: Sources | None = None, w: Masses | None = None
     ) -> Float[Array, " n"]:
         """log sum_j w_j e^{l_ij}: the logarithm of the normalizer Z at each query."""
         sums = self.sums(x, y, w)
@@ -136,9 +134,7 @@ class _Tabulated(AbstractDensityAttention):
     attention: AbstractExponential
     smoothing: Smoothing
 
-    def __call__(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
-    ) -> Float[Array, "n e"]:
+    def __call__(self, x: Points, y: Sources | None = None, w: Masses | None = None) -> Outputs:
         return self.attention(x, y, w)
 
     def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:

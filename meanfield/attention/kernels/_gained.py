@@ -3,7 +3,7 @@ import jax
 from jaxtyping import Array, Bool, Float
 
 from ..._checks import check_vector
-from ..._typing import Points
+from ..._typing import Masses, Outputs, Points, Sources
 from ..engines import check_tokens
 from ._base import AbstractAttention
 
@@ -34,19 +34,15 @@ class Gained(AbstractAttention):
                 "pass one number a coordinate."
             )
 
-    def __call__(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
-    ) -> Float[Array, "n e"]:
+    def __call__(self, x: Points, y: Sources | None = None, w: Masses | None = None) -> Outputs:
         return self.attention(*self._scaled(x, y), w)
 
     def solved(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
+        self, x: Points, y: Sources | None = None, w: Masses | None = None
     ) -> Bool[Array, ""] | None:
         return self.attention.solved(*self._scaled(x, y), w)
 
-    def _scaled(
-        self, x: Points, y: Float[Array, "m d"] | None
-    ) -> tuple[Points, Float[Array, "m d"] | None]:
+    def _scaled(self, x: Points, y: Sources | None) -> tuple[Points, Float[Array, "m d"] | None]:
         return jax.tree.map(self.scale, (x, y))
 
     def scale(self, x: Points) -> Points:

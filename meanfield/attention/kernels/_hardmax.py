@@ -7,7 +7,7 @@ from ..._checks import check_weights, guard_at_run_time
 from ..._door import door
 from ..._memory import dense_is_quick
 from ..._products import exact_products
-from ..._typing import Matrix, Points
+from ..._typing import Masses, Matrix, Outputs, Points, Sources
 from ..engines import apply_matrix, check_matrix, check_query_and_key, check_tokens
 from ..masks import AbstractMask, as_mask
 from ._base import AbstractAttention
@@ -45,16 +45,14 @@ class Hardmax(AbstractAttention):
         check_query_and_key(self.query, self.key)
 
     @exact_products
-    def __call__(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
-    ) -> Float[Array, "n e"]:
+    def __call__(self, x: Points, y: Sources | None = None, w: Masses | None = None) -> Outputs:
         y = x if y is None else y
         moved = apply_matrix(self.value, check_tokens(y, "y"), "value")
         return self._each(x, y, w, lambda weights: weights @ moved)
 
     @door
     def best(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
+        self, x: Points, y: Sources | None = None, w: Masses | None = None
     ) -> Int[Array, " n"]:
         """The first of the best keys of each query: its cell."""
         y = x if y is None else y
@@ -69,7 +67,7 @@ class Hardmax(AbstractAttention):
         weights = self._each(x, x, None, lambda weights: weights)
         return weights[itself, itself] > 0
 
-    def _each(self, x: Points, y: Float[Array, "m d"], w, of_weights) -> Array:
+    def _each(self, x: Points, y: Sources, w, of_weights) -> Array:
         """A function of the weights [block, m] of the queries, a block at a time."""
         x, y = check_tokens(x, "x"), check_tokens(y, "y")
         n, m = len(x), len(y)
@@ -98,7 +96,7 @@ def _known(x: Array, name: str) -> Array:
     return guard_at_run_time(x, jnp.isfinite(x).all(), message)
 
 
-def _weights(q: Points, k: Float[Array, "m d"], w: Float[Array, " m"], bias) -> Float[Array, "n m"]:
+def _weights(q: Points, k: Float[Array, "m d"], w: Masses, bias) -> Float[Array, "n m"]:
     """w_j over the mass of the best keys, where j is one of them, and 0 elsewhere."""
     massive = w > 0
     k = jnp.where(massive[:, None], k, 0)  # of mass zero they may be anywhere

@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float
 from ..._checks import check_instances, check_vector, shown
 from ..._hooks import all_of
 from ..._products import exact_products
-from ..._typing import Matrix, Points
+from ..._typing import Masses, Matrix, Outputs, Points, Sources
 from ...harmonics import AbstractBasis
 from ..closures import AffineField, GaussianAttention
 from ..engines import apply_matrix, check_matrix
@@ -47,9 +47,7 @@ class MultiHead(AbstractDensityAttention):
             )
 
     @exact_products
-    def __call__(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
-    ) -> Float[Array, "n e"]:
+    def __call__(self, x: Points, y: Sources | None = None, w: Masses | None = None) -> Outputs:
         first, *rest = fields = [head(x, y, w) for head in self.heads]
         if self.outputs is not None:
             pairs = zip(fields, self.outputs, strict=True)
@@ -71,7 +69,7 @@ class MultiHead(AbstractDensityAttention):
         return self.bias.astype(field.dtype)
 
     def solved(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
+        self, x: Points, y: Sources | None = None, w: Masses | None = None
     ) -> Bool[Array, ""] | None:
         return all_of(head.solved(x, y, w) for head in self.heads)
 

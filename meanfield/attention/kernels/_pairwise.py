@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from ..._checks import check_weights
 from ..._memory import dense_is_quick
 from ..._products import exact_products
-from ..._typing import Matrix, Points
+from ..._typing import Masses, Matrix, Outputs, Points, Sources
 from ...transport.costs import massive
 from ..engines import apply_matrix, check_matrix, check_tokens
 from ._base import AbstractAttention
@@ -30,13 +30,11 @@ class AbstractPairwise(AbstractAttention):
     value: Matrix | None = eqx.field(default=None, converter=lambda a: check_matrix(a, "value"))
 
     @abc.abstractmethod
-    def kernel(self, x: Points, y: Float[Array, "m d"]) -> Float[Array, "n m"]:
+    def kernel(self, x: Points, y: Sources) -> Float[Array, "n m"]:
         """k(x_i, y_j) of all pairs: a row must depend on its own query alone."""
 
     @exact_products
-    def __call__(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
-    ) -> Float[Array, "n e"]:
+    def __call__(self, x: Points, y: Sources | None = None, w: Masses | None = None) -> Outputs:
         x = check_tokens(x, "x")
         y = x if y is None else check_tokens(y, "y")
         n, m = len(x), len(y)

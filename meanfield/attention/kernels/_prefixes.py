@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Float
 
 from ..._checks import check_instance, check_weights, shown
 from ..._products import exact_products
-from ..._typing import Points
+from ..._typing import Masses, Outputs, Points, Sources
 from ..engines import check_tokens
 from ._base import AbstractAttention
 
@@ -43,16 +43,14 @@ class Prefixes(AbstractAttention):
     )
 
     @exact_products
-    def __call__(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
-    ) -> Float[Array, "n e"]:
+    def __call__(self, x: Points, y: Sources | None = None, w: Masses | None = None) -> Outputs:
         x = check_tokens(x, "x")
         masses, empty = _prefixes(x, y, w)
         field = _each(lambda i, w: self.attention(x, None, w)[i], masses)
         return jnp.where(empty, 0, field)
 
     def weights(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
+        self, x: Points, y: Sources | None = None, w: Masses | None = None
     ) -> Float[Array, "n n"]:
         """The weights of each token in its prefix: rows sum to one, or are 0 where none has mass.
 
@@ -70,7 +68,7 @@ class Prefixes(AbstractAttention):
         return jnp.where(empty | (masses == 0), 0, rows)
 
     def solved(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
+        self, x: Points, y: Sources | None = None, w: Masses | None = None
     ) -> Bool[Array, ""] | None:
         x = check_tokens(x, "x")
         masses, empty = _prefixes(x, y, w)

@@ -1,7 +1,7 @@
 import jax
 from jaxtyping import Array, Float
 
-from ..._typing import Points
+from ..._typing import Points, Sources
 from ._pairwise import AbstractPairwise
 
 
@@ -18,5 +18,5 @@ class Relu(AbstractPairwise):
     Source: Wortsman, Lee, Gilmer, Kornblith, arXiv 2309.08586 (which divides by n too).
     """
 
-    def kernel(self, x: Points, y: Float[Array, "m d"]) -> Float[Array, "n m"]:
+    def kernel(self, x: Points, y: Sources) -> Float[Array, "n m"]:
         return jax.nn.relu(x @ y.T)

@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float
 
 from ..._checks import check_integer, check_scalar, check_weights, guard, shown
 from ..._products import exact_products
-from ..._typing import Matrix, Points, Scalar
+from ..._typing import Masses, Matrix, Outputs, Points, Scalar, Sources
 from ...harmonics import AbstractBasis
 from ...transport.costs import (
     FORBIDDEN,
@@ -136,12 +136,10 @@ class Sinkhorn(AbstractDensityAttention):
             given_columns(self.mask, self.columns, None, None, *self.mask.shape, self.tau is None)
 
     @exact_products
-    def __call__(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
-    ) -> Float[Array, "n e"]:
+    def __call__(self, x: Points, y: Sources | None = None, w: Masses | None = None) -> Outputs:
         return self.field(self.solve(x, y, w), x if y is None else y)
 
-    def field(self, solution: Solution, y: Float[Array, "m d"]) -> Float[Array, "n e"]:
+    def field(self, solution: Solution, y: Sources) -> Outputs:
         """The field of the m points y at the points for which `solve` found the plan."""
         field = solution.average(apply_matrix(self.value, y, "value"))
         if self.mask is not None:
@@ -157,7 +155,7 @@ class Sinkhorn(AbstractDensityAttention):
         return jnp.where(solution.converged, field, jnp.nan)
 
     def solved(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
+        self, x: Points, y: Sources | None = None, w: Masses | None = None
     ) -> Bool[Array, ""] | None:
         return None if self.iterations is not None else self.solve(x, y, w).converged
 
@@ -165,8 +163,8 @@ class Sinkhorn(AbstractDensityAttention):
     def solve(
         self,
         x: Points,
-        y: Float[Array, "m d"] | None = None,
-        w: Float[Array, " m"] | None = None,
+        y: Sources | None = None,
+        w: Masses | None = None,
         init: Potentials | None = None,
     ) -> Solution:
         """The plan between x and y (x itself by default), its residual and its iterations.
@@ -193,7 +191,7 @@ class Sinkhorn(AbstractDensityAttention):
 
     @exact_products
     def plan(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
+        self, x: Points, y: Sources | None = None, w: Masses | None = None
     ) -> Float[Array, "n m"]:
         """The whole matrix A of weights: its rows sum to one exactly, or are 0 where a token of no mass
         sees none."""
@@ -205,7 +203,7 @@ class Sinkhorn(AbstractDensityAttention):
         """The engine that will sum n queries against m keys (m = n by default) of this precision."""
         return chosen(self.engine, n, m, dtype)
 
-    def geometry(self, x: Points, y: Float[Array, "m d"], w: Float[Array, " m"] | None = None):
+    def geometry(self, x: Points, y: Sources, w: Masses | None = None):
         """The costs that make the kernel, as `transport.solve` takes them."""
         beta, how = self.beta.astype(x.dtype), self._how()
         q, k = apply_matrix(self.query, x, "query"), apply_matrix(self.key, y, "key")

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..._products import exact_products
-from ..._typing import Points
+from ..._typing import Masses, Outputs, Points, Sources
 from ...harmonics import AbstractBasis
 from ..closures import (
     AffineField,
@@ -37,14 +37,12 @@ class Softmax(AbstractExponential):
     Source: Geshkovski, Letrouit, Polyanskiy, Rigollet, arXiv 2312.10794, equation (SA).
     """
 
-    def __call__(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
-    ) -> Float[Array, "n e"]:
+    def __call__(self, x: Points, y: Sources | None = None, w: Masses | None = None) -> Outputs:
         return self.sums(x, y, w).mean()
 
     @exact_products
     def weights(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
+        self, x: Points, y: Sources | None = None, w: Masses | None = None
     ) -> Float[Array, "n m"]:
         """The whole matrix of weights, whose rows sum to one: field = weights @ values."""
         problem = self.problem(x, y, w)

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..._checks import check_scalar
-from ..._typing import Points, Scalar
+from ..._typing import Masses, Outputs, Points, Scalar, Sources
 from ...harmonics import AbstractBasis
 from ..closures import smoothed
 from ._exponential import AbstractExponential
@@ -26,9 +26,7 @@ class Unnormalized(AbstractExponential):
 
     offset: Scalar = eqx.field(default=0.0, converter=lambda b: check_scalar(b, "offset"))
 
-    def __call__(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
-    ) -> Float[Array, "n e"]:
+    def __call__(self, x: Points, y: Sources | None = None, w: Masses | None = None) -> Outputs:
         sums = self.sums(x, y, w)
         return sums.moment * jnp.exp(sums.shift - self.offset.astype(sums.moment.dtype))[:, None]
 

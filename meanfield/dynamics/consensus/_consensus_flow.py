@@ -9,14 +9,13 @@ from jaxtyping import Array, Bool, Float
 from ..._checks import check_finite, check_weights, is_concrete, shown
 from ..._door import AbstractChecked, door
 from ..._hooks import all_of, times_of
-from ..._typing import Scalar
+from ..._typing import Clouds, Scalar
 from ...geometry import AbstractGeometry
 from .._base import AbstractParticles, as_strength
 from ._gates import AbstractGate
 from ._models import several_models
 from ._pulls import AbstractPull, BarycenterPull
 
-Clouds = Float[Array, "models n d"]
 Gate = Callable[..., Float[Array, "..."]]
 Strength = Scalar | Callable[[Scalar, Any], Scalar]
 

@@ -9,10 +9,9 @@ from jaxtyping import Array, Float
 
 from ..._checks import check_finite, check_nonnegative, guard
 from ..._door import AbstractChecked, door
-from ..._typing import Points, Scalar, Weights
+from ..._typing import Clouds, Points, Scalar, Weights
 from ...observables import smoothed_entropy
 
-Clouds = Float[Array, "models n d"]
 Gates = Float[Array, "..."]
 """One factor for all models, or one a model [N]."""
 

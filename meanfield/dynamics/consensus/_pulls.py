@@ -8,13 +8,11 @@ from jaxtyping import Array, Float
 
 from ..._checks import check_integer, check_nonnegative, check_positive, guard
 from ..._door import AbstractChecked
-from ..._typing import Scalar
+from ..._typing import Clouds, Scalar
 from ...geometry import AbstractGeometry
 from ...transport.barycenters import barycenter_displacement, consensus_displacement
 from ...transport.costs import cost_of
 from ...transport.distances import Exact, plan_displacement
-
-Clouds = Float[Array, "models n d"]
 
 
 class AbstractPull(AbstractChecked):

@@ -9,12 +9,12 @@ from jaxtyping import Array, Bool, Float
 
 from ..._checks import check_finite, check_integer, check_nonnegative, check_weights, guard
 from ..._door import door
-from ..._typing import Key, Points, Scalar, Weights
+from ..._typing import Coefficients, Key, Points, Scalar, Weights
 from ...attention.kernels import AbstractAttention, AbstractDensityAttention, check_isotropic
 from ...geometry import Sphere
 from ...harmonics import AbstractBasis, Gegenbauer
 from ._density_sampling import sample_density
-from ._imex import AbstractImex, Coefficients
+from ._imex import AbstractImex
 
 NEGATIVE = 1e-3
 """The mass on which a density may be negative: series of a finite degree are, a little."""

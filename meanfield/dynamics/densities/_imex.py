@@ -1,12 +1,8 @@
 import abc
 from typing import Any
 
-from jaxtyping import Array, Float
-
-from ..._typing import Scalar
+from ..._typing import Coefficients, Scalar
 from .._base import AbstractDynamics
-
-Coefficients = Float[Array, " k"]
 
 
 class AbstractImex(AbstractDynamics):

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..._checks import check_finite, check_integer, check_nonnegative, guard
-from ..._typing import Scalar
+from ..._typing import Clouds, Scalar
 from ...dynamics import AbstractParticles
 from ...dynamics.consensus import several_models
 from ...geometry import AbstractGeometry
@@ -14,7 +14,6 @@ from ..equilibrium import AbstractGame, check_controls
 from ._discords import AbstractDiscord, Matched, Quantiles
 from ._steered import Steered, check_jumps, played
 
-Clouds = Float[Array, "models n d"]
 PathControls = Float[Array, "models times n d"]
 
 

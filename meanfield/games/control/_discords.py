@@ -5,9 +5,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..._door import AbstractChecked
+from ..._typing import Clouds
 from ...geometry import AbstractGeometry
-
-Clouds = Float[Array, "models n d"]
 
 
 class AbstractDiscord(AbstractChecked):

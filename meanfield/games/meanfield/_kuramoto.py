@@ -3,7 +3,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..._checks import check_cloud, check_nonnegative, check_weights
-from ..._typing import Points, Scalar
+from ..._typing import Masses, Outputs, Points, Scalar, Sources
 from ...attention.kernels import AbstractDensityAttention
 from ...harmonics import AbstractBasis
 
@@ -23,9 +23,7 @@ class Kuramoto(AbstractDensityAttention):
 
     kappa: Scalar = eqx.field(converter=lambda k: check_nonnegative(k, "kappa"))
 
-    def __call__(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
-    ) -> Float[Array, "n e"]:
+    def __call__(self, x: Points, y: Sources | None = None, w: Masses | None = None) -> Outputs:
         x = check_cloud(x)
         y = x if y is None else check_cloud(y, "y")
         mean = y.mean(axis=0) if w is None else check_weights(w, len(y)).astype(x.dtype) @ y

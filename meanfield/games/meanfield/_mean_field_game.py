@@ -9,13 +9,12 @@ from jaxtyping import Array, Bool, Float
 
 from ..._checks import check_finite, check_instance, check_positive, guard
 from ..._door import AbstractChecked, door
-from ..._typing import Scalar
+from ..._typing import Coefficients, Scalar
 from ...attention.kernels import AbstractAttention, AbstractDensityAttention, check_isotropic
 from ...harmonics import AbstractBasis
 from ...landscape.densities import growth_rates
 from ._solution import MeanFieldEquilibrium
 
-Coefficients = Float[Array, " k"]
 _STEPS = 64
 _RESOLVED = 1e-3
 """The share of the largest coefficient of m that its highest degrees may have."""

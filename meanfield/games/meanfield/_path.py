@@ -8,15 +8,8 @@ from jaxtyping import Array, Bool, Float, Int
 from ..._checks import check_finite, check_instance, check_integer, check_positive, guard, tolerance
 from ..._door import door
 from ..._shown import AbstractShown
-from ..._typing import Scalar
-from ._mean_field_game import (
-    Coefficients,
-    MeanFieldGame,
-    _order,
-    _patience,
-    _resolved,
-    _square_slope,
-)
+from ..._typing import Coefficients, Scalar
+from ._mean_field_game import MeanFieldGame, _order, _patience, _resolved, _square_slope
 
 _ITERATIONS = 32
 _STAGES = 8

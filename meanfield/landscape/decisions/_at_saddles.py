@@ -1,17 +1,14 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
 
 from ..._checks import check_positive, tolerance
 from ..._door import door
-from ..._typing import Points, Scalar, Weights
+from ..._typing import Clouds, Points, Scalar, Weights
 from ...dynamics import AbstractGate
 from ...energies import AbstractEnergy
 from ...transport.costs import weights_or_uniform
 from ..clouds import chart, curvature, frames
-
-Clouds = Float[Array, "models n d"]
 
 
 class AtSaddles(AbstractGate):

@@ -2,7 +2,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..._typing import Points
+from ..._typing import Masses, Outputs, Points, Sources
 from ...attention.engines import check_tokens
 from ...attention.kernels import AbstractAttention, MultiHead, Prefixes, Sinkhorn, Softmax
 from ...attention.masks import Rotary, causal
@@ -46,9 +46,7 @@ class Heads(AbstractAttention):
                 "causal=True, iterations=5, or leave out prefixes."
             )
 
-    def __call__(
-        self, x: Points, y: Float[Array, "m d"] | None = None, w: Float[Array, " m"] | None = None
-    ) -> Float[Array, "n e"]:
+    def __call__(self, x: Points, y: Sources | None = None, w: Masses | None = None) -> Outputs:
         return self.multi_head(len(check_tokens(x, "x")))(x, y, w)
 
     def multi_head(self, n: int) -> MultiHead:

@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from ..._checks import check_finite, check_integer, check_nonnegative, check_positive, check_weights
 from ..._door import door
-from ..._typing import Scalar
+from ..._typing import Clouds, Scalar
 from ..costs import Cost, as_cost, point_geometry, space_of, weights_or_uniform
 from ..distances import (
     MAX_ITERATIONS,
@@ -21,8 +21,6 @@ from ..distances import (
 from ..sinkhorn import solve
 from ._free_support import Models, field, mixed, no_potentials, rounding, size_of
 
-Clouds = Float[Array, "models n d"]
-"""The clouds of N models; fewer than n points are padded with points of mass zero."""
 _MOMENTUM = 0.5
 """How much of the last move is made again: the objective is about flat in fine details. Plain steps leave
 more; Nesterov's growing momentum diverges on the sphere. Between clusters the step is too long by itself:
