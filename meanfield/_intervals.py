@@ -6,7 +6,7 @@ Z95 = 1.959963984540054
 """The two-sided 95 % quantile of the normal law."""
 
 
-def wilson(hits, trials: int, z: float = Z95) -> tuple[np.ndarray, np.ndarray]:
+def wilson(hits, trials, z: float = Z95) -> tuple[np.ndarray, np.ndarray]:
     """The interval of Wilson (1927) for a probability, from `hits` of `trials`; 95 % by default.
 
     (p + z^2/2N -+ z sqrt(p (1-p)/N + z^2/4N^2)) / (1 + z^2/N): it keeps its coverage near 0 and 1.

@@ -51,13 +51,17 @@ from .densities import (
     tricritical_beta as tricritical_beta,
 )
 from .times import (
+    CircleCommittor as CircleCommittor,
     MinimumAction as MinimumAction,
     RandomPair as RandomPair,
+    RunCommittor as RunCommittor,
     Survival as Survival,
     action as action,
     alignment_blow_up as alignment_blow_up,
     attended_share as attended_share,
     committor as committor,
+    committor_by_runs as committor_by_runs,
+    committor_on_circle as committor_on_circle,
     escape_time as escape_time,
     kramers_time as kramers_time,
     minimum_action as minimum_action,

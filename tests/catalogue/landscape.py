@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 import meanfield as mf
-from catalogue import paths
+from catalogue import committors, paths
 from catalogue.entry import Later, entry
 from catalogue.things import (
     CIRCLE,
@@ -57,6 +57,7 @@ PAIRS = CriticalPoints(
 NARROW = Gegenbauer(2, 6)
 EVEN = jnp.zeros(7).at[0].set(1.0)
 ENTRIES = [
+    *committors.ENTRIES,
     *paths.ENTRIES,
     entry(
         "landscape.barrier",
