@@ -10,7 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from ._known import all_known, at_once as at_once, is_concrete as is_concrete
+from ._known import (
+    all_known,
+    all_of as all_of,
+    at_hand as at_hand,
+    at_once as at_once,
+    is_concrete as is_concrete,
+)
 
 _T = TypeVar("_T")
 LARGEST = 2**31 - 1
@@ -200,7 +206,8 @@ def check_finite(x, name: str = "x") -> Array:
     )
     with at_once(x):
         x = check_precision(as_array(x, name), name)
-        return guard(x, jnp.isfinite(x).all(), message)
+        values, library = at_hand(x)
+        return guard(x, library.isfinite(values).all(), message)
 
 
 def check_precision(x: Array, name: str = "x") -> Array:
@@ -228,10 +235,11 @@ def check_weights(w, n: int, name: str = "w") -> Float[Array, " n"]:
     if not is_concrete(w):
         return w
     message = f"expected nonnegative {name}, got a negative weight; clip at 0."
-    with at_once(w):
+    with at_once(w), np.errstate(over="ignore"):
         w = check_finite(w, name)
-        w = guard(w, (w >= 0).all(), message)
-        close = jnp.abs(w.sum() - 1) <= tolerance(w.dtype)
+        values, _ = at_hand(w)
+        w = guard(w, (values >= 0).all(), message)
+        close = abs(values.sum() - 1) <= tolerance(w.dtype)
         return guard(w, close, f"expected {name} of sum 1; divide by {name}.sum().")
 
 

@@ -1,9 +1,11 @@
 """What is known while a program is traced, and what only once it runs."""
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import jax
+import numpy as np
 from jax.core import Tracer
 
 
@@ -20,3 +22,18 @@ def all_known(values: Any) -> bool:
 def at_once(*values: Any) -> contextlib.AbstractContextManager:
     """A context in which what is made of known values is known too: under jit it would be traced."""
     return jax.ensure_compile_time_eval() if all_known(values) else contextlib.nullcontext()
+
+
+def all_of(tests: Sequence[Any]) -> Any:
+    """Whether all of these hold: a truth value where they are known, else a traced one."""
+    return all(map(bool, tests)) if all_known(tests) else jax.numpy.stack(tests).all()
+
+
+def at_hand(x: Any) -> tuple[Any, Any]:
+    """An array for a look at its values, and the library whose functions look: NumPy where the values
+    are known and in the memory of this machine, so that no program is compiled for each shape."""
+    if isinstance(x, jax.Array) and is_concrete(x):
+        devices = x.devices()
+        if len(devices) == 1 and next(iter(devices)).platform == "cpu":
+            return np.asarray(x), np
+    return x, jax.numpy

@@ -3,9 +3,10 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import at_once, check_dimension, check_draws, check_points, guard, tolerance
+from .._checks import at_hand, at_once, check_dimension, check_draws, check_points, guard, tolerance
 from .._door import door
 from .._typing import Key, Points, Vectors
 from ._base import AbstractGeometry
@@ -73,8 +74,9 @@ class Sphere(AbstractGeometry):
             f"expected unit vectors in {name}, got points off the sphere; "
             "normalize them with Sphere(d).project(x), or of a Product take space.split(x)[0]."
         )
-        with at_once(x):
-            off = jnp.abs(jnp.linalg.norm(x, axis=-1) - 1).max()
+        with at_once(x), np.errstate(over="ignore"):
+            values, library = at_hand(x)
+            off = abs(library.linalg.norm(values, axis=-1) - 1).max()
             return guard(x, off <= tolerance(x.dtype), message)
 
     @door

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool
 
-from .._checks import is_concrete, raise_at_run_time
+from .._checks import all_of, at_hand, is_concrete, raise_at_run_time
 
 STUCK = "the steps became too small to move the time, for the drift blows up or is NaN; shorten ts"
 REMEDIES = (
@@ -24,14 +24,15 @@ class SolveError(RuntimeError):
     """A run that failed numerically; `simulate(..., throw=False)` returns it instead of raising."""
 
 
-def within_scale(state) -> Bool[Array, ""]:
+def within_scale(state) -> bool | Bool[Array, ""]:
     """Whether all numbers of a state are finite, and their squares too: no run that is resolved grows
     beyond that, and whatever is measured of it would be infinite."""
 
-    def largest(leaf) -> Bool[Array, ""]:
-        return (jnp.abs(leaf) < float(jnp.finfo(leaf.dtype).max) ** 0.5).all()  # NaN is not
+    def within(leaf) -> Any:
+        values, _ = at_hand(leaf)
+        return (abs(values) < float(jnp.finfo(leaf.dtype).max) ** 0.5).all()  # NaN is not
 
-    return jnp.stack([largest(leaf) for leaf in jax.tree.leaves(state)]).all()
+    return all_of([within(leaf) for leaf in jax.tree.leaves(state)])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import (
+    all_of,
     as_array,
+    at_hand,
     check_finite,
     check_instance,
     check_scalar,
@@ -115,10 +117,17 @@ def check_start(dynamics: AbstractDynamics, x0, ts, throw: bool = True):
         )
     ts = check_finite(ts.astype(dtype), "ts")
     message = "expected a finite start x0, got NaN or infinity; remove or replace those tokens."
-    finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(x0)]).all()
+    finite = all_of([_finite(leaf) for leaf in jax.tree.leaves(x0)])
     x0 = (guard_at_run_time if throw else guard)(x0, finite, message)
     unordered = "expected increasing times; sort ts and drop repeats."
-    return required(x0, (jnp.diff(ts) > 0).all(), unordered, throw), ts
+    values, library = at_hand(ts)
+    return required(x0, (library.diff(values) > 0).all(), unordered, throw), ts
+
+
+def _finite(leaf) -> Any:
+    """Whether all numbers of an array are finite."""
+    values, library = at_hand(leaf)
+    return library.isfinite(values).all()
 
 
 def check_step(x0, dt, ts: Float[Array, " T"], throw: bool):

@@ -4,6 +4,7 @@ import diffrax
 import jax
 import jax.numpy as jnp
 import pytest
+from jax._src import pjit
 from jax.experimental.compilation_cache import compilation_cache
 
 import meanfield as mf
@@ -41,6 +42,22 @@ def test_an_eager_run_raises_on_the_host_and_not_in_its_program(tmp_path):
             jax.config.update(name, value)
         compilation_cache.reset_cache()
     assert any("_integrate" in path.name for path in tmp_path.iterdir())
+
+
+def test_a_new_shape_is_one_program(monkeypatch):
+    """Checks look at known values by NumPy, which compiles nothing."""
+    mf.simulate(FLOW, X, TS)
+    fewer = X[:4]
+    made, first = [], pjit._pjit_call_impl_python
+
+    def counted(*args, **how):
+        if any(getattr(x, "shape", ())[:1] == (4,) for x in args):
+            made.append(how["name"])
+        return first(*args, **how)
+
+    monkeypatch.setattr(pjit, "_pjit_call_impl_python", counted)
+    mf.simulate(FLOW, fewer, TS)
+    assert made == ["_integrate"]
 
 
 KEPT = {
