@@ -1,7 +1,7 @@
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jaxtyping import Array, Bool, Float, Int
-from scipy.stats import chi2
 
 from ..._checks import check_finite, check_known, guard
 from ..._door import door
@@ -60,7 +60,9 @@ def survival(times: Float[Array, " n"], escaped: Bool[Array, " n"] | None = None
     if not gone.any():
         raise ValueError("expected at least one escape, got none; run for longer.")
     number, total = int(gone.sum()), ended.sum()
-    low, high = (2 * total / chi2.ppf(p, 2 * number + k) for p, k in ((0.975, 2), (0.025, 0)))
+    low, high = (
+        2 * total / scipy.stats.chi2.ppf(p, 2 * number + k) for p, k in ((0.975, 2), (0.025, 0))
+    )
     # Of equal times, escapes come first: who was ended then had not escaped before.
     order = np.lexsort((~gone, ended))
     at_risk = ended.size - np.arange(ended.size)

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jaxtyping import Array, Float
 from scipy.cluster.vq import kmeans2
-from scipy.stats import multivariate_normal
 
 Sequences = Float[np.ndarray, "sequence time rank"]
 
@@ -57,7 +57,7 @@ def log_likelihood(
     if fit.model is None:
         weights, bias, covariance = (np.asarray(part[0]) for part in fit.parameters.values())
         off = after - before @ weights.T - bias
-        law: Any = multivariate_normal
+        law: Any = scipy.stats.multivariate_normal
         return law(cov=covariance).logpdf(off).reshape(off.shape[:2]).sum(axis=1)
     each = jax.vmap(lambda x, y: fit.model.marginal_log_prob(fit.parameters, y, inputs=x))
     return np.asarray(jax.jit(each)(jnp.asarray(before), jnp.asarray(after)))

@@ -5,9 +5,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 import xarray as xr
 from jaxtyping import Array, Float
-from scipy.stats import norm
 
 from ..._typing import Points, Scalar
 from ...dynamics.reductions import Normal
@@ -97,7 +97,7 @@ class HeatLimitParticles(Study):
             for start in self.starts:
                 one = dataset.sel(attention=name, start=start)
                 # Three standard errors, and .06 for log log n, which bends the line.
-                allowed = 0.06 + 3 / norm.ppf(0.975) * float(one.order_high - one.order)
+                allowed = 0.06 + 3 / scipy.stats.norm.ppf(0.975) * float(one.order_high - one.order)
                 title = f"{name}, {start}: order in n"
                 made += Claim.telling(title, one.order, -0.5, allowed, SOURCE)
         worst = dataset.residual.values.max()
@@ -134,8 +134,8 @@ def _between(one: Normal, other: Normal) -> float:
 
 def _line_distance(x: np.ndarray, mean: float, variance: float) -> float:
     """W2 between sorted points and N(mean, variance): the i-th faces the quantiles of its level."""
-    inner = norm.ppf(np.arange(1, len(x)) / len(x))
-    edge = norm.pdf(np.concatenate([[-np.inf], inner, [np.inf]]))
+    inner = scipy.stats.norm.ppf(np.arange(1, len(x)) / len(x))
+    edge = scipy.stats.norm.pdf(np.concatenate([[-np.inf], inner, [np.inf]]))
     facing = edge[:-1] - edge[1:]  # the mean of standard quantiles over each level, over n
     centred = x - mean
     square = np.mean(centred**2) - 2 * np.sqrt(variance) * centred @ facing + variance

@@ -3,9 +3,9 @@ from typing import Any, ClassVar
 
 import jax
 import numpy as np
+import scipy
 import xarray as xr
 from jaxtyping import Float
-from scipy.stats import norm
 
 from ..machinery import Claim, Study, check_that, some_of
 
@@ -133,13 +133,15 @@ def expected_modes(n: int, beta: float, half: float) -> float:
     h = beta**-0.5
     t, width = np.linspace(-half, half, 801, retstep=True)
     y, step = np.linspace(-9, 9, 1201, retstep=True)
-    law = norm.pdf(t[:, None] - h * y) * h * step
+    law = scipy.stats.norm.pdf(t[:, None] - h * y) * h * step
     kernel = np.exp(-(y**2) / 2)
     first, second = -y * kernel, (y**2 - 1) * kernel  # in units of the bandwidth
     mean = [law @ first, law @ second]
     u, v = (n * (law @ f**2 - m**2) for f, m in zip((first, second), mean, strict=True))
     both = n * (law @ (first * second) - mean[0] * mean[1])
-    at_zero = norm.pdf(0, n * mean[0], np.sqrt(u))
+    at_zero = scipy.stats.norm.pdf(0, n * mean[0], np.sqrt(u))
     given, spread = n * mean[1] - both / u * n * mean[0], np.sqrt(v - both**2 / u)
-    down = spread * norm.pdf(given / spread) - given * norm.cdf(-given / spread)
+    down = spread * scipy.stats.norm.pdf(given / spread) - given * scipy.stats.norm.cdf(
+        -given / spread
+    )
     return float(np.trapezoid(at_zero * down, dx=width) / h)

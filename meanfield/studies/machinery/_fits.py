@@ -2,7 +2,7 @@
 
 import numpy as np
 import xarray as xr
-from scipy.stats import norm, t
+from scipy.special import ndtri, stdtrit
 
 
 def order_of(
@@ -25,10 +25,10 @@ def order_of(
         freedom = size.sizes[dim] - 2
         left = ((e - constant - order * h) ** 2).sum(dim, skipna=False)
         left = left / freedom if freedom else left * np.nan
-        deviation, quantile = np.sqrt(left * (lever**2).sum(dim)), t.ppf(0.975, freedom)
+        deviation, quantile = np.sqrt(left * (lever**2).sum(dim)), stdtrit(freedom, 0.975)
     else:
         deviation = np.sqrt(((lever * spread / error) ** 2).sum(dim, skipna=False))
-        quantile = norm.ppf(0.975)
+        quantile = ndtri(0.975)
     reach = quantile * deviation
     values = {"order": order, "order_error": deviation, "constant": np.exp(constant)}
     return xr.Dataset(values | {"order_low": order - reach, "order_high": order + reach})

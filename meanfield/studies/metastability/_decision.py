@@ -6,9 +6,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 import xarray as xr
 from jaxtyping import Array, Bool, Float
-from scipy.stats import norm
 
 from ..._typing import Points, Scalar
 from ...attention.kernels import Layers, Unnormalized
@@ -149,7 +149,7 @@ class Decision(Study):
 
     def flips(self, t: np.ndarray) -> np.ndarray:
         """P(|A| < effort) at times t; A is normal, of half the spread of the four angles at first."""
-        return 2 * norm.cdf(2 * self.effort * np.exp(self.growth(t)) / self.spread) - 1
+        return 2 * scipy.stats.norm.cdf(2 * self.effort * np.exp(self.growth(t)) / self.spread) - 1
 
     def _decided(self, flow: AttentionFlow, x0, key) -> dict[str, Any]:
         """When the first run is decided, measured and by the linear flow."""
@@ -161,7 +161,7 @@ class Decision(Study):
         later = simulate(flow, x0, 2 * ts, observe={"x": state}, tol=1e-8)
         falls, grows = self._rates()
         least = FIRST * np.exp(-falls * self.switch)
-        needed = norm.ppf(LEVEL) / 2
+        needed = scipy.stats.norm.ppf(LEVEL) / 2
         return {
             "kept": ("look", found.kept),
             "rate": ("look", found.rate),

@@ -4,8 +4,8 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 import xarray as xr
-from scipy.stats import norm
 
 from ..._typing import Scalar
 from ...transport.distances import wasserstein
@@ -101,7 +101,7 @@ class AdaptedDistances(Study):
         return np.stack([first, first + second], axis=-1).reshape(-1, STEPS)
 
     def _steps(self) -> np.ndarray:
-        z = norm.ppf((np.arange(self.quantiles) + 0.5) / self.quantiles)
+        z = scipy.stats.norm.ppf((np.arange(self.quantiles) + 0.5) / self.quantiles)
         return z / np.sqrt(np.mean(z**2))
 
     def tiny(self) -> "AdaptedDistances":
@@ -133,7 +133,7 @@ class AdaptedDistances(Study):
     def _of_samples(self, dataset: xr.Dataset) -> list[Claim]:
         q = self._steps()
         # E|z - q| of a normal z. For |x_1 - y_1| + E|x_2 - y_1 - q| >= E|z - q|, q at no step is less.
-        floor = float(np.mean(q * (2 * norm.cdf(q) - 1) + 2 * norm.pdf(q)))
+        floor = float(np.mean(q * (2 * scipy.stats.norm.cdf(q) - 1) + 2 * scipy.stats.norm.pdf(q)))
         plain, adapted = (dataset.sel(measure=measure) for measure in MEASURES)
         # Four standard errors, of a few draws.
         slack = 4 * plain.distance_error

@@ -1,9 +1,9 @@
-"""What we use of ott. Importing it warns of a library of its own, which is no concern of our users."""
+"""What we use of ott. What it imports besides, for pictures and for tools that we do not use, takes longer
+than itself to load: it is loaded when someone asks for it."""
 
-import warnings
+from ._deferred import deferred
 
-with warnings.catch_warnings():
-    warnings.filterwarnings("ignore", "JAXopt is no longer maintained", DeprecationWarning)
+with deferred("jaxopt", "matplotlib.pyplot", "ott.tools.conformal", "ott.tools.plot"):
     from ott.geometry import (
         costs as costs,
         epsilon_scheduler as epsilon_scheduler,
