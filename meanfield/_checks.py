@@ -10,13 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from ._known import (
-    all_known,
-    all_of as all_of,
-    at_hand as at_hand,
-    at_once as at_once,
-    is_concrete as is_concrete,
-)
+from ._known import all_finite, all_known, at_hand, at_once as at_once, is_concrete as is_concrete
 
 _T = TypeVar("_T")
 LARGEST = 2**31 - 1
@@ -206,8 +200,7 @@ def check_finite(x, name: str = "x") -> Array:
     )
     with at_once(x):
         x = check_precision(as_array(x, name), name)
-        values, library = at_hand(x)
-        return guard(x, library.isfinite(values).all(), message)
+        return guard(x, all_finite(x), message)
 
 
 def check_precision(x: Array, name: str = "x") -> Array:
@@ -237,9 +230,8 @@ def check_weights(w, n: int, name: str = "w") -> Float[Array, " n"]:
     message = f"expected nonnegative {name}, got a negative weight; clip at 0."
     with at_once(w), np.errstate(over="ignore"):
         w = check_finite(w, name)
-        values, _ = at_hand(w)
-        w = guard(w, (values >= 0).all(), message)
-        close = abs(values.sum() - 1) <= tolerance(w.dtype)
+        w = guard(w, (at_hand(w)[0] >= 0).all(), message)
+        close = abs(at_hand(w)[0].sum() - 1) <= tolerance(w.dtype)
         return guard(w, close, f"expected {name} of sum 1; divide by {name}.sum().")
 
 

@@ -37,3 +37,9 @@ def at_hand(x: Any) -> tuple[Any, Any]:
         if len(devices) == 1 and next(iter(devices)).platform == "cpu":
             return np.asarray(x), np
     return x, jax.numpy
+
+
+def all_finite(x: Any) -> Any:
+    """Whether all numbers of an array are finite."""
+    values, library = at_hand(x)
+    return library.isfinite(values).all()

@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import at_hand, at_once, check_dimension, check_draws, check_points, guard, tolerance
+from .._checks import check_dimension, check_draws, check_points, guard, tolerance
 from .._door import door
+from .._known import at_hand, at_once
 from .._typing import Key, Points, Vectors
 from ._base import AbstractGeometry
 from ._length import gap, length, unit

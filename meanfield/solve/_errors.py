@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool
 
-from .._checks import all_of, at_hand, is_concrete, raise_at_run_time
+from .._checks import raise_at_run_time
+from .._known import all_of, at_hand, is_concrete
 
 STUCK = "the steps became too small to move the time, for the drift blows up or is NaN; shorten ts"
 REMEDIES = (

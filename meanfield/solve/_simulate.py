@@ -9,9 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import (
-    all_of,
     as_array,
-    at_hand,
     check_finite,
     check_instance,
     check_scalar,
@@ -19,6 +17,7 @@ from .._checks import (
     guard_at_run_time,
     is_concrete,
 )
+from .._known import all_finite, all_of, at_hand
 from .._memory import drop_programs
 from .._products import exact_products
 from .._typing import Key, Scalar
@@ -117,17 +116,11 @@ def check_start(dynamics: AbstractDynamics, x0, ts, throw: bool = True):
         )
     ts = check_finite(ts.astype(dtype), "ts")
     message = "expected a finite start x0, got NaN or infinity; remove or replace those tokens."
-    finite = all_of([_finite(leaf) for leaf in jax.tree.leaves(x0)])
+    finite = all_of([all_finite(leaf) for leaf in jax.tree.leaves(x0)])
     x0 = (guard_at_run_time if throw else guard)(x0, finite, message)
     unordered = "expected increasing times; sort ts and drop repeats."
     values, library = at_hand(ts)
     return required(x0, (library.diff(values) > 0).all(), unordered, throw), ts
-
-
-def _finite(leaf) -> Any:
-    """Whether all numbers of an array are finite."""
-    values, library = at_hand(leaf)
-    return library.isfinite(values).all()
 
 
 def check_step(x0, dt, ts: Float[Array, " T"], throw: bool):
