@@ -30,28 +30,30 @@ class AbstractMask(AbstractChecked):
         return np.asarray(self.bias(rows, columns), dtype)
 
 
-class Causal(AbstractMask):
-    """Attention of token i to the tokens j <= i alone."""
+class AbstractSquareMask(AbstractMask):
+    """A mask of n tokens among themselves."""
 
-    n: int = eqx.field(static=True, converter=lambda n: check_integer(n, "n"))
+    n: eqx.AbstractVar[int]
 
     @property
     def shape(self) -> tuple[int, int]:
         return self.n, self.n
+
+
+class Causal(AbstractSquareMask):
+    """Attention of token i to the tokens j <= i alone."""
+
+    n: int = eqx.field(static=True, converter=lambda n: check_integer(n, "n"))
 
     def bias(self, rows: Int[Array, " a"], columns: Int[Array, " b"]) -> Float[Array, "a b"]:
         return jnp.where(rows[:, None] >= columns[None, :], 0.0, -jnp.inf)
 
 
-class Alibi(AbstractMask):
+class Alibi(AbstractSquareMask):
     """Causal attention with the linear penalty -slope (i - j) on the logits."""
 
     n: int = eqx.field(static=True, converter=lambda n: check_integer(n, "n"))
     slope: Scalar = eqx.field(converter=lambda s: check_nonnegative(s, "slope"))
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.n, self.n
 
     def bias(self, rows: Int[Array, " a"], columns: Int[Array, " b"]) -> Float[Array, "a b"]:
         back = (rows[:, None] - columns[None, :]).astype(self.slope.dtype)

@@ -5,10 +5,10 @@ from jaxtyping import Array, Float, Int
 
 from ..._checks import check_integer, check_nonnegative, is_concrete
 from ..._typing import Scalar
-from ._masks import AbstractMask
+from ._masks import AbstractMask, AbstractSquareMask
 
 
-class Window(AbstractMask):
+class Window(AbstractSquareMask):
     """Attention of token i to its neighbors |i - j| <= radius, `periodic` on a ring, or `backward` alone:
     0 <= i - j; see `window`."""
 
@@ -26,10 +26,6 @@ class Window(AbstractMask):
                 f"use radius={(self.n - 1) // (1 if self.backward else 2)}."
             )
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.n, self.n
-
     def bias(self, rows: Int[Array, " a"], columns: Int[Array, " b"]) -> Float[Array, "a b"]:
         back = rows[:, None] - columns[None, :]
         if self.periodic:
@@ -38,16 +34,12 @@ class Window(AbstractMask):
         return jnp.where(seen, 0.0, -jnp.inf)
 
 
-class Decay(AbstractMask):
+class Decay(AbstractSquareMask):
     """The penalty -rate |i - j| on the logits, on both sides, `periodic` on a ring; see `decay`."""
 
     n: int = eqx.field(static=True, converter=lambda n: check_integer(n, "n"))
     rate: Scalar = eqx.field(converter=lambda r: check_nonnegative(r, "rate"))
     periodic: bool = eqx.field(static=True, default=False)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.n, self.n
 
     def bias(self, rows: Int[Array, " a"], columns: Int[Array, " b"]) -> Float[Array, "a b"]:
         back = rows[:, None] - columns[None, :]

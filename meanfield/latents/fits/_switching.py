@@ -1,6 +1,5 @@
 """Switching linear dynamics of sequences, by dynamax."""
 
-import importlib
 import warnings
 from typing import Any, NamedTuple
 
@@ -10,6 +9,8 @@ import numpy as np
 import scipy
 from jaxtyping import Array, Float
 from scipy.cluster.vq import kmeans2
+
+from ..._extras import module_of
 
 Sequences = Float[np.ndarray, "sequence time rank"]
 
@@ -27,16 +28,7 @@ class Switching(NamedTuple):
 
 def library() -> Any:
     """dynamax's hidden Markov models. Raises ValueError without the extra."""
-    try:
-        with warnings.catch_warnings():
-            # Of its own dependency tensorflow-probability, which greets jax with it, and of its strings.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            warnings.simplefilter("ignore", SyntaxWarning)
-            return importlib.import_module("dynamax.hidden_markov_model")
-    except ImportError as error:
-        raise ValueError(
-            "expected the package dynamax for regimes, got none; pip install 'meanfield-jax[regimes]'."
-        ) from error
+    return module_of("regimes", "dynamax", "regimes", "dynamax.hidden_markov_model")
 
 
 def fit_switching(

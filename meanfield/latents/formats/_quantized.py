@@ -1,11 +1,12 @@
 """Numbers as GGUF stores them: plain, or quantized in blocks."""
 
-import importlib
 import math
 from typing import TYPE_CHECKING, Any
 
 import ml_dtypes
 import numpy as np
+
+from ..._extras import module_of
 
 if TYPE_CHECKING:
     from ._gguf import Stored
@@ -50,11 +51,5 @@ def numbers_of(stored: "Stored", name: str) -> np.ndarray:
 
 
 def _dequantized(kind: str, rows: np.ndarray) -> np.ndarray:
-    try:
-        gguf = importlib.import_module("gguf")
-    except ImportError as error:
-        raise ValueError(
-            f"expected the package gguf for weights of type {kind}, got none; install "
-            "'meanfield-jax[latents]'."
-        ) from error
+    gguf = module_of("latents", "gguf", f"weights of type {kind}", "gguf")
     return np.asarray(gguf.dequantize(rows, gguf.GGMLQuantizationType[kind]), np.float32)

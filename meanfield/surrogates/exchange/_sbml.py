@@ -1,21 +1,16 @@
 """The equations of a document in the Systems Biology Markup Language, by libsbml."""
 
-import importlib
 import re
 from typing import Any
 
+from ..._extras import module_of
 from ..documents import Event
 from ..runs import Model
 
 
 def library() -> Any:
     """The package libsbml. Raises ValueError without the extra."""
-    try:
-        return importlib.import_module("libsbml")
-    except ImportError as error:
-        raise ValueError(
-            "expected the package python-libsbml for SBML, got none; pip install 'meanfield-jax[sbml]'."
-        ) from error
+    return module_of("sbml", "python-libsbml", "SBML", "libsbml")
 
 
 def as_sbml(model: Model) -> str:

@@ -1,6 +1,5 @@
 """Chains by slices along random lines; parameters with bounds are measured by shares of them."""
 
-import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from ..._extras import module_of
 from ..._typing import Scalar
 from ._residuals import Unknowns
 
@@ -23,19 +23,9 @@ PAIRED = 10
 """As many draws as the covariance of before counts for."""
 
 
-def library() -> Any:
-    """The package blackjax. Raises ValueError without the extra."""
-    try:
-        return importlib.import_module("blackjax")
-    except ImportError as error:
-        raise ValueError(
-            "expected the package blackjax for posteriors, got none; pip install 'meanfield-jax[posterior]'."
-        ) from error
-
-
-def _slices() -> Any:
-    library()
-    return importlib.import_module("blackjax.mcmc.slice")
+def library(module: str = "blackjax") -> Any:
+    """The package blackjax, or a module of it. Raises ValueError without the extra."""
+    return module_of("posterior", "blackjax", "posteriors", module)
 
 
 class Axes(eqx.Module):
@@ -113,7 +103,7 @@ def walked(
     none = _Sums(jnp.asarray(0.0), jnp.zeros(size), jnp.zeros((size, size)))
     renewed = {max(1, warmup >> k) for k in range(6)}
     renew = jnp.asarray([k + 1 in renewed for k in range(warmup)] + [False] * draws)
-    state = jax.vmap(_slices().SliceState)(places, logs)
+    state = jax.vmap(library("blackjax.mcmc.slice").SliceState)(places, logs)
 
     def move(carry: tuple, row: tuple) -> tuple:
         (state, cov, sums), (key, due) = carry, row
@@ -144,7 +134,7 @@ def _kernel() -> Callable:
         left = -width * jax.random.uniform(key)
         return left, left + width, jnp.asarray(0), lambda t: jnp.asarray(True)
 
-    return _slices().build_kernel(around, max_shrinkage=SHRINKINGS)
+    return library("blackjax.mcmc.slice").build_kernel(around, max_shrinkage=SHRINKINGS)
 
 
 def _line(along: Float[Array, " p"]) -> Callable:
@@ -153,7 +143,7 @@ def _line(along: Float[Array, " p"]) -> Callable:
     def generator(key: Any, place: Array, density: Callable) -> Callable:
         def on_line(t: Scalar) -> tuple:
             at = place + t * along
-            return _slices().SliceState(at, density(at)), jnp.asarray(True)
+            return library("blackjax.mcmc.slice").SliceState(at, density(at)), jnp.asarray(True)
 
         return on_line
 

@@ -1,6 +1,5 @@
 """Which powers of the states an equation needs, by the sparse regression of PySINDy."""
 
-import importlib
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,6 +7,8 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+
+from ..._extras import module_of
 
 PARTS = 8
 """A domain of the weak form reaches this part of the run to either side of its middle."""
@@ -17,14 +18,7 @@ Powers = tuple[int, ...]
 
 def library() -> Any:
     """The package PySINDy. Raises ValueError without the extra."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what it brings
-            return importlib.import_module("pysindy")
-    except ImportError as error:
-        raise ValueError(
-            "expected the package pysindy for discovery, got none; pip install 'meanfield-jax[discovery]'."
-        ) from error
+    return module_of("discovery", "pysindy", "discovery", "pysindy")
 
 
 def sparse(

@@ -118,7 +118,25 @@ class Box(AbstractDomain):
         return [low + (np.arange(n) + 0.5) * width for low, width, n in sides]
 
 
-class HeatGrid(AbstractDomain):
+class AbstractNodes(AbstractDomain):
+    """A sphere by the nodes of a basis, relative to its uniform law."""
+
+    basis: eqx.AbstractVar[AbstractBasis]
+
+    @property
+    def points(self) -> Points:
+        return self.basis.points
+
+    @property
+    def weights(self) -> Values:
+        return self.basis.weights
+
+    @door
+    def total(self, energy: Callable, density: Values) -> Scalar:
+        return energy.on_density(self.basis, self.basis.analyze(density))
+
+
+class HeatGrid(AbstractNodes):
     """A sphere S^{d-1} by the nodes of a basis, with the kernel e^{-d^2/(2 tau epsilon)} replaced by the
     heat kernel of time tau epsilon/2, which has the same limit and is diagonal in the basis.
 
@@ -136,14 +154,6 @@ class HeatGrid(AbstractDomain):
     basis: AbstractBasis
 
     @property
-    def points(self) -> Points:
-        return self.basis.points
-
-    @property
-    def weights(self) -> Values:
-        return self.basis.weights
-
-    @property
     def resolution(self) -> float:
         # The first harmonics that are missing have multipliers below e^{-25} = 1e-11.
         return math.sqrt(50 / (self.basis.degree * (self.basis.degree + self.basis.d - 2)))
@@ -151,12 +161,8 @@ class HeatGrid(AbstractDomain):
     def geometry(self, tau: Scalar, epsilon: Scalar) -> geometry.Geometry:
         return HeatGeometry(self.basis, tau * epsilon / 2, epsilon)
 
-    @door
-    def total(self, energy: Callable, density: Values) -> Scalar:
-        return energy.on_density(self.basis, self.basis.analyze(density))
 
-
-class GeodesicGrid(AbstractDomain):
+class GeodesicGrid(AbstractNodes):
     """A sphere S^{d-1} by the nodes of a basis, with the great-circle cost, as a matrix [q, q].
 
     Any basis as in `HeatGrid`; zonal densities move along meridians, on which the nodes of
@@ -168,14 +174,6 @@ class GeodesicGrid(AbstractDomain):
     basis: AbstractBasis
 
     @property
-    def points(self) -> Points:
-        return self.basis.points
-
-    @property
-    def weights(self) -> Values:
-        return self.basis.weights
-
-    @property
     def resolution(self) -> float:
         # 3 K + 1 angles round the circle, or (3 K + 3)/2 from pole to pole.
         return 2 * math.pi / (3 * self.basis.degree + 1) / _SPACINGS
@@ -184,10 +182,6 @@ class GeodesicGrid(AbstractDomain):
         points = self.points.astype(tau.dtype)
         costs = SquaredGeodesic().all_pairs(points, points) / (2 * tau)
         return geometry.Geometry(cost_matrix=costs, epsilon=epsilon)  # pyright: ignore
-
-    @door
-    def total(self, energy: Callable, density: Values) -> Scalar:
-        return energy.on_density(self.basis, self.basis.analyze(density))
 
 
 def _side(value, name: str) -> tuple[float, ...]:

@@ -10,8 +10,28 @@ RELAXATION = 2 / 3
 """The weight of the averaged iteration: slopes of -1 to 0 become 1/3 in size."""
 
 
+class _OnBase(geometry.Geometry):
+    """A problem whose log-sum-exps are those of another, the base, changed."""
+
+    def __init__(self, base: Any):
+        super().__init__(epsilon=base._epsilon_init)
+        self.base = base
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.base.shape
+
+    @property
+    def dtype(self):
+        return self.base.dtype
+
+    @classmethod
+    def tree_unflatten(cls, aux_data, children):
+        return cls(*children, **aux_data)
+
+
 @jax.tree_util.register_pytree_node_class
-class SymmetricGeometry(geometry.Geometry):
+class SymmetricGeometry(_OnBase):
     """The problem of transporting a cloud to itself, which makes ott's iteration twice as cheap.
 
     Both potentials are equal at the solution, f = T f with T f = eps log a - eps log K e^{f/eps}. The
@@ -27,16 +47,8 @@ class SymmetricGeometry(geometry.Geometry):
     """
 
     def __init__(self, base: Any, log_a: Any, w: float):
-        super().__init__(epsilon=base._epsilon_init)
-        self.base, self.log_a, self.w = base, log_a, w
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.base.shape
-
-    @property
-    def dtype(self):
-        return self.base.dtype
+        super().__init__(base)
+        self.log_a, self.w = log_a, w
 
     def apply_lse_kernel(self, f, g, eps, vec=None, axis: int = 0):
         if axis == 1:
@@ -46,26 +58,14 @@ class SymmetricGeometry(geometry.Geometry):
     def tree_flatten(self):
         return (self.base, self.log_a), {"w": self.w}
 
-    @classmethod
-    def tree_unflatten(cls, aux_data, children):
-        return cls(*children, **aux_data)
-
 
 @jax.tree_util.register_pytree_node_class
-class Massive(geometry.Geometry):
+class Massive(_OnBase):
     """The problem whose points without mass, those not `present`, are left out of all sums."""
 
     def __init__(self, base: Any, present: Any):
-        super().__init__(epsilon=base._epsilon_init)
-        self.base, self.present = base, present
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.base.shape
-
-    @property
-    def dtype(self):
-        return self.base.dtype
+        super().__init__(base)
+        self.present = present
 
     def apply_lse_kernel(self, f, g, eps: Any, vec=None, axis: int = 0):
         if axis == 1:
@@ -73,15 +73,11 @@ class Massive(geometry.Geometry):
         return self.base.apply_lse_kernel(without(self.present[0], f, eps), g, eps, axis=0)
 
     def tree_flatten(self):
-        return (self.base, self.present), None
-
-    @classmethod
-    def tree_unflatten(cls, aux_data, children):
-        return cls(*children)
+        return (self.base, self.present), {}
 
 
 @jax.tree_util.register_pytree_node_class
-class SoftMarginals(geometry.Geometry):
+class SoftMarginals(_OnBase):
     """A problem whose marginals are only encouraged, as a problem that ott takes to be balanced.
 
     The update of a potential whose marginal has the penalty rho KL(. | a) is
@@ -91,27 +87,15 @@ class SoftMarginals(geometry.Geometry):
     """
 
     def __init__(self, base: Any, offsets: Any, taus: Any):
-        super().__init__(epsilon=base._epsilon_init)
-        self.base, self.offsets, self.taus = base, offsets, taus
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.base.shape
-
-    @property
-    def dtype(self):
-        return self.base.dtype
+        super().__init__(base)
+        self.offsets, self.taus = offsets, taus
 
     def apply_lse_kernel(self, f, g, eps, vec=None, axis: int = 0):
         lse, sign = self.base.apply_lse_kernel(f, g, eps, axis=axis)
         return self.taus[1 - axis] * lse + self.offsets[1 - axis], sign
 
     def tree_flatten(self):
-        return (self.base, self.offsets, self.taus), None
-
-    @classmethod
-    def tree_unflatten(cls, aux_data, children):
-        return cls(*children)
+        return (self.base, self.offsets, self.taus), {}
 
 
 def over_relaxation(taus: tuple[Any, Any]) -> Any:
