@@ -6,11 +6,11 @@ import numpy as np
 import optimistix as optx
 import pytest
 from refusals import check_refused
-from scipy.special import mathieu_a
+from scipy.special import mathieu_a, mathieu_cem
 
 from meanfield.attention import Softmax, Unnormalized
 from meanfield.games import Kuramoto, MeanFieldGame, few_players
-from meanfield.games.meanfield._few_players import _highest, _pull, _rate, _Torus
+from meanfield.games.meanfield._few_players import _flow, _highest, _pull, _rate, _Torus
 from meanfield.harmonics import Fourier, Gegenbauer
 
 CIRCLE = Gegenbauer(2, 20)
@@ -27,6 +27,14 @@ def test_two_players_are_a_pendulum():
         found.iterations >= 2 * 4
     )  # of all stages, each of which moves and then sees that it stays
     np.testing.assert_allclose(found.value.mean(), 0, atol=1e-12)
+    # y' = -2 v' dt + sqrt(4 noise) dB: the law is e^{-v/noise}, psi to the power 4/3.
+    angle = 2 * np.pi * np.arange(25) / 25
+    psi, slope = mathieu_cem(0, 3 / (4 * NOISE**2), np.rad2deg((angle - np.pi) / 2))
+    law = psi ** (4 / 3) / np.mean(psi ** (4 / 3))
+    np.testing.assert_allclose(found.law, law, atol=1e-7)
+    assert found.together == pytest.approx(np.mean(law * np.cos(angle)), abs=1e-8)
+    control = 2 * NOISE / 3 * slope / psi  # by angles half as wide
+    assert found.effort == pytest.approx(np.mean(law * control**2) / 2, abs=1e-8)
     weak = few_players(MeanFieldGame(CIRCLE, Kuramoto(1.0), 0.01), 2, points=25)
     assert not weak.converged  # V has more harmonics than that
 
@@ -47,6 +55,19 @@ def test_a_player_of_three_pays_for_two():
     exact = exact - np.sin(y + 2 * z) * (own(-y, z - y) + 2 * own(y - z, -z))
     found = _rate(torus, jnp.asarray(pull), jnp.asarray(np.cos(y + 2 * z)))
     np.testing.assert_allclose(found, exact, atol=1e-13)
+
+
+def test_the_law_of_three_is_carried_by_all():
+    """noise Lap U - |grad U|^2 + noise div b - b grad U of U = cos(y + 2 z), where b = a_j - a_1 and the
+    control is sin(2 y + z); gradients are those of all three players."""
+    torus, angle = _Torus(2, 11), 2 * np.pi * np.arange(11) / 11
+    y, z = np.meshgrid(angle, angle, indexing="ij")
+    own, way = np.sin(2 * y + z), -np.sin(y + 2 * z)
+    first, second = np.sin(z - 3 * y) - own, np.sin(2 * y - 3 * z) - own
+    spread = -3 * np.cos(z - 3 * y) - 3 * np.cos(2 * y - 3 * z) - 3 * np.cos(2 * y + z)
+    exact = NOISE * spread - way * first - 2 * way * second - (1 + 4 + 9) * way**2
+    found = _flow(torus, jnp.asarray(NOISE), jnp.asarray(own), jnp.asarray(np.cos(y + 2 * z)))
+    np.testing.assert_allclose(found, exact, atol=1e-12)
 
 
 def test_the_last_two_frequencies_are_the_highest():
@@ -89,6 +110,11 @@ def test_three_players_obey_their_equation():
     flat = jnp.exp(beta * jnp.cos(jnp.linspace(0.0, 2 * jnp.pi, 65)[:-1])).mean() / beta
     # Harmonics beyond the eighth are some 1e-8 of V, 64 times that in its Laplacian.
     np.testing.assert_allclose(rates + flat, found.cost, atol=1e-6)
+    # The law has no part in the cost: what is paid under it, from what player 1 does and sees.
+    y = (2 * np.pi * np.arange(points) / points)[:, None]
+    near = (np.exp(beta * np.cos(y)) / beta - float(flat)) * np.asarray(found.law)
+    assert found.effort - near.mean() == pytest.approx(float(found.cost), abs=1e-6)
+    np.testing.assert_allclose(found.law, found.law.T, atol=1e-9)
 
 
 def test_refusals():
