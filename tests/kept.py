@@ -7,16 +7,15 @@ computes and keeps them again, `make validate` holds them against new ones.
 
 import zipfile
 from dataclasses import fields
-from pathlib import Path
 
 import xarray as xr
+from figures_drawn import KEPT
 
 from meanfield.io._json import digest, plain
 from meanfield.io._sealed import pack, unpack
 from meanfield.studies import Study
 from meanfield.studies.machinery._quantities import told
 
-FOLDER = Path(__file__).with_name("kept_results")
 HOW = "compute them again: pytest -m slow tests/test_figures.py --keep"
 
 
@@ -28,8 +27,7 @@ def question(study: Study) -> str:
 
 def keep(name: str, studies: dict[str, Study], results: dict[str, xr.Dataset]) -> None:
     """Writes what a figure is drawn from."""
-    FOLDER.mkdir(exist_ok=True)
-    with zipfile.ZipFile(FOLDER / f"{name}.zip", "w") as file:
+    with zipfile.ZipFile(KEPT / f"{name}.zip", "w") as file:
         for k, (label, study) in enumerate(studies.items()):
             result = results[label].assign_attrs(asked=question(study))
             # One date, so that equal results are equal files.
@@ -39,8 +37,8 @@ def keep(name: str, studies: dict[str, Study], results: dict[str, xr.Dataset]) -
 
 def kept(name: str, studies: dict[str, Study]) -> dict[str, xr.Dataset]:
     """What a figure is drawn from, of the studies as they are now."""
-    path = FOLDER / f"{name}.zip"
-    assert path.exists(), f"no results are kept of {name}; {HOW}"
+    path = KEPT / f"{name}.zip"
+    assert zipfile.is_zipfile(path), f"no results are kept of {name}; {HOW}"
     with zipfile.ZipFile(path) as file:
         found = [unpack(file.read(f"{k}.nc")) for k in range(len(file.namelist()))]
     asked = [result.attrs.pop("asked") for result in found]

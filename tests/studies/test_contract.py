@@ -3,8 +3,9 @@
 import dataclasses
 import inspect
 
+import figures_drawn
 import pytest
-from figures_drawn import drawn
+from figures_drawn import drawn, shown_in
 from refusals import check_refused, each_of
 from study_contract import check_result
 
@@ -15,73 +16,39 @@ from meanfield.studies import Study, available
 STUDIES = available()
 
 
-# Half a minute each, or drawn from kept results whose claims test_figures.py holds; `make validate`
-# computes them at full size as well.
-LONG = (
-    "aggregators",
-    "attention_marginals",
+QUICK = (
+    "adapted_distances",
+    "causeformer",
+    "hard_attention",
+    "influence",
+    "lq_games",
+    "metastability",
+    "moderate_interaction",
+    "phase_diagram",
+)
+"""Computed anew all the same, of those whose figures are drawn from kept results."""
+LONG = {
+    *shown_in(figures_drawn.LONG).difference(QUICK, drawn()),
     "attention_normalizations",
     "attention_relaxation",
-    "barriers",
-    "barycenter_drift",
-    "causal_characters",
-    "cloud_paths",
-    "clustering",
     "consensus_games",
-    "consensus_threshold",
-    "covariances",
     "critical_points",
-    "decision",
-    "density_clusters",
-    "depth",
-    "drift_by_layer",
-    "entropy_by_layer",
-    "escape_times",
-    "escaped_clusters",
     "fluctuations",
-    "gating",
     "gaussian_closures",
     "growth_rates",
     "heat",
-    "heat_kernel_clouds",
-    "heat_limit",
-    "heat_limit_coupling",
-    "heat_limit_particles",
     "heat_limit_steps",
-    "impatience",
-    "interaction_matrices",
     "ito_term",
     "jko_orders",
     "layer_thinness",
     "least_effort",
-    "many_players",
-    "mean_field_games",
-    "mean_field_limit",
     "minibatch",
-    "momentum",
-    "nested_ellipses",
-    "normalization",
-    "one_push",
     "particles_vs_pde",
     "pde_orders",
-    "phase_transition",
-    "price_of_anarchy",
-    "random_matrices",
-    "random_transformer",
-    "random_values",
     "regimes",
-    "saddle_graph",
-    "slow_merging",
-    "sphere_barycenters",
-    "staircase",
-    "steered_transformers",
     "surprise_sign",
-    "sync_map",
-    "trained_sinkformer",
-    "trajectories",
-    "twisted_rings",
-    "window_limit",
-)
+}
+"""Half a minute each, or held by test_figures.py in what is kept; `make validate` computes them in full."""
 
 
 @pytest.mark.parametrize("name", STUDIES)
