@@ -2,9 +2,9 @@
 
 import jax
 import jax.numpy as jnp
-import jaxtyping
 import numpy as np
 import pytest
+from refusals import check_refused
 
 from meanfield.geometry import Sphere
 from meanfield.measures import Gaussian, Mixture, Uniform, VonMisesFisher, particles
@@ -113,7 +113,7 @@ BAD = {
     "mean off the sphere": (lambda: VonMisesFisher(jnp.ones(3), 1.0), "unit vector"),
     "negative kappa": (lambda: VonMisesFisher(jnp.eye(3)[0], -1.0), "kappa >= 0"),
     "infinite kappa": (lambda: VonMisesFisher(jnp.eye(3)[0], jnp.inf), "finite"),
-    "cov shape": (lambda: Gaussian(MEAN, jnp.eye(3)), r"shape \[2, 2\]"),
+    "cov shape": (lambda: Gaussian(MEAN, jnp.eye(3)), "shape [2, 2]"),
     "skew cov": (lambda: Gaussian(MEAN, jnp.array([[1.0, 0.5], [0.0, 1.0]])), "symmetric"),
     "flat cov": (lambda: Gaussian(MEAN, jnp.zeros((2, 2))), "positive definite"),
     "no law": (lambda: Mixture([], jnp.ones(0)), "at least one law"),
@@ -121,14 +121,10 @@ BAD = {
     "weights": (lambda: Mixture([Uniform(2), Uniform(2)], jnp.ones(2)), "sum 1"),
     "weights shape": (lambda: Mixture([Uniform(2)], jnp.full(2, 0.5)), "shape"),
     "off the sphere": (lambda: particles(jnp.ones((2, 3)), Sphere(3)), "project"),
-    "wrong width": (lambda: particles(jnp.eye(2), Sphere(3)), r"shape \[n, 3\]"),
+    "wrong width": (lambda: particles(jnp.eye(2), Sphere(3)), "shape [n, 3]"),
 }
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_refuses(name, monkeypatch):
-    # Without the checked annotations, as a user without a type checker sees it.
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
-    make, message = BAD[name]
-    with pytest.raises(ValueError, match=message):
-        make()
+def test_refuses(name):
+    check_refused(*BAD[name])

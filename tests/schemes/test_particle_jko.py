@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from refusals import check_refused
 
 from meanfield.attention import Unnormalized
 from meanfield.dynamics import AttentionFlow
@@ -112,7 +113,6 @@ def test_bad_input_is_refused():
         (lambda: ParticleJKO(SPHERE, energy, 0.0), "tau > 0"),
         (lambda: ParticleJKO(SPHERE, energy, 0.1, jnp.ones(3)), "sum 1"),
         (lambda: rollout(ParticleJKO(SPHERE, energy, 0.1), 2 * x, 1), "unit vectors"),
-        (lambda: rollout(ParticleJKO(SPHERE, energy, 0.1, jnp.ones(2) / 2), x, 1), r"shape \[3\]"),
+        (lambda: rollout(ParticleJKO(SPHERE, energy, 0.1, jnp.ones(2) / 2), x, 1), "shape [3]"),
     ):
-        with pytest.raises(ValueError, match=message):
-            make()
+        check_refused(make, message)

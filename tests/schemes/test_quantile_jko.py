@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from refusals import check_refused
 from scipy.special import betaincinv, ndtri
 
 from meanfield.energies import (
@@ -251,22 +252,18 @@ def test_bad_input_is_refused():
     scheme = QuantileJKO(OU, 0.1)
     for make, message in (
         (lambda: QuantileJKO(OU, 0.0), "tau > 0"),
-        (lambda: QuantileJKO(well, 0.1), r"expected an energy for energy, .*; pass "),
-        (
-            lambda: QuantileJKO(OU, 0.1, Box(0.0, 1.0, 4)),
-            r"expected a quantiles for domain, .*; pass Line\(",
-        ),
+        (lambda: QuantileJKO(well, 0.1), "; pass -Interaction"),
+        (lambda: QuantileJKO(OU, 0.1, Box(0.0, 1.0, 4)), "; pass Line("),
         (lambda: SecondOrderJKO(OU, -1.0), "tau > 0"),
         (lambda: InternalEnergy(1.0), "use Entropy"),
         (lambda: InternalEnergy(0.5), "m >= 1"),
         (lambda: Line(0.0), "m >= 1"),
         (lambda: GradedLine(True), "m >= 1"),
         (lambda: InternalEnergy(2.0)(jnp.eye(2)), "got points"),
-        (lambda: rollout(scheme, jnp.zeros((8, 1)), 2), r"shape \[N\]"),
+        (lambda: rollout(scheme, jnp.zeros((8, 1)), 2), "shape [N]"),
         (lambda: rollout(scheme, jnp.arange(4.0), 2), "N >= 5"),
         (lambda: rollout(scheme, jnp.zeros(8), 2), "expected increasing positions"),
         (lambda: rollout(scheme, jnp.arange(8), 2), "real floating-point"),
         (lambda: rollout(QuantileJKO(OU, 0.1, Circle()), jnp.arange(8.0), 2), "increasing"),
     ):
-        with pytest.raises(ValueError, match=message):
-            make()
+        check_refused(make, message)

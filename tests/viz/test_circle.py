@@ -3,6 +3,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
+from refusals import check_refused
 
 from meanfield import viz
 
@@ -86,7 +87,7 @@ def _map_of(ax):
     [
         (lambda ax: viz.circle_points(ax, np.ones((3, 3))), "put 2 coordinates"),
         (lambda ax: viz.circle_points(ax, np.ones((3, 2))), "normalize them"),
-        (lambda ax: viz.circle_points(ax, np.zeros((0, 2))), "got \\[0, 2\\]"),
+        (lambda ax: viz.circle_points(ax, np.zeros((0, 2))), "got [0, 2]"),
         (lambda ax: viz.circle_points(ax, np.full((1, 2), np.nan)), "remove or replace"),
         (lambda ax: viz.circle_points(ax, np.eye(2), w=[1.0]), "one weight a point"),
         (lambda ax: viz.circle_points(ax, np.eye(2), w=[1.0, -1.0]), "clip them at 0"),
@@ -106,8 +107,7 @@ def _map_of(ax):
     ],
 )
 def test_bad_input_is_refused_with_a_remedy(ax, call, remedy):
-    with pytest.raises(ValueError, match=remedy):
-        call(ax)
+    check_refused(lambda: call(ax), remedy)
 
 
 def test_tokens_under_others_are_rings_around_them(ax):

@@ -1,6 +1,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from refusals import check_refused
 
 from meanfield import viz
 from meanfield.viz.clouds._mollweide import _project
@@ -85,7 +86,7 @@ def test_mollweide_does_not_depend_on_where_longitudes_start(ax):
     ("call", "remedy"),
     [
         (lambda ax: viz.sphere_points(ax, np.eye(2)), "put 3 coordinates"),
-        (lambda ax: viz.sphere_points(ax, 2 * np.eye(3)), "Sphere\\(3\\).project"),
+        (lambda ax: viz.sphere_points(ax, 2 * np.eye(3)), "Sphere(3).project"),
         (lambda ax: viz.sphere_tracks(ax, np.eye(3)), "put 3 coordinates"),
         (lambda ax: viz.sphere_tracks(ax, np.eye(3)[None], labels=[0]), "one integer a point"),
         (
@@ -99,5 +100,4 @@ def test_mollweide_does_not_depend_on_where_longitudes_start(ax):
     ],
 )
 def test_bad_input_is_refused_with_a_remedy(ax, call, remedy):
-    with pytest.raises(ValueError, match=remedy):
-        call(ax)
+    check_refused(lambda: call(ax), remedy)
