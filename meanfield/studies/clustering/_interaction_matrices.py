@@ -11,7 +11,7 @@ from ...dynamics.particles import GradientFlow
 from ...energies import Interaction
 from ...geometry import Sphere
 from ...solve import simulate
-from ..machinery import Claim, Study, check_that
+from ..machinery import AbstractCellwiseStudy, Claim, check_that
 
 PAPER = "Burger, Kabri, Korolev, Roith, Weigand, arXiv 2501.03096"
 MATRICES = {
@@ -24,7 +24,7 @@ SPHERE = Sphere(3)
 
 
 @dataclass(frozen=True, kw_only=True)
-class InteractionMatrices(Study):
+class InteractionMatrices(AbstractCellwiseStudy):
     """Where clouds on the sphere go that ascend or descend the interaction energy of a matrix D.
 
         E(mu) = 1/(2 beta) iint e^{beta <x, D y>} dmu dmu,    D diagonal: definite, indefinite, negative
@@ -95,10 +95,7 @@ class InteractionMatrices(Study):
     def tiny(self) -> "InteractionMatrices":
         return replace(self, n=8, starts=4)
 
-    def claims(self, dataset: xr.Dataset) -> list[Claim]:
-        return [claim for kind in self.matrix for claim in self._claims(dataset.sel(matrix=kind))]
-
-    def _claims(self, at: xr.Dataset) -> list[Claim]:
+    def claims_at(self, cell: dict[str, Any], at: xr.Dataset) -> list[Claim]:
         kind, first, point = str(at.matrix.item()), float(at["values"][0]), float(at.point)
         # Clouds settle at rates of about the gap of eigenvalues: what is left is the solver's.
         blur = 1e-5 * float(abs(at.point))

@@ -13,14 +13,14 @@ from ...dynamics.particles import RandomValues as Flow
 from ...geometry import Sphere
 from ...landscape.times import RandomPair
 from ...solve import simulate
-from ..machinery import Claim, Study, check_that, some_of
+from ..machinery import AbstractCellwiseStudy, Claim, check_that, some_of
 
 CRITICAL = {3: 0.0, 8: 1.23894, 32: 2.04703}
 """arcosh((d-1)/2)^{1/2} to five digits."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class RandomValues(Study):
+class RandomValues(AbstractCellwiseStudy):
     """Two tokens under value matrices drawn anew in each layer: how often they end antipodal.
 
         dx_i = P_{x_i} dW m_i - (s^2 (d-1)/2) |m_i|^2 x_i dt
@@ -92,18 +92,17 @@ class RandomValues(Study):
             tried=some_of(self.tried, (2.0,)), largest=3, runs=200, dt=0.05,
         )  # fmt: skip
 
-    def claims(self, dataset: xr.Dataset) -> list[Claim]:
+    def claims_at(self, cell: dict[str, Any], at: xr.Dataset) -> list[Claim]:
         claims = []
-        for d in self.dimensions:
-            at = dataset.sel(d=d)
-            if d in CRITICAL:
-                source = "(d-1)/cosh^2 beta = 2"
-                name = f"critical beta, d={d}"
-                claims.append(Claim.close(name, at.critical, CRITICAL[d], 6e-6, source))
-            never = at.antipodal.where(at.beta < at.critical, 0).max(skipna=False)
-            claims.append(Claim.close(f"antipodes below it, d={d}", never, 0, 0, "they repel"))
-            for beta in self.tried if d <= self.largest else ():
-                claims += self._runs(d, at.sel(tried=beta))
+        d = cell["d"]
+        if d in CRITICAL:
+            source = "(d-1)/cosh^2 beta = 2"
+            name = f"critical beta, d={d}"
+            claims.append(Claim.close(name, at.critical, CRITICAL[d], 6e-6, source))
+        never = at.antipodal.where(at.beta < at.critical, 0).max(skipna=False)
+        claims.append(Claim.close(f"antipodes below it, d={d}", never, 0, 0, "they repel"))
+        for beta in self.tried if d <= self.largest else ():
+            claims += self._runs(d, at.sel(tried=beta))
         return claims
 
     def _runs(self, d: int, at: xr.Dataset) -> list[Claim]:

@@ -17,7 +17,7 @@ from ...landscape import least_effort
 from ...measures import Uniform
 from ...transport.barycenters import disagreement
 from ...transport.costs import SquaredGeodesic
-from ..machinery import Claim, Study
+from ..machinery import AbstractCellwiseStudy, Claim
 
 EPSILON = 0.1
 """Regularization of the disagreement, in squared radians."""
@@ -25,7 +25,7 @@ SOURCE = "constant schedules are among those over which the effort is minimized"
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeastEffort(Study):
+class LeastEffort(AbstractCellwiseStudy):
     """When to pull models together: the schedule that costs least, against a pull that never changes.
 
         min int sum_i w_i mean |strength(t) u_i|^2 dt   over strengths that are linear between knots,
@@ -91,16 +91,16 @@ class LeastEffort(Study):
             self, constants=(0.5,), models=2, n=6, knots=3, layers=10, t_end=2.0, iterations=150
         )
 
-    def claims(self, dataset: xr.Dataset) -> list[Claim]:
+    def claims_at(self, cell: dict[str, Any], one: xr.Dataset) -> list[Claim]:
         claims = []
-        for constant in self.constants:
-            one, name = dataset.sel(constant=constant), f"as agreed as at strength {constant:g}"
-            left, effort = one.left / one.allowed, one.effort / one.constant_effort
-            claims += [
-                # `least_effort` keeps the bound to 1 %.
-                Claim.at_most(f"{name}: disagreement over what is allowed", left, 1, SOURCE, 0.01),
-                Claim.at_most(f"{name}: effort over that of the constant", effort, 1, SOURCE),
-            ]
+        constant = cell["constant"]
+        name = f"as agreed as at strength {constant:g}"
+        left, effort = one.left / one.allowed, one.effort / one.constant_effort
+        claims += [
+            # `least_effort` keeps the bound to 1 %.
+            Claim.at_most(f"{name}: disagreement over what is allowed", left, 1, SOURCE, 0.01),
+            Claim.at_most(f"{name}: effort over that of the constant", effort, 1, SOURCE),
+        ]
         return claims
 
     def _outcome(self) -> "_Outcome":

@@ -14,7 +14,7 @@ from ...dynamics.consensus import ConsensusFlow
 from ...dynamics.particles import AttentionFlow
 from ...landscape.decisions import pushes
 from ...solve import simulate
-from ..machinery import Claim, Study, some_of
+from ..machinery import AbstractCellwiseStudy, Claim, some_of
 from ._gating import CIRCLE, LINEAR, ByNumber, _clouds, _pairs, _strength
 
 SWITCH, LATER, END = 4.0, 9.0, 36.0
@@ -22,7 +22,7 @@ SWITCH, LATER, END = 4.0, 9.0, 36.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class OnePush(Study):
+class OnePush(AbstractCellwiseStudy):
     """One push, at the best time and in the best direction, against a pull that never ends, at equal effort.
 
     Two models of four tokens near a square, as in `Gating`, agree if they pair their tokens alike. `pushes`
@@ -116,12 +116,8 @@ class OnePush(Study):
             {"strength": list(self.strengths), "push_time": np.asarray(ts), "pair": rows},
         )
 
-    def claims(self, dataset: xr.Dataset) -> list[Claim]:
-        return [
-            c for spread in self.spreads for c in self._claims(dataset.sel(spread=spread), spread)
-        ]
-
-    def _claims(self, one: xr.Dataset, spread: float) -> list[Claim]:
+    def claims_at(self, cell: dict[str, Any], one: xr.Dataset) -> list[Claim]:
+        spread = cell["spread"]
         where, step = f"spread {spread:g}", LATER / (self.times - 1)
         size = one["size"].values
         logs, when = np.log(size), one.push_time.values

@@ -16,13 +16,13 @@ from ...geometry import Sphere
 from ...harmonics import Fourier
 from ...observables import entropy_knn
 from ...solve import simulate
-from ..machinery import Claim, Study, check_that, some_of
+from ..machinery import AbstractCellwiseStudy, Claim, check_that, some_of
 
 SOURCE = "arXiv 2312.10794: softmax, V = I clusters; arXiv 2110.11773: Sinkhorn, V = -I diffuses"
 
 
 @dataclass(frozen=True, kw_only=True)
-class AttentionNormalizations(Study):
+class AttentionNormalizations(AbstractCellwiseStudy):
     """Entropy under softmax and Sinkhorn attention, V = I and -I: the sign of V decides if it falls.
 
     Transformers that cluster (softmax, V = I) and Sinkformers that diffuse (doubly stochastic, V = -I)
@@ -86,10 +86,7 @@ class AttentionNormalizations(Study):
         attentions = some_of(self.attentions, ("softmax",))
         return replace(self, attentions=attentions, signs=self.signs[:1], **few)
 
-    def claims(self, dataset: xr.Dataset) -> list[Claim]:
-        return [claim for cell in self.cells() for claim in self._claims(cell, dataset.sel(cell))]
-
-    def _claims(self, cell: dict[str, Any], one: xr.Dataset) -> list[Claim]:
+    def claims_at(self, cell: dict[str, Any], one: xr.Dataset) -> list[Claim]:
         name = f"{cell['attention']}, V = {cell['sign']:+d}"
         steps = -cell["sign"] * np.diff(one.exact)
         gap = np.abs(one.estimate.values - one.exact.values).max()

@@ -19,7 +19,7 @@ from ...dynamics.particles import (
 from ...dynamics.reductions import Equiangular
 from ...geometry import Sphere
 from ...solve import simulate
-from ..machinery import Claim, Study, some_of
+from ..machinery import AbstractCellwiseStudy, Claim, some_of
 from ._random_transformer import gap
 
 PAPER = "arXiv 2510.22026"
@@ -34,7 +34,7 @@ LATE = 1e3, 1e4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Normalization(Study):
+class Normalization(AbstractCellwiseStudy):
     """How the place of layer normalization sets the speed at which tokens cluster.
 
     theta_j' = P A_j / s_j from n orthonormal tokens of radius 1 under softmax attention, for the six
@@ -110,16 +110,15 @@ class Normalization(Study):
     def tiny(self) -> "Normalization":
         return replace(self, normalizations=some_of(self.normalizations, ("Post", "Pre")), n=8)
 
-    def claims(self, dataset: xr.Dataset) -> list[Claim]:
+    def claims_at(self, cell: dict[str, Any], at: xr.Dataset) -> list[Claim]:
         claims = []
-        for name in self.normalizations:
-            at = dataset.sel(normalization=name)
-            t, small = at.time.values, at.gap.values
-            early, slope = (1 - small[1]) / EARLY, self.slope(name)
-            claims.append(Claim.close(f"{name}: slope", early, slope, 0.01 * slope, PAPER))
-            u, rate = self.clock(name, t)
-            measured = _rate(u, small, _window(name, t, small))
-            claims.append(Claim.close(f"{name}: tail", measured, rate, 0.01 * rate, PAPER))
+        name = cell["normalization"]
+        t, small = at.time.values, at.gap.values
+        early, slope = (1 - small[1]) / EARLY, self.slope(name)
+        claims.append(Claim.close(f"{name}: slope", early, slope, 0.01 * slope, PAPER))
+        u, rate = self.clock(name, t)
+        measured = _rate(u, small, _window(name, t, small))
+        claims.append(Claim.close(f"{name}: tail", measured, rate, 0.01 * rate, PAPER))
         return claims
 
 

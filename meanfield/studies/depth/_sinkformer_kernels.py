@@ -7,7 +7,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from ...attention.kernels import Sinkhorn
-from ..machinery import Claim, Study
+from ..machinery import AbstractCellwiseStudy, Claim
 
 SOURCE = "Sander, Ablin, Blondel, Peyre, arXiv 2110.11773, figure 1, and its published program"
 KINDS = ("K0", "K1", "published", "K_inf")
@@ -16,7 +16,7 @@ Cloud = Float[np.ndarray, "n d"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class SinkformerKernels(Study):
+class SinkformerKernels(AbstractCellwiseStudy):
     """Three normalizations of one kernel between two clouds: none, softmax, and doubly stochastic.
 
         K0 = e^{-<q_i, k_j>},    K1 = K0 with columns of sum one,    K_inf = diag(u) K0 diag(v)
@@ -69,10 +69,7 @@ class SinkformerKernels(Study):
     def tiny(self) -> "SinkformerKernels":
         return replace(self, tol=1e-6)
 
-    def claims(self, dataset: xr.Dataset) -> list[Claim]:
-        return [claim for start in self.starts for claim in self._claims(dataset.sel(start=start))]
-
-    def _claims(self, one: xr.Dataset) -> list[Claim]:
+    def claims_at(self, cell: dict[str, Any], one: xr.Dataset) -> list[Claim]:
         n = one.sizes["query"]
         worst = {
             (kind, axis): float(abs(n * one.kernel.sel(kind=kind).sum(axis) - 1).max())

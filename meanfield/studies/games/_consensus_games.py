@@ -12,11 +12,11 @@ from ...games.control import ConsensusGame, pontryagin_residual
 from ...games.equilibrium import nash, planner
 from ...geometry import Sphere
 from ...measures import Uniform
-from ..machinery import Claim, Study, some_of
+from ..machinery import AbstractCellwiseStudy, Claim, some_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConsensusGames(Study):
+class ConsensusGames(AbstractCellwiseStudy):
     """Transformers of one text on the sphere that steer toward each other, each at a cost of its own.
 
     Models of different temperatures start from copies of the same tokens, each off by `apart`, and
@@ -89,32 +89,30 @@ class ConsensusGames(Study):
         kept = {"weights": some_of(self.weights, (2.0,)), "betas": some_of(self.betas, (1.0, 4.0))}
         return replace(self, **kept, n=2, frames=7)
 
-    def claims(self, dataset: xr.Dataset) -> list[Claim]:
+    def claims_at(self, cell: dict[str, Any], one: xr.Dataset) -> list[Claim]:
         claims = []
-        for weight in self.weights:
-            one, where = dataset.sel(weight=weight), f"weight {weight:g}"
-            alone, best = one.sel(who="nash"), one.sel(who="planner")
-            share = alone.saving.max() / alone.together
-            source = "what an equilibrium is"
-            claims.append(
-                Claim.at_most(f"{where}: share that one can save", share, 0, source, 1e-6)
-            )
-            title, source = f"{where}: factor of perturbed play", "below 1 it comes back"
-            claims.append(Claim.at_most(title, one.stability, 0, source, 0.99))
-            over = best.together / alone.together
-            claims.append(
-                Claim.at_most(f"{where}: planner over Nash", over, 1, "a planner is best", 1e-9)
-            )
-            tempted = best.saving.min() / best.together
-            source = "a planner's players bear the costs of others"
-            claims.append(Claim.at_least(f"{where}: least temptation", tempted, 1e-5, source))
-            # Kinks leave h^2 u''/(12 sqrt 5), and u'' is about (3 weight + rates of the flow)^2.
-            step = self.t_end / (self.frames - 1)
-            kinks = step**2 * (3 * weight + 4) / 5
-            title = f"{where}: off the maximum principle"
-            claims.append(
-                Claim.at_most(title, one.residual.max(), 0, "Pontryagin et al. (1962)", kinks)
-            )
+        weight = cell["weight"]
+        where = f"weight {weight:g}"
+        alone, best = one.sel(who="nash"), one.sel(who="planner")
+        share = alone.saving.max() / alone.together
+        source = "what an equilibrium is"
+        claims.append(Claim.at_most(f"{where}: share that one can save", share, 0, source, 1e-6))
+        title, source = f"{where}: factor of perturbed play", "below 1 it comes back"
+        claims.append(Claim.at_most(title, one.stability, 0, source, 0.99))
+        over = best.together / alone.together
+        claims.append(
+            Claim.at_most(f"{where}: planner over Nash", over, 1, "a planner is best", 1e-9)
+        )
+        tempted = best.saving.min() / best.together
+        source = "a planner's players bear the costs of others"
+        claims.append(Claim.at_least(f"{where}: least temptation", tempted, 1e-5, source))
+        # Kinks leave h^2 u''/(12 sqrt 5), and u'' is about (3 weight + rates of the flow)^2.
+        step = self.t_end / (self.frames - 1)
+        kinks = step**2 * (3 * weight + 4) / 5
+        title = f"{where}: off the maximum principle"
+        claims.append(
+            Claim.at_most(title, one.residual.max(), 0, "Pontryagin et al. (1962)", kinks)
+        )
         return claims
 
     def _start(self, sphere: Sphere):

@@ -7,12 +7,12 @@ import xarray as xr
 
 from ...games.equilibrium import OneShot, nash, planner
 from ...games.exact import LinearQuadratic
-from ..machinery import Claim, Study, some_of
+from ..machinery import AbstractCellwiseStudy, Claim, some_of
 from ._plays import PLAYS
 
 
 @dataclass(frozen=True, kw_only=True)
-class PriceOfAnarchy(Study):
+class PriceOfAnarchy(AbstractCellwiseStudy):
     """What it costs that models steer for themselves: the cost in Nash over that of a planner.
 
         (P^2 + q)/(2 P sqrt q),    P = sqrt(q (1 - 1/N)) in open loop, sqrt(q (N-1)/(N+1)) in feedback
@@ -67,29 +67,25 @@ class PriceOfAnarchy(Study):
             self, players=some_of(self.players, (2, 3)), horizons=some_of(self.horizons, (1.0,))
         )
 
-    def claims(self, dataset: xr.Dataset) -> list[Claim]:
+    def claims_at(self, cell: dict[str, Any], one: xr.Dataset) -> list[Claim]:
         claims, q = [], self.running
-        for n in self.players:
-            one, w = dataset.sel(players=n), 1 - 1 / n
-            for name, share in {"open loop": w, "feedback": (n - 1) / (n + 1)}.items():
-                exact = (share + 1) / (2 * share**0.5)
-                at = one.sel(play=name)
-                title, source = f"{name}, N = {n}: price", "algebraic Riccati equations"
-                # To rounding; but it must be told from 1.
-                small = min(1e-9, (exact - 1) / 10)
-                claims.append(Claim.close(title, at.endless, exact, small, source))
-                least = at.price.min()
-                claims.append(
-                    Claim.at_least(f"{title} over horizons", least, 1, "a planner is best")
-                )
-            exact = (1 + w**2 * q) * (1 + q) / (1 + w * q) ** 2
-            # Controls to 1e-6; costs are flat for the planner, and not in Nash.
-            title = f"N = {n}: price of one step"
-            claims.append(
-                Claim.close(title, one.step_price, exact, 1e-5, "best responses are linear")
-            )
-            # One at distance 1 is w + 1/(N (1 + q)) from where the mean of the plan leaves it.
-            exact = 1 - (1 + q) * (w + 1 / (n * (1 + q))) ** 2 / (1 + w**2 * q)
-            title = f"N = {n}: saving of one who leaves the plan"
-            claims.append(Claim.close(title, one.tempted, exact, 1e-5, "best responses are linear"))
+        n = cell["players"]
+        w = 1 - 1 / n
+        for name, share in {"open loop": w, "feedback": (n - 1) / (n + 1)}.items():
+            exact = (share + 1) / (2 * share**0.5)
+            at = one.sel(play=name)
+            title, source = f"{name}, N = {n}: price", "algebraic Riccati equations"
+            # To rounding; but it must be told from 1.
+            small = min(1e-9, (exact - 1) / 10)
+            claims.append(Claim.close(title, at.endless, exact, small, source))
+            least = at.price.min()
+            claims.append(Claim.at_least(f"{title} over horizons", least, 1, "a planner is best"))
+        exact = (1 + w**2 * q) * (1 + q) / (1 + w * q) ** 2
+        # Controls to 1e-6; costs are flat for the planner, and not in Nash.
+        title = f"N = {n}: price of one step"
+        claims.append(Claim.close(title, one.step_price, exact, 1e-5, "best responses are linear"))
+        # One at distance 1 is w + 1/(N (1 + q)) from where the mean of the plan leaves it.
+        exact = 1 - (1 + q) * (w + 1 / (n * (1 + q))) ** 2 / (1 + w**2 * q)
+        title = f"N = {n}: saving of one who leaves the plan"
+        claims.append(Claim.close(title, one.tempted, exact, 1e-5, "best responses are linear"))
         return claims

@@ -8,7 +8,7 @@ from scipy.linalg import solve_discrete_are
 
 from ...dynamics.consensus import ConsensusFlow
 from ...games.exact import LinearQuadratic
-from ..machinery import Claim, Study, check_that, some_of
+from ..machinery import AbstractCellwiseStudy, Claim, check_that, some_of
 from ._messages import MEMORY, NEAR, apart, follow, growth, held_cost, known_gain, layers_of
 from ._traitors import betrayed, lied_to, noisy, rounded
 
@@ -19,7 +19,7 @@ LAW = "the law of motion u = -P (x - bar)"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Protocols(Study):
+class Protocols(AbstractCellwiseStudy):
     """Models that see only messages of each other: are their equilibria still stable, and what is lost?
 
     Players of the endless game of `mf.games.LinearQuadratic`, of weight 1, steer by u = -P (x - bar), with
@@ -174,14 +174,12 @@ class Protocols(Study):
         largest = np.abs(np.roots([1, -1, *[0] * (delay - 1), share])).max()
         return [largest, 1 - share]
 
-    def claims(self, dataset: xr.Dataset) -> list[Claim]:
-        claims = []
-        for n in self.players:
-            one = dataset.sel(players=n)
-            gain = (1 - 1 / n) ** 0.5
-            claims += self._claims_of_turns(one, n, gain) + self._claims_of_delays(one, n, gain)
-            claims += self._claims_of_noise(one, n, gain) + self._claims_of_traitors(one, n, gain)
-        return claims
+    def claims_at(self, cell: dict[str, Any], one: xr.Dataset) -> list[Claim]:
+        n = cell["players"]
+        gain = (1 - 1 / n) ** 0.5
+        claims = self._claims_of_turns(one, n, gain) + self._claims_of_delays(one, n, gain)
+        claims += self._claims_of_noise(one, n, gain)
+        return claims + self._claims_of_traitors(one, n, gain)
 
     def _claims_of_turns(self, one: xr.Dataset, n: int, gain: float) -> list[Claim]:
         claims = []

@@ -11,7 +11,7 @@ import xarray as xr
 from jaxtyping import Array, Float, Int
 
 from ...latents import Transformer, read, trained
-from ..machinery import Claim, Study, check_that, some_of
+from ..machinery import AbstractCellwiseStudy, Claim, check_that, some_of
 
 TEXT, ASKED = "The statement returns the value of an expression"[:32], 16
 HIDDEN = ((16,), (16,), (13, 14, 15, 16, 17, 18))
@@ -30,7 +30,7 @@ class Reader(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SteeredTransformers(Study):
+class SteeredTransformers(AbstractCellwiseStudy):
     """Three transformers that are pushed until they agree on a token, with the least effort.
 
         cost = sum_i sum_l |u_il|^2/(2 |x_il|^2 N) + weight JS(p_1, ..., p_N)
@@ -100,27 +100,27 @@ class SteeredTransformers(Study):
         }
         return xr.Dataset({**made, "idle": ((), idle)}, {"kind": list(found)})
 
-    def claims(self, dataset: xr.Dataset) -> list[Claim]:
+    def claims_at(self, cell: dict[str, Any], one: xr.Dataset) -> list[Claim]:
         claims = []
-        for weight in self.weights:
-            one, where = dataset.sel(weight=weight), f"weight {weight:g}"
-            always, rest = one.sel(kind="always"), one.drop_sel(kind=["always", "random"])
-            # Costs are in float32.
-            small = 1e-5 * weight
-            title, source = (
-                f"{where}: pushes always over the best single one",
-                "one of them is none",
-            )
-            over = always.cost - rest.cost.min()
-            claims.append(Claim.at_most(title, over, 0, source, small))
-            title = f"{where}: the cost of pushes over that of none"
-            over = rest.cost.max() - weight * one.idle
-            claims.append(Claim.at_most(title, over, 0, "no push is a push", small))
-            title = f"{where}: residual of u = -weight grad JS"
-            claims.append(Claim.at_most(title, always.residual, 0, "first order condition", 0.05))
-            title = f"{where}: divergence of random pushes over that of the best"
-            ratio = one.divergence.sel(kind="random") / always.divergence
-            claims.append(Claim.at_least(title, ratio, 1, "they are the best", 0))
+        weight = cell["weight"]
+        where = f"weight {weight:g}"
+        always, rest = one.sel(kind="always"), one.drop_sel(kind=["always", "random"])
+        # Costs are in float32.
+        small = 1e-5 * weight
+        title, source = (
+            f"{where}: pushes always over the best single one",
+            "one of them is none",
+        )
+        over = always.cost - rest.cost.min()
+        claims.append(Claim.at_most(title, over, 0, source, small))
+        title = f"{where}: the cost of pushes over that of none"
+        over = rest.cost.max() - weight * one.idle
+        claims.append(Claim.at_most(title, over, 0, "no push is a push", small))
+        title = f"{where}: residual of u = -weight grad JS"
+        claims.append(Claim.at_most(title, always.residual, 0, "first order condition", 0.05))
+        title = f"{where}: divergence of random pushes over that of the best"
+        ratio = one.divergence.sel(kind="random") / always.divergence
+        claims.append(Claim.at_least(title, ratio, 1, "they are the best", 0))
         return claims
 
 

@@ -1,5 +1,5 @@
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from ...attention.kernels import L2, Sinkhorn, Softmax
 from ...dynamics.reductions import GaussianFlow, Normal
 from ...solve import simulate
-from ..machinery import Claim, Study, some_of
+from ..machinery import AbstractCellwiseStudy, Claim, some_of
 
 SOURCE = "Castin, Ablin, Carrillo, Peyre, arXiv 2501.18322, and calculus for V = I"
 KINDS = {"softmax": Softmax, "L2": L2, "Sinkhorn": Sinkhorn}
@@ -27,7 +27,7 @@ REGIMES: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Covariances(Study):
+class Covariances(AbstractCellwiseStudy):
     """Covariance of a Gaussian cloud under softmax, L2 and Sinkhorn attention: to 0, a line, or blow-up.
 
     Covariances S(t) of closed equations from a grid of starts, over (attention, regime, start, time), as
@@ -78,22 +78,21 @@ class Covariances(Study):
         regimes = some_of(self.regimes, ("to a line", "blow-up"))
         return replace(self, attentions=attentions, regimes=regimes, times=9)
 
-    def claims(self, dataset: xr.Dataset) -> list[Claim]:
+    def claims_at(self, cell: dict[str, Any], one: xr.Dataset) -> list[Claim]:
         made = []
-        for cell in self.cells():
-            one, title = dataset.sel(cell), f"{cell['attention']}, {cell['regime']}"
-            if cell["regime"] != "blow-up":
-                made += _collapse(one, cell["regime"], title)
-            elif cell["attention"] == "softmax":
-                # The last steps are those of the tolerance.
-                off = np.abs(one.reached.values / _blow_up() - 1).max()
-                made.append(Claim.at_most(f"{title}: time of the blow-up", off, 1e-5, SOURCE))
-            else:
-                alive = (one.reached >= self._end("blow-up")).all()
-                made.append(Claim.holds(f"{title}: there is none", alive, SOURCE))
-            if cell["attention"] == "softmax" and cell["regime"] != "to zero":
-                off = _inverse_law(one, cell["regime"])
-                made.append(Claim.at_most(f"{title}: inverse of S linear in t", off, 1e-5, SOURCE))
+        title = f"{cell['attention']}, {cell['regime']}"
+        if cell["regime"] != "blow-up":
+            made += _collapse(one, cell["regime"], title)
+        elif cell["attention"] == "softmax":
+            # The last steps are those of the tolerance.
+            off = np.abs(one.reached.values / _blow_up() - 1).max()
+            made.append(Claim.at_most(f"{title}: time of the blow-up", off, 1e-5, SOURCE))
+        else:
+            alive = (one.reached >= self._end("blow-up")).all()
+            made.append(Claim.holds(f"{title}: there is none", alive, SOURCE))
+        if cell["attention"] == "softmax" and cell["regime"] != "to zero":
+            off = _inverse_law(one, cell["regime"])
+            made.append(Claim.at_most(f"{title}: inverse of S linear in t", off, 1e-5, SOURCE))
         return made
 
     def _end(self, regime: str) -> float:

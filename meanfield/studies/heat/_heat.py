@@ -1,5 +1,5 @@
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ from ...measures import HeatKernel, brownian_angle
 from ...schemes import ScharfetterGummel
 from ...solve import rollout, simulate
 from ...solve.methods import GeodesicEuler
-from ..machinery import Claim, Study, check_that, some_of
+from ..machinery import AbstractCellwiseStudy, Claim, check_that, some_of
 
 TABLES = 1e-7
 """What the tabulated entropy and density of `HeatKernel` leave, with room to spare."""
@@ -28,7 +28,7 @@ SHOWN = 6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Heat(Study):
+class Heat(AbstractCellwiseStudy):
     """The heat flow on S^{d-1} in three discretizations, against the heat kernel.
 
         d_t rho = Laplacian rho,    rho(0) = the heat kernel at time s
@@ -110,10 +110,8 @@ class Heat(Study):
         few = {"times": 3, "degree": 24, "n": 4000, "steps": 128}
         return replace(self, dimensions=some_of(self.dimensions, (3,)), volumes=128, **few)
 
-    def claims(self, dataset: xr.Dataset) -> list[Claim]:
-        return [claim for d in self.dimensions for claim in self._claims(d, dataset.sel(d=d))]
-
-    def _claims(self, d: int, one: xr.Dataset) -> list[Claim]:
+    def claims_at(self, cell: dict[str, Any], one: xr.Dataset) -> list[Claim]:
+        d = cell["d"]
         kernel = "heat kernel, summed in extended precision"
         gap = np.abs((one.decay - one.decay_exact).values).max()
         score = np.abs(((one.cloud - one.cloud_exact) / one.cloud_error).values).max()

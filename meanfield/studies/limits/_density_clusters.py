@@ -17,7 +17,7 @@ from ...geometry import Sphere
 from ...harmonics import Fourier
 from ...landscape.densities import growth_rates
 from ...solve import simulate
-from ..machinery import Claim, Study, check_that, some_of
+from ..machinery import AbstractCellwiseStudy, Claim, check_that, some_of
 
 T_END = {5.0: 0.5, 7.0: 0.08}
 """Published final times by beta."""
@@ -26,7 +26,7 @@ SAVES, LINEAR = 50, 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class DensityClusters(Study):
+class DensityClusters(AbstractCellwiseStudy):
     """The density of infinitely many tokens on the circle, from uniform plus noise to clusters.
 
     USA, solved by `FokkerPlanck` in Fourier modes. The initial noise is random in the degrees up to 8,
@@ -119,22 +119,20 @@ class DensityClusters(Study):
         beta, noises = some_of(self.beta, (5.0,)), some_of(self.noises, (0.0,))
         return replace(self, beta=beta, noises=noises, degree=64, n=1000)
 
-    def claims(self, dataset: xr.Dataset) -> list[Claim]:
+    def claims_at(self, cell: dict[str, Any], one: xr.Dataset) -> list[Claim]:
         made = []
-        for cell in self.cells():
-            one = dataset.sel(cell)
-            tag = f"beta={cell['beta']:g}, noise={cell['noise']:g}"
-            # Each of 16 coefficients couples to the mode by shares of the size it has by then.
-            grown = float(one.rate * one.time[LINEAR])
-            allowed = 16 * self.size * np.exp(grown) / grown
-            name, source = f"growth of the fastest mode over theory, {tag}", "linearization"
-            made += Claim.telling(name, one.growth, 1, allowed, source)
-            if not cell["noise"]:
-                # The moments of n quantiles err by (degree / n)^2, which grows as the density does;
-                # a density that is negative by the threshold may be off by as much.
-                name, source = f"moments of density and tokens, {tag}", "characteristics"
-                worst = one.difference.values[one.resolved.values.astype(bool)].max()
-                made.append(Claim.at_most(name, worst, 2 * self.negative, source))
+        tag = f"beta={cell['beta']:g}, noise={cell['noise']:g}"
+        # Each of 16 coefficients couples to the mode by shares of the size it has by then.
+        grown = float(one.rate * one.time[LINEAR])
+        allowed = 16 * self.size * np.exp(grown) / grown
+        name, source = f"growth of the fastest mode over theory, {tag}", "linearization"
+        made += Claim.telling(name, one.growth, 1, allowed, source)
+        if not cell["noise"]:
+            # The moments of n quantiles err by (degree / n)^2, which grows as the density does;
+            # a density that is negative by the threshold may be off by as much.
+            name, source = f"moments of density and tokens, {tag}", "characteristics"
+            worst = one.difference.values[one.resolved.values.astype(bool)].max()
+            made.append(Claim.at_most(name, worst, 2 * self.negative, source))
         return made
 
     def _start(self, basis: Fourier) -> Float[Array, " k"]:

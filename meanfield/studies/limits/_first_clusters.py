@@ -18,7 +18,7 @@ from ...harmonics import Fourier
 from ...landscape.densities import fastest_mode, growth_rates
 from ...measures import Uniform
 from ...solve import simulate
-from ..machinery import Claim, Study, some_of
+from ..machinery import AbstractCellwiseStudy, Claim, some_of
 
 SOURCE = "k* = argmax k^2 I_k(beta)/beta: linearization about the uniform law"
 NUMBERS = {1: 1, 2: 2, 4: 3, 5: 3, 7: 4, 10: 4, 20: 6, 50: 10, 100: 14}
@@ -27,7 +27,7 @@ DEGREES = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class FirstClusters(Study):
+class FirstClusters(AbstractCellwiseStudy):
     """Number of first clusters of USA on the circle, over beta: the degree k* that grows fastest.
 
     `theory` is the rate k^2 a_k/beta and `fastest` its k*. For beta up to `largest_simulated` clouds
@@ -87,10 +87,7 @@ class FirstClusters(Study):
     def tiny(self) -> "FirstClusters":
         return replace(self, beta=some_of(self.beta, (5.0, 100.0)), n=2_000, clouds=4)
 
-    def claims(self, dataset: xr.Dataset) -> list[Claim]:
-        return [claim for beta in self.beta for claim in self._claims(dataset.sel(beta=beta))]
-
-    def _claims(self, one: xr.Dataset) -> list[Claim]:
+    def claims_at(self, cell: dict[str, Any], one: xr.Dataset) -> list[Claim]:
         beta, made = float(one.beta), []
         if (number := NUMBERS.get(beta)) is not None:  # pyright: ignore[reportArgumentType]
             name = f"first clusters, beta={beta:g}"

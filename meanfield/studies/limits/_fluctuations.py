@@ -18,14 +18,14 @@ from ...harmonics import AbstractBasis, Fourier
 from ...measures import Uniform
 from ...solve import simulate
 from ...solve.methods import GeodesicLM
-from ..machinery import Claim, Study, check_that
+from ..machinery import AbstractCellwiseStudy, Claim, check_that
 from ._growth_rates import multiplier
 
 SOURCE = "linear fluctuation theory, as in Dawson (1983), J. Stat. Phys. 31, 29-85"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fluctuations(Study):
+class Fluctuations(AbstractCellwiseStudy):
     """Spectrum of a finite noisy cloud above threshold: n E|rho_k|^2 = noise / (noise - s_k).
 
     USA on the circle, rho_k = 1/n sum_j e^{-i k theta_j}, s_k = a_k/beta, noise > s_1. About the
@@ -122,14 +122,7 @@ class Fluctuations(Study):
         ratio = self.noise_over_critical[-1:]
         return replace(self, noise_over_critical=ratio, n=100, chains=24, relaxations=20, dt=0.04)
 
-    def claims(self, dataset: xr.Dataset) -> list[Claim]:
-        return [
-            claim
-            for ratio in self.noise_over_critical
-            for claim in self._claims(dataset.sel(noise_over_critical=ratio))
-        ]
-
-    def _claims(self, one: xr.Dataset) -> list[Claim]:
+    def claims_at(self, cell: dict[str, Any], one: xr.Dataset) -> list[Claim]:
         made = []
         for k in one.degree.values:
             at = one.sel(degree=k)

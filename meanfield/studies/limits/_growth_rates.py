@@ -18,7 +18,7 @@ from ...geometry import Sphere
 from ...harmonics import AbstractBasis, Fourier, Gegenbauer
 from ...landscape.densities import growth_rates
 from ...solve import simulate
-from ..machinery import Claim, Study
+from ..machinery import AbstractCellwiseStudy, Claim
 
 SOURCE = "Funk-Hecke and linearization: rate_k = k (k + d - 2) (s_k - noise)"
 HEADS = {
@@ -40,7 +40,7 @@ STRENGTHS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class GrowthRates(Study):
+class GrowthRates(AbstractCellwiseStudy):
     """Growth of each degree about the uniform law: closed form, linearization, PDE and particles.
 
         rate_k = k (k + d - 2) (s_k - noise)
@@ -101,10 +101,7 @@ class GrowthRates(Study):
     def tiny(self) -> "GrowthRates":
         return replace(self, attentions=("SA",), dimensions=(2,), max_degree=4)
 
-    def claims(self, dataset: xr.Dataset) -> list[Claim]:
-        return [claim for cell in self.cells() for claim in self._claims(cell, dataset.sel(cell))]
-
-    def _claims(self, cell: dict[str, Any], one: xr.Dataset) -> list[Claim]:
+    def claims_at(self, cell: dict[str, Any], one: xr.Dataset) -> list[Claim]:
         name = f"{cell['attention']}, d={cell['d']}"
         largest = abs(one.closed).max()
         relative = lambda way: float(abs(one[way] / one.closed - 1).max())

@@ -1,6 +1,6 @@
 import math
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -15,7 +15,7 @@ from ...geometry import Sphere
 from ...measures import VonMisesFisher
 from ...observables import second_moment
 from ...solve import simulate
-from ..machinery import Claim, Study, attention_named, order_of, some_of
+from ..machinery import AbstractCellwiseStudy, Claim, attention_named, order_of, some_of
 
 SOURCE = "Sznitman (1991), Topics in propagation of chaos, theorem 1.4: fluctuations of size n^-1/2"
 PAIRS = 2**22
@@ -23,7 +23,7 @@ PAIRS = 2**22
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeanFieldLimit(Study):
+class MeanFieldLimit(AbstractCellwiseStudy):
     """Clouds of n tokens against the mean-field limit n -> infinity: distance n^(-1/2).
 
         D_n(t)^2 = E |m_n - m|^2 + E |S_n - S|_F^2,   m = int x dmu_t,  S = int x x^T dmu_t
@@ -106,26 +106,24 @@ class MeanFieldLimit(Study):
             t_end=1.0,
         )
 
-    def claims(self, dataset: xr.Dataset) -> list[Claim]:
+    def claims_at(self, cell: dict[str, Any], one: xr.Dataset) -> list[Claim]:
         made = []
-        for cell in self.cells():
-            one = dataset.sel(cell)
-            name = f"{cell['attention']}, d = {cell['d']}"
-            end = one.isel(time=-1)
-            made += [
-                Claim.close(
-                    f"{name}: slope of log distance in log n (se {float(end.slope_error):.3f})",
-                    end.slope, -0.5, 0.1, SOURCE,
-                ),
-                # Four standard errors, of the mean over sizes of the scaled squares.
-                *Claim.telling(
-                    f"{name}: n D^2 at the start", *_start(one), "independent samples: tr Cov"
-                ),
-                Claim.at_most(
-                    f"{name}: error of the reference over the least distance",
-                    (one.floor / one.distance).values.max(), 0.5, "the reference is far larger",
-                ),
-            ]  # fmt: skip
+        name = f"{cell['attention']}, d = {cell['d']}"
+        end = one.isel(time=-1)
+        made += [
+            Claim.close(
+                f"{name}: slope of log distance in log n (se {float(end.slope_error):.3f})",
+                end.slope, -0.5, 0.1, SOURCE,
+            ),
+            # Four standard errors, of the mean over sizes of the scaled squares.
+            *Claim.telling(
+                f"{name}: n D^2 at the start", *_start(one), "independent samples: tr Cov"
+            ),
+            Claim.at_most(
+                f"{name}: error of the reference over the least distance",
+                (one.floor / one.distance).values.max(), 0.5, "the reference is far larger",
+            ),
+        ]  # fmt: skip
         return made
 
     def _times(self) -> np.ndarray:

@@ -16,7 +16,14 @@ from ...geometry import Sphere
 from ...harmonics import Gegenbauer
 from ...measures import VonMisesFisher
 from ...solve import simulate
-from ..machinery import TELLING, Claim, Study, attention_named, order_of, some_of
+from ..machinery import (
+    TELLING,
+    AbstractCellwiseStudy,
+    Claim,
+    attention_named,
+    order_of,
+    some_of,
+)
 
 SOURCE = "Sznitman (1991), Topics in propagation of chaos, theorem 1.4: fluctuations of size n^-1/2"
 PAIRS = 2**22
@@ -25,7 +32,7 @@ DEGREES = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class ParticlesVsPde(Study):
+class ParticlesVsPde(AbstractCellwiseStudy):
     """The same start as n particles and as a density: their moments differ by n^(-1/2).
 
         D_n^2 = E sum_{k=1}^4 (1/n sum_i P_k(<x_i, e_1>) - int P_k(<x, e_1>) rho)^2,   P_k(1) = 1
@@ -104,30 +111,28 @@ class ParticlesVsPde(Study):
             degree=20, dt=0.05,
         )  # fmt: skip
 
-    def claims(self, dataset: xr.Dataset) -> list[Claim]:
+    def claims_at(self, cell: dict[str, Any], one: xr.Dataset) -> list[Claim]:
         made = []
-        for cell in self.cells():
-            one = dataset.sel(cell)
-            name = f"{cell['attention']}, d={cell['d']}, noise={cell['noise']:g}"
-            se = float(one.slope_error)
-            # Two moments apart by chance, by 1/n and by dt: 4 standard errors over four degrees. Of
-            # moments that are not twice as large nothing is told.
-            allowed = 4 * one.offset_error + 2 / max(self.sizes) + self.dt * (cell["noise"] > 0)
-            telling = ~(allowed >= TELLING * abs(one.density)).values
-            off = (abs(one.offset) / allowed).values[telling]
-            made += [
-                Claim.close(f"{name}: slope (se {se:.3f})", one.slope, -0.5, 0.1, SOURCE),
-                *[
-                    Claim.at_most(
-                        f"{name}: offset of the mean, in units of what is allowed",
-                        off.max(), 1.0, "bias O(1/n) + O(dt)",
-                    )
-                ] * bool(off.size),
-                Claim.at_least(
-                    f"{name}: least value of the density", one.minimum, 0.0,
-                    "a density is positive", 1e-6,
-                ),
-            ]  # fmt: skip
+        name = f"{cell['attention']}, d={cell['d']}, noise={cell['noise']:g}"
+        se = float(one.slope_error)
+        # Two moments apart by chance, by 1/n and by dt: 4 standard errors over four degrees. Of
+        # moments that are not twice as large nothing is told.
+        allowed = 4 * one.offset_error + 2 / max(self.sizes) + self.dt * (cell["noise"] > 0)
+        telling = ~(allowed >= TELLING * abs(one.density)).values
+        off = (abs(one.offset) / allowed).values[telling]
+        made += [
+            Claim.close(f"{name}: slope (se {se:.3f})", one.slope, -0.5, 0.1, SOURCE),
+            *[
+                Claim.at_most(
+                    f"{name}: offset of the mean, in units of what is allowed",
+                    off.max(), 1.0, "bias O(1/n) + O(dt)",
+                )
+            ] * bool(off.size),
+            Claim.at_least(
+                f"{name}: least value of the density", one.minimum, 0.0,
+                "a density is positive", 1e-6,
+            ),
+        ]  # fmt: skip
         return made
 
     def _density(self, cell: dict[str, Any]) -> tuple[np.ndarray, float]:

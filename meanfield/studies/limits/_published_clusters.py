@@ -17,7 +17,7 @@ from ...dynamics.particles import AttentionFlow
 from ...geometry import Sphere
 from ...landscape.densities import fastest_mode, growth_rates
 from ...solve import simulate
-from ..machinery import Claim, Study, check_that, some_of
+from ..machinery import AbstractCellwiseStudy, Claim, check_that, some_of
 from ._first_clusters import modes
 
 PAPER = "Bruno, Pasqualotto, Agazzi 2024, arXiv 2410.23228"
@@ -29,7 +29,7 @@ PICTURES = {5.0: 30, 7.0: 27}
 
 
 @dataclass(frozen=True, kw_only=True)
-class PublishedClusters(Study):
+class PublishedClusters(AbstractCellwiseStudy):
     """Places of the 3 and 4 first clusters of 20,000 uniform tokens on the circle: the start decides them.
 
         theta_i' = 1/n sum_j e^{beta cos(theta_i - theta_j)} sin(theta_j - theta_i)
@@ -110,10 +110,7 @@ class PublishedClusters(Study):
     def tiny(self) -> "PublishedClusters":
         return replace(self, beta=some_of(self.beta, (5.0,)), n=2_000, stride=10)
 
-    def claims(self, dataset: xr.Dataset) -> list[Claim]:
-        return [claim for beta in self.beta for claim in self._claims(dataset.sel(beta=beta))]
-
-    def _claims(self, one: xr.Dataset) -> list[Claim]:
+    def claims_at(self, cell: dict[str, Any], one: xr.Dataset) -> list[Claim]:
         tag, k = f"beta={float(one.beta):g}", int(one.fastest)
         seen = one.isel(save=int(one.picture)).sel(degree=k)
         start, rate = one.isel(save=0).sel(degree=k), float(seen.rate)

@@ -3,6 +3,7 @@
 from ..._intervals import Z95 as Z95, wilson as wilson
 from ._attentions import attention_named as attention_named
 from ._cells import grid as grid
+from ._cellwise import AbstractCellwiseStudy as AbstractCellwiseStudy
 from ._checkpoints import (
     AbstractCheckpointStudy as AbstractCheckpointStudy,
     AbstractDiagramStudy as AbstractDiagramStudy,

@@ -51,6 +51,8 @@ the cells are to share their noise.
 puts the parts along dimensions named after the cell's entries (here `start`); replace it where the
 cells fill no grid, or further quantities follow from all of them. `run` turns jax arrays into numpy.
 
+Where claims are of each cell by itself, extend `AbstractCellwiseStudy` and write `claims_at(cell, one)`.
+
 A folder of results is known by the study's name, fields and precision, and each file in it by its
 code too: the sources of the study's module and of all modules of ours that it imports (comments and
 docstrings aside), and the versions of the packages that compute. After an edit, what is stored counts

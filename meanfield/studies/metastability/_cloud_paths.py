@@ -9,7 +9,7 @@ from scipy.optimize import root
 
 from ...energies import AbstractEnergy, Interaction, Potential
 from ...landscape.clouds import cloud_string, saddle
-from ..machinery import Claim, Study, check_that, some_of
+from ..machinery import AbstractCellwiseStudy, Claim, check_that, some_of
 
 WELL = 2 * np.pi / 3
 LEGS = "first", "second", "together"
@@ -18,7 +18,7 @@ GRADIENT = "zeros of the gradient in two angles"
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudPaths(Study):
+class CloudPaths(AbstractCellwiseStudy):
     """How two tokens that attract each other go from one well on the circle to the next.
 
         E = -(cos 3 t_1 + cos 3 t_2)/6 - pull E_beta,    E_beta with e^{beta (cos(t_1 - t_2) - 1)}
@@ -82,10 +82,8 @@ class CloudPaths(Study):
     def tiny(self) -> "CloudPaths":
         return replace(self, pull=some_of(self.pull, (3.5,)), images=9)
 
-    def claims(self, dataset: xr.Dataset) -> list[Claim]:
-        return [claim for pull in self.pull for claim in self._claims(pull, dataset.sel(pull=pull))]
-
-    def _claims(self, pull: float, at: xr.Dataset) -> list[Claim]:
+    def claims_at(self, cell: dict[str, Any], at: xr.Dataset) -> list[Claim]:
+        pull = cell["pull"]
         claims = []
         legs = {"first": ((0.0, 0.0), (WELL / 2, 0.0)), "second": ((WELL, 0.0), (WELL, WELL / 2))}
         for leg, (start, top) in legs.items():

@@ -6,14 +6,14 @@ import xarray as xr
 
 from ...energies import Interaction
 from ...landscape.clouds import critical_points, morse_count
-from ..machinery import Claim, Study, check_that, some_of
+from ..machinery import AbstractCellwiseStudy, Claim, check_that, some_of
 
 CLOSED = "closed form of the configuration"
 MORSE = "Milnor, Morse Theory (1963), section 5, on a torus"
 
 
 @dataclass(frozen=True, kw_only=True)
-class CriticalPoints(Study):
+class CriticalPoints(AbstractCellwiseStudy):
     """The clouds in which n equal tokens under unnormalized attention can linger, of every index.
 
     Searches for each index from `starts` random clouds on S^{d-1}. E_beta, with e^{beta (<x, y> - 1)}, is
@@ -73,10 +73,7 @@ class CriticalPoints(Study):
     def tiny(self) -> "CriticalPoints":
         return replace(self, n=some_of(self.n, (4,)), d=some_of(self.d, (3,)), starts=24)
 
-    def claims(self, dataset: xr.Dataset) -> list[Claim]:
-        return [claim for cell in self.cells() for claim in self._claims(cell, dataset.sel(cell))]
-
-    def _claims(self, cell: dict[str, Any], at: xr.Dataset) -> list[Claim]:
+    def claims_at(self, cell: dict[str, Any], at: xr.Dataset) -> list[Claim]:
         n, d = cell["n"], cell["d"]
         known = {"one cluster": (0, np.ones(n))}
         if n % 2 == 0:

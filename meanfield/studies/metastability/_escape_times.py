@@ -17,7 +17,7 @@ from ...landscape.densities import barrier
 from ...landscape.times import escape_time, survival
 from ...measures import Uniform
 from ...solve import GeodesicEuler, GeodesicLM, simulate
-from ..machinery import Claim, Study, check_that, some_of
+from ..machinery import AbstractCellwiseStudy, Claim, check_that, some_of
 from ._lasting import lasting
 
 CIRCLE = Sphere(2)
@@ -32,7 +32,7 @@ REDUCED = "one-dimensional reduction with mobility, nothing fitted, and what it 
 
 
 @dataclass(frozen=True, kw_only=True)
-class EscapeTimes(Study):
+class EscapeTimes(AbstractCellwiseStudy):
     """How long n tokens need to leave the uniform law for a cluster, in theory and by simulation.
 
     Unnormalized attention with noise on the circle where both states are as good: uniform tokens run
@@ -113,19 +113,18 @@ class EscapeTimes(Study):
         solver = some_of(self.solver, ("leimkuhler_matthews",))
         return replace(self, sizes=(30,), solver=solver, runs=64)
 
-    def claims(self, dataset: xr.Dataset) -> list[Claim]:
+    def claims_at(self, cell: dict[str, Any], at: xr.Dataset) -> list[Claim]:
         claims = []
-        for cell in self.cells():
-            at, n = dataset.sel(cell), cell["n"]
-            mean, predicted = float(at["mean"]), float(at.predicted)
-            if cell["solver"] != "euler":
-                # Three standard errors of an exponential mean, and a correction of order 1/n.
-                error = 3 / np.sqrt(max(float(at.escaped.sum()), 1)) + 1 / n
-                name, exact = f"mean escape time, n={n}", float(at.corrected)
-                claims += Claim.telling(name, mean, exact, error * exact, REDUCED)
-            elif n >= 200 and self.dt >= 0.004:
-                name, source = f"geodesic Euler over theory, n={n}", "its error is of order n dt"
-                claims.append(Claim.at_least(name, mean / predicted, 2, source))
+        n = cell["n"]
+        mean, predicted = float(at["mean"]), float(at.predicted)
+        if cell["solver"] != "euler":
+            # Three standard errors of an exponential mean, and a correction of order 1/n.
+            error = 3 / np.sqrt(max(float(at.escaped.sum()), 1)) + 1 / n
+            name, exact = f"mean escape time, n={n}", float(at.corrected)
+            claims += Claim.telling(name, mean, exact, error * exact, REDUCED)
+        elif n >= 200 and self.dt >= 0.004:
+            name, source = f"geodesic Euler over theory, n={n}", "its error is of order n dt"
+            claims.append(Claim.at_least(name, mean / predicted, 2, source))
         return claims
 
 

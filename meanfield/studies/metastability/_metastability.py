@@ -13,7 +13,7 @@ from ...dynamics.particles import ArcLength, AttentionFlow
 from ...dynamics.reductions import TwoCluster
 from ...geometry import Sphere
 from ...solve import Trajectory, simulate
-from ..machinery import Claim, Study, check_that, some_of
+from ..machinery import AbstractCellwiseStudy, Claim, check_that, some_of
 
 PAPER = "Geshkovski, Koubbi, Polyanskiy, Rigollet 2024, arXiv 2410.06833"
 SETTLED = 20.0
@@ -25,7 +25,7 @@ PRODUCTS = np.append(np.linspace(0, 0.95, 20), 0.99)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Metastability(Study):
+class Metastability(AbstractCellwiseStudy):
     """Two clusters under softmax attention stay apart for a time e^beta/(2 beta).
 
     Two blobs of tokens on the circle, at an angle of 1.8, merge to two heavy tokens; then the path is
@@ -80,10 +80,7 @@ class Metastability(Study):
     def tiny(self) -> "Metastability":
         return replace(self, beta=some_of(self.beta, (5.0,)), n=8)
 
-    def claims(self, dataset: xr.Dataset) -> list[Claim]:
-        return [claim for beta in self.beta for claim in self._claims(dataset.sel(beta=beta))]
-
-    def _claims(self, at: xr.Dataset) -> list[Claim]:
+    def claims_at(self, cell: dict[str, Any], at: xr.Dataset) -> list[Claim]:
         # n - 2 merges leave two clusters; a mass is a sum of n/2 rounded ones.
         beta, source = float(at.beta), "symmetry of the blobs"
         return [

@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 
 from ...energies import Interaction
 from ...landscape.clouds import escape_rates
-from ..machinery import Claim, Study, check_that, some_of
+from ..machinery import AbstractCellwiseStudy, Claim, check_that, some_of
 
 CIRCULANT = "eigenvalues of a circulant matrix"
 ZERO = 1e-12
@@ -16,7 +16,7 @@ ZERO = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True)
-class Polygons(Study):
+class Polygons(AbstractCellwiseStudy):
     """Regular k-gons on the circle under unnormalized attention: how fast each mode of them grows.
 
         rate_m = (1/k) sum_{j=1}^{k-1} [beta sin^2 a_j - cos a_j] e^{beta cos a_j - |beta|} (1 - cos m a_j)
@@ -72,10 +72,8 @@ class Polygons(Study):
             self, k=some_of(self.k, (3, 4)), beta=some_of(self.beta, (-1.0, -0.5, 1.0, 4.0))
         )
 
-    def claims(self, dataset: xr.Dataset) -> list[Claim]:
-        return [claim for k in self.k for claim in self._claims(k, dataset.sel(k=k))]
-
-    def _claims(self, k: int, at: xr.Dataset) -> list[Claim]:
+    def claims_at(self, cell: dict[str, Any], at: xr.Dataset) -> list[Claim]:
+        k = cell["k"]
         at = at.isel(place=slice(k))
         gap = np.abs(at.rate - at.rate_exact).max(skipna=False)
         claims = [Claim.close(f"spectra, k={k}", gap, 0, 1e-10, CIRCULANT)]
