@@ -6,7 +6,6 @@ import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool
 
 from .._checks import raise_at_run_time
 from .._known import all_of, at_hand, is_concrete
@@ -25,7 +24,7 @@ class SolveError(RuntimeError):
     """A run that failed numerically; `simulate(..., throw=False)` returns it instead of raising."""
 
 
-def within_scale(state) -> bool | Bool[Array, ""]:
+def within_scale(state) -> Any:
     """Whether all numbers of a state are finite, and their squares too: no run that is resolved grows
     beyond that, and whatever is measured of it would be infinite."""
 
