@@ -48,10 +48,6 @@ HEADS = MultiHead([Softmax(1.0)])
 SCHEDULE = Varying(lambda t: Softmax(1.0))
 
 
-def still(x):
-    return 0 * x
-
-
 def run(x0=X, ts=TS, flow=FLOW, **options):
     return mf.simulate(flow, x0, ts, **options)
 
@@ -107,13 +103,17 @@ TABLE = [
     ),
     (
         "two weights, three tokens",
-        lambda: run(flow=Drift(SPHERE, still, weights=HALVES)),
+        lambda: run(flow=Drift(SPHERE, jnp.zeros_like, weights=HALVES)),
         "weight a",
     ),
-    ("spheres added", lambda: FLOW + Drift(Sphere(4), still), "make them with the same"),
+    ("spheres added", lambda: FLOW + Drift(Sphere(4), jnp.zeros_like), "make them with the same"),
     ("radii added to none", lambda: RADIAL + FLOW, "use PostNorm()"),
-    ("radii added to an MLP", lambda: RADIAL + Drift(SPHERE, still), "mlp=mlp"),
-    ("radii with a drift", lambda: run((X, jnp.ones(3)), flow=Drift(SPHERE, still)), "drop the"),
+    ("radii added to an MLP", lambda: RADIAL + Drift(SPHERE, jnp.zeros_like), "mlp=mlp"),
+    (
+        "radii with a drift",
+        lambda: run((X, jnp.ones(3)), flow=Drift(SPHERE, jnp.zeros_like)),
+        "drop the",
+    ),
     ("arc length of a sum with radii", lambda: ArcLength(RADIAL + RADIAL), "use PostNorm"),
     ("arc length with noise", lambda: ArcLength(NOISY), "use noise=0"),
     (
@@ -145,7 +145,7 @@ TABLE = [
     ("a scheme in time", lambda: run(flow=layers(PreNorm())), "rollout(scheme, x0, steps)"),
     ("a flow by steps", lambda: mf.rollout(FLOW, X, 2), "simulate(dynamics, x0, ts)"),
     ("another attention by name", lambda: attention_named("softmax", 1.0, 3), "['SA', 'USA']"),
-    ("an observable called time", lambda: run(observe={"time": still}), "call it clock"),
+    ("an observable called time", lambda: run(observe={"time": jnp.zeros_like}), "call it clock"),
     ("mean off the sphere", lambda: VonMisesFisher(2 * X[0], 1.0), "divide it by its norm"),
     ("heat of no time", lambda: HeatKernel(3, 0.0), "use the limit law"),
     ("covariance not positive", lambda: Gaussian(jnp.zeros(2), -jnp.eye(2)), "multiple of the ide"),

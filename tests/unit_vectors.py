@@ -10,6 +10,12 @@ def unit_vectors(seed, *shape):
     return jnp.asarray(x / np.linalg.norm(x, axis=-1, keepdims=True))
 
 
+def on_circle(*angles):
+    """The points of the unit circle at these angles, several numbers or an array of them."""
+    angles = np.ravel(angles)
+    return jnp.asarray(np.stack([np.cos(angles), np.sin(angles)], axis=1))
+
+
 def normal(seed, *shape):
     """Independent standard normal numbers, the same ones in every run."""
     return jnp.asarray(np.random.default_rng(seed).normal(size=shape))

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from compiled_attention import attend
+from unit_vectors import on_circle
 
 from meanfield.attention import (
     AbstractEngine,
@@ -24,12 +25,8 @@ N = 1024  # the fewest tokens
 QUICK = Guarded(Harmonic(Fourier(32)), Dense())
 
 
-def circle(angles):
-    return jnp.asarray(np.stack([np.cos(angles), np.sin(angles)], axis=1))
-
-
-UNIFORM = circle(np.linspace(0, 2 * np.pi, 64, endpoint=False))
-APART = circle(np.r_[np.pi, np.linspace(-0.1, 0.1, 64)[1:]])
+UNIFORM = on_circle(np.linspace(0, 2 * np.pi, 64, endpoint=False))
+APART = on_circle(np.r_[np.pi, np.linspace(-0.1, 0.1, 64)[1:]])
 
 
 class Nowhere(AbstractEngine):
@@ -106,7 +103,7 @@ def test_the_degree_is_a_fixed_one_where_beta_is_traced():
 
 @pytest.mark.parametrize("kind", [Softmax, pytest.param(Unnormalized, marks=pytest.mark.slow)])
 def test_values_and_derivatives_are_those_of_the_whole_matrix(kind):
-    x = circle(np.random.default_rng(0).uniform(0, 2 * np.pi, N))
+    x = on_circle(np.random.default_rng(0).uniform(0, 2 * np.pi, N))
     value = jnp.array([[1.0, 2.0], [0.5, -1.0]])
     w = jnp.asarray(np.arange(N) / np.arange(N).sum())
     pattern = np.cos(np.arange(2.0 * N)).reshape(N, 2)

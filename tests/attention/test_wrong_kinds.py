@@ -35,7 +35,6 @@ FEATURES = RandomFeatures(4, KEY)
         ("a number among layers", lambda: Layers([1.0], [0.0]), "layers=[Softmax(1.0), ...]"),
         ("a number among heads", lambda: MultiHead([1.0]), "MultiHead([Softmax(1.0)])"),
         ("accuracy of one", lambda: Harmonic(BASIS, 1.0), "pass 1e-12"),
-        ("tokens in half", lambda: Softmax(1.0)(X.astype(jnp.float16)), "float32"),
         ("cov of another size", lambda: L2(1.0).gaussian_field(X[0], X[:2]), "square matrix"),
         ("distance to a number", lambda: Sphere(3).distance(X, 0.5), "reshape it"),
         ("points in R^2", lambda: VonMisesFisher(X[0], 1.0).log_density(X[:, :2]), "put coord"),

@@ -32,19 +32,11 @@ ATTENTION = AttentionFlow(SPHERE, Softmax(4.0))
 T0 = jnp.zeros(())
 
 
-def still(x):
-    return 0 * x
-
-
 def inward(x):
     return -x
 
 
-def state(x):
-    return x
-
-
-REST = Drift(PLANE, still)
+REST = Drift(PLANE, jnp.zeros_like)
 CLOUD = normal(0, 6, 2)
 SHIFTED = jnp.stack([CLOUD, CLOUD + jnp.array([2.0, 0.0]), CLOUD + jnp.array([0.0, 1.0])])
 TWO_CLOUDS = normal(3, 2, 8, 2).at[1, :, 0].add(2.0)
@@ -97,7 +89,7 @@ def test_exact_and_debiased_pulls_agree_on_shifts():
     flow = ConsensusFlow([INWARD] * 3, 1.0, pull=PULL, shares=jnp.full(3, 1 / 3))
     smooth = drift(flow, SHIFTED) + SHIFTED
     assert_allclose(smooth, SHIFTED.mean(axis=0) - SHIFTED, atol=1e-9)
-    for flow in (REST, Drift(PLANE, still, weights=weights)):
+    for flow in (REST, Drift(PLANE, jnp.zeros_like, weights=weights)):
         exact = control(ConsensusFlow([flow] * 3, 1.0, pull=ExactPull()), SHIFTED)
         assert_allclose(exact[:, :3], smooth[:, :3], atol=1e-9)
 
@@ -110,7 +102,7 @@ def power(flow, x):
 def test_power_weighs_tokens_by_mass_and_models_by_share():
     weights, shares = jnp.array([0.4, 0.3, 0.3, 0.0, 0.0, 0.0]), SHARES
     flow = ConsensusFlow(
-        [Drift(PLANE, still, weights=weights)] * 3,
+        [Drift(PLANE, jnp.zeros_like, weights=weights)] * 3,
         2.0,
         lambda t, x, v: jnp.array([1.0, 0.5, 0.25]),
         pull=ExactPull(),
@@ -123,7 +115,7 @@ def test_power_weighs_tokens_by_mass_and_models_by_share():
     exact = shares @ (jnp.array([4.0, 1.0, 0.25]) * gaps)
     assert_allclose(power(flow, x), exact, rtol=1e-12)
     # Of tokens that differ in how far they go: two models of two tokens, moved by 1 and 3 at .9 : .1.
-    line = Drift(Euclidean(1), still, weights=jnp.array([0.9, 0.1]))
+    line = Drift(Euclidean(1), jnp.zeros_like, weights=jnp.array([0.9, 0.1]))
     pair = ConsensusFlow([line] * 2, 1.0, pull=ExactPull(), shares=jnp.array([0.75, 0.25]))
     x = jnp.array([[[0.0], [10.0]], [[4.0], [22.0]]])
     # Displacements: .25 (4, 12) in the first and -.75 (4, 12) in the second.
@@ -131,7 +123,7 @@ def test_power_weighs_tokens_by_mass_and_models_by_share():
     models = 0.75 * 0.0625 + 0.25 * 0.5625
     assert_allclose(power(pair, x), models * square, rtol=1e-12)
     equal = ConsensusFlow(
-        [Drift(Euclidean(1), still)] * 2, 1.0, pull=ExactPull(), shares=pair.shares
+        [Drift(Euclidean(1), jnp.zeros_like)] * 2, 1.0, pull=ExactPull(), shares=pair.shares
     )
     assert_allclose(power(equal, x), models * (4.0**2 + 12.0**2) / 2, rtol=1e-12)
 
@@ -172,7 +164,7 @@ def test_a_run_whose_pull_does_not_converge_says_so():
 )
 def test_models_at_opposite_poles_are_pulled_together(pull):
     pole = jnp.tile(jnp.array([0.0, 0.0, 1.0]), (2, 1))
-    flow = ConsensusFlow([Drift(SPHERE, still)] * 2, 1.0, pull=pull)
+    flow = ConsensusFlow([Drift(SPHERE, jnp.zeros_like)] * 2, 1.0, pull=pull)
     move = control(flow, jnp.stack([pole, -pole]))
     # A quarter turn each, to one point on the equator.
     assert_allclose(jnp.linalg.norm(move, axis=-1), jnp.pi / 2, rtol=1e-7)
@@ -200,7 +192,7 @@ def test_filling_up_changes_nothing():
 
 
 def test_gates_open_and_close():
-    pull, rest = ExactPull(), Drift(SPHERE, still)
+    pull, rest = ExactPull(), Drift(SPHERE, jnp.zeros_like)
     always = control(ConsensusFlow([rest] * 3, 1.0, pull=pull), BALL)
     flow = ConsensusFlow([rest] * 3, 1.0, Early(1.0), pull=pull)
     assert flow.jumps() == 1.0
@@ -258,7 +250,7 @@ def test_gradients_by_the_schedule_are_finite_differences():
 
 @pytest.mark.slow
 def test_noise_reaches_every_model():
-    noisy = Drift(SPHERE, still, noise=0.1)
+    noisy = Drift(SPHERE, jnp.zeros_like, noise=0.1)
     x = jnp.stack([BALL[0]] * 2)
     flow = ConsensusFlow([noisy] * 2, lambda t, args: 0 * t, lambda t, x, v: 0 * t)
     run = mf.simulate(flow, x, jnp.array([0.0, 0.1]), dt=0.05, key=jax.random.key(5))
@@ -268,7 +260,7 @@ def test_noise_reaches_every_model():
 
 def test_on_the_line_the_pull_is_the_displacement_to_the_barycenter():
     x = jax.random.normal(jax.random.key(7), (3, 6, 1)) * jnp.array([1.0, 2.0, 5.0])[:, None, None]
-    line = Drift(Euclidean(1), still)
+    line = Drift(Euclidean(1), jnp.zeros_like)
     pull = control(ConsensusFlow([line] * 3, 1.0, pull=ExactPull()), x)
     order = jnp.argsort(x, axis=1)
     middle = jnp.take_along_axis(x, order, axis=1).mean(axis=0)  # quantiles average

@@ -41,10 +41,6 @@ ATTENTION = Softmax(2.0)
 ZERO = Softmax(2.0, value=jnp.zeros((3, 3)))
 
 
-def still(x):
-    return 0 * x
-
-
 def shift(x):
     return jnp.ones_like(x)
 
@@ -61,7 +57,10 @@ def leaves(flow, state):
 @pytest.mark.parametrize("norm", [PeriNorm(), NGPT(2.0)], ids=["Peri", "nGPT"])
 def test_a_block_that_adds_nothing_moves_nothing(norm):
     state = (X, R) if norm.radial else X
-    for flow in (AttentionFlow(SPHERE, ZERO, norm), AttentionFlow(SPHERE, ZERO, norm, mlp=still)):
+    for flow in (
+        AttentionFlow(SPHERE, ZERO, norm),
+        AttentionFlow(SPHERE, ZERO, norm, mlp=jnp.zeros_like),
+    ):
         for leaf in leaves(flow, state):
             np.testing.assert_array_equal(leaf, 0)
 
@@ -71,7 +70,7 @@ def test_a_block_that_adds_nothing_moves_nothing(norm):
 
     assert jnp.isfinite(jax.jit(jax.grad(speed))(0.0))
     # Beside a block that adds something it changes nothing.
-    beside = leaves(AttentionFlow(SPHERE, ATTENTION, norm, mlp=still), state)
+    beside = leaves(AttentionFlow(SPHERE, ATTENTION, norm, mlp=jnp.zeros_like), state)
     alone = leaves(AttentionFlow(SPHERE, ATTENTION, norm), state)
     for a, b in zip(beside, alone, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -86,7 +85,7 @@ def test_terms_without_weights_take_those_of_the_others():
     for both in (heavy + plain, plain + heavy, heavy + heavy.reweight(jnp.array(w))):
         np.testing.assert_array_equal(both.weights, w)
         np.testing.assert_allclose(drift(both, X), 2 * drift(heavy, X), rtol=1e-13)
-    rest = Drift(SPHERE, still)
+    rest = Drift(SPHERE, jnp.zeros_like)
     np.testing.assert_array_equal((rest + heavy).weights, w)
     assert (rest + plain).weights is None
     for both in (rest + heavy, heavy + rest):
@@ -159,7 +158,7 @@ TABLE = [
     ("a class of norms", lambda: AttentionFlow(SPHERE, ATTENTION, PostNorm), "the class PostNorm"),
     (
         "a function for a norm",
-        lambda: AttentionFlow(SPHERE, ATTENTION, still),
+        lambda: AttentionFlow(SPHERE, ATTENTION, jnp.zeros_like),
         "pass PreNorm()",
     ),
     (
@@ -171,7 +170,7 @@ TABLE = [
     ("an attention to descend", lambda: GradientFlow(SPHERE, ATTENTION), "pass -Interaction(1.0)"),
     ("an energy alone", lambda: GradientFlow(Interaction(1.0), SPHERE), "pass Sphere(3)"),
     ("a drift that is none", lambda: Drift(SPHERE, 1.0), "function=lambda x"),
-    ("a drift alone", lambda: Drift(still, SPHERE), "pass Sphere(3)"),
+    ("a drift alone", lambda: Drift(jnp.zeros_like, SPHERE), "pass Sphere(3)"),
     (
         "a control of another shape",
         lambda: mf.simulate(Control(SPHERE, lambda t, x, args: x[0]), X, jnp.array([0.0, 1.0])),
@@ -187,9 +186,17 @@ TABLE = [
         lambda: FokkerPlanck(CIRCLE, None, potential=2.0),
         "potential=lambda x",
     ),
-    ("a sum with a number", lambda: Drift(SPHERE, still) + 1.0, "Drift(geometry, function)"),
-    ("weights in letters", lambda: Drift(SPHERE, still, weights="abc"), "jax.numpy.asarray"),
-    ("one weight for all", lambda: Drift(SPHERE, still, weights=1.0), "one a point"),
+    (
+        "a sum with a number",
+        lambda: Drift(SPHERE, jnp.zeros_like) + 1.0,
+        "Drift(geometry, function)",
+    ),
+    (
+        "weights in letters",
+        lambda: Drift(SPHERE, jnp.zeros_like, weights="abc"),
+        "jax.numpy.asarray",
+    ),
+    ("one weight for all", lambda: Drift(SPHERE, jnp.zeros_like, weights=1.0), "one a point"),
     ("one flow to agree", lambda: ConsensusFlow(FLOW, 1.0), "pass [flow] * 3"),
     ("a class of strengths", lambda: ConsensusFlow([FLOW] * 2, float), "jax.numpy.asarray"),
     ("a class of gates", lambda: ConsensusFlow([FLOW] * 2, 1.0, float), "gate=lambda t, x, own"),
@@ -205,7 +212,7 @@ TABLE = [
     ("masses of sum 2", lambda: DENSITY.from_particles(X[:, :2], jnp.ones(4) / 2), "w.sum()"),
     ("back in time", lambda: DENSITY.from_particles(X[:, :2], None, -1.0), "smoothing=0"),
     ("beyond all floats", lambda: Softmax(10**400), "a smaller one"),
-    ("noise in letters", lambda: Drift(SPHERE, still, noise="abc"), "jax.numpy.asarray"),
+    ("noise in letters", lambda: Drift(SPHERE, jnp.zeros_like, noise="abc"), "jax.numpy.asarray"),
 ]
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from refusals import check_refused
 from scipy.optimize import brentq
+from unit_vectors import on_circle
 
 import meanfield as mf
 from meanfield.attention import Softmax, Unnormalized, alibi, causal, decay, window
@@ -94,17 +95,13 @@ def test_twisted_states_lose_stability_where_windows_are_long(twists, widest):
     assert stable(radius) and not stable(radius + 1)
 
 
-def circle(a):
-    return jnp.asarray(np.stack([np.cos(a), np.sin(a)], axis=1))
-
-
 def ratio_of_errors(flow, angle):
     """How much smaller the error at t = 1 is on twice as many places: 4 for second order."""
     errors = []
     for n in (16, 32):
         h = flow(n)
-        out = mf.simulate(h, circle(angle(h.places, 0.0)), jnp.array([0.0, 1.0]), tol=1e-9).final
-        errors.append(np.abs(np.asarray(out) - circle(angle(h.places, 1.0))).max())
+        out = mf.simulate(h, on_circle(angle(h.places, 0.0)), jnp.array([0.0, 1.0]), tol=1e-9).final
+        errors.append(np.abs(np.asarray(out) - on_circle(angle(h.places, 1.0))).max())
     return errors[0] / errors[1], errors[1]
 
 
@@ -129,7 +126,7 @@ def test_angles_on_a_line_obey_the_heat_equation_without_flux():
 
 def test_a_drift_on_a_line_carries_maps_to_its_start():
     flow = HarmonicMapFlow(Sphere(2), 8, 0.0, 2.0, length=4.0, periodic=False)
-    h = circle(0.1 * flow.places)  # slope .1, spacing 1/2
+    h = on_circle(0.1 * flow.places)  # slope .1, spacing 1/2
     speed = np.asarray(flow.drift(jnp.array(0.0), h, None))
     turning = h[:, 0] * speed[:, 1] - h[:, 1] * speed[:, 0]
     # Between neighbors sin(.05)/(1/2) a unit; at the ends half of that, where the neighbor is missing.
@@ -154,7 +151,7 @@ def test_the_energy_of_a_map_falls_at_the_rate_of_its_speed():
     np.testing.assert_allclose(slope, -np.sum(np.asarray(speed) ** 2) * 3.0 / 10, rtol=1e-12)
     # A circle once around: (D/2) (2 pi/L)^2 L to second order in the spacing.
     ring = HarmonicMapFlow(Sphere(2), 200, 0.7, length=3.0)
-    energy = ring.energy(circle(TURN * ring.places / 3))
+    energy = ring.energy(on_circle(TURN * ring.places / 3))
     np.testing.assert_allclose(energy, 0.35 * TURN**2 / 3, rtol=(TURN / 200) ** 2)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from refusals import check_refused
 from scipy.integrate import solve_ivp
+from unit_vectors import on_circle
 
 from meanfield.attention import Softmax
 from meanfield.dynamics import AttentionFlow, Control, Drift, GradientFlow
@@ -19,10 +20,6 @@ NOISE, BETA = 0.3, 2.0
 MATRIX = np.array([[-1.0, 2.0], [-0.5, -0.8]])
 SPIRAL = AttentionFlow(Euclidean(2), Softmax(1.0, value=jnp.asarray(MATRIX)), noise=NOISE)
 PAIR = AttentionFlow(Sphere(2), Softmax(BETA), noise=NOISE)
-
-
-def on_circle(*angles):
-    return jnp.asarray(np.stack([np.cos(angles), np.sin(angles)], axis=1))
 
 
 compiled_action = eqx.filter_jit(action)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from refusals import check_refused
 from scipy.optimize import root
+from unit_vectors import on_circle as at
 
 from meanfield.energies import Interaction, Potential
 from meanfield.landscape import cloud_string
@@ -20,10 +21,6 @@ def wells(x):
 
 def energy_of(pull):
     return Potential(wells) + pull * -Interaction(BETA, offset=BETA)
-
-
-def at(*angles):
-    return jnp.asarray(np.stack([np.cos(angles), np.sin(angles)], axis=1))
 
 
 def angles_of(x):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from refusals import check_refused
 from scipy.stats import norm
+from unit_vectors import on_circle
 
 from meanfield.attention import Softmax, Unnormalized
 from meanfield.dynamics import AttentionFlow, Drift, GradientFlow, TwoCluster
@@ -27,10 +28,6 @@ WELLS = GradientFlow(CIRCLE, Potential(lambda x: 0.5 * x[0] ** 2))
 def right(x):
     """On which side of the top the first token is."""
     return x[:1, 1] > 0
-
-
-def on_circle(*angles):
-    return jnp.asarray(np.stack([np.cos(angles), np.sin(angles)], axis=1))
 
 
 @pytest.fixture(scope="module")

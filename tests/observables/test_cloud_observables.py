@@ -7,6 +7,7 @@ import pytest
 from compiled_observables import seen
 from refusals import check_refused
 from scipy.special import betainc, eval_legendre
+from unit_vectors import on_circle
 
 from meanfield import observables as ob
 
@@ -16,10 +17,6 @@ RNG = np.random.default_rng(7)
 
 def unit(x):
     return jnp.asarray(x / np.linalg.norm(x, axis=-1, keepdims=True))
-
-
-def circle(*angles):
-    return jnp.asarray(np.stack([np.cos(angles), np.sin(angles)], axis=1))
 
 
 CLOUD = unit(RNG.normal(size=(N, D)))
@@ -57,18 +54,18 @@ def test_invariance_and_precision(name):
 
 
 def test_pairs_come_in_order_and_in_bins():
-    x = circle(0.0, np.pi / 3, np.pi)
+    x = on_circle(0.0, np.pi / 3, np.pi)
     np.testing.assert_allclose(seen(ob.inner_products, x), [0.5, -1.0, -0.5], atol=1e-15)
     np.testing.assert_allclose(seen(ob.min_inner_product, x), -1.0, atol=1e-15)
     # Bins of width .4: -1 falls in the first, -.5 in the second, .5 in the fourth.
     shares = seen(ob.inner_product_histogram, x, 5, jnp.array([0.5, 0.25, 0.25]))
     np.testing.assert_allclose(shares, [0.4, 0.2, 0, 0.4, 0], atol=1e-15)
-    alike = circle(0.3, 0.3, 0.3)
+    alike = on_circle(0.3, 0.3, 0.3)
     np.testing.assert_allclose(seen(ob.inner_product_histogram, alike, 4), [0, 0, 0, 1])
 
 
 def test_order_parameters_on_exact_clouds():
-    square, w = circle(0.0, np.pi / 2, np.pi, 3 * np.pi / 2), jnp.array([0.4, 0.3, 0.2, 0.1])
+    square, w = on_circle(0.0, np.pi / 2, np.pi, 3 * np.pi / 2), jnp.array([0.4, 0.3, 0.2, 0.1])
     np.testing.assert_allclose(seen(ob.mean_resultant, square, w), np.hypot(0.2, 0.2), rtol=1e-14)
     np.testing.assert_allclose(seen(ob.second_moment, square, w), np.diag([0.6, 0.4]), atol=1e-15)
     # The square has no moment below degree 4, where it looks like one cluster.
@@ -78,7 +75,7 @@ def test_order_parameters_on_exact_clouds():
     simplex = unit(np.eye(4) - 0.25)
     np.testing.assert_allclose(seen(ob.alignment, simplex), -1 / 3, rtol=1e-14)
     np.testing.assert_allclose(seen(ob.alignment, jnp.eye(5)), 0, atol=1e-15)
-    slope = seen(jax.grad(ob.mean_resultant), circle(0.0, np.pi))
+    slope = seen(jax.grad(ob.mean_resultant), on_circle(0.0, np.pi))
     assert np.isfinite(slope).all()  # at R = 0
 
 
@@ -86,7 +83,7 @@ def test_degree_moment_sums_the_gegenbauer_polynomials_of_each_sphere():
     gram, w = np.asarray(CLOUD) @ np.asarray(CLOUD).T, np.asarray(W)
     got = seen(ob.degree_moment, CLOUD, 5, W)
     np.testing.assert_allclose(got, w @ eval_legendre(5, gram) @ w, rtol=1e-12)
-    flat = circle(0.3, 1.1, 2.9)
+    flat = on_circle(0.3, 1.1, 2.9)
     theta = np.array([0.3, 1.1, 2.9])
     np.testing.assert_allclose(
         seen(ob.degree_moment, flat, 7), np.cos(7 * (theta[:, None] - theta)).mean(), rtol=1e-12
@@ -107,7 +104,7 @@ def test_clusters_are_chains_of_near_tokens():
     # A chain of steps .1 in shuffled order, a far pair, and a lone token.
     angles = np.r_[0.1 * np.arange(8), 3.0, 3.05, -2.0]
     shuffle = RNG.permutation(11)
-    x, w = circle(*angles[shuffle]), np.arange(1, 12) / 66
+    x, w = on_circle(*angles[shuffle]), np.arange(1, 12) / 66
     clusters = jax.jit(ob.clusters)
     found = jax.tree.map(np.asarray, clusters(x, 0.1001, w))
     assert int(found.count) == 3 and sorted(found.sizes) == [0] * 8 + [1, 2, 8]
@@ -123,12 +120,12 @@ def test_clusters_are_chains_of_near_tokens():
 
 
 def test_clusters_see_angles_below_the_rounding_of_inner_products():
-    x = circle(0.0, 1e-10, 1e-9)
+    x = on_circle(0.0, 1e-10, 1e-9)
     assert int(seen(ob.clusters, x, 5e-10).count) == 2  # 1 - <x, y> is 0 for all three
 
 
 def test_a_long_chain_is_one_cluster_in_few_sweeps():
-    x = circle(*np.linspace(0, 3, 300)[RNG.permutation(300)])
+    x = on_circle(*np.linspace(0, 3, 300)[RNG.permutation(300)])
     assert (np.asarray(seen(ob.clusters, x, 0.0101).labels) == 0).all()
 
 
@@ -161,11 +158,11 @@ def test_hemisphere_of_small_and_degenerate_clouds():
 
 def test_renyi_centres_park_in_order():
     # 1.0 is near 0; 1.8 is near 1.0, which is no centre; 3.0 is far from all.
-    x = circle(0.0, 1.0, 1.8, 3.0)
+    x = on_circle(0.0, 1.0, 1.8, 3.0)
     centres = seen(ob.renyi_centres, x, 1.1)
     assert centres.tolist() == [True, False, True, True]
     assert seen(ob.strong_renyi_centres, x, 1.1).tolist() == [True, False, False, True]
-    tokens, first = circle(0.0, 0.1, 1.8, 2.5), jnp.asarray(np.arange(4) == 0)
+    tokens, first = on_circle(0.0, 0.1, 1.8, 2.5), jnp.asarray(np.arange(4) == 0)
     np.testing.assert_allclose(seen(ob.captured_share, tokens, centres, 0.2), 1.0)
     w = jnp.array([0.1, 0.2, 0.3, 0.4])
     np.testing.assert_allclose(seen(ob.captured_share, tokens, first, 0.2, w), 0.3)

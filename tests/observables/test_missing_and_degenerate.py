@@ -166,7 +166,6 @@ def test_effective_rank_has_its_gradient_among_clouds_of_one_rank():
         ("resultant", lambda: O.mean_resultant(2 * X), "Sphere(d).project(x)"),
         ("degree", lambda: O.degree_moment(2 * X, 2), "Sphere(d).project(x)"),
         ("histogram", lambda: O.inner_product_histogram(2 * X), "Sphere(d).project(x)"),
-        ("half precision", lambda: O.second_moment(X.astype(jnp.float16)), "float32"),
         ("negative beta", lambda: O.smoothed_entropy(X, -1.0), "pass beta=0"),
         ("no geometry", lambda: O.clusters(X, geometry=Sphere), "make one"),
     ]

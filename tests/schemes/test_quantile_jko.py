@@ -11,6 +11,7 @@ import pytest
 from refusals import check_refused
 from scipy.special import betaincinv, ndtri
 
+from meanfield import observables
 from meanfield.energies import (
     Circle,
     Entropy,
@@ -47,13 +48,9 @@ def normal(n):
 OU = Potential(well) + Entropy()
 
 
-def identity(x):
-    return x
-
-
 def thirty_two(scheme, tau, start):
     """So many steps from nine quantiles."""
-    return rollout(scheme(OU, tau), start, 32, observe={"x": identity})
+    return rollout(scheme(OU, tau), start, 32, observe={"x": observables.state})
 
 
 @pytest.mark.parametrize("n", [9, pytest.param(200, marks=pytest.mark.slow)])

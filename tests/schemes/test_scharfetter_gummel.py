@@ -11,6 +11,7 @@ import pytest
 from jax.tree_util import Partial
 from refusals import check_refused
 
+from meanfield import observables
 from meanfield.attention import Softmax, Unnormalized
 from meanfield.dynamics import FokkerPlanck
 from meanfield.energies import free_energy
@@ -25,10 +26,6 @@ OTHERS = [Gegenbauer(2, 32), Gegenbauer(8, 32)]
 each_basis = pytest.mark.parametrize(
     "basis", [*BASES, *(pytest.param(b, marks=pytest.mark.slow) for b in OTHERS)], ids=str
 )
-
-
-def identity(x):
-    return x
 
 
 def linear(kappa, x):
@@ -80,7 +77,7 @@ def nonlinear():
     @functools.cache
     def end(basis, steps):
         scheme = ScharfetterGummel(basis, Softmax(3.0), 0.1, 1 / steps, 128)
-        run = rollout(scheme, bumps(scheme), 64, observe={"x": identity})
+        run = rollout(scheme, bumps(scheme), 64, observe={"x": observables.state})
         return scheme, run, run.values["x"][steps]
 
     return end

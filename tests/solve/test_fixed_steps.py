@@ -11,15 +11,12 @@ import meanfield as mf
 from meanfield.attention import Layers, Softmax
 from meanfield.dynamics import AttentionFlow, Control, Drift, MixNorm
 from meanfield.geometry import Euclidean, Sphere
+from meanfield.observables import state
 from meanfield.solve import SolveError
 from meanfield.solve.methods._even_steps import EvenSteps
 
 LINE, CIRCLE = Euclidean(1), Sphere(2)
 ONE, TS = jnp.ones((1, 1)), jnp.array([0.0, 2.0])
-
-
-def identity(x):
-    return x
 
 
 def switched(t, x, args):
@@ -134,7 +131,7 @@ def square(x):
 @pytest.mark.parametrize("merge", [None, 1e-6])
 def test_what_was_not_saved_is_missing(merge):
     # x' = x^2 from 1 blows up at t = 1: of five saves three are made.
-    observe = {"x": identity, "count": lambda x: jnp.sum(x > 0), "high": lambda x: x > 1}
+    observe = {"x": state, "count": lambda x: jnp.sum(x > 0), "high": lambda x: x > 1}
     ts = jnp.array([0.0, 0.5, 0.9, 1.5, 2.0])
     out = mf.simulate(Drift(LINE, square), ONE, ts, observe=observe, throw=False, merge=merge)
     assert not out.ok and 0.9 < out.reached < 1.1

@@ -18,15 +18,11 @@ EXACT = 1 / np.tanh(3) - 1 / 3  # <t> under e^{3 t}
 SLOW = pytest.mark.slow
 
 
-def still(x):
-    return 0 * x
-
-
 def pull(x):
     return 3.0 * jnp.eye(3, dtype=x.dtype)[2]
 
 
-WALK, PULLED = Drift(SPHERE, still, noise=0.5), Drift(SPHERE, pull, noise=1.0)
+WALK, PULLED = Drift(SPHERE, jnp.zeros_like, noise=0.5), Drift(SPHERE, pull, noise=1.0)
 
 
 def spread(flow, solver, n, t, dt, start, seed=0):
@@ -100,7 +96,7 @@ def test_the_variance_of_ornstein_and_uhlenbeck_is_exact_once_settled():
     settled = spread(Drift(line, lambda x: -x, noise=nu), GeodesicLM(line), n, 10.0, h, [0.0])
     assert abs(settled.var() - nu) < 3 * nu * np.sqrt(2 / n)
     for steps in (1, 2, 5):
-        x = spread(Drift(line, still, noise=nu), GeodesicLM(line), n, steps * h, h, [0.0])
+        x = spread(Drift(line, jnp.zeros_like, noise=nu), GeodesicLM(line), n, steps * h, h, [0.0])
         variance = 2 * nu * steps * h
         assert abs(x.var() - variance) < 3 * variance * np.sqrt(2 / n)
 
@@ -132,7 +128,7 @@ def test_solvers_that_are_not_right_are_refused(solver):
 
 
 def test_geodesic_steps_without_noise_are_refused():
-    flow = Drift(SPHERE, still)
+    flow = Drift(SPHERE, jnp.zeros_like)
     ts = jnp.array([0.0, 1.0])
     check_refused(
         lambda: mf.simulate(flow, jnp.eye(3), ts, dt=0.1, solver=GeodesicLM(SPHERE)),

@@ -34,11 +34,7 @@ class Iterating(AbstractCloud):
         return (state < self.edge).all()
 
 
-def identity(x):
-    return x
-
-
-OBSERVE = {"x": identity}
+OBSERVE = {"x": mf.observables.state}
 
 
 def run(edge, loose, **options):

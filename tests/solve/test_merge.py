@@ -16,11 +16,7 @@ TS = jnp.array([0.0, 1.0, 5.0, 40.0])
 DISTANCE = 1e-5
 
 
-def identity(x):
-    return x
-
-
-OBSERVE = {"x": identity}
+OBSERVE = {"x": mf.observables.state}
 KEY = jax.random.key(6)
 START = SPHERE.project(jnp.repeat(jnp.eye(3)[:2], 4, axis=0) + 0.1 * SPHERE.sample(KEY, 8))
 FLOW = AttentionFlow(SPHERE, Softmax(4.0))
@@ -103,7 +99,7 @@ def test_single_precision_stays_single():
 
 
 def test_what_cannot_merge_is_refused():
-    noisy = Drift(SPHERE, identity, noise=0.1)
+    noisy = Drift(SPHERE, mf.observables.state, noise=0.1)
     with pytest.raises(ValueError, match="without noise"):
         mf.simulate(noisy, START, TS, merge=1e-6, key=KEY, dt=0.1)
     with pytest.raises(ValueError, match="outside jit"):

@@ -17,14 +17,10 @@ from meanfield.solve import GeodesicEuler
 N = 8000
 
 
-def nothing(x):
-    return 0 * x
-
-
 def moments(d, nu, t, dt, **options):
     """<x_t, x_0> and P_2(<x_t, x_0>) of N tokens: means, standard errors and exact values."""
     start = jnp.zeros((N, d)).at[:, 0].set(1.0)
-    walk = Drift(Sphere(d), nothing, noise=nu)
+    walk = Drift(Sphere(d), jnp.zeros_like, noise=nu)
     x = mf.simulate(walk, start, jnp.array([0.0, t]), key=jax.random.key(d), dt=dt, **options).final
     cosine = x[:, 0]
     both = np.stack([cosine, (d * cosine**2 - 1) / (d - 1)])
@@ -56,7 +52,7 @@ def test_exact_increments_go_as_far_as_the_map_of_angles_says():
     angle, lengths = brownian_angle(3, 0.2), jnp.array([0.0, 0.3, 1.5, 3.0])
     start = jnp.tile(jnp.eye(3)[0], (4, 1))
     along = jnp.array([0.0, 0.6, 0.8])
-    walk = Drift(Sphere(3), nothing)
+    walk = Drift(Sphere(3), jnp.zeros_like)
     spread = lx.IdentityLinearOperator(jax.ShapeDtypeStruct(start.shape, start.dtype))
     kick = np.sqrt(0.4) * lengths[:, None] * along  # sqrt(2 nu h) g
     noise = diffrax.ControlTerm(lambda t, x, args: spread, lambda t0, t1: kick)
@@ -105,7 +101,7 @@ def test_geodesic_steps_are_of_weak_order_1():
 
 
 def test_runs_are_reproducible_by_key():
-    walk = Drift(Sphere(3), nothing, noise=0.1)
+    walk = Drift(Sphere(3), jnp.zeros_like, noise=0.1)
     start, ts = jnp.eye(3), jnp.array([0.0, 1.0])
 
     @jax.jit

@@ -11,6 +11,7 @@ import meanfield as mf
 from meanfield.attention import Layers, Softmax
 from meanfield.dynamics import AttentionFlow, Control, Drift
 from meanfield.geometry import Euclidean, Sphere
+from meanfield.observables import state
 from meanfield.solve import SolveError
 
 SPHERE = Sphere(3)
@@ -20,15 +21,11 @@ LINE = Euclidean(1)
 ONE = jnp.ones((1, 1))
 
 
-def identity(x):
-    return x
-
-
 def moments(x):
     return x.mean(axis=0), (x**2).mean()
 
 
-OBSERVE = {"x": identity, "moments": moments}
+OBSERVE = {"x": state, "moments": moments}
 
 
 def flow(beta=2.0):
@@ -131,7 +128,7 @@ def test_a_failure_under_jit_is_not_silent():
     # Only an observable is used, not the final state.
     @eqx.filter_jit
     def last():
-        out = mf.simulate(Drift(LINE, square), ONE, jnp.array([0.0, 2.0]), observe={"x": identity})
+        out = mf.simulate(Drift(LINE, square), ONE, jnp.array([0.0, 2.0]), observe={"x": state})
         return out.values["x"][-1]
 
     with pytest.raises(eqx.EquinoxRuntimeError, match="run failed"):
@@ -155,7 +152,7 @@ def test_gradients_agree_with_differences():
     @jax.jit
     def loss(beta, turn):
         x0 = START + turn * jnp.roll(START, 1, axis=1)
-        out = mf.simulate(flow(beta), SPHERE.project(x0), TS, observe={"x": identity}, tol=1e-10)
+        out = mf.simulate(flow(beta), SPHERE.project(x0), TS, observe={"x": state}, tol=1e-10)
         return jnp.sum(out.values["x"][..., 0] ** 2) + out.final[0, 1]
 
     at, h = (jnp.array(2.0), jnp.array(0.1)), 1e-3

@@ -7,10 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from ..._typing import Points
 from ...attention.kernels import Softmax
 from ...measures import Uniform
-from ...observables import clusters
+from ...observables import clusters, state
 from ..machinery import Z95, AbstractCheckpointStudy, Claim, some_of
 
 PAPER = "Geshkovski, Letrouit, Polyanskiy, Rigollet, arXiv 2312.10794"
@@ -107,14 +106,10 @@ class Clustering(AbstractCheckpointStudy):
 @partial(jax.jit, static_argnums=0)
 def _follow(study: Clustering, beta, starts):
     """Numbers of clusters [realization, time], and a typical realization in two coordinates."""
-    values, ok = jax.vmap(partial(study.follow, Softmax(beta), observe={"x": _itself}))(starts)
+    values, ok = jax.vmap(partial(study.follow, Softmax(beta), observe={"x": state}))(starts)
     history = values["x"]
     each = history.reshape(-1, *history.shape[2:])
     count = jax.lax.map(lambda x: clusters(x, study.linkage).count, each)
     count = count.reshape(history.shape[:2])
     typical = count[:, -1] == jnp.bincount(count[:, -1], length=study.n + 1).argmax()
     return count, history[typical.argmax(), :, :, :2], ok
-
-
-def _itself(x: Points) -> Points:
-    return x

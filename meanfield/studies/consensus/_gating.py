@@ -15,6 +15,7 @@ from ...dynamics.particles import AttentionFlow
 from ...energies import Interaction
 from ...geometry import Sphere
 from ...landscape.decisions import AtSaddles
+from ...observables import state
 from ...solve import simulate
 from ..machinery import Claim, Study, check_that
 
@@ -143,17 +144,13 @@ def _pairs(x: Points) -> Bool[Array, ""]:
     return ahead[1] + ahead[3] > ahead[0] + ahead[2]
 
 
-def _clouds(x):
-    return x
-
-
 @eqx.filter_jit
 def _run(flow: ConsensusFlow, x0: Float[Array, "runs 2 4 2"], strength: Scalar):
     """The mean effort, and the share of pairs of models that agree."""
     ts = jnp.linspace(0.0, 36.0, 73)
 
     def one(x):
-        run = simulate(flow, x, ts, observe={"x": _clouds}, tol=1e-7, args=strength)
+        run = simulate(flow, x, ts, observe={"x": state}, tol=1e-7, args=strength)
         power = jax.vmap(lambda t, x: flow.power(t, x, strength))(ts, run.values["x"])
         first, second = jax.vmap(_pairs)(run.final)
         return jnp.trapezoid(power, ts), (first == second).astype(x.dtype)

@@ -13,9 +13,10 @@ from ...attention.kernels import Layers, Unnormalized
 from ...dynamics.consensus import ConsensusFlow
 from ...dynamics.particles import AttentionFlow
 from ...landscape.decisions import pushes
+from ...observables import state
 from ...solve import simulate
 from ..machinery import AbstractCellwiseStudy, Claim, some_of
-from ._gating import CIRCLE, LINEAR, ByNumber, _clouds, _pairs, _strength
+from ._gating import CIRCLE, LINEAR, ByNumber, _pairs, _strength
 
 SWITCH, LATER, END = 4.0, 9.0, 36.0
 """When tokens begin to attract, when sensitivities are taken, before tokens settle, and the end of runs."""
@@ -190,7 +191,7 @@ def _pulled(flow: ConsensusFlow, x0: Float[Array, "runs 2 4 2"], strength: Scala
     ts = jnp.linspace(0.0, END, 73)
 
     def one(x):
-        run = simulate(flow, x, ts, observe={"x": _clouds}, tol=1e-7, args=strength)
+        run = simulate(flow, x, ts, observe={"x": state}, tol=1e-7, args=strength)
         power = jax.vmap(lambda t, x: flow.power(t, x, strength))(ts, run.values["x"])
         first, second = jax.vmap(_pairs)(run.final)
         root = jnp.sqrt(jnp.maximum(power, 0))

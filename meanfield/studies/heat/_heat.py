@@ -14,6 +14,7 @@ from ...energies import Entropy, Potential
 from ...geometry import Sphere
 from ...harmonics import Gegenbauer
 from ...measures import HeatKernel, brownian_angle
+from ...observables import state
 from ...schemes import ScharfetterGummel
 from ...solve import rollout, simulate
 from ...solve.methods import GeodesicEuler
@@ -141,7 +142,7 @@ class Heat(AbstractCellwiseStudy):
         flow = FokkerPlanck(basis, None, 1.0)
         at_pole = basis.moments(jnp.ones(1))
         start = basis.heat(at_pole, self.start / (basis.d - 1))
-        return simulate(flow, start, ts, observe={"c": _state}, tol=TOL).values["c"]
+        return simulate(flow, start, ts, observe={"c": state}, tol=TOL).values["c"]
 
     def _volumes(self, basis: Gegenbauer, laws: list[HeatKernel], ts: np.ndarray) -> np.ndarray:
         """The L1 distance of finite volumes from each law."""
@@ -150,7 +151,7 @@ class Heat(AbstractCellwiseStudy):
         exact = _densities(laws, scheme.points)
         start = exact[0] / (scheme.weights @ exact[0])
         steps = self.steps * (self.times - 1)
-        found = rollout(scheme, start, steps, observe={"rho": _state}).values["rho"]
+        found = rollout(scheme, start, steps, observe={"rho": state}).values["rho"]
         return np.asarray(jnp.abs(found[:: self.steps] - exact) @ scheme.weights)
 
     def _cloud(self, basis: Gegenbauer, law: HeatKernel, ts: Float[Array, " T"], key):
@@ -178,10 +179,6 @@ def _polynomials(basis: Gegenbauer, t: Float[Array, " n"]) -> Float[Array, "k n"
     """P_k(t), k = 1 .. SHOWN."""
     scaled = jnp.diag(1 / basis.moments(jnp.ones(1)))[1 : SHOWN + 1]
     return jax.vmap(lambda row: basis.evaluate(row, t))(scaled)
-
-
-def _state(state: Array) -> Array:
-    return state
 
 
 def _densities(laws: list[HeatKernel], x: Points) -> Float[Array, "T q"]:

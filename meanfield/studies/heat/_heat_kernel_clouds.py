@@ -7,12 +7,12 @@ import xarray as xr
 from scipy.special import eval_chebyt, eval_legendre
 
 from ..._checks import check_choice
-from ..._typing import Points
 from ...attention.kernels import Sinkhorn
 from ...dynamics.particles import AttentionFlow
 from ...geometry import Sphere
 from ...harmonics import SphericalHarmonics
 from ...measures import HeatKernel
+from ...observables import state
 from ...solve import simulate
 from ..machinery import Claim, Study, check_that, some_of
 from ._heat_flows import SOURCE
@@ -77,7 +77,7 @@ class HeatKernelClouds(Study):
         x0 = HeatKernel(d, self.age).sample(self.key(cell), self.n)
         path = simulate(
             AttentionFlow(Sphere(d), attention), x0, jnp.asarray(self.times),
-            observe={"x": _cloud}, dt=self.eps,
+            observe={"x": state}, dt=self.eps,
         ).values["x"]  # fmt: skip
         k, t = np.array(DEGREES), np.array(self.times)
         rate = k * (k + d - 2)
@@ -165,7 +165,3 @@ class HeatKernelClouds(Study):
         ages = self.age + np.array(self.times) / 2 + older
         d = points.shape[-1]
         return np.stack([np.exp(HeatKernel(d, float(a)).log_density(points)) for a in ages])
-
-
-def _cloud(x: Points) -> Points:
-    return x

@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from ..._typing import Points
 from ...attention.kernels import Softmax
 from ...dynamics.particles import AttentionFlow, PostNorm
 from ...dynamics.reductions import TwoCluster
 from ...geometry import Sphere
+from ...observables import state
 from ...schemes import TransformerLayers
 from ...solve import rollout, simulate
 from ..machinery import Claim, Study, check_share, check_that
@@ -65,11 +65,11 @@ class SlowMerging(Study):
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
         x0 = jnp.asarray(START / np.linalg.norm(START, axis=1, keepdims=True))
         layers = TransformerLayers(2, Softmax(self.beta), PostNorm(), self.dt)
-        steps = rollout(layers, x0, round(self.time / self.dt), observe={"x": _itself})
+        steps = rollout(layers, x0, round(self.time / self.dt), observe={"x": state})
         flow = AttentionFlow(Sphere(2), Softmax(self.beta))
         # Merges are noted at the ends of steps: many early saves keep those short.
         ts = jnp.concatenate([jnp.arange(0.0, 20, 0.5), jnp.arange(20.0, self.time + 1, 2)])
-        run = simulate(flow, x0, ts, observe={"x": _itself}, merge=1e-6, tol=1e-8)
+        run = simulate(flow, x0, ts, observe={"x": state}, merge=1e-6, tol=1e-8)
         merges, axes = run.merges, ("time", "token", "axis")
         assert merges is not None
         every = np.round(np.asarray(ts) / self.dt).astype(int)
@@ -114,7 +114,3 @@ class SlowMerging(Study):
                 1 / (1 + self.dt), 0.01 * self.dt, "dt/(1 + dt a) a step, a = 1",
             ),
         ]  # fmt: skip
-
-
-def _itself(x: Points) -> Points:
-    return x

@@ -11,6 +11,7 @@ from scipy.special import j1
 from ..._typing import Points
 from ...attention.kernels import Sinkhorn, Softmax, causal_columns
 from ...dynamics.particles import PostNorm
+from ...observables import state
 from ...schemes import TransformerLayers
 from ...solve import rollout
 from ..machinery import TELLING, Claim, Study, check_that, some_of
@@ -119,7 +120,7 @@ class Causeformer(Study):
     def _by_layer(self, attention: Softmax | Sinkhorn, starts) -> tuple[jax.Array, jax.Array]:
         """What the first token draws, and the angles of all from it, by layer."""
         scheme = TransformerLayers(2, attention, PostNorm(), self.step)
-        x = rollout(scheme, _circle(starts), self.layers, observe={"x": _itself}).values["x"]
+        x = rollout(scheme, _circle(starts), self.layers, observe={"x": state}).values["x"]
         first = x[:, :1]
         sine = first[..., 0] * x[..., 1] - first[..., 1] * x[..., 0]
         return _drawn(attention, x)[0], jnp.arctan2(sine, (first * x).sum(axis=-1))
@@ -200,10 +201,6 @@ def _drawn(attention: Softmax | Sinkhorn, x: jax.Array) -> tuple[jax.Array, jax.
         return weights[:, 0].sum(), jnp.diag(weights)
 
     return jax.lax.map(one, x)
-
-
-def _itself(x: Points) -> Points:
-    return x
 
 
 @jax.jit

@@ -10,6 +10,7 @@ from ...attention.masks import window
 from ...dynamics.particles import AttentionFlow
 from ...dynamics.reductions import TwistedRing
 from ...geometry import Sphere
+from ...observables import state
 from ...solve import simulate
 from ..machinery import Claim, Study, check_that
 
@@ -75,7 +76,7 @@ class TwistedRings(Study):
         ts = jnp.linspace(0.0, self.t_end, self.times)
         attention = Softmax(cell["beta"], mask=window(self.n, self.radius, periodic=True))
         reduced = TwistedRing(attention, self.n, self.twists)
-        height = simulate(reduced, self.start, ts, observe={"z": _itself}, tol=1e-10)
+        height = simulate(reduced, self.start, ts, observe={"z": state}, tol=1e-10)
         flow = AttentionFlow(Sphere(3), attention)
         run = simulate(flow, self._latitude(), ts, observe={"z": _heights}, tol=1e-9)
         tokens = np.asarray(run.values["z"])
@@ -132,10 +133,6 @@ class TwistedRings(Study):
         least = dataset.unwinding.min(skipna=False)
         claims.append(Claim.at_least("unwinding on the sphere", least, 1e-6, "1 - What > 0"))
         return claims
-
-
-def _itself(z):
-    return z
 
 
 def _heights(x):

@@ -12,6 +12,7 @@ from ...attention.kernels import Softmax
 from ...dynamics.densities import FokkerPlanck
 from ...harmonics import AbstractBasis, Fourier, SphericalHarmonics
 from ...landscape.densities import growth_rates
+from ...observables import state
 from ...solve import simulate
 from ..machinery import Claim, Study, check_that, some_of
 
@@ -67,7 +68,7 @@ class DensityFilm(Study):
         basis, fine = _bases(d, self.degree)
         equation = FokkerPlanck(basis, attention, self.noise)  # pyright: ignore[reportCallIssue]
         ts = jnp.linspace(0.0, self.end, self.frames)
-        observe = {"c": _coefficients, "minimum": equation.minimum}
+        observe = {"c": state, "minimum": equation.minimum}
         run = simulate(equation, self._start(cell, basis), ts, observe=observe, tol=1e-6)
         c = run.values["c"]
         density = fine.synthesize(jnp.pad(c, ((0, 0), (0, fine.size - basis.size))))
@@ -119,10 +120,6 @@ class DensityFilm(Study):
         rough = basis.degrees <= ROUGH
         noise = self.size * jax.random.normal(self.key(cell), (basis.size,))
         return jnp.where(rough, noise, 0.0).at[0].set(1.0)
-
-
-def _coefficients(state: Float[Array, " k"]) -> Float[Array, " k"]:
-    return state
 
 
 def _bases(d: int, degree: int) -> tuple[AbstractBasis, AbstractBasis]:
