@@ -12,10 +12,14 @@ from .control import (
 )
 from .equilibrium import (
     AbstractGame as AbstractGame,
+    Equilibria as Equilibria,
     Equilibrium as Equilibrium,
     OneShot as OneShot,
+    Prices as Prices,
+    equilibria as equilibria,
     nash as nash,
     planner as planner,
+    prices as prices,
     stackelberg as stackelberg,
 )
 from .exact import (

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from catalogue.entry import entry
-from catalogue.things import SOFTMAX, TS, W, X
+from catalogue.things import KEY, SOFTMAX, TS, W, X
 from meanfield.attention import Unnormalized
 from meanfield.dynamics import AttentionFlow, Drift
 from meanfield.games import (
@@ -145,6 +145,17 @@ ENTRIES = [
     entry("games.Matched"),
     entry("games.OneShot", weight=4.0),
     entry("games.nash", game=OneShot(4.0), rounds=3, max_steps=20, **TWO),
+    entry(
+        "games.equilibria",
+        game=OneShot(4.0),
+        key=KEY,
+        starts=2,
+        size=0.5,
+        rounds=3,
+        max_steps=20,
+        **{**TWO, "kinds_": {**TWO["kinds_"], "size": "positive", "starts": "count"}},
+    ),
+    entry("games.prices", game=OneShot(4.0), rounds=3, max_steps=20, **TWO),
     entry("games.planner", game=OneShot(4.0), max_steps=20, **TWO),
     entry("games.stackelberg", game=OneShot(4.0), leader=1, max_steps=20, **TWO),
     entry(

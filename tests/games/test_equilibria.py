@@ -1,11 +1,12 @@
 """Games of one step, of which everything is known, by the verbs for all games."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from refusals import check_refused
 
-from meanfield.games import AbstractGame, OneShot, nash, planner, stackelberg
+from meanfield.games import AbstractGame, OneShot, equilibria, nash, planner, prices, stackelberg
 from meanfield.games.equilibrium import minimized
 
 GAME, X0 = OneShot(4.0), jnp.array([[0.5], [-0.5]])
@@ -64,10 +65,52 @@ class Meeting(AbstractGame):
 
 
 def test_several_equilibria_from_several_starts():
-    for place in (-1.0, 1.0):
-        found = nash(Meeting(), X0, guess=jnp.full((2, 1), 0.8 * place))
-        assert found.converged
-        np.testing.assert_allclose(found.controls, place, atol=CLOSE)
+    """Rest is none, though no slope leads away from it: beside it each would save 1/4."""
+    found = equilibria(Meeting(), X0, key=jax.random.key(1), starts=5)
+    assert sorted(float(one.controls[0, 0]) for one in found.each) == pytest.approx(
+        [-1, 1], abs=CLOSE
+    )
+    assert all(one.converged and one.exploitability.max() < 1e-10 for one in found.each)
+    assert found.failed == 1 and sum(found.counts) == 4
+    rest = nash(Meeting(), X0)
+    np.testing.assert_allclose(rest.controls, 0, atol=1e-12)
+    np.testing.assert_allclose(rest.exploitability, 1 / 4, atol=1e-9)
+    assert not rest.converged
+
+
+class Turning(AbstractGame):
+    """Of whom one answers 3/2 of what the other does, and is answered by -3/2 of that; rest is (1, 2)."""
+
+    def costs(self, controls, x0, ts=None):
+        one, two = controls[:, 0] - jnp.array([1.0, 2.0])
+        return 1 + jnp.stack([one**2 / 2 - 1.5 * one * two, two**2 / 2 + 1.5 * one * two])
+
+    def blank(self, x0, ts=None):
+        return jnp.zeros_like(x0)
+
+
+def test_fictitious_play_comes_to_rest_where_best_responses_do_not():
+    """The mean of k + 2 rounds is off by 1 + (1.5 i - 1)/(k + 2) times what that of k + 1 is."""
+    assert not nash(Turning(), X0, rounds=6).converged
+    found = nash(Turning(), X0, averaged=True, rounds=12)
+    left = np.prod(1 + (-1.5j - 1) / np.arange(2, 14)) * (-1 - 2j)
+    np.testing.assert_allclose(found.controls.ravel(), [1 + left.real, 2 + left.imag], atol=1e-4)
+    assert found.iterations == 12 and not found.converged
+    near = nash(GAME, X0, averaged=True, guess=jnp.array([[-0.3], [0.3]]))
+    assert near.converged and near.exploitability.max() < 1e-6 * near.costs.sum()
+    # Errors turn their sign, and fall like k^-1.5: what is saved is 1 of their squares, of costs of 2/9.
+    np.testing.assert_allclose(near.controls.ravel(), [-1 / 3, 1 / 3], atol=7e-4)
+
+
+def test_prices():
+    found = prices(GAME, X0)
+    assert found.converged
+    assert found.anarchy == pytest.approx(10 / 9, abs=CLOSE)
+    np.testing.assert_allclose(found.costs, 1 / 9, atol=CLOSE)
+    np.testing.assert_allclose(found.planned, 0.1, atol=CLOSE)
+    np.testing.assert_allclose(found.led, [[0.1, 0.16], [0.16, 0.1]], atol=CLOSE)
+    np.testing.assert_allclose(found.commitment, 1 / 90, atol=CLOSE)
+    np.testing.assert_allclose(found.borne, np.array([[-1, 4.4], [4.4, -1]]) / 90, atol=CLOSE)
 
 
 class Chasing(AbstractGame):

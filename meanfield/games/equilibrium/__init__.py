@@ -1,5 +1,6 @@
 """Equilibria of any game that has costs: Nash, planner, Stackelberg."""
 
+from ._equilibria import Equilibria as Equilibria, equilibria as equilibria
 from ._game import AbstractGame as AbstractGame, check_controls as check_controls
 from ._nash import (
     Equilibrium as Equilibrium,
@@ -8,4 +9,5 @@ from ._nash import (
     planner as planner,
 )
 from ._one_shot import OneShot as OneShot
+from ._prices import Prices as Prices, prices as prices
 from ._stackelberg import stackelberg as stackelberg

@@ -45,37 +45,35 @@ def nash(
     ts: Float[Array, " times"] | None = None,
     *,
     guess: Float[Array, "..."] | None = None,
+    averaged: bool = False,
     rounds: int = 64,
     max_steps: int = 512,
 ) -> Equilibrium:
-    """An open-loop Nash equilibrium, by best responses.
+    """An open-loop Nash equilibrium, by best responses or fictitious play.
 
     In each round each player in turn finds its best response to the present controls of the others, by
-    L-BFGS with adjoint gradients through the run, until a round changes nothing. At the end each
-    player's best response is found once more: what it would save is its `exploitability`.
+    L-BFGS with adjoint gradients through the run, until a round changes nothing. In fictitious play
+    (`averaged`) all at once answer the mean of what the others have done so far, until none can save
+    more than `converged` allows: slower, as errors fall like a power of the round, but it also comes to rest
+    where answers to answers grow by turning. At the end each player's best response is found once more,
+    from its control and from beside it: what it would save is its `exploitability`.
 
     - `game`: such as `ConsensusGame(flows, running, terminal)`. `x0`, `ts`: the start and the times of
       the controls, as it says.
-    - `guess`: controls to start from, by default none: of several equilibria, each has its own.
+    - `guess`: controls to start from, by default none: of several equilibria, each has its own, and
+      `equilibria` looks for them.
     - `rounds`: at most; `max_steps` of L-BFGS in each response. Where they do not suffice `converged`
       is False.
 
     Costs that have kinks in controls, as an unsquared distance has at 0, have bang-bang answers that
     this does not find. Raises ValueError under jit.
-    Source: Liu and Nocedal (1989), doi:10.1007/BF01589116, for L-BFGS.
+    Source: Liu and Nocedal (1989), doi:10.1007/BF01589116, for L-BFGS; Brown (1951) for fictitious play.
     """
     rounds = check_integer(rounds, "rounds")
     controls = start(game, x0, ts, guess)
     limit = check_integer(max_steps, "max_steps")
-    still = float(jnp.finfo(controls.dtype).eps) ** 0.5
-    changes, scale = [], 1.0
-    for _ in range(rounds):
-        before, controls = controls, _answered(game, controls, x0, ts, limit)
-        changes.append(float(jnp.abs(controls - before).max()))
-        scale = max(float(jnp.abs(controls).max()), 1e-300)
-        if not changes[-1] > still * scale:
-            break
-    settled = changes[-1] <= still * scale
+    play = _averaged if averaged else _in_turn
+    controls, changes, scale, settled = play(game, controls, x0, ts, limit, rounds)
     rate = jnp.asarray(_contraction(changes, scale), controls.dtype)
     found = judged(game, controls, x0, ts, limit, rate, len(changes))
     enough = found.exploitability.max() <= ENOUGH * jnp.abs(found.costs).sum()
@@ -83,6 +81,32 @@ def nash(
     factor = _stability(game, found, x0, ts, limit) if bool(good) else jnp.nan
     factor = jnp.asarray(factor, controls.dtype)
     return eqx.tree_at(lambda e: (e.stability, e.converged), found, (factor, good))
+
+
+def _in_turn(game, controls, x0, ts, limit: int, rounds: int):
+    """Controls after rounds of best responses, their changes, the size of all, and whether they rest."""
+    still, changes, scale = float(jnp.finfo(controls.dtype).eps) ** 0.5, [], 1.0
+    for _ in range(rounds):
+        before, controls = controls, _answered(game, controls, x0, ts, limit)
+        changes.append(float(jnp.abs(controls - before).max()))
+        scale = max(float(jnp.abs(controls).max()), 1e-300)
+        if not changes[-1] > still * scale:
+            break
+    return controls, changes, scale, changes[-1] <= still * scale
+
+
+def _averaged(game, controls, x0, ts, limit: int, rounds: int):
+    """The same by fictitious play: what is moved is the mean of all rounds, the start among them."""
+    changes, each = [], range(len(controls))
+    for k in range(rounds):
+        answers = [_answer(game, controls, x0, ts, jnp.asarray(i), limit) for i in each]
+        saved = max(float(saving) for _, saving, _ in answers)
+        if saved <= ENOUGH * float(jnp.abs(_costs(game, controls, x0, ts)).sum()):
+            return controls, [], 1.0, True
+        step = (jnp.stack([best for best, _, _ in answers]) - controls) / (k + 2)
+        controls = controls + step
+        changes.append(float(jnp.abs(step).max()))
+    return controls, changes, 1.0, False
 
 
 @door
@@ -141,13 +165,14 @@ def minimized(cost, start, max_steps: int, adjoint=None):
 
 
 @eqx.filter_jit
-def _answer(game: AbstractGame, controls: Controls, x0, ts, i, max_steps: int):
-    """The best response of player i, what it saves, and whether it was found."""
+def _answer(game: AbstractGame, controls: Controls, x0, ts, i, max_steps: int, beside=0.0):
+    """The best response of player i, what it saves, and whether it was found; searched from its control
+    and what is `beside` it."""
 
     def cost(own, _):
         return _costs(game, controls.at[i].set(own), x0, ts)[i]
 
-    best, ok = minimized(cost, controls[i], max_steps)
+    best, ok = minimized(cost, controls[i] + beside, max_steps)
     return best, cost(controls[i], None) - cost(best, None), ok
 
 
@@ -162,8 +187,8 @@ def _stability(game: AbstractGame, found: "Equilibrium", x0, ts, limit: int) -> 
     """The factor that a small change of all controls tends to, as in the power method: of the round
     where factors have settled, else the mean of the last eight."""
     controls, still = found.controls, float(jnp.finfo(found.controls.dtype).eps) ** 0.5
-    scale = max(float(jnp.abs(controls).max()), float(jnp.abs(found.costs).max()) ** 0.5) or 1.0
-    way = jnp.cos(1 + jnp.arange(controls.size, dtype=controls.dtype)).reshape(controls.shape)
+    scale = _scale(controls, found.costs)
+    way = _some_way(controls)
     size = still ** (1 / 3) * scale * float(jnp.linalg.norm(way))
     # What a response may be off by, against what is moved: it is the error of a factor.
     error = 30 * still * scale * controls.size**0.5 / size
@@ -178,6 +203,16 @@ def _stability(game: AbstractGame, found: "Equilibrium", x0, ts, limit: int) -> 
     return factors[-1] if settled() else float(np.exp(np.log(factors[-8:]).mean()))
 
 
+def _scale(controls: Controls, costs: Array) -> float:
+    """The size of controls; costs are their squares."""
+    return max(float(jnp.abs(controls).max()), float(jnp.abs(costs).max()) ** 0.5) or 1.0
+
+
+def _some_way(controls: Controls) -> Controls:
+    """A change of all controls that no game singles out."""
+    return jnp.cos(1 + jnp.arange(controls.size, dtype=controls.dtype)).reshape(controls.shape)
+
+
 @eqx.filter_jit
 def _plan(game: AbstractGame, controls: Controls, x0, ts, max_steps: int):
     return minimized(lambda u, _: _costs(game, u, x0, ts).sum(), controls, max_steps)
@@ -189,14 +224,24 @@ def _costs(game: AbstractGame, controls: Controls, x0, ts) -> Float[Array, " pla
 
 
 def judged(game, controls, x0, ts, limit: int, rate, count: int) -> Equilibrium:
-    """Controls with what each player pays and could save; converged if all that was found out."""
-    each = range(len(controls))
-    answers = [_answer(game, controls, x0, ts, jnp.asarray(i), limit) for i in each]
-    saved = jnp.stack([jnp.maximum(saving, 0) for _, saving, _ in answers])
-    ok = jnp.stack([found for _, _, found in answers]).all()
+    """Controls with what each player pays and could save; converged if all that was found out.
+
+    At a maximum of a cost, or a saddle, no slope leads away from a control, but one beside it does.
+    """
     costs = _costs(game, controls, x0, ts)
+    beside = float(jnp.finfo(controls.dtype).eps) ** (1 / 6) * _scale(controls, costs)
+    aside = beside * _some_way(controls)
+    saved, ok = [], []
+    for i in range(len(controls)):
+        for way in (jnp.zeros_like(aside[i]), aside[i]):
+            _, saving, found = _answer(game, controls, x0, ts, jnp.asarray(i), limit, way)
+            saved.append(saving)
+            ok.append(found)
+    most = jnp.maximum(jnp.stack(saved).reshape(len(controls), 2).max(axis=1), 0)
+    # A search from beside that does not end has at most found too little.
+    good = jnp.stack(ok[::2]).all() & jnp.isfinite(costs).all()
     none = jnp.asarray(jnp.nan, controls.dtype)
-    return Equilibrium(controls, costs, saved, rate, none, count, ok & jnp.isfinite(costs).all())
+    return Equilibrium(controls, costs, most, rate, none, count, good)
 
 
 def _contraction(changes: list[float], scale: float) -> float:

@@ -41,7 +41,7 @@ def stackelberg(
         raise ValueError(
             f"expected a leader below {len(controls)}, got {leader}; pass the number of a player."
         )
-    controls, ok = _led(game, controls, x0, ts, leader, limit)
+    controls, ok = _led(game, controls, x0, ts, jnp.asarray(leader), limit)
     none = jnp.asarray(jnp.nan, controls.dtype)
     found = judged(game, controls, x0, ts, limit, none, 0)
     others = jnp.arange(len(controls)) != leader
@@ -51,24 +51,23 @@ def stackelberg(
 
 
 @eqx.filter_jit
-def _led(game: AbstractGame, controls: Controls, x0, ts, leader: int, max_steps: int):
-    others = [j for j in range(len(controls)) if j != leader]
+def _led(game: AbstractGame, controls: Controls, x0, ts, leader, max_steps: int):
+    n = len(controls)
+    others = (leader + 1 + jnp.arange(n - 1)) % n
 
     def together(first, rest):
-        return controls.at[leader].set(first).at[jnp.asarray(others)].set(rest)
+        return controls.at[leader].set(first).at[others].set(rest)
 
     def slopes(rest, first):
         whole = together(first, rest)
         own = lambda j: jax.grad(lambda u: game.costs(whole.at[j].set(u), x0, ts)[j])(whole[j])
-        return jnp.stack([own(j) for j in others])
+        return jax.vmap(own)(others)
 
     tol = float(jnp.finfo(controls.dtype).eps) ** 0.75
 
     def answers(first):
         method = optx.Newton(rtol=tol, atol=tol)
-        return optx.root_find(
-            slopes, method, controls[jnp.asarray(others)], args=first, throw=False
-        )
+        return optx.root_find(slopes, method, controls[others], args=first, throw=False)
 
     def cost(first, _):
         return game.costs(together(first, answers(first).value), x0, ts)[leader]
