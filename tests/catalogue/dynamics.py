@@ -71,29 +71,20 @@ ENTRIES = [
         weights=W,
         mlp=None,
     ),
-    entry(
-        "dynamics.GradientFlow",
-        fine_={("noise", "None")},
-        geometry=SPHERE,
-        energy=ENERGY,
-        noise=0.1,
-        weights=W,
-    ),
-    entry(
-        "dynamics.Drift",
-        fine_={("noise", "None")},
-        geometry=SPHERE,
-        function=vectors,
-        noise=0.1,
-        weights=W,
-    ),
-    entry(
-        "dynamics.Control",
-        fine_={("noise", "None")},
-        geometry=SPHERE,
-        function=steer,
-        noise=0.1,
-        weights=W,
+    *(
+        entry(
+            f"dynamics.{name}",
+            fine_={("noise", "None")},
+            geometry=SPHERE,
+            noise=0.1,
+            weights=W,
+            **{what: force},
+        )
+        for name, what, force in (
+            ("GradientFlow", "energy", ENERGY),
+            ("Drift", "function", vectors),
+            ("Control", "function", steer),
+        )
     ),
     entry(
         "dynamics.RandomValues",

@@ -15,7 +15,6 @@ PLACED_X, PLACED_Y = (jnp.concatenate([u, v[:, :1]], axis=1) for u, v in ((X, Y)
 ONE = {"x": "points", "y": "points"}
 # One point is a batch as well as many.
 ANY_BATCH = {("x", "four axes"), ("y", "four axes"), ("v", "four axes"), ("x", "an empty cloud")}
-ANY_VALUES = {("values", "four axes")}
 # The tangent space of R^d is the same everywhere.
 ANY_PLACE = {("x", "NaN"), ("x", "infinity")}
 

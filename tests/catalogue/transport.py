@@ -58,6 +58,8 @@ def _gaussians():
     return [Gaussian(mean, cov) for mean, cov in LAWS]
 
 
+SPHERICAL = {"x": X, "y": Y, "a": W, "b": V, "clouds_": PAIR}
+FLAT = {**SPHERICAL, "x": FLAT_X, "y": FLAT_Y}
 COSTS = [
     made
     for name, cost, x, y in (
@@ -94,30 +96,18 @@ ENTRIES = [
     entry("transport.HeatGrid.evaluate", HeatGrid(CIRCLE).evaluate, function=lambda x: 2 + x[0]),
     entry("transport.Exact"),
     entry("transport.Entropic", epsilon=0.3, tol=1e-6, max_iterations=500, relative_epsilon=0.01),
-    entry("transport.wasserstein", x=X, y=Y, a=W, b=V, cost=GEODESIC, method=Exact(), clouds_=PAIR),
+    entry("transport.wasserstein", **SPHERICAL, cost=GEODESIC, method=Exact()),
     entry(
         "transport.wasserstein.entropic",
         wasserstein,
-        x=X,
-        y=Y,
-        a=W,
-        b=V,
+        **SPHERICAL,
         cost=GEODESIC,
         method=Entropic(0.3),
-        clouds_=PAIR,
         kinds_={"cost": None},
     ),
-    entry("transport.wasserstein.flat", wasserstein, x=FLAT_X, y=FLAT_Y, a=W, b=V, clouds_=PAIR),
+    entry("transport.wasserstein.flat", wasserstein, **FLAT),
     entry(
-        "transport.wasserstein.default_epsilon",
-        wasserstein,
-        slow_=True,
-        x=FLAT_X,
-        y=FLAT_Y,
-        a=W,
-        b=V,
-        method=Entropic(),
-        clouds_=PAIR,
+        "transport.wasserstein.default_epsilon", wasserstein, slow_=True, **FLAT, method=Entropic()
     ),
     entry(
         "transport.wasserstein_line",
@@ -141,27 +131,19 @@ ENTRIES = [
     ),
     entry(
         "transport.sinkhorn_divergence",
-        x=X,
-        y=Y,
-        a=W,
-        b=V,
+        **SPHERICAL,
         cost=GEODESIC,
         epsilon=0.3,
         tol=1e-6,
         max_iterations=500,
-        clouds_=PAIR,
     ),
     entry(
         "transport.sinkhorn_divergence.default_epsilon",
         lambda x, y, a, b, relative_epsilon: _divergence(x, y, a, b, relative_epsilon),
         slow_=True,
-        x=FLAT_X,
-        y=FLAT_Y,
-        a=W,
-        b=V,
+        **FLAT,
         relative_epsilon=0.05,
         fine_={("a", "None"), ("b", "None")},
-        clouds_=PAIR,
     ),
     entry("transport.symmetric_root", a=COV, kinds_={"a": None}),
     entry(
@@ -181,15 +163,11 @@ ENTRIES = [
     entry("transport.plan_displacement", x=X, y=Y, plan=PLAN, cost=GEODESIC, collapses_=SAME_SIZE),
     entry(
         "transport.displacement",
-        x=X,
-        y=Y,
-        a=W,
-        b=V,
+        **SPHERICAL,
         epsilon=0.3,
         cost=GEODESIC,
         tol=1e-8,
         fine_={("tol", "zero")},
-        clouds_=PAIR,
     ),
     entry("transport.cost_of", geometry=SPHERE),
     entry(

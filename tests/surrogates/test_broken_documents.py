@@ -15,7 +15,7 @@ from meanfield.surrogates.documents import read
 from meanfield.surrogates.fits import series_of
 
 GONE = object()
-V, M, IN = "modeling.variables", "modeling", "input"
+V, M = "modeling.variables", "modeling"
 LONG = "x" * 61
 ODE = [  # place, what stands there instead, and the path that is named where it is another
     ("schema_version", "2.0"), ("schema_version", GONE), ("schema_version", 1.0), ("metadata", GONE),

@@ -120,7 +120,7 @@ def test_bands_of_a_linear_model_are_normal(tmp_path):
     assert width[0] == pytest.approx(0.0, abs=1e-12)
 
 
-CURVATURE, NOISE2, END = 1.0, 0.1, 10.0
+END = 10.0
 
 
 def learning_rate(tmp_path, name: str):

@@ -16,6 +16,7 @@ from ...solve import simulate
 from ...transport.barycenters import disagreement
 from ...transport.costs import SquaredGeodesic
 from ..machinery import Claim, Study
+from ._gating import _strength
 
 SOURCE = "u_i is -1/(2 w_i) times the Wasserstein gradient of the disagreement"
 
@@ -136,10 +137,6 @@ def _between(one: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
     columns = one.effort.values, left / left[0]
     spent, share = (np.interp(at, np.arange(last + 1), column) for column in columns)
     return spent, share
-
-
-def _strength(t, args):
-    return args
 
 
 @eqx.filter_jit

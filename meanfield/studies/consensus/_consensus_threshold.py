@@ -14,6 +14,7 @@ from ...dynamics.particles import AttentionFlow
 from ...geometry import Sphere
 from ...solve import simulate
 from ..machinery import Claim, Study
+from ._gating import _strength
 
 THRESHOLD = 2 / np.pi
 """Strength above which two models agree: that at which the gap is pi/2."""
@@ -90,10 +91,6 @@ class ConsensusThreshold(Study):
 
 def _wells(x):
     return -0.5 * x[2] ** 2
-
-
-def _strength(t, args):
-    return args
 
 
 @eqx.filter_jit
