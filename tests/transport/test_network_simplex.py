@@ -1,10 +1,19 @@
 """Linear programs by the network simplex: the least cost, exact masses, and a proof at every pair."""
 
+import threading
+import time
+import warnings
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from highs import highs_cost
 
-from meanfield.transport.exact import _linear_program as programs, least_plan
+from meanfield.transport.exact import (
+    _linear_program as programs,
+    _network_simplex as simplex,
+    least_plan,
+)
 from meanfield.transport.exact._network_simplex import Basis, network_simplex, refined
 
 N, M = 96, 91
@@ -109,3 +118,34 @@ def test_thin_problems(shape):
         into = np.clip(a[0] - np.append(0, np.cumsum(b[order])[:-1]), 0, b[order])
         least = into @ cost[0][order] + (b[order] - into) @ cost[1][order]
     np.testing.assert_allclose(_total(cost, found), least, rtol=1e-12)
+    assert found.gap <= 1e-12  # by potentials in their places: long problems are solved turned
+
+
+def test_masses_whose_sums_differ_as_those_of_weights_may():
+    """In single precision by 4e-4: the plan is that of b made as heavy as a, and still the least."""
+    cost, a, b = _problem("masses")
+    heavy, found = (least_plan(cost, a, z, EPS) for z in (1.0004 * b, b))
+    assert heavy.gap <= 1e-12
+    np.testing.assert_allclose(_total(cost, heavy), _total(cost, found), rtol=1e-12)
+    np.testing.assert_allclose(np.bincount(heavy.at[1], heavy.mass), b, atol=1e-14)
+
+
+def test_warnings_of_others_survive_two_threads_at_once(monkeypatch):
+    """Filters are those of the process: the second to leave would put back those of the first."""
+
+    def emd(a, b, *_, **__):
+        time.sleep(0.02)
+        return np.outer(a, b), {"warning": None, "u": np.zeros(2), "v": np.zeros(2)}
+
+    monkeypatch.setattr(simplex, "_pot", lambda: SimpleNamespace(emd=emd))
+    half, before = np.full(2, 0.5), [*warnings.filters]
+    threads = [
+        threading.Thread(target=network_simplex, args=(np.ones((2, 2)), half, half))
+        for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.01)
+    for thread in threads:
+        thread.join()
+    assert warnings.filters == before

@@ -28,6 +28,8 @@ class Found(NamedTuple):
 def least_plan(cost: Costs, a, b, unit: float) -> Found | None:
     """A vertex of least cost for positive masses a, b that are known to `unit` of themselves; or None.
 
+    Where their sums differ it is that of b times a factor, which makes them equal.
+
     The basis of a network simplex says masses and prices exactly. Where its prices are not yet those of
     all pairs, as where two points are 1e6 times farther than others move, what is left of the costs,
     c - f - g, is solved for again in finer units: dearer pairs cost just one of these, and the dual
@@ -36,6 +38,7 @@ def least_plan(cost: Costs, a, b, unit: float) -> Found | None:
     Source: Gleixner, Steffy and Wolter, INFORMS J. Comput. 28 (2016), doi:10.1287/ijoc.2016.0692, for
     this refinement.
     """
+    b = b * (a.sum() / b.sum())
     f, g = cost.min(axis=1), (cost - cost.min(axis=1)[:, None]).min(axis=0)
     left = cost - f[:, None] - g
     scale, best = left.max() or 1.0, None
