@@ -35,7 +35,9 @@ def contests(tiny: bool) -> Iterator[Contest]:
         run = {
             "warm": _warm,
             "cold": lambda: lambda: _fresh(),
-            "imports alone": lambda: lambda: _python("-c", "import meanfield as mf; mf.studies, mf.simulate"),
+            "imports alone": lambda: (
+                lambda: _python("-c", "import meanfield as mf; mf.studies, mf.simulate")
+            ),
         }
     yield Contest(
         f"meanfield run {STUDY} --tiny, a process",
