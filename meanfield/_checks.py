@@ -228,7 +228,7 @@ def check_weights(w, n: int, name: str = "w") -> Float[Array, " n"]:
     if not is_concrete(w):
         return w
     message = f"expected nonnegative {name}, got a negative weight; clip at 0."
-    with at_once(w), np.errstate(over="ignore"):
+    with at_once(w), np.errstate(all="ignore"):
         w = check_finite(w, name)
         w = guard(w, (at_hand(w)[0] >= 0).all(), message)
         close = abs(at_hand(w)[0].sum() - 1) <= tolerance(w.dtype)

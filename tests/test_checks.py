@@ -16,9 +16,12 @@ from meanfield._checks import (
     check_key,
     check_positive,
     check_scalar,
+    check_weights,
 )
 from meanfield.attention import Softmax
+from meanfield.dynamics import AttentionFlow
 from meanfield.geometry import AbstractGeometry, Sphere
+from meanfield.solve._simulate import check_start
 
 HUGE = 10**400
 GEOMETRY = AbstractGeometry, "a geometry", "pass Sphere(3)"
@@ -81,3 +84,14 @@ def test_both_kinds_of_keys_are_keys():
 def test_numbers_beyond_a_precision_are_refused_without_a_warning():
     with jax.enable_x64(False):
         check_refused(lambda: check_positive(1e300, "tol", "pass tol=1.0"), "finite numbers in tol")
+
+
+def test_looks_at_known_values_end_in_no_warning():
+    """Neither at the ends of the range of numbers, nor for who has all floating-point errors raised."""
+    most, least = (float(bound) for bound in (np.finfo(float).max, np.finfo(float).tiny))
+    near = jnp.eye(3) + least * (1 - jnp.eye(3))  # its squares underflow
+    with np.errstate(all="raise"):
+        assert Sphere(3).check(near) is near
+        _, ts = check_start(AttentionFlow(Sphere(3), Softmax(1.0)), near, [-most, most])
+        np.testing.assert_array_equal(ts, [-most, most])
+        check_refused(lambda: check_weights(jnp.full(2, most), 2), "divide by w.sum()")

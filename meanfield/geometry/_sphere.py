@@ -75,7 +75,7 @@ class Sphere(AbstractGeometry):
             f"expected unit vectors in {name}, got points off the sphere; "
             "normalize them with Sphere(d).project(x), or of a Product take space.split(x)[0]."
         )
-        with at_once(x), np.errstate(over="ignore"):
+        with at_once(x), np.errstate(all="ignore"):
             values, library = at_hand(x)
             off = abs(library.linalg.norm(values, axis=-1) - 1).max()
             return guard(x, off <= tolerance(x.dtype), message)
