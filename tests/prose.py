@@ -19,9 +19,9 @@ QUOTED = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 UNITS = r"%|percent|times|[mun]?s\b|[GM]i?B|minutes?|seconds?|hours?|bits?|digits?"
-# Decimals, powers of ten, thousands, and whole numbers that are followed by a unit.
+# Decimals, powers, thousands, and whole numbers that are followed by a unit.
 NUMBER = re.compile(
-    r"(?<![\w./^{])(?:\d*\.\d+(?:e-?\d+)?|\d+e-?\d+|\d{1,3}(?:,\d{3})+"
+    r"(?<![\w./^{])(?:\d*\.\d+(?:e-?\d+)?|\d+e-?\d+|\d+\^-?\d+|\d{1,3}(?:,\d{3})+"
     rf"|\d+(?= ?(?:{UNITS})))(?![\w]|\.\d)"
 )
 
@@ -48,7 +48,8 @@ def numbers(text: str) -> list[str]:
 
 def value(number: str) -> float:
     """What a number in prose is."""
-    return float(number.replace(",", ""))
+    base, _, power = number.replace(",", "").partition("^")
+    return float(base) ** int(power or 1)
 
 
 @cache

@@ -22,7 +22,7 @@ class Guarded(AbstractEngine):
         t_Z + t_F <= 2^14 eps Z,
 
     with the mass Z, and t_Z and t_F what is neglected of kernel and field at most (`Harmonic`), rounding
-    included: softmax is then off by 2^14 eps of the longest value at most at most, in practice by
+    included: softmax is then off by 2^14 eps of the longest value at most, in practice by
     some eps. An isolated token beside a cluster, a beta that needs more degrees, a token off the
     sphere: all are summed by `exact`, in the same compiled program. On S^2, where a trial costs more, none is
     made unless a cloud spread as the uniform one would pass. Derivatives are always those of
