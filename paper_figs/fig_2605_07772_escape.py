@@ -1,7 +1,6 @@
-"""A trained feed-forward layer lets tokens gather, then leave in the last layers (2605.07772)."""
+"""A trained feed-forward layer lets a law gather, then leave in the last layers (2605.07772)."""
 
 import matplotlib.pyplot as plt
-import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
@@ -12,26 +11,28 @@ STUDIES = {"escaped": EscapedClusters()}
 
 
 def draw(results: dict[str, xr.Dataset]) -> Figure:
-    """Left: tokens where weights are dear; middle: order, by penalty; right: where the weights are."""
+    """Left: the law over depth where weights are dear; middle: order, by penalty; right: where the weights
+    are. Dashed: from the weights found where they are cheap."""
     at = results["escaped"]
-    fig, (tokens, order, spent) = plt.subplots(1, 3, figsize=(6.75, 2.7))
-    last = at.effort.size - 1
-    paths = at.isel(effort=last).angle.transpose("depth", "token")
-    tokens.plot(at.depth, paths, "-", color=f"C{last}", linewidth=0.7)
-    angle_ticks(tokens.yaxis)
-    tokens.set(xlabel="depth", ylabel="angle of a token [rad]")
-    tokens.set_title(f"{at.token.size} tokens, penalty {float(at.effort[last]):g}")
+    fig, (law, order, spent) = plt.subplots(1, 3, figsize=(6.75, 2.7))
+    dear = at.isel(effort=min(1, at.effort.size - 1))
+    density = dear.density.sel(begin="nothing").transpose("angle", "depth")
+    shown = law.pcolormesh(at.depth, at.angle, density, cmap="magma_r", vmin=0, shading="gouraud")
+    fig.colorbar(shown, ax=law, label="density")
+    angle_ticks(law.yaxis)
+    law.set(xlabel="depth", ylabel="angle of a token [rad]")
+    law.set_title(f"penalty {float(dear.effort):g}")
     order.plot(at.depth, at.isel(effort=0).idle, "-", color="0.5", label="attention alone")
     for k, effort in enumerate(at.effort.values):
-        one, mark = at.sel(effort=effort), {"marker": "os^D"[k % 4], "markersize": 2.5}
-        order.plot(at.depth, one.order, f"C{k}", **mark, label=f"penalty {effort:g}")
-        spent.plot(at.depth, one.spent, f"C{k}", **mark)
+        for begin, line in (("nothing", "-"), ("cheap weights", "--")):
+            one = at.sel(effort=effort, begin=begin)
+            label = f"penalty {effort:g}" if line == "-" else None
+            order.plot(at.depth, one.order, f"C{k}{line}", label=label)
+            spent.plot(at.depth, one.spent, f"C{k}{line}")
+    order.plot([], [], "--", color="0.3", label="from cheap weights")
     order.set(xlabel="depth", ylabel="length of the mean token", ylim=(0, 1))
     order.set_title("dear: gather, then leave")
-    spent.set(xlabel="depth", ylabel="squared weights of a layer", yscale="log")
-    spent.set(yticks=[0.2, 0.5, 1], ylim=(np.nanmin(at.spent) / 1.3, 1.3 * np.nanmax(at.spent)))
-    spent.yaxis.set_major_formatter("{x:g}")
-    spent.yaxis.set_minor_formatter("")
-    spent.set_title("dear weights grow with depth")
-    fig.legend(loc="outside lower center", ncols=4)
+    spent.set(xlabel="depth", ylabel="squared weights of a layer", ylim=(0, None))
+    spent.set_title("where the weights are")
+    fig.legend(loc="outside lower center", ncols=5)
     return fig

@@ -9,9 +9,10 @@ from refusals import check_refused
 from scipy.special import lambertw
 
 from meanfield.attention import Unnormalized
-from meanfield.dynamics import AttentionFlow, Control, Drift
-from meanfield.games import steer
+from meanfield.dynamics import AttentionFlow, Control, Drift, FokkerPlanck
+from meanfield.games import Kuramoto, steer
 from meanfield.geometry import Euclidean, Sphere
+from meanfield.harmonics import Gegenbauer
 
 TS = jnp.linspace(0.0, 2.0, 9)
 
@@ -56,6 +57,34 @@ def test_one_direction_for_all_tokens():
     # The kinks are all that is left: h^2 u''/(12 sqrt 5), of which a grid twice as fine sees 15/16.
     kinks = (15 / 16) ** 0.5 * 0.25**2 / 4 / (12 * 5**0.5)
     assert found.residual == pytest.approx(kinks, rel=0.05)
+
+
+class Wave(eqx.Module):
+    """The potential -a cos t of the angle t to e_1."""
+
+    height: jax.Array
+
+    def __call__(self, x):
+        return -self.height * x[0]
+
+
+@pytest.mark.slow
+def test_a_law_near_the_uniform_one():
+    """Its first harmonic obeys c' = -rate c + u/sqrt 2, with a rate of noise - kappa/2; u as a wind's."""
+    basis, noise, kappa, small, weight, effort = Gegenbauer(2, 3), 0.4, 0.3, 1e-3, 3.0, 0.5
+    flow = FokkerPlanck(basis, Kuramoto(kappa), noise, Wave(jnp.zeros(())))
+    x0, ts = jnp.array([1.0, small, 0.0, 0.0]), jnp.linspace(0.0, 1.0, 5)
+    found = steer(flow, lambda flow: flow.potential.height, lambda c: weight / 2 * c[1] ** 2, x0, ts,
+                  effort=effort, steps=3)  # fmt: skip
+    assert found.converged and found.x.shape == (5, 4)
+    rate = noise - kappa / 2
+    reach = (1 - np.exp(-2 * rate)) / (2 * rate) / 2
+    end = small * np.exp(-rate) / (1 + weight / effort * reach)
+    exact = -weight / effort * end / 2**0.5 * np.exp(-rate * (1 - np.asarray(ts)))
+    # Linear pieces, h = 1/4: h^2 rate^2/6; beyond first order the square of what is small.
+    np.testing.assert_allclose(found.controls, exact, rtol=1e-3)
+    assert found.x[-1, 1] == pytest.approx(end, rel=1e-5)
+    assert found.cost == pytest.approx(weight / 2 * end * small * np.exp(-rate), rel=1e-5)
 
 
 def test_what_a_control_that_is_not_the_best_costs():

@@ -7,30 +7,40 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from ..._checks import as_array, check_finite, check_integer, check_known, check_positive, guard
+from ..._checks import (
+    as_array,
+    check_finite,
+    check_instance,
+    check_integer,
+    check_known,
+    check_positive,
+    guard,
+)
 from ..._door import door
 from ..._shown import AbstractShown
-from ..._typing import Points, Scalar
-from ...dynamics import AbstractParticles
+from ..._typing import Scalar
+from ...dynamics import AbstractParticles, FokkerPlanck
 from ..equilibrium import minimized
 from ._pontryagin import interlaced, masses
 from ._steered import AbstractInIntervals, check_jumps, played
 
 Rows = Float[Array, "_ k"]
+State = Float[Array, "*state"]
+"""A cloud [n, d], or the coefficients [k] of a law."""
 
 
 class Steering(AbstractShown):
     """The best control of some numbers of a flow, and what it costs.
 
     `controls`: what is added to the numbers, as `where` returns them, with the times `ts` [T] as first
-    axis unless they are constant; `x` [T, n, d]: the cloud at these times; `cost`, of which `effort` is
-    spent on the control; `idle`: the cost without control; `residual`: how far the control is from the
-    maximum principle, |u + p|/|u|; `converged`: whether a minimum was found.
+    axis unless they are constant; `x` [T, ...]: the cloud [n, d], or the law [k], at these times;
+    `cost`, of which `effort` is spent on the control; `idle`: the cost without control; `residual`: how
+    far the control is from the maximum principle, |u + p|/|u|; `converged`: whether a minimum was found.
     """
 
     ts: Float[Array, " times"]
     controls: PyTree[Float[Array, "..."]]
-    x: Float[Array, "times n d"]
+    x: Float[Array, "times ..."]
     cost: Scalar
     effort: Scalar
     idle: Scalar
@@ -40,14 +50,14 @@ class Steering(AbstractShown):
 
 @door
 def steer(
-    flow: AbstractParticles,
+    flow: AbstractParticles | FokkerPlanck,
     where: Callable[[Any], Any],
-    terminal: Callable[[Points], Scalar],
-    x0: Points,
+    terminal: Callable[[State], Scalar],
+    x0: State,
     ts: Float[Array, " times"],
     *,
     effort: Scalar | float = 1.0,
-    running: Callable[[Points, Any], Scalar] | None = None,
+    running: Callable[[State, Any], Scalar] | None = None,
     constant: bool = False,
     guess: Any = None,
     steps: int = 1,
@@ -65,10 +75,13 @@ def steer(
 
     on times twice as dense, as `pontryagin_residual` has it: a certificate of the search and of the times.
 
-    - `flow`: of a cloud [n, d], without noise. `where`: `lambda flow: flow.attention.beta` steers the
-      temperature; `lambda flow: flow.terms[1].function`, an equinox module, a feedback.
-    - `terminal`: of the last cloud. `running(x, flow_u)`: a rate, such as the effort of a feedback in a
-      norm of its own, `lambda x, flow: jnp.mean(flow.terms[1].drift(0.0, x, None)**2)`.
+    - `flow`: of a cloud [n, d], without noise, or a `FokkerPlanck`, whose states are laws [k]. Steps are
+      explicit, so that its diffusion limits them; a law that is negative has not converged.
+    - `where`: `lambda flow: flow.attention.beta` steers the temperature; `lambda flow:
+      flow.terms[1].function`, an equinox module, a feedback; `lambda flow: flow.potential.weights`, an
+      energy that a law feels.
+    - `terminal`: of the last cloud or law. `running(x, flow_u)`: a rate, such as the effort of a feedback
+      in a norm of its own, `lambda x, flow: jnp.mean(flow.terms[1].drift(0.0, x, None)**2)`.
     - `effort`: > 0. `constant`: one control for all times. `guess`: `controls` to start from.
     - `steps`: of the integrator between two of the times. `max_steps`: of L-BFGS.
 
@@ -77,7 +90,8 @@ def steer(
     Source: Pontryagin, Boltyanskii, Gamkrelidze, Mishchenko (1962); E, Han, Li, arXiv 1807.01083, for
     the weights of layers.
     """
-    if flow.noise is not None:
+    check_instance(flow, AbstractParticles | FokkerPlanck, "a flow", "pass AttentionFlow(...)")
+    if isinstance(flow, AbstractParticles) and flow.noise is not None:
         raise ValueError("expected a flow without noise, got one with; leave out noise.")
     check_known((flow, x0, ts, effort), "a flow", "call it outside of jax.jit")
     x0 = flow.check(x0)
@@ -127,14 +141,14 @@ def _rows(guess: Any, size: int, k: int, constant: bool) -> Rows:
 class _Problem(eqx.Module):
     """A flow, what of it is steered, and what that costs."""
 
-    flow: AbstractParticles
+    flow: AbstractParticles | FokkerPlanck
     where: Callable
     terminal: Callable
     running: Callable | None
     effort: Scalar
     steps: int = eqx.field(static=True)
 
-    def steered(self, u: Float[Array, " k"]) -> AbstractParticles:
+    def steered(self, u: Float[Array, " k"]) -> AbstractParticles | FokkerPlanck:
         """The flow with u added to its numbers."""
         real, rest = eqx.partition(self.where(self.flow), eqx.is_inexact_array)
         flat, unravel = ravel_pytree(real)
@@ -142,7 +156,7 @@ class _Problem(eqx.Module):
             self.where, self.flow, eqx.combine(unravel(flat + u.astype(flat.dtype)), rest)
         )
 
-    def play(self, u: Rows, x0: Points, ts: Float[Array, " times"]):
+    def play(self, u: Rows, x0: State, ts: Float[Array, " times"]):
         """The cost, NaN where steps are too long, its effort, and the clouds."""
         whole = jnp.broadcast_to(u, (len(ts), u.shape[1]))
         nothing = jnp.zeros((), x0.dtype)
@@ -190,16 +204,18 @@ def _one(value: Any, name: str) -> Scalar:
 
 
 @eqx.filter_jit
-def _best(problem: _Problem, start: Rows, x0: Points, ts, max_steps: int):
+def _best(problem: _Problem, start: Rows, x0: State, ts, max_steps: int):
     cost = lambda u, _: problem.play(u, x0, ts)[0]
     best, ok = minimized(cost, start, max_steps)
     paid, (spent, x) = problem.play(best, x0, ts)
     idle = cost(jnp.zeros_like(start), None)
     residual = _residual(problem, best, x0, ts)
+    for right in jax.vmap(problem.flow.requirements)(x).values():
+        ok &= right.all()
     return best, (x, paid, spent, idle, residual, ok & jnp.isfinite(paid))
 
 
-def _residual(problem: _Problem, best: Rows, x0: Points, ts) -> Scalar:
+def _residual(problem: _Problem, best: Rows, x0: State, ts) -> Scalar:
     """|u + p/effort|/|u| in L2 of time, on times twice as dense."""
     fine, times = best, ts
     if len(best) > 1:

@@ -75,7 +75,7 @@ class Steered(AbstractInIntervals):
         return state
 
 
-def check_jumps(flow: AbstractParticles, ts: Float[Array, " times"]) -> None:
+def check_jumps(flow: AbstractDynamics, ts: Float[Array, " times"]) -> None:
     """ValueError if a flow jumps between these times: a step across would err by its length."""
     jumps = flow.jumps()
     if jumps is None:

@@ -165,7 +165,9 @@ def minimized(cost, start, max_steps: int, adjoint=None):
 
 
 @eqx.filter_jit
-def _answer(game: AbstractGame, controls: Controls, x0, ts, i, max_steps: int, beside=0.0):
+def _answer(
+    game: AbstractGame, controls: Controls, x0, ts, i, max_steps: int, beside: Array | float = 0.0
+):
     """The best response of player i, what it saves, and whether it was found; searched from its control
     and what is `beside` it."""
 
