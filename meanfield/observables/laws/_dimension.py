@@ -53,18 +53,21 @@ def _log_ratios(x: Points) -> tuple[Bool[Array, " n"], Float[Array, " n"]]:
 
 
 def _of_two(x: Points, near: Int[Array, "n 2"]) -> tuple[Bool[Array, " n"], Float[Array, " n"]]:
-    ratios = jax.vmap(lambda token, two: _log_ratio(jnp.abs(x[two] - token)))(x, near)
-    return jnp.ones(x.shape[0], bool), ratios
+    apart = jnp.abs(x[near] - x[:, None])
+    # These are not used where some coincide, but under vmap they are differentiated there too.
+    apart = jnp.where((apart > 0).any(axis=-1, keepdims=True), apart, 1)
+    return jnp.ones(x.shape[0], bool), jax.vmap(_log_ratio)(apart)
 
 
 def _among_all(x: Points) -> tuple[Bool[Array, " n"], Float[Array, " n"]]:
-    order, fresh = jnp.arange(x.shape[0]), first_of_equal(x)
+    fresh = first_of_equal(x)
 
-    def ratio(token, i):
-        others = (fresh & (order != i))[:, None]
-        return _log_ratio(jnp.where(others, jnp.abs(x - token), jnp.inf))
+    def ratio(token):
+        # Not its own place, which is that of another where it is not fresh: no ratio there is a number.
+        others = fresh & (x != token).any(axis=1)
+        return _log_ratio(jnp.where(others[:, None], jnp.abs(x - token), jnp.inf))
 
-    return fresh, map_rows(ratio, x, order)
+    return fresh, map_rows(ratio, x)
 
 
 def _log_ratio(apart: Float[Array, "n d"]) -> Scalar:
