@@ -72,7 +72,7 @@ def test_the_symmetric_iteration_needs_at_most_18_products_whatever_beta():
     for beta in (1.0, 9.0, 100.0, 1000.0):
         assert int(solved(Sinkhorn(beta), x)[0].iterations) <= 18
     alternating, _ = solved(Sinkhorn(9.0, query=jnp.eye(D)), x)
-    assert 2 * int(alternating.iterations) >= 60  # two products each
+    assert 2 * int(alternating.iterations) > 18  # two products each
 
 
 def test_weights_matrices_and_other_tokens_against_plain_scaling():

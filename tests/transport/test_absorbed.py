@@ -40,8 +40,8 @@ def test_two_points_and_two(dtype):
     "taus", [pytest.param((None, None), marks=pytest.mark.slow), (0.8, 0.95)], ids=str
 )
 def test_products_equal_log_sum_exps(taus, monkeypatch):
-    """Blocks are iterated by ott, in the logarithmic domain. With the tolerance 1e-11 of masses, the
-    potentials differ by that over the least mass, 1e-3, and the condition of the problem.
+    """Blocks are iterated in the logarithmic domain, with soft marginals by ott. With the tolerance 1e-11
+    of masses, potentials differ by that over the least mass, 1e-3, and the condition of the problem.
 
     Last, potentials may move by .02 epsilon until the kernel is formed again.
     """

@@ -169,7 +169,10 @@ class Sinkhorn(AbstractDensityAttention):
     ) -> Solution:
         """The plan between x and y (x itself by default), its residual and its iterations.
 
-        `init` are potentials (f, g) of a plan nearby, such as those of an earlier `solve`.
+        `init` are potentials (f, g) of a plan nearby, such as those of an earlier `solve`, or, along a run in
+        equal steps, 2 f - f_before of the last two: with `causal(n)`, 4,096 tokens on S^2 and steps of .1
+        these take 7 iterations at beta = 8 and 10 at 20, of two products each; from none it takes 12
+        and 17.
         """
         x, y = check_tokens(x, "x"), None if y is None else check_tokens(y, "y")
         w = None if w is None else check_weights(w, len(x if y is None else y))

@@ -121,9 +121,8 @@ def solve_small(
 
     Unless there are potentials to start from, epsilon falls from a quarter of the mean cost by factors
     of 4, as in Kosowsky and Yuille (1994), doi:10.1016/0893-6080(94)90081-7. At its last value the
-    iteration is started again from where it is every 300 steps, for over-relaxation sets its weight
-    once, from the error near step 40: far from the end that is a poor guess. Clouds of up to
-    400 points whose iteration is slower than that are left to Newton's method.
+    iteration is started again from where it is every 300 steps. Clouds of up to 400 points whose
+    iteration is slower than that are left to Newton's method.
     """
     (n, m), dtype = geometry.shape, geometry.dtype
     problem = make_problem(geometry, a, b, None, None)

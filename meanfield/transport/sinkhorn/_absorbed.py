@@ -16,24 +16,20 @@ from ._symmetric import RELAXATION, over_relaxation
 RANGES = {64: 150.0, 32: 20.0}
 """How far potentials may move, in epsilon, from those absorbed, by bits: what is below the least normal
 number in the kernel is then still nothing, and the products stay finite."""
-LOOK = 6
-"""Iterations after which the rate is looked at."""
-PATIENCE = 16
-"""Looks without a smaller error after which over-relaxation is given up."""
-_LARGEST_SLOPE, _MARGIN, _SMALLER = 0.9999, 0.2, 1.2
+PATIENCE = 100
+"""Iterations without a smaller error after which what makes them faster is given up."""
 
 
 class _State(NamedTuple):
-    """Potentials, and how far they have moved since they were absorbed, in epsilon; the errors of the
-    marginals now, at the last look, and least at a look; looks since; the weight;
-    iterations; and whether the moves leave the range."""
+    """Potentials, and how far they have moved since they were absorbed, in epsilon; the error of the
+    marginals now, and the least one; iterations since that; the weight; all iterations; and whether the
+    moves leave the range."""
 
     pair: Pair
     moves: Pair
     error: Scalar
-    before: Scalar
     least: Scalar
-    looks: Int[Array, ""]
+    waited: Int[Array, ""]
     weight: Scalar
     count: Int[Array, ""]
     far: Bool[Array, ""]
@@ -72,7 +68,7 @@ def absorbed(
 
     def outer(s: _State) -> _State:
         s = _absorb(problem, s, symmetric)
-        kernel = _kernel(problem, costs, s.pair)
+        kernel = kernel_of(problem, costs, s.pair)
         step = functools.partial(_step, problem, kernel, symmetric)
         s = jax.lax.while_loop(lambda s: going(s) & ~s.far, step, s)
         pair = jax.tree.map(lambda p, move: p + problem.epsilon * move, s.pair, s.moves)
@@ -82,7 +78,7 @@ def absorbed(
     weight = 1 if problem.taus is None else over_relaxation(problem.taus)
     weight = jnp.asarray(weight, costs.dtype)
     zero = jax.tree.map(jnp.zeros_like, init)
-    start = _State(init, zero, far, far, far, none, weight, none, jnp.zeros((), bool))
+    start = _State(init, zero, far, far, none, weight, none, jnp.zeros((), bool))
     found = jax.lax.while_loop(going, outer, start)
     return found.pair, found.count
 
@@ -103,7 +99,7 @@ def _absorb(problem: Problem, s: _State, symmetric: bool) -> _State:
     return s._replace(pair=(f, g), moves=zero, error=error, count=s.count + 1, far=near)
 
 
-def _kernel(problem: Problem, costs, pair: Pair) -> Float[Array, "n m"]:
+def kernel_of(problem: Problem, costs, pair: Pair) -> Float[Array, "n m"]:
     """e^{(f + g - c)/eps} between points that have mass."""
     here, there = problem.present()
     both = here[:, None] & there
@@ -121,36 +117,20 @@ def _step(problem: Problem, kernel, symmetric: bool, s: _State) -> _State:
         moves=jax.tree.map(lambda p, q: jnp.where(fine, p, q), moves, s.moves),
         error=jnp.where(fine, error, jnp.inf),
         weight=jnp.where(fine, s.weight, 1),
-        looks=jnp.where(fine, s.looks, PATIENCE),
+        waited=jnp.where(fine, s.waited, PATIENCE),
         count=s.count + 1,
         far=~(largest <= RANGES[jnp.finfo(kernel.dtype).bits]),
     )
-    return s if symmetric else _looked(s, problem.taus is None)
+    return s if symmetric else _patient(s)
 
 
-def _looked(s: _State, adapts: bool) -> _State:
-    """The weight that the last few iterations suggest.
-
-    An iteration of weight w whose error falls by r > w - 1 has the plain one's slope
-    (r + w - 1)^2/(r w^2), for which 2/(1 + sqrt(1 - slope)) is the best weight (Young's relation).
-    Errors that fall by about w - 1 turn, as at too large a weight: it is lowered until they tell.
-    """
-    looks = s.count % LOOK == 0
-    weight = s.weight
-    if adapts:
-        rate = (s.error / s.before) ** (1 / LOOK)
-        slope = jnp.minimum((rate + weight - 1) ** 2 / (rate * weight**2), _LARGEST_SLOPE)
-        best = 2 / (1 + jnp.sqrt(1 - slope))
-        right = (rate < 1) & (rate > weight - 1 + _MARGIN * (2 - weight))
-        less = jnp.maximum(1, 2 - _SMALLER * (2 - weight))
-        weight = jnp.where(jnp.isfinite(s.before), jnp.where(right, best, less), weight)
-    waited = jnp.where(s.looks >= PATIENCE, s.looks, jnp.where(s.error < s.least, 0, s.looks + 1))
-    weight = jnp.where(waited >= PATIENCE, 1, weight)
+def _patient(s: _State) -> _State:
+    """The weight 1 where the error has not fallen for long."""
+    waited = jnp.where(s.error < s.least, 0, s.waited + 1)
     return s._replace(
-        before=jnp.where(looks, s.error, s.before),
-        least=jnp.where(looks, jnp.minimum(s.least, s.error), s.least),
-        looks=jnp.where(looks, waited, s.looks),
-        weight=jnp.where(looks, weight, s.weight),
+        least=jnp.minimum(s.error, s.least),
+        waited=waited,
+        weight=jnp.where(waited >= PATIENCE, 1, s.weight),
     )
 
 

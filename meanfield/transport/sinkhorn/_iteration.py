@@ -12,6 +12,7 @@ from ..._products import exact_products
 from ..._typing import Scalar
 from ..costs import FORBIDDEN, acceleration, geometry as ott_geometry, linear_problem, sinkhorn
 from ._absorbed import absorbed, costs_of
+from ._accelerated import accelerated
 from ._implicit import Pair, sensitivity
 from ._marginals import Problem, check_init, make_problem, scaled
 from ._solution import Solution
@@ -48,9 +49,9 @@ def solve(
     - `tol`: the sum of absolute errors of the marginals at which to stop, raised to what rounding allows:
       32 units (4e-6 in float32), or 4 |f|/eps of them if the potentials are large. Below 2e-16, which
       no precision meets, it stands, and `converged` is False unless the error is as small.
-    - `max_iterations`: after these it gives up, and `converged` says so. Over-relaxation adapts itself
-      (Lehmann et al., arXiv 2012.12562). Where costs are a matrix, an iteration is a product with a
-      kernel that has absorbed the potentials; otherwise, and for `iterations`, it is ott's, by log-sum-exps.
+    - `max_iterations`: after these it gives up, and `converged` says so. Iterations are accelerated
+      (Anderson's method, doi:10.1145/321296.321305). Where costs are a matrix, an iteration is two products
+      with a kernel that has absorbed the potentials; otherwise it is two log-sum-exps.
     - `iterations`: exactly so many instead, columns then rows, after a first one of rows. Derivatives
       then pass through each of them.
     - `init`: potentials (f, g) to start from, for instance those of a problem nearby.
@@ -135,6 +136,9 @@ def _centred(problem: Problem, pair: Pair) -> Pair:
 @eqx.filter_custom_jvp
 def _converged(problem, init, tol, max_iterations, symmetric) -> tuple[Pair, Any]:
     costs = costs_of(problem)
+    if problem.taus is None and not symmetric:
+        pair, count = accelerated(problem, costs, init, tol / 2, max_iterations)
+        return problem.complete(pair), count
     if costs is None:
         return _run(problem, init, tol / 2, max_iterations, symmetric, fixed=False)
     (f, g), count = absorbed(problem, costs, init, tol / 2, max_iterations, symmetric)
@@ -225,8 +229,6 @@ def _solver(tol, count: int, momentum=None, symmetric=False, fixed=False) -> sin
     inner = 1 if symmetric or fixed else min(10, count)
     if symmetric or fixed:
         momentum = acceleration.Momentum(value=RELAXATION if symmetric else 1.0)
-    elif momentum is None:
-        momentum = acceleration.Momentum(start=40, value=jnp.ones((), tol.dtype))
     return sinkhorn.Sinkhorn(
         threshold=tol,
         inner_iterations=inner,
