@@ -7,6 +7,7 @@ import pytest
 from refusals import check_refused
 from scipy.linalg import expm
 
+from meanfield.attention import Unnormalized
 from meanfield.dynamics import AttentionFlow, Control, Drift
 from meanfield.games import (
     ConsensusGame,
@@ -125,6 +126,22 @@ def test_two_tokens_on_the_sphere():
         assert residual.max() < 1e-4
     worse = pontryagin_residual(game, 1.01 * found.controls, x0, ts, planned=True)
     assert worse.min() > 0.01
+
+
+@pytest.mark.slow
+def test_adjoint_gradients_are_finite_differences():
+    """Of two transformers on the sphere, along all controls at once."""
+    flows = [AttentionFlow(Sphere(3), Unnormalized(beta)) for beta in (1.0, 3.0)]
+    game, ts = ConsensusGame(flows, 2.0, 1.0), jnp.array([0.0, 0.3, 1.0])
+    x0 = SPHERE.geometry.project(jax.random.normal(jax.random.key(3), (2, 3, 3)))
+    u, way = jax.random.normal(jax.random.key(4), (2, 2, 3, 3, 3))
+    costs = jax.jit(lambda s: game.costs(u + s * way, x0, ts))
+    h = 1e-3
+    # Of order four: h^4/30 of a fifth derivative, and roundings over h.
+    near, far = ((costs(k * h) - costs(-k * h)) / (2 * k * h) for k in (1.0, 2.0))
+    slopes = jax.jit(jax.jacrev(lambda u: game.costs(u, x0, ts)))(u)
+    exact = jnp.sum(slopes * way, axis=(1, 2, 3, 4))
+    np.testing.assert_allclose((4 * near - far) / 3, exact, rtol=1e-8, atol=1e-9)
 
 
 def test_discords_agree():

@@ -36,6 +36,7 @@ class PriceOfAnarchy(AbstractCellwiseStudy):
         "endless": "price of anarchy of an endless game",
         "price": "price of anarchy",
         "step_price": "price of anarchy of a game of one step",
+        "saved": "largest saving of one who leaves the equilibrium of one step, of all costs",
         "tempted": "largest saving of one who leaves the plan, of its cost",
         "play": "who knows what",
         "players": "number of models",
@@ -56,6 +57,7 @@ class PriceOfAnarchy(AbstractCellwiseStudy):
                 "endless": ("play", np.array(endless)),
                 "price": (("play", "horizon"), np.array(price)),
                 "step_price": ((), alone.costs.sum() / together.costs.sum()),
+                "saved": ((), alone.exploitability.max() / alone.costs.sum()),
                 # The same share for all but one in the middle, who pays nothing.
                 "tempted": ((), together.exploitability[0] / together.costs[0]),
             },
