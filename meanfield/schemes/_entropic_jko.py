@@ -10,7 +10,7 @@ from .._typing import Points, Scalar
 from ..energies import AbstractEnergy, split_entropy
 from ..transport.densities import AbstractDomain, Accuracy
 from ._base import AbstractScheme
-from ._density import check_density
+from ._density_checks import check_density
 from ._entropic_bias import AbstractBias, Debiased, Movement
 
 Values = Float[Array, " q"]

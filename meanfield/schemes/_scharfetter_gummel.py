@@ -13,7 +13,7 @@ from ..attention.kernels import AbstractAttention, AbstractDensityAttention, che
 from ..energies import Potential
 from ..harmonics import AbstractBasis, Fourier, Gegenbauer
 from ._base import AbstractScheme
-from ._density import check_density
+from ._density_checks import check_density
 from ._tridiagonal import solve_chain
 
 Values = Float[Array, " cells"]

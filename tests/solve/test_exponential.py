@@ -13,7 +13,7 @@ from meanfield.dynamics import AbstractImex, AttentionFlow, FokkerPlanck
 from meanfield.geometry import Sphere
 from meanfield.harmonics import Fourier, Gegenbauer
 from meanfield.solve import ExponentialRK4
-from meanfield.solve.methods._exponential import NEAR
+from meanfield.solve.methods._exponential_rk import NEAR
 
 RATES = np.array([0.0, 0.3, 2.0, 40.0, 3e5])
 STEP = 0.2

@@ -17,9 +17,9 @@ from ._exponential_sum import (
 from ._fused import Fused as Fused
 from ._guarded import Guarded as Guarded
 from ._harmonic import Harmonic as Harmonic
-from ._profiles import exponential as exponential, primitive as primitive
 from ._rounded import Rounded as Rounded
 from ._sharded import Sharded as Sharded
+from ._zonal_kernels import exponential as exponential, primitive as primitive
 from .sampled import (
     Nystrom as Nystrom,
     RandomBatch as RandomBatch,

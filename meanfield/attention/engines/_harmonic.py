@@ -11,7 +11,7 @@ from ._approximate import AbstractApproximate
 from ._base import Sums
 from ._double_fourier import advise_nufft, has_nufft, smoothed_sums
 from ._exponential_sum import ExponentialSum, PosesSums, check_poses_sums, check_tokens
-from ._profiles import exponential, primitive, tilted
+from ._zonal_kernels import exponential, primitive, tilted
 
 FEWEST_FOR_NUFFT = 2048
 """Tokens from which on the non-uniform FFT is quicker than the basis."""

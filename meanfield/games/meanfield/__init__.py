@@ -3,6 +3,6 @@
 from ._crowd_aversion import crowd_aversion as crowd_aversion
 from ._few_players import FewPlayers as FewPlayers, few_players as few_players
 from ._kuramoto import Kuramoto as Kuramoto
+from ._mean_field_equilibrium import MeanFieldEquilibrium as MeanFieldEquilibrium
 from ._mean_field_game import MeanFieldGame as MeanFieldGame
 from ._path import MeanFieldPath as MeanFieldPath, mean_field_path as mean_field_path
-from ._solution import MeanFieldEquilibrium as MeanFieldEquilibrium

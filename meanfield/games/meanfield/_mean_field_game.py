@@ -13,7 +13,7 @@ from ..._typing import Coefficients, Scalar
 from ...attention.kernels import AbstractAttention, AbstractDensityAttention, check_isotropic
 from ...harmonics import AbstractBasis
 from ...landscape.densities import growth_rates
-from ._solution import MeanFieldEquilibrium
+from ._mean_field_equilibrium import MeanFieldEquilibrium
 
 _STEPS = 64
 _RESOLVED = 1e-3

@@ -20,7 +20,7 @@ from ._heteroclinic import (
     heteroclinic_graph as heteroclinic_graph,
 )
 from ._morse import MorseCount as MorseCount, morse_count as morse_count
-from ._rotations import orbit as orbit, symmetries as symmetries
 from ._saddle import saddle as saddle
 from ._search import CriticalPoint as CriticalPoint
+from ._symmetries import orbit as orbit, symmetries as symmetries
 from ._walk import Walk as Walk, walk as walk

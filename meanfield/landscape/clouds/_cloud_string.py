@@ -12,8 +12,8 @@ from ..._typing import Points, Scalar, Weights
 from ...energies import AbstractEnergy
 from ...geometry import Sphere
 from ...transport.costs import weights_or_uniform
-from ._rotations import symmetries
 from ._search import CriticalPoint, search
+from ._symmetries import symmetries
 
 _CLIMB = 300
 """Steps that the highest image may climb."""

@@ -11,9 +11,9 @@ from ..._typing import Key
 from ...energies import AbstractEnergy
 from ...geometry import Sphere
 from ._few_modes import search_few
-from ._rotations import symmetries
 from ._saddle import check_count
 from ._search import CriticalPoint, search
+from ._symmetries import symmetries
 
 _SAME = 1e-6
 """The difference, in energy and in rates, relative to the largest, up to which two states are one."""

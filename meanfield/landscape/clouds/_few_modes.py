@@ -12,8 +12,8 @@ from ..._checks import tolerance
 from ..._typing import Points, Scalar, Weights
 from ...energies import AbstractEnergy
 from ._hessian import chart, frames, moved
-from ._rotations import rotated
 from ._search import FARTHEST, CriticalPoint, roots
+from ._symmetries import rotated
 
 _KRYLOV = 64
 """Products with the Hessian for a step: what they leave of it the next one does."""

@@ -14,9 +14,9 @@ from .._precision import in_double
 from ._critical_points import CriticalPoints, alike
 from ._descent import Descent, descent
 from ._hessian import frames
-from ._rotations import symmetries
 from ._search import CriticalPoint, curved, roots, search
 from ._stabilizer import fixed_by, kept_by, symmetry
+from ._symmetries import symmetries
 
 _AWAY = 1e-3
 """How far from a saddle an orbit begins, in the metric of weights."""

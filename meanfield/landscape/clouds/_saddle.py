@@ -8,8 +8,8 @@ from ...geometry import Sphere
 from ...solve import SolveError
 from ...transport.costs import weights_or_uniform
 from ._few_modes import search_few
-from ._rotations import symmetries
 from ._search import CriticalPoint, search
+from ._symmetries import symmetries
 
 
 @door

@@ -10,7 +10,7 @@ from ..._shown import AbstractShown
 from ..._typing import Points, Scalar, Weights
 from ...energies import AbstractEnergy
 from ._hessian import chart, curvature, frames, moved
-from ._rotations import rotated
+from ._symmetries import rotated
 
 FARTHEST = 0.2
 """The longest step, in the metric of weights."""

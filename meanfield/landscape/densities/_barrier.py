@@ -14,7 +14,7 @@ from ...solve import SolveError
 from .._precision import in_double
 from ._free_energy import sums_over_pairs
 from ._growth import strengths
-from ._profile import Tilted
+from ._tilted import Tilted
 
 _STEP = 0.01
 """Of the order parameter; between these points profiles are interpolated with their exact slopes."""

@@ -1,6 +1,5 @@
 """Drift and noise of the step from a layer to the next, fitted to recordings."""
 
-from ._depth import lines_of_thought as lines_of_thought
 from ._families import (
     AbstractFamily as AbstractFamily,
     AttentionPotential as AttentionPotential,
@@ -10,4 +9,5 @@ from ._families import (
     Writes as Writes,
 )
 from ._fit import DriftFit as DriftFit, fit_drift as fit_drift, fit_drifts as fit_drifts
+from ._lines_of_thought import lines_of_thought as lines_of_thought
 from ._regimes import fit_regimes as fit_regimes

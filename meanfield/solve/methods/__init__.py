@@ -3,7 +3,7 @@
 from diffrax import Kvaerno5 as Kvaerno5
 
 from ._even_steps import EvenSteps as EvenSteps
-from ._exponential import ExponentialRK4 as ExponentialRK4
+from ._exponential_rk import ExponentialRK4 as ExponentialRK4
 from ._geodesic import GeodesicEuler as GeodesicEuler, GeodesicLM as GeodesicLM
 from ._giving_up import Advancing as Advancing
 from ._implicit_explicit import implicit_explicit as implicit_explicit

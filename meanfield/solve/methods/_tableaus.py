@@ -2,7 +2,7 @@
 
 import diffrax
 
-from ._exponential import ExponentialRK4
+from ._exponential_rk import ExponentialRK4
 from ._noise import GEODESIC
 
 

@@ -1,7 +1,7 @@
 """What it costs to move mass, and the couplings that move it."""
 
 from ._antipodes import with_one_geodesic as with_one_geodesic
-from ._blocks import BlockwiseGeometry as BlockwiseGeometry, check_dense as check_dense
+from ._blockwise_geometry import BlockwiseGeometry as BlockwiseGeometry, check_dense as check_dense
 from ._cost_of import cost_of as cost_of, space_of as space_of
 from ._costs import (
     AbstractCost as AbstractCost,

@@ -10,7 +10,7 @@ from ..._device_ring import Ring
 from ..._door import door
 from ..._memory import dense_is_quick
 from ..._typing import Points, Scalar
-from ._blocks import BlockwiseGeometry, all_costs, check_dense
+from ._blockwise_geometry import BlockwiseGeometry, all_costs, check_dense
 from ._costs import AbstractCost, SquaredEuclidean
 from ._coupling import weights_or_uniform
 from ._ott import costs, geometry
