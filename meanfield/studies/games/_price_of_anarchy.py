@@ -86,6 +86,8 @@ class PriceOfAnarchy(AbstractCellwiseStudy):
         # Controls to 1e-6; costs are flat for the planner, and not in Nash.
         title = f"N = {n}: price of one step"
         claims.append(Claim.close(title, one.step_price, exact, 1e-5, "best responses are linear"))
+        title = f"N = {n}: share of all costs that one can save in one step"
+        claims.append(Claim.at_most(title, one.saved, 0, "what an equilibrium is", 1e-6))
         # One at distance 1 is w + 1/(N (1 + q)) from where the mean of the plan leaves it.
         exact = 1 - (1 + q) * (w + 1 / (n * (1 + q))) ** 2 / (1 + w**2 * q)
         title = f"N = {n}: saving of one who leaves the plan"
