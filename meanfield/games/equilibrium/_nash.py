@@ -99,7 +99,8 @@ def _averaged(game, controls, x0, ts, limit: int, rounds: int):
     """The same by fictitious play: what is moved is the mean of all rounds, the start among them."""
     changes, each = [], range(len(controls))
     for k in range(rounds):
-        answers = [_answer(game, controls, x0, ts, jnp.asarray(i), limit) for i in each]
+        still = jnp.zeros_like(controls[0])
+        answers = [_answer(game, controls, x0, ts, jnp.asarray(i), limit, still) for i in each]
         saved = max(float(saving) for _, saving, _ in answers)
         if saved <= ENOUGH * float(jnp.abs(_costs(game, controls, x0, ts)).sum()):
             return controls, [], 1.0, True
@@ -165,9 +166,7 @@ def minimized(cost, start, max_steps: int, adjoint=None):
 
 
 @eqx.filter_jit
-def _answer(
-    game: AbstractGame, controls: Controls, x0, ts, i, max_steps: int, beside: Array | float = 0.0
-):
+def _answer(game: AbstractGame, controls: Controls, x0, ts, i, max_steps: int, beside: Array):
     """The best response of player i, what it saves, and whether it was found; searched from its control
     and what is `beside` it."""
 
@@ -180,8 +179,10 @@ def _answer(
 
 def _answered(game: AbstractGame, controls: Controls, x0, ts, limit: int) -> Controls:
     """Controls after a round: each player in turn answers those of the others."""
+    still = jnp.zeros_like(controls[0])
     for i in range(len(controls)):
-        controls = controls.at[i].set(_answer(game, controls, x0, ts, jnp.asarray(i), limit)[0])
+        best = _answer(game, controls, x0, ts, jnp.asarray(i), limit, still)[0]
+        controls = controls.at[i].set(best)
     return controls
 
 
