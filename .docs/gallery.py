@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from sources import ROOT, toctree, write
+from sources import ROOT, plain, toctree, write
 
-from meanfield.program import first_line
+from meanfield.program import first_line, prepare
 from meanfield.studies import Study
 from paper_figs.__main__ import all_figures
 
@@ -25,6 +25,7 @@ AT_ONCE = 8
 
 def write_gallery(folder: Path, results: Path, figures: Path) -> None:
     """A page for each figure. Those that are not yet under `results` are drawn into `figures`."""
+    prepare()  # in the precision of figures, for results are known by theirs
     modules = all_figures()
     drawn = {name: _picture(name, module, results, figures) for name, module in modules.items()}
     missing = {

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -18,6 +19,9 @@ import gallery
 from docstrings import prose
 from docutils.core import publish_doctree
 from links import broken_links
+from toys import Powers
+
+from meanfield.program import claims_of
 
 
 def as_sphinx_reads(text: str) -> str:
@@ -89,6 +93,18 @@ def test_figures_are_drawn_several_a_process(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out.count("1.0 s") == 2  # of this folder
     with pytest.raises(RuntimeError, match="fig_8 --tiny"):
         gallery._draw({"fig_8": missing["fig_8"]})
+
+
+def test_a_page_shows_what_was_claimed(tmp_path):
+    study = Powers().tiny()
+    store = study.store(root=tmp_path)
+    store.save_claims(claims_of(study, study.run(store)))
+    figure = ModuleType("fig_powers")
+    figure.STUDIES = {"powers": Powers()}
+    table = gallery._claims(figure, "--tiny", tmp_path)
+    assert table[0] == "## Claims\n"
+    assert "| 2^2 | 4 | 4 | yes | arithmetic |" in table
+    assert gallery._drawn_now(figure, "--tiny", tmp_path)
 
 
 def test_two_rooms_and_all_documents_are_built_without_a_warning(tmp_path):
