@@ -27,8 +27,7 @@ class SinkhornFlow(AbstractDynamics):
     potentials that the solver carries, whose velocity is that of f*, by the implicit function theorem.
     The tokens are the same to the tolerance of `attention`; iterations are fewer
     (`flow.iterations` observes them), at the price of a linear system whose conjugate gradients take about
-    six products with the kernel: it pays where the plain flow takes more, which it does with query and
-    key, or where they converge slowly.
+    six products with the kernel: it pays where the plain flow takes many more.
 
     Pass the cloud [n, d] to `simulate`; `traj.final[0]` is the last one. `weights` are masses of sum 1.
     Raises ValueError for an attention with a fixed number of iterations, which has no f*.
