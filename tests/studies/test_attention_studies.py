@@ -59,13 +59,13 @@ def test_claims_follow_the_entropy_in_the_direction_of_the_sign(sign):
         "standard_error": [0.01, 0.03, 0.02],
     }
     one = xr.Dataset({name: ("time", values) for name, values in data.items()})
-    steps, amount, gap = study._claims({"attention": "softmax", "sign": sign}, one)
+    steps, amount, gap = study.claims_at({"attention": "softmax", "sign": sign}, one)
     assert steps.measured == pytest.approx(0.2) and amount.measured == pytest.approx(0.55)
     assert gap.measured == pytest.approx(0.1)
     # Four standard errors, and k/n log n of few neighbours.
     assert gap.tolerance == pytest.approx(0.12 + 3 * np.log(1000) / 1000)
     assert all(claim.passed for claim in (steps, amount, gap))
-    other = study._claims({"attention": "softmax", "sign": -sign}, one)
+    other = study.claims_at({"attention": "softmax", "sign": -sign}, one)
     assert [claim.passed for claim in other[:2]] == [False, False]
 
 

@@ -133,7 +133,7 @@ def test_claims_bound_what_the_runs_leave(found):
         cloud=found.cloud_exact - 3 * found.cloud_error,
         entropy=("time", [1.0, 0.5, 0.1]),
     )
-    claims = {c.name.partition(": ")[2]: c for c in STUDY._claims(3, changed)}
+    claims = {c.name.partition(": ")[2]: c for c in STUDY.claims_at({"d": 3}, changed)}
     assert claims["degrees 1 to 6 against e^(-k(k+d-2)t)"].measured == pytest.approx(0.1)
     assert claims["particles, in standard errors"].measured == pytest.approx(3)
     # Beckner's bound times e^(2 time): .5 e^1.2 - 1 is the largest rise.
