@@ -52,7 +52,7 @@ def test_any_prices_lead_to_it(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["spread", "on one point"])
-def testentropic_prices_are_nearly_right(kind):
+def test_entropic_prices_are_nearly_right(kind):
     """They explain most of what the cheapest partners alone do not, and never too much: weak duality."""
     cost = _cost(kind)
     least = cost[linear_sum_assignment(cost)].mean()
