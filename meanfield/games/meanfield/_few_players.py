@@ -63,8 +63,8 @@ def few_players(game: MeanFieldGame, players: int, *, points: int = 17) -> FewPl
     E = (2 noise^2/3) a_0(3 kappa/(4 noise^2)), a_0 being Mathieu's: they follow each other, and pay less
     than many who do not.
 
-    - `game`: on the circle, without discount, of `Kuramoto` or `Unnormalized` attention; its basis
-      says how many harmonics W has.
+    - `game`: on the circle, without discount and aversion, of `Kuramoto` or `Unnormalized` attention; its
+      basis says how many harmonics W has.
     - `players`: 2 or more. `points`: of each angle, odd; points^(N - 1) at most 200,000.
 
     By Newton's method on a torus, with Fourier's derivatives. Where it fails, V needs more points, or
@@ -78,9 +78,10 @@ def few_players(game: MeanFieldGame, players: int, *, points: int = 17) -> FewPl
     others = check_integer(players, "players", 2) - 1
     points = check_integer(points, "points", 5)
     pairs = isinstance(game.attention, Kuramoto | Unnormalized)
-    if game.basis.d != 2 or game.discount is not None or not pairs:
+    alone = game.discount is None and game.aversion == 0
+    if game.basis.d != 2 or not alone or not pairs:
         raise ValueError(
-            "expected a game on the circle, without discount, of pairs; pass "
+            "expected a game on the circle, without discount and aversion, of pairs; pass "
             "MeanFieldGame(Gegenbauer(2, 24), Kuramoto(1.0), 0.5)."
         )
     if points % 2 == 0:

@@ -7,7 +7,7 @@ import lineax as lx
 import optimistix as optx
 from jaxtyping import Array, Bool, Float
 
-from ..._checks import check_finite, check_instance, check_positive, guard
+from ..._checks import check_finite, check_instance, check_positive, check_scalar, guard
 from ..._door import AbstractChecked, door
 from ..._typing import Coefficients, Scalar
 from ...attention.kernels import AbstractAttention, AbstractDensityAttention, check_isotropic
@@ -25,26 +25,34 @@ _SMALL = 1e-3
 class MeanFieldGame(AbstractChecked):
     """Infinitely many players on a sphere who are drawn to each other, and plan ahead.
 
-        dX = a dt + sqrt(2 noise) dB,    cost |a|^2/2 - scale (W*m)(X)
-        discount V - noise Lap V + |grad V|^2/2 = -scale W*m,    m = e^{-V/noise}/Z
+        dX = a dt + sqrt(2 noise) dB,    cost |a|^2/2 + scale (aversion log m(X) - (W*m)(X))
+        discount V - noise Lap V + |grad V|^2/2 = scale (aversion log m - W*m),    m = e^{-V/noise}/Z
 
     The average over all time without a discount, with scale = 1; of e^{-discount t} otherwise, with
-    scale = discount. Then discount -> infinity, impatience, is the attention flow: players move along
-    the gradient of W*m. Without discount phi = sqrt m solves Hartree's equation
+    scale = discount. Then discount -> infinity, impatience, is the attention flow of noise + aversion:
+    players move along the gradient of W*m - aversion log m. Without discount phi = sqrt m solves
 
-        -2 noise^2 Lap phi - (W*phi^2) phi = E phi,    E the cost in unit time for W of mean 0
+        -2 noise^2 Lap phi + (2 aversion log phi - W*phi^2) phi = E phi,
+
+    Hartree's equation, E being the cost in unit time for W of mean 0.
 
     W*m is the `attraction` of the attention, whose gradient is the mean field: e^{beta <x, y>}/beta for
     `Unnormalized`, (1/beta) log int e^{beta <x, y>} m(dy) in place of W*m for `Softmax`, kappa <x, y> for
     `Kuramoto`.
 
+    Aversion to crowds, the local coupling of `crowd_aversion`, is one more linear term, for
+    log m = -V/noise - log Z. Where it is negative, players like crowds, and gather without attention:
+    those of the line in N(0, -noise^2/aversion).
+
     - `basis`: `Gegenbauer(d, degree)` for laws with an axis, which is quickest, `Fourier(degree)` or
       `SphericalHarmonics(degree)`; V needs fewer harmonics than the law, of width about noise/order.
     - `attention`: one that a density can feel. `noise`: > 0. `discount`: > 0, or None.
+    - `aversion`: to crowds, of either sign; 0 by default.
 
     Raises ValueError for an attention with matrices, and noise or discount that is not positive.
     Source: Lasry and Lions (2007), doi:10.1007/s11537-007-0657-8; Yin, Mehta, Meyn, Shanbhag (2012),
-    doi:10.1109/TAC.2011.2168082, for oscillators. What attention adds is derived here.
+    doi:10.1109/TAC.2011.2168082, for oscillators; Gueant, Lasry, Lions (2011),
+    doi:10.1007/978-3-642-14660-2_3, for crowds. What attention adds is derived here.
     """
 
     basis: AbstractBasis
@@ -53,6 +61,7 @@ class MeanFieldGame(AbstractChecked):
     discount: Scalar | None = eqx.field(
         default=None, converter=lambda r: None if r is None else check_positive(r, "discount")
     )
+    aversion: Scalar = eqx.field(default=0.0, converter=lambda a: check_scalar(a, "aversion"))
 
     def __check_init__(self):
         super().__check_init__()
@@ -62,13 +71,14 @@ class MeanFieldGame(AbstractChecked):
     def thresholds(self) -> Float[Array, " degrees"]:
         """The noise below which each degree k >= 1 grows about the uniform law; 0 if it never does.
 
-        noise^2 = W_k/lambda_k;    with a discount,  noise (1 + noise lambda_k/discount) = W_k
+        noise^2 lambda_k = W_k - aversion
+        noise (1 + noise lambda_k/discount) = W_k - aversion    with a discount
         """
         degree = max(int(self.basis.degrees[-1]), 1)
         rates = growth_rates(self.attention, self.basis.d, 0.0, degree)[1:]
         k = jnp.arange(1, degree + 1, dtype=rates.dtype)
         eigenvalues = k * (k + self.basis.d - 2)
-        strength = jnp.maximum(rates / eigenvalues, 0)
+        strength = jnp.maximum(rates / eigenvalues - self.aversion.astype(rates.dtype), 0)
         if self.discount is None:
             return jnp.sqrt(strength / eigenvalues)
         pace = strength * eigenvalues / self.discount.astype(rates.dtype)
@@ -95,7 +105,8 @@ class MeanFieldGame(AbstractChecked):
         """The optimum of a planner who minimizes what all players pay together.
 
         Its players feel the derivative of int m W*m, which is 2 W*m for linear W, twice what they
-        feel by themselves. `guess` as in `equilibrium`; `cost` is what a player pays in unit time.
+        feel by themselves; that of int m log m is log m + 1, so that crowds are avoided as much as they
+        should be. `guess` as in `equilibrium`; `cost` is what a player pays in unit time.
         """
         return _solve(self, self._guess(guess), True, None)
 
@@ -136,10 +147,14 @@ def _axis(basis: AbstractBasis, dtype) -> Coefficients:
     return first * basis.moments(basis.coordinates(point)) / jnp.sqrt(jnp.asarray(basis.d, dtype))
 
 
-def _density(basis: AbstractBasis, value: Coefficients, noise: Scalar) -> Coefficients:
+def _log_density(basis: AbstractBasis, value: Coefficients, noise: Scalar) -> Float[Array, " q"]:
+    """log m at the nodes."""
     logs = -basis.synthesize(value) / noise
-    density = jnp.exp(logs - logs.max())
-    return basis.analyze(density / (basis.weights.astype(value.dtype) @ density))
+    return logs - jax.nn.logsumexp(logs, b=basis.weights.astype(value.dtype))
+
+
+def _density(basis: AbstractBasis, value: Coefficients, noise: Scalar) -> Coefficients:
+    return basis.analyze(jnp.exp(_log_density(basis, value, noise)))
 
 
 def _square_slope(basis: AbstractBasis, value: Coefficients) -> Coefficients:
@@ -182,9 +197,11 @@ def _equations(unknown: Coefficients, args) -> Coefficients:
     felt = _planned(game, density) if planned else -game._attraction(density)
     discount, scale = _patience(game, dtype)
     linear = discount + noise * basis.eigenvalues.astype(dtype)
-    left = linear * value + _square_slope(basis, value) / 2 - scale * felt
+    crowd = scale * game.aversion.astype(dtype) / noise
+    left = (linear + crowd) * value + _square_slope(basis, value) / 2 - scale * felt
     condition = unknown[0] if order is None else _order(basis, density) - order
-    return (left / jnp.where(linear > 0, linear, 1)).at[0].set(condition)
+    unit = linear + jnp.abs(crowd)
+    return (left / jnp.where(unit > 0, unit, 1)).at[0].set(condition)
 
 
 def _patience(game: MeanFieldGame, dtype) -> tuple[Scalar, Scalar]:
@@ -215,6 +232,9 @@ def _solve(game: MeanFieldGame, guess: Coefficients, planned: bool, order) -> Me
     # Of the attraction only the gradient is known: a constant is not.
     uniform = jnp.zeros_like(density).at[0].set(1)
     shared = _common_cost(game, density) - _common_cost(game, uniform)
+    logs = _log_density(game.basis, value, noise)
+    crowded = game.basis.weights.astype(guess.dtype) @ (jnp.exp(logs) * logs)
+    shared = shared + game.aversion.astype(guess.dtype) * crowded
     cost = effort + _patience(game, guess.dtype)[1] * shared
     size = _order(game.basis, density)
     steps = found.stats["num_steps"]

@@ -16,6 +16,8 @@ _STAGES = 8
 """Games, each longer than the one before, by which one without a guess is reached."""
 _COARSE = 0.1
 """The share of all that is paid and gained above which what could be saved tells that steps are too long."""
+_LEAST = 1e-6
+"""The least density of which a logarithm is taken."""
 _LARGEST = 6000
 """Unknowns: Newton's method holds the square of them."""
 
@@ -54,14 +56,14 @@ def mean_field_path(
 ) -> MeanFieldPath:
     """A mean-field game from a given law to a horizon: forward in the law, backward in the value.
 
-        -V_t + discount V - noise Lap V + |grad V|^2/2 = -scale W*m,    V = terminal at the horizon
-        m_t = noise Lap m + div(m grad V),                              m = start at time 0
+        -V_t + discount V - noise Lap V + |grad V|^2/2 = scale (aversion log m - W*m)
+        m_t = noise Lap m + div(m grad V),    m = start at time 0,  V = terminal at the horizon
 
     by the trapezoidal rule, of order two in time, and Newton's method for all times at once. Long
     games stay near a stationary equilibrium, `game.equilibrium()`, but for their ends: the turnpike.
     The mass is kept, as the equations of degree 0 say.
 
-    - `game`: with its basis, attention, noise and discount; scale is as there.
+    - `game`: with its basis, attention, noise, discount and aversion; scale is as there.
     - `start` [k]: coefficients of the law at time 0, the first of them 1: `basis.analyze(density)`.
     - `horizon`: > 0. `steps`: in time; steps times k at most 3000, as Newton's method is dense.
     - `terminal` [k]: coefficients of a cost at the end; none by default.
@@ -69,7 +71,8 @@ def mean_field_path(
       may be several equilibria, and from a law that is uniform nobody needs to move.
 
     `converged` is False where the method fails, where steps are too long, as of a discount that they do
-    not resolve, where a law is negative somewhere, and where it needs more degrees than the basis has.
+    not resolve, where a law is negative somewhere (or, with an aversion, nearly 0, as its logarithm is
+    taken), and where it needs more degrees than the basis has.
     Raises ValueError for coefficients that do not fit.
     Source: Achdou, Capuzzo-Dolcetta (2010), doi:10.1137/090758477, for the method; Cardaliaguet, Lasry,
     Lions, Porretta (2012), doi:10.3934/nhm.2012.7.279, for long horizons.
@@ -105,7 +108,9 @@ def _felt(game: MeanFieldGame, density: Coefficients) -> Coefficients:
     """What players pay for where they are, beyond what they would in the uniform law."""
     uniform = jnp.zeros_like(density).at[0].set(1)
     scale = _patience(game, density.dtype)[1]
-    return -scale * (game._attraction(density) - game._attraction(uniform))
+    logs = game.basis.analyze(jnp.log(jnp.maximum(game.basis.synthesize(density), _LEAST)))
+    crowd = game.aversion.astype(density.dtype) * logs
+    return scale * (crowd - game._attraction(density) + game._attraction(uniform))
 
 
 def _rates(game: MeanFieldGame, value: Coefficients, density: Coefficients) -> tuple[Array, Array]:
@@ -174,7 +179,7 @@ def _play(game: MeanFieldGame, start, end, horizon, value, stages: int) -> MeanF
     orders = jax.vmap(lambda m: _order(game.basis, m))(densities)
     return MeanFieldPath(
         ts, values, densities, orders, cost, gap, residual,
-        counts.sum(), done & fits & fine & (least >= -1e-3),
+        counts.sum(), done & fits & fine & (least >= jnp.where(game.aversion == 0, -1e-3, _LEAST)),
     )  # fmt: skip
 
 
