@@ -6,6 +6,7 @@ from catalogue.entry import entry
 from catalogue.things import KEY, SOFTMAX, TS, W, X
 from meanfield.attention import Unnormalized
 from meanfield.dynamics import AttentionFlow, Drift
+from meanfield.energies import Interaction
 from meanfield.games import (
     ConsensusGame,
     Feedback,
@@ -164,8 +165,17 @@ ENTRIES = [
         running=1.0,
         terminal=0.5,
         discord=Quantiles(),
+        interests=Interaction(1.0),
+        terminal_interests=[Interaction(1.0), None],
         steps=1,
-        kinds_={"running": "nonnegative", "terminal": "nonnegative", "discord": None},
+        kinds_={
+            "running": "nonnegative",
+            "terminal": "nonnegative",
+            "discord": None,
+            "interests": "function",
+            "terminal_interests": "function",
+        },
+        fine_={("interests", "a function of text"), ("terminal_interests", "a function of text")},
     ),
     entry(
         "games.pontryagin_residual",

@@ -8,7 +8,6 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from ..._checks import (
-    as_array,
     check_finite,
     check_instance,
     check_integer,
@@ -21,6 +20,7 @@ from ..._shown import AbstractShown
 from ..._typing import Scalar
 from ...dynamics import AbstractParticles, FokkerPlanck
 from ..equilibrium import minimized
+from ._interests import one_number
 from ._pontryagin import interlaced, masses
 from ._steered import AbstractInIntervals, check_jumps, played
 
@@ -163,7 +163,7 @@ class _Problem(eqx.Module):
         start = x0, nothing, nothing
         (x, spent, paid), path, ok = played(_Driven(self, ts, whole), start, self.steps)
         project = self.flow.project
-        cost = spent + paid + _one(self.terminal(project(x)), "terminal").astype(x.dtype)
+        cost = spent + paid + one_number(self.terminal(project(x)), "terminal").astype(x.dtype)
         return jnp.where(ok, cost, jnp.nan), (spent, jax.vmap(project)(path))
 
 
@@ -186,21 +186,12 @@ class _Driven(AbstractInIntervals):
         paid = jnp.zeros((), x.dtype)
         if problem.running is not None:
             at = problem.flow.project(x)
-            paid = _one(problem.running(at, flow), "running").astype(x.dtype)
+            paid = one_number(problem.running(at, flow), "running").astype(x.dtype)
         moved = flow.drift(now, x, None)
         return length * moved, length * problem.effort * jnp.sum(u**2) / 2, length * paid
 
     def check(self, state: Any) -> Any:
         return state
-
-
-def _one(value: Any, name: str) -> Scalar:
-    value = as_array(value, f"the value of {name}")
-    if value.shape != ():
-        raise ValueError(
-            f"expected {name} to return one number, got shape {list(value.shape)}; sum its parts."
-        )
-    return value
 
 
 @eqx.filter_jit

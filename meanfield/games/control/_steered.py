@@ -13,6 +13,7 @@ from ..._typing import Scalar
 from ...dynamics import AbstractDynamics, AbstractParticles
 from ...solve.methods import LOOPED, one_step, stable
 from ._discords import AbstractDiscord
+from ._interests import Interest, interest
 
 
 class AbstractInIntervals(AbstractDynamics):
@@ -47,6 +48,7 @@ class Steered(AbstractInIntervals):
     flows: tuple[AbstractParticles, ...]
     running: Scalar
     discord: AbstractDiscord
+    interests: tuple[Interest, ...]
     ts: Float[Array, " times"]
     controls: Float[Array, "models times n d"]
 
@@ -67,9 +69,13 @@ class Steered(AbstractInIntervals):
             return length * (own + u).reshape(-1, shape[-1])
 
         moved = geometry.extend(field, x.reshape(-1, shape[-1])).reshape(shape)
-        away = self.discord(geometry, geometry.project(x))
+        at = geometry.project(x)
+        own = [
+            interest(one, geometry, cloud) for one, cloud in zip(self.interests, at, strict=True)
+        ]
         effort = jnp.mean(jnp.sum(u**2, axis=-1), axis=-1)
-        return moved, length * (effort + self.running.astype(x.dtype) * away) / 2
+        shared = self.running.astype(x.dtype) * self.discord(geometry, at)
+        return moved, length * ((effort + shared) / 2 + jnp.stack(own))
 
     def check(self, state: Any) -> Any:
         return state
