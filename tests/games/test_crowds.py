@@ -3,10 +3,10 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from numpy.polynomial import legendre
+from collocation import Cosines, Legendres, multipliers, pairs, residual, solved
 from refusals import check_refused
 from scipy.linalg import expm
-from scipy.optimize import brentq, root
+from scipy.optimize import brentq
 from scipy.special import iv
 
 from meanfield.attention import Unnormalized
@@ -16,55 +16,10 @@ from meanfield.harmonics import Gegenbauer
 CIRCLE = Gegenbauer(2, 20)
 
 
-class Cosines:
-    """Functions on the circle as sums of cos k theta, k = 1 .. K, at equal angles."""
-
-    def __init__(self, modes=16, points=128):
-        theta, k = 2 * np.pi * np.arange(points) / points, np.arange(1, modes + 1)
-        self.weights = np.full(points, 1 / points)
-        self.values, self.slopes = np.cos(np.outer(theta, k)), -k * np.sin(np.outer(theta, k))
-        self.rates, self.norms = k**2, np.full(modes, 0.5)
-        self.point = np.cos(theta)
-
-
-class Legendres:
-    """Zonal functions on S^2 as sums of P_k(t), k = 1 .. K, at Gauss nodes; slopes by angle."""
-
-    def __init__(self, modes=16, points=64):
-        self.point, weights = legendre.leggauss(points)
-        self.weights, k = weights / 2, np.arange(1, modes + 1)
-        one = np.eye(modes + 1)[1:]
-        self.values = np.stack([legendre.legval(self.point, c) for c in one], axis=1)
-        down = [legendre.legval(self.point, legendre.legder(c)) for c in one]
-        self.slopes = -np.sqrt(1 - self.point**2)[:, None] * np.stack(down, axis=1)
-        self.rates, self.norms = k * (k + 1), 1 / (2 * k + 1)
-
-
-def residual(space, v, strength, noise, aversion, discount=None, planned=1):
-    """What is left of the equation of Hamilton and Jacobi in each harmonic, with log m from m."""
-    scale = 1 if discount is None else discount
-    m = np.exp(-space.values @ v / noise)
-    m = m / (space.weights @ m)
-    moments = space.values.T @ (space.weights * m) / space.norms
-    felt = aversion * np.log(m) - planned * space.values @ (strength * moments)
-    slope = space.slopes @ v
-    left = space.values @ ((discount or 0) * v + noise * space.rates * v) + slope**2 / 2
-    return space.values.T @ (space.weights * (left - scale * felt)) / space.norms
-
-
-def solved(space, strength, noise, aversion, discount=None, planned=1):
-    """Order, and what a player pays, of a law that is not uniform."""
-    equations = lambda v: residual(space, v, strength, noise, aversion, discount, planned)
-    starts = (-noise * factor * np.eye(space.rates.size)[0] for factor in (1, 1.5, 2, 2.5, 3))
-    v = next(v for s in starts if np.abs(v := root(equations, s, tol=1e-12).x).max() > 1e-3)
-    assert np.abs(equations(v)).max() < 1e-10
-    m = np.exp(-space.values @ v / noise)
-    m = m / (space.weights @ m)
-    mean = lambda f: space.weights @ (m * f)
-    moments = space.values.T @ (space.weights * m)
-    paid = aversion * mean(np.log(m)) - moments**2 @ (strength / space.norms)
-    scale = 1 if discount is None else discount
-    return mean(space.point), mean((space.slopes @ v) ** 2) / 2 + scale * paid
+def crowded(space, strength, aversion, factor=1):
+    """What is felt, or, by a planner, `factor` times."""
+    near = pairs(space, strength)
+    return lambda m: factor * near(m) + aversion * np.log(m)
 
 
 @pytest.mark.parametrize("discount", [None, 5.0])
@@ -74,15 +29,14 @@ def test_thresholds_are_where_the_linear_equation_is_singular(space, aversion, d
     """By differences of the whole equation about V = 0, which is diagonal there."""
     d = 2 if isinstance(space, Cosines) else 3
     game = MeanFieldGame(Gegenbauer(d, 4), Unnormalized(2.0), 0.3, discount, aversion)
-    strength = space.values.T @ (space.weights * np.exp(2 * space.point) / 2)  # Funk and Hecke
+    strength = multipliers(space, lambda t: np.exp(2 * t) / 2)
+    felt = crowded(space, strength, aversion)
     for k, noise in enumerate(np.asarray(game.thresholds())):
         if noise == 0:
             assert strength[k] < aversion
             continue
         small = 3e-5 * noise * np.eye(4)[k]
-        up, down = (
-            residual(space, sign * small, strength, noise, aversion, discount) for sign in (1, -1)
-        )
+        up, down = (residual(space, sign * small, felt, noise, discount) for sign in (1, -1))
         # The next order is (small/noise)^2 of it.
         np.testing.assert_allclose((up - down)[k] / (6e-5 * noise), 0, atol=1e-8)
     assert game.thresholds()[0] == game.critical_noise() > 0.2
@@ -96,8 +50,8 @@ def test_equilibria_and_planners_on_the_circle(aversion, discount, planned):
     noise = 0.4 if discount is None else 0.3
     game = MeanFieldGame(CIRCLE, Kuramoto(1.0), noise, discount, aversion)
     found = game.planner() if planned else game.equilibrium()
-    strength = np.eye(16)[0] / 2
-    order, cost = solved(Cosines(), strength, noise, aversion, discount, 2 if planned else 1)
+    feel = lambda factor: crowded(Cosines(), np.eye(16)[0] / 2, aversion, factor)
+    order, cost = solved(Cosines(), feel(2 if planned else 1), noise, discount, feel(1))
     assert found.converged and order > 0.3
     assert found.order == pytest.approx(order, abs=1e-9)
     assert found.cost == pytest.approx(cost, abs=1e-9)
@@ -106,7 +60,7 @@ def test_equilibria_and_planners_on_the_circle(aversion, discount, planned):
 def test_an_equilibrium_on_the_sphere():
     game = MeanFieldGame(Gegenbauer(3, 16), Kuramoto(1.0), 0.25, None, 0.1)
     found = game.equilibrium()
-    order, cost = solved(Legendres(), np.eye(16)[0] / 3, 0.25, 0.1)
+    order, cost = solved(Legendres(), crowded(Legendres(), np.eye(16)[0] / 3, 0.1), 0.25)
     assert found.converged and order > 0.3
     assert found.order == pytest.approx(order, abs=1e-9)
     assert found.cost == pytest.approx(cost, abs=1e-9)

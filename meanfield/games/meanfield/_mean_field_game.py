@@ -38,7 +38,8 @@ class MeanFieldGame(AbstractChecked):
 
     W*m is the `attraction` of the attention, whose gradient is the mean field: e^{beta <x, y>}/beta for
     `Unnormalized`, (1/beta) log int e^{beta <x, y>} m(dy) in place of W*m for `Softmax`, kappa <x, y> for
-    `Kuramoto`.
+    `Kuramoto`. For `Sinkhorn` it is -g/beta, g being the potential of the doubly stochastic plan of m with
+    itself: <x, y> for small beta, and for large beta log(m)/(2 beta), a liking of crowds.
 
     Aversion to crowds, the local coupling of `crowd_aversion`, is one more linear term, for
     log m = -V/noise - log Z. Where it is negative, players like crowds, and gather without attention:
@@ -104,9 +105,10 @@ class MeanFieldGame(AbstractChecked):
     def planner(self, guess: Coefficients | None = None) -> MeanFieldEquilibrium:
         """The optimum of a planner who minimizes what all players pay together.
 
-        Its players feel the derivative of int m W*m, which is 2 W*m for linear W, twice what they
-        feel by themselves; that of int m log m is log m + 1, so that crowds are avoided as much as they
-        should be. `guess` as in `equilibrium`; `cost` is what a player pays in unit time.
+        Its players feel the derivative of int m W*m, which is 2 W*m for linear W, twice what they feel
+        by themselves. Of `Sinkhorn` attention it is W*m + 1/beta, and that of int m log m is log m + 1: there
+        equilibria of players who care for themselves are stationary for what all pay. `guess` as in
+        `equilibrium`; `cost` is what a player pays in unit time.
         """
         return _solve(self, self._guess(guess), True, None)
 
