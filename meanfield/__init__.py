@@ -1,9 +1,9 @@
 """Transformers as interacting particle systems: the physics written once and run several ways."""
 
 import importlib
-import importlib.util
-import pkgutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from ._lazy import offers
 
 if TYPE_CHECKING:
     from . import (
@@ -30,20 +30,14 @@ if TYPE_CHECKING:
         sweep as sweep,
     )
 
-_VERBS = ("Trajectory", "rollout", "simulate", "sweep")
+_look, _listed = offers(__name__)
 
 
-def __getattr__(name: str):
-    # Rooms are imported when first used, so that the command line answers at once.
-    if name in _VERBS:
-        return getattr(importlib.import_module(".solve", __name__), name)
+def __getattr__(name: str) -> Any:
     if name == "__version__":
         return importlib.import_module("importlib.metadata").version("meanfield-jax")
-    if not name.startswith("_") and importlib.util.find_spec(f"{__name__}.{name}"):
-        return importlib.import_module(f".{name}", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _look(name)
 
 
 def __dir__() -> list[str]:
-    rooms = [room.name for room in pkgutil.iter_modules(__path__) if not room.name.startswith("_")]
-    return sorted([*globals(), *_VERBS, *rooms, "__version__"])
+    return [*_listed(), "__version__"]

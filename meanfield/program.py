@@ -4,10 +4,12 @@ For commands such as `python -m paper_figs`. Names are imported when first used:
 called before the imports that take seconds.
 """
 
-import importlib
 from typing import TYPE_CHECKING
 
+from ._lazy import offers
+
 if TYPE_CHECKING:
+    from ._names import snake_case as snake_case
     from .commands._arguments import parse as parse
     from .commands._cli import (
         become_program as become_program,
@@ -26,23 +28,4 @@ if TYPE_CHECKING:
     from .commands._run import claims_of as claims_of, name_other_code as name_other_code
     from .commands._signals import resumes as resumes
 
-_HOMES = {
-    "_arguments": ("parse",),
-    "_cli": ("become_program", "complain", "guarded"),
-    "_finding": ("UsageError", "announced", "choose", "load_announced", "load_file"),
-    "_machine": ("memory", "prepare"),
-    "_printing": ("first_line", "print_claims"),
-    "_run": ("claims_of", "name_other_code"),
-    "_signals": ("resumes",),
-}
-
-
-def __getattr__(name: str):
-    for home, names in _HOMES.items():
-        if name in names:
-            return getattr(importlib.import_module(f".commands.{home}", __package__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(name for names in _HOMES.values() for name in names)
+__getattr__, __dir__ = offers(__name__)

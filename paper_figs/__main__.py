@@ -9,6 +9,7 @@ if __name__ == "__main__":
 
 import contextlib
 import importlib
+import re
 import shutil
 import textwrap
 import time
@@ -42,6 +43,7 @@ from meanfield.program import (
     prepare,
     print_claims,
     resumes,
+    snake_case,
 )
 from meanfield.studies import Study
 
@@ -117,6 +119,19 @@ def all_figures() -> dict[str, ModuleType]:
     """The figures of this folder, by name."""
     names = sorted(path.stem for path in HERE.glob("fig_*.py"))
     return {name: importlib.import_module(f"{__package__}.{name}") for name in names}
+
+
+def figures_that_name(study: str) -> dict[str, ModuleType]:
+    """The figures in whose sources a study's class stands, by name; the others are not imported."""
+    words = {
+        path.stem: re.findall(r"\b[A-Z]\w+", path.read_text("utf-8"))
+        for path in sorted(HERE.glob("fig_*.py"))
+    }
+    return {
+        name: importlib.import_module(f"{__package__}.{name}")
+        for name, named in words.items()
+        if study in map(snake_case, named)
+    }
 
 
 def figure_named(name: str) -> tuple[str, ModuleType]:

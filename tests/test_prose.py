@@ -176,7 +176,7 @@ def _public() -> dict:
     own = {
         name: thing
         for room in rooms.values()
-        for name, thing in vars(room).items()
+        for name, thing in inspect.getmembers(room)
         if name[0] != "_" and getattr(thing, "__module__", "").startswith("meanfield")
     }
     return own | rooms | verbs | {"mf": mf}

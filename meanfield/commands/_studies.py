@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from .. import studies
-from ..studies.machinery import Study
+from ..studies.machinery import Study, study_of
 from ._finding import UsageError, announced, choose, load_announced, load_file
 
 
@@ -14,8 +14,11 @@ def study_named(name: str) -> type[Study]:
     """The study of this name, of this package or of another; or that of a file, my_study.py."""
     if name.endswith(".py"):
         return _study_of(load_file(Path(name)))
+    asked = name.replace("-", "_")
+    if known := study_of(asked):
+        return known
     known, others = studies.available(), announced("meanfield.studies")
-    chosen = choose(name.replace("-", "_"), [*known, *others], "study", "meanfield list")
+    chosen = choose(asked, [*known, *others], "study", "meanfield list")
     return known[chosen] if chosen in known else _checked(load_announced(others[chosen]), chosen)
 
 

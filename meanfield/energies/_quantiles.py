@@ -8,8 +8,8 @@ from typing import ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jaxtyping import Array, Float
-from scipy import special
 
 from .._checks import LARGEST, check_finite, guard, shown
 from .._door import AbstractChecked
@@ -200,18 +200,18 @@ def _middles(n: int) -> np.ndarray:
 def _radius(m: float) -> float:
     """The end R of the profile of exponent m > 1, whose mass is 1."""
     a, k = m / (m - 1), (m - 1) / (2 * m)
-    return math.exp(-(math.log(k) + (m - 1) * special.betaln(0.5, a)) / (m + 1))
+    return math.exp(-(math.log(k) + (m - 1) * scipy.special.betaln(0.5, a)) / (m + 1))
 
 
 def _quantile(levels: np.ndarray, m: float) -> np.ndarray:
     """The quantiles of the profile of exponent m at levels that are symmetric about 1/2."""
     half = levels[: (len(levels) + 1) // 2]
     if m == 1:
-        z = special.ndtri(half)
+        z = scipy.special.ndtri(half)
     else:
         # (z/R + 1)/2 has the law Beta(a, a).
         a = m / (m - 1)
-        z = _radius(m) * (2 * special.betaincinv(a, a, half) - 1)
+        z = _radius(m) * (2 * scipy.special.betaincinv(a, a, half) - 1)
     middle = len(levels) // 2
     return np.concatenate([z[:middle], np.zeros(len(levels) % 2), -z[:middle][::-1]])
 
@@ -219,7 +219,9 @@ def _quantile(levels: np.ndarray, m: float) -> np.ndarray:
 def _cumulative(z: np.ndarray, m: float) -> np.ndarray:
     """The mass of the profile of exponent m below z."""
     a = m / (m - 1) if m > 1 else 0.0
-    return special.ndtr(z) if m == 1 else special.betainc(a, a, (z / _radius(m) + 1) / 2)
+    return (
+        scipy.special.ndtr(z) if m == 1 else scipy.special.betainc(a, a, (z / _radius(m) + 1) / 2)
+    )
 
 
 def _pressure(z: float, m: float) -> float:

@@ -5,9 +5,16 @@ coefficient of degree 0 is the mean, 1 for a probability density; coefficients a
 so that a lower degree is a prefix; lambda_k = k(k + d - 2).
 """
 
-from ._base import AbstractBasis as AbstractBasis
-from ._fourier import Fourier as Fourier
-from ._gegenbauer import Gegenbauer as Gegenbauer
-from ._legendre import meridian_waves as meridian_waves
-from ._polynomials import zonal_polynomials as zonal_polynomials
-from ._spherical import SphericalHarmonics as SphericalHarmonics
+from typing import TYPE_CHECKING
+
+from .._lazy import offers
+
+if TYPE_CHECKING:
+    from ._base import AbstractBasis as AbstractBasis
+    from ._fourier import Fourier as Fourier
+    from ._gegenbauer import Gegenbauer as Gegenbauer
+    from ._legendre import meridian_waves as meridian_waves
+    from ._polynomials import zonal_polynomials as zonal_polynomials
+    from ._spherical import SphericalHarmonics as SphericalHarmonics
+
+__getattr__, __dir__ = offers(__name__)

@@ -8,8 +8,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jaxtyping import Array, Float, Int
-from scipy.fft import next_fast_len
 
 from .._checks import (
     LARGEST,
@@ -240,7 +240,7 @@ def check_degree(degree) -> int:
 
 def circle_points(degree: int) -> int:
     """The number of equispaced angles: enough for products of three, and quick to transform."""
-    return cast(int, next_fast_len(3 * degree + 1, real=True))
+    return cast(int, scipy.fft.next_fast_len(3 * degree + 1, real=True))
 
 
 def check_columns(x: Float[Array, "..."], d: int) -> Float[Array, "n d"]:

@@ -19,7 +19,7 @@ from typing import TypeVar, cast
 
 import jax
 import numpy as np
-from scipy.linalg import eigvalsh_tridiagonal
+import scipy
 
 from .._checks import as_array, check_dimension, check_precision
 
@@ -93,7 +93,7 @@ def gauss(d: int, n: int) -> tuple[np.ndarray, np.ndarray]:
     the peak of a kernel is multiplied, are all noise.
     """
     off = off_diagonal(d, n - 1).astype(float)
-    t = np.asarray(eigvalsh_tridiagonal(np.zeros(n), off), dtype=np.longdouble)
+    t = np.asarray(scipy.linalg.eigvalsh_tridiagonal(np.zeros(n), off), dtype=np.longdouble)
     t = (t - t[::-1]) / 2
     t = t - orthonormal(d, n, t)[:, n] / orthonormal_slopes(d, n, t)[:, n]
     weights = 1 / np.sum(orthonormal(d, n - 1, t) ** 2, axis=1)

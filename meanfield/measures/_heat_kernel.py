@@ -6,8 +6,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jaxtyping import Array, Float
-from scipy.interpolate import CubicSpline
 
 from .._checks import check_dimension, check_direction, check_draws, check_scalar, is_concrete
 from .._door import door
@@ -153,7 +153,7 @@ def _log_density_table(d: int, t: float) -> _Table:
     """log rho + theta^2 / 4t on [0, pi]: flat at 0, where it is even."""
     theta = np.linspace(0, math.pi, _CELLS + 1)
     values = log_heat_kernel(d, t, theta) + theta**2 / (4 * t)
-    spline = CubicSpline(theta, values)
+    spline = scipy.interpolate.CubicSpline(theta, values)
     return _Table(math.pi, values, spline(theta, 1) * (math.pi / _CELLS))
 
 
@@ -161,7 +161,7 @@ def _log_density_table(d: int, t: float) -> _Table:
 def _angle_table(d: int, s: float) -> _Table:
     """theta / r, which is nearly constant for small s; constant where probabilities run out."""
     radii, angles = flat_radii(d, polar_law(d, s))
-    spline = CubicSpline(radii, angles / radii)
+    spline = scipy.interpolate.CubicSpline(radii, angles / radii)
     end = float(radii[-1])
     grid = np.linspace(0, end, _CELLS + 1)
     inside = grid >= radii[0]

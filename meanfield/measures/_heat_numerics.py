@@ -17,7 +17,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import gammainccinv, gammaincinv, zeta
+import scipy
 
 from ..harmonics import zonal_polynomials
 
@@ -77,7 +77,7 @@ def _expansion(d: int) -> np.ndarray:
     """a [orders, powers] of psi = sum_{j >= 1, i} a_ji s^j theta^{2i}."""
     m, i = d - 1, np.arange(_POWERS)
     # 1/sin^2 - 1/theta^2 = sum_i 2 (2i + 1) zeta(2i + 2) pi^{-2i-2} theta^{2i}.
-    potential = 2 * (2 * i + 1) * zeta(2 * i + 2) / np.pi ** (2 * i + 2)
+    potential = 2 * (2 * i + 1) * scipy.special.zeta(2 * i + 2) / np.pi ** (2 * i + 2)
     a = np.zeros((_ORDERS + 1, _POWERS))
     for j in range(1, _ORDERS + 1):
         source = -(m - 1) * (m - 3) / 4 * potential if j == 1 else np.zeros(_POWERS)
@@ -120,6 +120,6 @@ def flat_radii(d: int, law: PolarLaw) -> tuple[np.ndarray, np.ndarray]:
     shape = (d - 1) / 2
     keep = (law.below > 1e-30) & (law.above > 1e-13)
     below, above = law.below[keep], law.above[keep]
-    lower = gammaincinv(shape, np.minimum(below, 0.5))
-    upper = gammainccinv(shape, np.minimum(above, 0.5))
+    lower = scipy.special.gammaincinv(shape, np.minimum(below, 0.5))
+    upper = scipy.special.gammainccinv(shape, np.minimum(above, 0.5))
     return np.sqrt(2 * np.where(below < 0.5, lower, upper)), law.edges[keep]

@@ -13,7 +13,8 @@ import numpy as np
 
 from .._checks import check_scalar, is_concrete
 from .._typing import Scalar
-from ..attention.kernels import AbstractSchedule, Prefixes, Sinkhorn
+from ..attention import kernels
+from ..attention.kernels import AbstractSchedule, Prefixes
 from ..attention.masks import AbstractMask, Rotary
 from ..dynamics import AbstractDynamics, AbstractParticles
 from ._integration import LEAST_TOL, Plan
@@ -96,7 +97,7 @@ def has_mask(part, t: Scalar) -> bool:
 
 def _orders(part) -> bool:
     """Whether a part of an attention knows tokens by their number."""
-    columns = isinstance(part, Sinkhorn) and part.columns is not None
+    columns = isinstance(part, kernels.Sinkhorn) and part.columns is not None
     return columns or isinstance(part, AbstractMask | Rotary | Prefixes)
 
 

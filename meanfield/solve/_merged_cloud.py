@@ -1,9 +1,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import KDTree
+import scipy
 
 from ..dynamics import AbstractParticles
 
@@ -75,13 +73,15 @@ class Cloud:
         parts = [np.asarray(part)[: self.size] for part in rows(state, slots)]
         self.state = with_rows(state, [jnp.asarray(part) for part in parts], slots)
         # The kernel that saw the pair and this one may differ by rounding: leave it some room.
-        pairs = KDTree(np.concatenate(parts, axis=1)).query_pairs(self.distance * (1 + 1e-6))
+        pairs = scipy.spatial.KDTree(np.concatenate(parts, axis=1)).query_pairs(
+            self.distance * (1 + 1e-6)
+        )
         if pairs:
             self._join(np.array(sorted(pairs)), parts, t)
 
     def _join(self, pairs: np.ndarray, parts: list[np.ndarray], t: float) -> None:
-        graph = coo_array((np.ones(len(pairs)), pairs.T), shape=(self.size, self.size))
-        count, group = connected_components(graph, directed=False)
+        graph = scipy.sparse.coo_array((np.ones(len(pairs)), pairs.T), shape=(self.size, self.size))
+        count, group = scipy.sparse.csgraph.connected_components(graph, directed=False)
         self._record(group, t)
         masses = np.bincount(group, self.masses, count)
         # Tokens of mass zero that meet each other alone are at their middle.

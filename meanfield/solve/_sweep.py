@@ -6,8 +6,8 @@ from typing import Any
 
 import jax
 import numpy as np
+import scipy
 import xarray as xr
-from scipy.special import stdtrit
 
 from .._checks import check_callable, check_integer, shown
 from ._errors import SolveError
@@ -135,7 +135,7 @@ def _fits(whole: xr.Dataset, fit: str) -> dict[str, xr.DataArray]:
         rate = slope.sum("seed") / count.where(count > 0)
         freedom = (count - 1).where(count > 1)
         spread = np.sqrt(((slope - rate) ** 2).sum("seed") / freedom)
-        off = xr.apply_ufunc(stdtrit, freedom, 0.975) * spread / np.sqrt(count)
+        off = xr.apply_ufunc(scipy.special.stdtrit, freedom, 0.975) * spread / np.sqrt(count)
         parts |= {f"{prefix}rate": rate, f"{prefix}rate_low": rate - off}
         parts |= {f"{prefix}rate_high": rate + off, f"{prefix}usable": count}
     return parts

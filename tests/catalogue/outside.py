@@ -1,6 +1,7 @@
 """Valid calls of what stands aside: pictures, the store, and the machinery of studies."""
 
 import dataclasses
+import inspect
 from types import SimpleNamespace
 
 import jax.numpy as jnp
@@ -168,8 +169,8 @@ STUDIES = [
             kinds_={field.name: "field" for field in dataclasses.fields(kind)},
             **{field.name: field.default for field in dataclasses.fields(kind) if field.init},
         )
-        for name, kind in sorted(vars(studies).items())
-        if isinstance(kind, type) and issubclass(kind, studies.Study) and kind is not studies.Study
+        for name, kind in inspect.getmembers(studies, inspect.isclass)
+        if issubclass(kind, studies.Study) and kind is not studies.Study
     ),
 ]
 ENTRIES = VIZ + IO + STUDIES

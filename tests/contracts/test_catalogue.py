@@ -14,7 +14,7 @@ def public(room: str) -> set[str]:
     module = importlib.import_module(f"meanfield.{room}")
     return {
         f"{room}.{name}"
-        for name, thing in vars(module).items()
+        for name, thing in inspect.getmembers(module)
         if not name.startswith(("_", "Abstract", "check_"))
         and not isinstance(thing, types.ModuleType | types.GenericAlias)
         and callable(thing)

@@ -1,6 +1,7 @@
 """Contracts of `simulate` and `rollout` over every case: dtype, retracing, vmap, gradients, keys."""
 
 import functools
+import inspect
 
 import diffrax
 import jax
@@ -202,6 +203,7 @@ def test_every_public_dynamics_and_scheme_has_a_case():
     covered = {kind for case in CASES for kind in parts(case.system)}
     bases = (AbstractDynamics, mf.schemes.AbstractScheme, mf.dynamics.AbstractNormalization)
     for room in (mf.dynamics, mf.schemes):
-        public = [t for t in vars(room).values() if isinstance(t, type) and issubclass(t, bases)]
+        classes = [kind for _, kind in inspect.getmembers(room, inspect.isclass)]
+        public = [kind for kind in classes if issubclass(kind, bases)]
         missing = {t for t in public if not t.__name__.startswith("Abstract")} - covered
         assert not missing, f"add a line to tests/cases.py for each of {missing}"

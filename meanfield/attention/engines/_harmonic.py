@@ -1,8 +1,8 @@
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jaxtyping import Array, Bool, Float
-from scipy.special import ive
 
 from ..._checks import at_once, check_dimension, check_finite, check_known, check_scalar
 from ..._typing import Masses, Points, Scalar, Sources
@@ -204,7 +204,7 @@ def degree_for(beta: float, d: int, accuracy: float) -> int:
     k = np.arange(1, 4096)
     order = d / 2 - 1
     size = max(abs(beta), 1e-6)
-    decay = ive(k + order, size) / ive(order, size)
+    decay = scipy.special.ive(k + order, size) / scipy.special.ive(order, size)
     terms = k * (2 if d == 2 else 2 * k + 1) * decay
     tail = np.cumsum(terms[::-1])[::-1]
     if tail[-1] > accuracy:

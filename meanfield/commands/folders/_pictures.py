@@ -49,7 +49,7 @@ def save_picture(result: xr.Dataset, path: Path, figure: str | None = None) -> s
 
 def _fitting(figures: Any, study: str) -> tuple[str, ModuleType | None]:
     """The figure that shows one result of this study and nothing else, if there is one."""
-    for name, module in figures.all_figures().items():
+    for name, module in figures.figures_that_name(study).items():
         if [one.name() for one in module.STUDIES.values()] == [study]:
             return name, module
     return "", None

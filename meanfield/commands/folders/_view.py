@@ -13,8 +13,9 @@ import numpy as np
 import tyro
 import xarray as xr
 
-from ... import studies, viz
+from ... import viz
 from ...io import Store, write_bytes
+from ...studies.machinery import study_of
 from .._arguments import FOLDER, parse
 from .._printing import first_line
 from ._pictures import save_picture
@@ -85,7 +86,7 @@ def _document(
     result: xr.Dataset, picture: Path, claims: list[dict[str, Any]], pages: dict[str, str]
 ) -> str:
     study, said = str(result.attrs["study"]), html.escape
-    known = studies.available().get(study)
+    known = study_of(study)
     told = [
         (str(name).removeprefix("provenance_"), str(value))
         for name, value in result.attrs.items()

@@ -4,9 +4,9 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 import xarray as xr
 from jaxtyping import Float
-from scipy.integrate import quad, solve_ivp
 
 from ...dynamics.particles import hardmax_path
 from ..machinery import Claim, Study, check_that, some_of
@@ -164,7 +164,9 @@ def _lifetime(k: int, beta: float) -> float:
     small.terminal = True  # pyright: ignore[reportFunctionMemberAccess]
     start = first * np.stack([np.cos(_corners(k)), np.sin(_corners(k))], axis=1)
     span = (0.0, 2 * _by_quadrature(k, beta))
-    found = solve_ivp(rates, span, start.ravel(), "DOP853", events=small, rtol=1e-11, atol=1e-13)
+    found = scipy.integrate.solve_ivp(
+        rates, span, start.ravel(), "DOP853", events=small, rtol=1e-11, atol=1e-13
+    )
     return float(found.t_events[0][0]) if found.t_events[0].size else np.nan
 
 
@@ -176,4 +178,4 @@ def _by_quadrature(k: int, beta: float) -> float:
         # 1 - sum w_j cos a_j, by differences: it may be as small as e^{-beta}.
         return 1 / (r * (w @ (1 - cosines)) / w.sum())
 
-    return quad(slowness, ENDS[1], ENDS[0], epsabs=0, epsrel=1e-11, limit=200)[0]
+    return scipy.integrate.quad(slowness, ENDS[1], ENDS[0], epsabs=0, epsrel=1e-11, limit=200)[0]

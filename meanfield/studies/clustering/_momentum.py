@@ -5,8 +5,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 import xarray as xr
-from scipy.integrate import quad, solve_ivp
 
 from ...attention.kernels import Unnormalized
 from ...dynamics.particles import MomentumFlow
@@ -130,7 +130,9 @@ def _pendulum(beta: float, friction: float, start: float, ts) -> np.ndarray:
     def rates(t, s):
         return [s[1], -np.exp(beta * np.cos(s[0])) * np.sin(s[0]) - friction * s[1]]
 
-    found = solve_ivp(rates, (0, ts[-1]), [start, 0.0], "DOP853", ts, rtol=1e-11, atol=1e-13)
+    found = scipy.integrate.solve_ivp(
+        rates, (0, ts[-1]), [start, 0.0], "DOP853", ts, rtol=1e-11, atol=1e-13
+    )
     return found.y[0]
 
 
@@ -145,11 +147,13 @@ def _meets(beta: float, friction: float, start: float) -> float:
 
     near.terminal = True  # pyright: ignore[reportFunctionMemberAccess]
     end = 10 * (1 + friction) * _without_inertia(beta, start)
-    found = solve_ivp(rates, (0, end), [start, 0.0], "Radau", events=near, rtol=1e-10, atol=1e-12)
+    found = scipy.integrate.solve_ivp(
+        rates, (0, end), [start, 0.0], "Radau", events=near, rtol=1e-10, atol=1e-12
+    )
     return float(found.t_events[0][0]) if found.t_events[0].size else np.nan
 
 
 def _without_inertia(beta: float, start: float) -> float:
     """From start to NEAR by a' = -e^{beta cos a} sin a."""
     pace = lambda a: np.exp(-beta * np.cos(a)) / np.sin(a)
-    return quad(pace, NEAR, start, epsabs=0, epsrel=1e-12)[0]
+    return scipy.integrate.quad(pace, NEAR, start, epsabs=0, epsrel=1e-12)[0]

@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 import xarray as xr
-from scipy.special import betainc
 
 from ...attention.kernels import AbstractExponential, Softmax, Unnormalized
 from ...dynamics.reductions import Equiangular
@@ -126,7 +126,7 @@ class PhaseDiagram(AbstractDiagramStudy):
     def _claim_start(self, dataset: xr.Dataset) -> Claim:
         """At t = 0 the disjoint pairs are independent, and their probability is that of a cap."""
         d, pairs = int(dataset.d.min()), self.realizations * (self.n // 2)
-        cap = betainc((d - 1) / 2, 0.5, 1 - (1 - self.delta) ** 2) / 2
+        cap = scipy.special.betainc((d - 1) / 2, 0.5, 1 - (1 - self.delta) ** 2) / 2
         share = dataset.probability.sel(d=d).isel(beta=0, time=0)
         error = 4 * np.sqrt(cap / pairs) + 4 / pairs  # 4 standard deviations, and a little for few
         return Claim.close(f"d={d}: P at t=0", share, cap, error, "measure of a spherical cap")

@@ -5,9 +5,9 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 import xarray as xr
 from jaxtyping import Float
-from scipy.integrate import simpson
 
 from ..._typing import Points, Scalar
 from ...attention.kernels import AbstractExponential
@@ -111,7 +111,10 @@ class Trajectories(AbstractCheckpointStudy):
 
     def _claim_power(self, name: str, one: xr.Dataset) -> Claim:
         gain = float(one.energy[-1] - one.energy[0])
-        work, coarse = (float(simpson(one.power[::every], x=one.time[::every])) for every in (1, 2))
+        work, coarse = (
+            float(scipy.integrate.simpson(one.power[::every], x=one.time[::every]))
+            for every in (1, 2)
+        )
         # Simpson's rule at twice the step bounds the error of the quadrature; states accurate to 1e-9,
         # under forces of size beta for a time of some ten, add 1e-7 at the most.
         error, source = abs(work - coarse) + 1e-7, f"{SOURCE}: dE/dt"

@@ -1,8 +1,8 @@
 """Orders of convergence, with intervals: the one fit of all studies."""
 
 import numpy as np
+import scipy
 import xarray as xr
-from scipy.special import ndtri, stdtrit
 
 
 def order_of(
@@ -25,10 +25,13 @@ def order_of(
         freedom = size.sizes[dim] - 2
         left = ((e - constant - order * h) ** 2).sum(dim, skipna=False)
         left = left / freedom if freedom else left * np.nan
-        deviation, quantile = np.sqrt(left * (lever**2).sum(dim)), stdtrit(freedom, 0.975)
+        deviation, quantile = (
+            np.sqrt(left * (lever**2).sum(dim)),
+            scipy.special.stdtrit(freedom, 0.975),
+        )
     else:
         deviation = np.sqrt(((lever * spread / error) ** 2).sum(dim, skipna=False))
-        quantile = ndtri(0.975)
+        quantile = scipy.special.ndtri(0.975)
     reach = quantile * deviation
     values = {"order": order, "order_error": deviation, "constant": np.exp(constant)}
     return xr.Dataset(values | {"order_low": order - reach, "order_high": order + reach})

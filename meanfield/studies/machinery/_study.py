@@ -61,8 +61,6 @@ fresh, distributed, no_picture or traceback would collide with the flags of `mea
 '''
 
 import abc
-import importlib
-import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -249,17 +247,6 @@ class Study(abc.ABC):
         if store is not None:
             store.save_cell(cell, part)
         return part
-
-
-def available() -> dict[str, type[Study]]:
-    """The studies of the room by name: its public, concrete classes."""
-    room = vars(importlib.import_module(__name__.rsplit(".", 2)[0]))
-    public = [room[name] for name in sorted(room) if not name.startswith("_")]
-    return {
-        thing.name(): thing
-        for thing in public
-        if isinstance(thing, type) and issubclass(thing, Study) and not inspect.isabstract(thing)
-    }
 
 
 def _track(cells: list[dict[str, Any]], name: str, progress: bool) -> Iterable[dict[str, Any]]:

@@ -1,8 +1,8 @@
 """Assignments on the host: solved at prices that are nearly right, and held against their duals."""
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Int
-from scipy.optimize import linear_sum_assignment
 
 ENOUGH = 1e-12
 """The gap, as a part of the cost, at which nothing is left to refine."""
@@ -39,7 +39,7 @@ def assignment_at(cost: Costs, prices: Prices) -> tuple[Int[np.ndarray, " n"], f
     if not known and len(cost) >= _MANY and np.unique(left.argmin(axis=1)).size < _EASY * len(cost):
         left, better = _reduced(left, entropic_prices(left))
         prices = prices + better
-    columns = linear_sum_assignment(left)[1]
+    columns = scipy.optimize.linear_sum_assignment(left)[1]
     total = np.take_along_axis(cost, columns[:, None], axis=1).mean()
     gap, last = _gap(left, columns, ENOUGH * total)
     return columns, relative_gap(gap, total, cost.mean()), prices + last

@@ -3,10 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import KDTree
 
 LONGEST = 2.0
 """How far from its middle a bundle may reach, over the distance of neighbours."""
@@ -64,7 +62,7 @@ def _linked(x: np.ndarray, reach: float) -> NDArray[np.integer]:
     if len(heads) == 1:
         return np.zeros(n, int)
     # Points of two cells within `reach` have heads within three times that.
-    pairs = KDTree(x[heads]).query_pairs(3 * reach, output_type="ndarray")
+    pairs = scipy.spatial.KDTree(x[heads]).query_pairs(3 * reach, output_type="ndarray")
     close = np.linalg.norm(x[heads[pairs[:, 0]]] - x[heads[pairs[:, 1]]], axis=-1) <= reach
     found = _components(pairs[close], len(heads))
     single = np.bincount(cell) == 1
@@ -79,11 +77,11 @@ def _linked(x: np.ndarray, reach: float) -> NDArray[np.integer]:
 
 def _components(pairs: np.ndarray, n: int) -> NDArray[np.integer]:
     pairs = pairs.astype(int)
-    edges = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), (n, n))
-    return connected_components(edges, directed=False)[1]
+    edges = scipy.sparse.coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), (n, n))
+    return scipy.sparse.csgraph.connected_components(edges, directed=False)[1]
 
 
 def _touch(a: np.ndarray, b: np.ndarray, reach: float) -> bool:
     """Whether two sets of points come within `reach`."""
-    found, _ = KDTree(a).query(b, distance_upper_bound=np.nextafter(reach, np.inf))
+    found, _ = scipy.spatial.KDTree(a).query(b, distance_upper_bound=np.nextafter(reach, np.inf))
     return bool(np.isfinite(found).any())
