@@ -9,9 +9,8 @@ import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
-import xarray as xr
 
-from ..io import pack, provenance, unpack, write_bytes
+from .. import io
 
 FORMAT = "meanfield trajectory 1"
 _DEPTH = 32
@@ -26,9 +25,11 @@ def save_parts(path: str | Path, parts: Mapping[str, Any], result: diffrax.RESUL
         for k, a in enumerate(arrays)
     }
     attrs = {"format": FORMAT, "shape": json.dumps(shape), "result": _name_of(result)}
-    attrs |= {f"provenance_{name}": value for name, value in provenance().items()}
+    attrs |= {f"provenance_{name}": value for name, value in io.provenance().items()}
+    import xarray as xr  # takes long, and most runs are not saved
+
     path = Path(path)
-    write_bytes(path, pack(xr.Dataset(variables, attrs=attrs)))
+    io.write_bytes(path, io.pack(xr.Dataset(variables, attrs=attrs)))
     return path
 
 
@@ -36,7 +37,7 @@ def load_parts(path: str | Path) -> tuple[dict[str, Any], diffrax.RESULTS]:
     """What `save_parts` was given. Raises ValueError for a file that is not such, or not whole."""
     path = Path(path)
     try:
-        data = unpack(path.read_bytes())
+        data = io.unpack(path.read_bytes())
         if data.attrs.get("format") != FORMAT:
             raise ValueError("no run")
         outline = json.loads(data.attrs["shape"])
@@ -66,7 +67,7 @@ def _outline(part: Any, arrays: list[np.ndarray]) -> Any:
     return len(arrays) - 1
 
 
-def _filled(outline: Any, data: xr.Dataset, depth: int) -> Any:
+def _filled(outline: Any, data: Any, depth: int) -> Any:
     if depth > _DEPTH:
         raise ValueError("nested too deep")
     if outline is None:

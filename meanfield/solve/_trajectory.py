@@ -1,16 +1,18 @@
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import diffrax
 import jax
 import numpy as np
-import xarray
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from .._known import is_concrete
 from .._shown import AbstractShown, parts_of
 from ._errors import Failure, describe
 from ._saved import load_parts, save_parts
+
+if TYPE_CHECKING:
+    import xarray
 
 _SAVED = ("ts", "values", "final", "stats", "ok", "reached")
 
@@ -87,8 +89,10 @@ class Trajectory(AbstractShown):
             return "an inner iteration did not reach its tolerance; see stats['converged']"
         return describe(Failure(self.result, "values and final show where", reached=self.reached))
 
-    def to_xarray(self) -> xarray.Dataset:
+    def to_xarray(self) -> "xarray.Dataset":
         """The observables as a labelled dataset with dimension `time`; parts of tuples are numbered."""
+        import xarray as xr  # takes long, and most runs are not labelled
+
         arrays = {}
         for name, value in self.values.items():
             leaves = jax.tree.leaves(value)
@@ -97,4 +101,4 @@ class Trajectory(AbstractShown):
                 axes = [f"{label}_{axis}" for axis in range(1, np.ndim(leaf))]
                 arrays[label] = (["time", *axes], np.asarray(leaf))
         stats = {name: int(count) for name, count in self.stats.items() if np.ndim(count) == 0}
-        return xarray.Dataset(arrays, {"time": np.asarray(self.ts)}, stats)
+        return xr.Dataset(arrays, {"time": np.asarray(self.ts)}, stats)
