@@ -46,14 +46,14 @@ def test_sixty_kills_lose_nothing_that_was_stored(context, tmp_path):
     by its status; and the last run finds all."""
     rng, log, cells = random.Random(0), tmp_path / "log", 2000
     statuses = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}
-    out, before, told = tmp_path / "out", 0, 0
+    out, before, told, longest = tmp_path / "out", 0, 0, 0.1
     for n in range(60):
         number = [*statuses][n % 3]
         child = context.Process(target=process, args=(out, 1.0, cells, log))
         child.start()
         while not log.exists() and child.is_alive():
             time.sleep(1e-3)  # signals are its own once it is asked to log
-        time.sleep(rng.uniform(0, 0.1))
+        time.sleep(rng.uniform(0, longest))
         os.kill(child.pid, number)
         child.join(30)
         assert child.exitcode == statuses[number]
@@ -65,6 +65,7 @@ def test_sixty_kills_lose_nothing_that_was_stored(context, tmp_path):
         assert after > 0 or "the finished cells are kept" not in said
         assert before == 0 or "nothing is kept" not in said
         told += "the finished cells are kept" in said
+        longest *= 1 if after else 1.2  # where the machine is busy nothing may be stored in time
         before = after
     assert 0 < before < cells and told > 0
     write(out, 1.0, before + 3)
