@@ -1,11 +1,12 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..._checks import check_finite, check_integer, check_nonnegative, guard
+from ..._checks import check_callable, check_finite, check_integer, check_nonnegative, guard
 from ..._typing import Clouds, Scalar
 from ...dynamics import AbstractParticles
 from ...dynamics.consensus import several_models
@@ -13,21 +14,26 @@ from ...geometry import AbstractGeometry
 from ..equilibrium import AbstractGame, check_controls
 from ._discords import AbstractDiscord, Matched, Quantiles
 from ._interests import Interest, each_interest, interest
+from ._numbers import numbers_of
 from ._steered import Steered, check_jumps, played
 
-PathControls = Float[Array, "models times n d"]
+PathControls = Float[Array, "models times ..."]
 
 
 class ConsensusGame(AbstractGame):
     """N models, each with its flow, that steer their clouds toward agreement at a cost of their own.
 
         x_i' = flow_i(x_i) + P u_i,
-        J_i = int (mean |u_i|^2/2 + (running/2) D_i + E_i(x_i)) dt + (terminal/2) D_i(end) + F_i(x_i(end))
+        J_i = int (effort_i mean |u_i|^2/2 + (running/2) D_i + E_i(x_i)) dt + (terminal/2) D_i + F_i(x_i) at T
 
     D_i is the squared distance of model i to the barycenter of all, as `discord` has it, E_i and F_i are
     interests of its own, none by default, and P is the projection on tangent spaces. Controls [N, T, n, d]
     are those at the times ts [T], and linear between them: `nash(game, x0, ts)` and
     `planner(game, x0, ts)` find them, from x0 [N, n, d].
+
+    With `where` models have numbers of their flows as controls instead, as in `steer`: a temperature, one
+    direction for all tokens, the strength of a pull, the weights of a feedback. Controls [N, T, k] are added
+    to them, k being the most that a model has (entries beyond stay 0), and mean |u_i|^2 is a sum of squares.
 
     - `flows`: one a model, on one geometry, without noise: `AttentionFlow(...)`, or
       `Drift(Euclidean(1), jax.numpy.zeros_like)` for models that only steer.
@@ -38,12 +44,15 @@ class ConsensusGame(AbstractGame):
       such as `2.0 * Potential(lambda x: x @ x)`; a function of a cloud [n, d]; or None. Energies of
       densities, such as `Entropy()`, are known on the line and the circle, of five tokens and more, with
       tokens as quantiles of equal masses: they keep tokens apart, and those that coincide have NaN.
+    - `where`: what is steered, such as `lambda flow: flow.attention.beta`, for all models or a list of one
+      each. Functions among `interests` are then those of a cloud and of the flow as it is steered.
+    - `effort`: > 0, one for all or [N]. `constant`: one control for all times, [N, 1, ...].
     - `steps`: of the integrator between two of the times.
 
     On the line with flows x' = a x and no interests it is `LinearQuadratic`. A model with an interest
     c^2 |x|^2/2 alone, in a game of running = terminal = 0, is a regulator: u = -c tanh(c (T - t)) x.
     Raises ValueError for flows that do not fit together, interests that are not as many or not one number,
-    and times between which one of the flows jumps.
+    a `where` that picks no real numbers, and times between which one of the flows jumps.
     """
 
     flows: tuple[AbstractParticles, ...]
@@ -52,6 +61,9 @@ class ConsensusGame(AbstractGame):
     discord: AbstractDiscord
     interests: tuple[Any, ...]
     terminal_interests: tuple[Any, ...]
+    where: tuple[Callable[[Any], Any], ...] | None
+    effort: Float[Array, " models"]
+    constant: bool = eqx.field(static=True)
     steps: int = eqx.field(static=True)
 
     def __init__(
@@ -63,6 +75,9 @@ class ConsensusGame(AbstractGame):
         *,
         interests: Sequence[Interest] | Interest = None,
         terminal_interests: Sequence[Interest] | Interest = None,
+        where: Sequence[Callable[[Any], Any]] | Callable[[Any], Any] | None = None,
+        effort: Float[Array, " models"] | Sequence[float] | float = 1.0,
+        constant: bool = False,
         steps: int = 1,
     ):
         self.flows = _fitting(flows)
@@ -72,7 +87,9 @@ class ConsensusGame(AbstractGame):
         many = len(self.flows)
         self.interests = each_interest(interests, many, "interests")
         self.terminal_interests = each_interest(terminal_interests, many, "terminal_interests")
-        self.steps = check_integer(steps, "steps")
+        self.where = _places(self.flows, where)
+        self.effort = _efforts(effort, many)
+        self.constant, self.steps = constant, check_integer(steps, "steps")
 
     @property
     def geometry(self) -> AbstractGeometry:
@@ -114,14 +131,27 @@ class ConsensusGame(AbstractGame):
         guard(ts, (jnp.diff(ts) > 0).all(), "expected increasing times ts; sort them.")
         for flow in self.flows:
             check_jumps(flow, ts)
-        return jnp.zeros((len(x0), len(ts), *x0.shape[1:]), x0.dtype)
+        kind = x0.shape[1:]
+        if self.where is not None:
+            kind = (max(row.size for row, _ in map(numbers_of, self.flows, self.where)),)
+        return jnp.zeros((len(x0), 1 if self.constant else len(ts), *kind), x0.dtype)
+
+    def numbers(self, controls: Float[Array, "models times k"]) -> tuple[Any, ...]:
+        """What controls add to the numbers of each model, as `where` returns them, with times first."""
+        if self.where is None:
+            raise ValueError("expected a game of numbers, got one of velocities; pass where=.")
+        rows = map(numbers_of, self.flows, self.where)
+        pairs = zip(controls, rows, strict=True)
+        return tuple(jax.vmap(made)(u[:, : row.size].astype(row.dtype)) for u, (row, made) in pairs)
 
     def _run(self, controls, x0, ts) -> tuple[Clouds, Float[Array, " models"]]:
         """The clouds at the end, and what was spent; NaN where steps are too long or clouds too far."""
         controls = check_controls(controls, self.blank(x0, ts))
         ts = jnp.asarray(ts, controls.dtype)
         start = jnp.asarray(x0, controls.dtype), jnp.zeros(len(self.flows), controls.dtype)
-        steered = Steered(self.flows, self.running, self.discord, self.interests, ts, controls)
+        whole = jnp.broadcast_to(controls, (len(controls), len(ts), *controls.shape[2:]))
+        wants = self.interests, self.effort, self.where
+        steered = Steered(self.flows, self.running, self.discord, *wants, ts, whole)
         (x, spent), _, ok = played(steered, start, self.steps)
         final = self.geometry.project(x)
         return jnp.where(ok, final, jnp.nan), jnp.where(ok, spent, jnp.nan)
@@ -134,3 +164,30 @@ def _fitting(flows: Sequence[AbstractParticles]) -> tuple[AbstractParticles, ...
             "expected flows without noise or weights, got some; leave out noise and weights."
         )
     return flows
+
+
+def _places(flows: Sequence[AbstractParticles], where: Any) -> tuple[Callable, ...] | None:
+    """What is steered of each flow, if it is there."""
+    if where is None:
+        return None
+    each = tuple(where) if isinstance(where, list | tuple) else (where,) * len(flows)
+    if len(each) != len(flows):
+        raise ValueError(
+            f"expected where of {len(flows)} flows, got {len(each)}; pass one function, or one for each."
+        )
+    remedy = "pass where=lambda flow: flow.attention.beta"
+    each = tuple(check_callable(one, "where", remedy) for one in each)
+    for flow, one in zip(flows, each, strict=True):
+        numbers_of(flow, one)
+    return each
+
+
+def _efforts(effort: Any, players: int) -> Float[Array, " models"]:
+    effort = check_finite(effort, "effort")
+    if effort.shape not in ((), (players,)):
+        raise ValueError(
+            f"expected effort of {players} models, got shape {list(effort.shape)}; pass one number, or "
+            "one for each."
+        )
+    message = "expected effort > 0, got 0 or less; pass effort=1.0."
+    return jnp.broadcast_to(guard(effort, (effort > 0).all(), message), (players,))

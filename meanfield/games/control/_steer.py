@@ -4,7 +4,6 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from ..._checks import (
@@ -21,7 +20,8 @@ from ..._typing import Scalar
 from ...dynamics import AbstractParticles, FokkerPlanck
 from ..equilibrium import minimized
 from ._interests import one_number
-from ._pontryagin import interlaced, masses
+from ._numbers import numbers_of, with_numbers
+from ._pontryagin import denser, norms
 from ._steered import AbstractInIntervals, check_jumps, played
 
 Rows = Float[Array, "_ k"]
@@ -105,7 +105,7 @@ def steer(
         ts, rising, "expected two or more increasing times ts; pass jax.numpy.linspace(0., 1., 11)."
     )
     check_jumps(flow, ts)
-    flat, unravel = _numbers(flow, where)
+    flat, unravel = numbers_of(flow, where)
     size = 1 if constant else len(ts)
     start = _rows(guess, size, flat.size, constant).astype(x0.dtype)
     problem = _Problem(flow, where, terminal, running, effort, steps)
@@ -113,18 +113,6 @@ def steer(
     shaped = jax.vmap(unravel)(best.astype(flat.dtype))
     controls = jax.tree.map(lambda a: a[0], shaped) if constant else shaped
     return Steering(ts, controls, *numbers)
-
-
-def _numbers(flow, where) -> tuple[Float[Array, " k"], Callable]:
-    """The numbers that are steered, in one row, and what makes them of a row."""
-    real = eqx.filter(where(flow), eqx.is_inexact_array)
-    flat, unravel = ravel_pytree(real)
-    if not flat.size or not jnp.issubdtype(flat.dtype, jnp.floating):
-        raise ValueError(
-            "expected where to pick real numbers of the flow, got none; pass "
-            "where=lambda flow: flow.attention.beta."
-        )
-    return flat, unravel
 
 
 def _rows(guess: Any, size: int, k: int, constant: bool) -> Rows:
@@ -149,12 +137,7 @@ class _Problem(eqx.Module):
     steps: int = eqx.field(static=True)
 
     def steered(self, u: Float[Array, " k"]) -> AbstractParticles | FokkerPlanck:
-        """The flow with u added to its numbers."""
-        real, rest = eqx.partition(self.where(self.flow), eqx.is_inexact_array)
-        flat, unravel = ravel_pytree(real)
-        return eqx.tree_at(
-            self.where, self.flow, eqx.combine(unravel(flat + u.astype(flat.dtype)), rest)
-        )
+        return with_numbers(self.flow, self.where, u)
 
     def play(self, u: Rows, x0: State, ts: Float[Array, " times"]):
         """The cost, NaN where steps are too long, its effort, and the clouds."""
@@ -208,14 +191,8 @@ def _best(problem: _Problem, start: Rows, x0: State, ts, max_steps: int):
 
 def _residual(problem: _Problem, best: Rows, x0: State, ts) -> Scalar:
     """|u + p/effort|/|u| in L2 of time, on times twice as dense."""
-    fine, times = best, ts
-    if len(best) > 1:
-        fine = interlaced(best, (best[1:] + best[:-1]) / 2)
-        times = interlaced(ts, (ts[1:] + ts[:-1]) / 2)
+    fine, times = denser(best, ts)
     slope = jax.grad(lambda u: problem.play(u, x0, times)[0])(fine)
-    # In the basis of hats the derivative is the mass matrix times effort (u + p).
-    matrix = masses(times) if len(best) > 1 else (ts[-1] - ts[0])[None, None]
-    errors = jnp.linalg.solve(matrix, slope) / problem.effort
-    norms = [jnp.sum(a * (matrix @ a)) for a in (errors, fine)]
-    rest = norms[0] == 0  # where no control is needed, and none is taken
-    return jnp.where(rest, 0, jnp.sqrt(norms[0] / jnp.where(rest, 1, norms[1])))
+    off, size = norms(slope / problem.effort, fine, times)
+    rest = off == 0  # where no control is needed, and none is taken
+    return jnp.where(rest, 0, jnp.sqrt(off / jnp.where(rest, 1, size)))

@@ -1,4 +1,5 @@
 import abc
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
@@ -14,6 +15,7 @@ from ...dynamics import AbstractDynamics, AbstractParticles
 from ...solve.methods import LOOPED, one_step, stable
 from ._discords import AbstractDiscord
 from ._interests import Interest, interest
+from ._numbers import with_numbers
 
 
 class AbstractInIntervals(AbstractDynamics):
@@ -49,8 +51,10 @@ class Steered(AbstractInIntervals):
     running: Scalar
     discord: AbstractDiscord
     interests: tuple[Interest, ...]
+    effort: Float[Array, " models"]
+    where: tuple[Callable, ...] | None
     ts: Float[Array, " times"]
-    controls: Float[Array, "models times n d"]
+    controls: Float[Array, "models times ..."]
 
     def drift(self, t: Scalar, state: tuple, args: Any) -> tuple:
         k = jnp.clip(jnp.floor(t).astype(int), 0, len(self.ts) - 2)
@@ -62,20 +66,25 @@ class Steered(AbstractInIntervals):
         (now, length), shape = self.time(k, share), x.shape
         u = (1 - share) * self.controls[:, k] + share * self.controls[:, k + 1]
 
+        flows, known = self.flows, [()] * len(u)
+        if self.where is not None:
+            flows = (*map(with_numbers, self.flows, self.where, u),)
+            known = [(flow,) for flow in flows]
+
         def field(points):
             clouds = points.reshape(shape)
-            pairs = zip(self.flows, clouds, strict=True)
+            pairs = zip(flows, clouds, strict=True)
             own = jnp.stack([flow.drift(now, cloud, None) for flow, cloud in pairs])
-            return length * (own + u).reshape(-1, shape[-1])
+            own = own + u if self.where is None else own
+            return length * own.reshape(-1, shape[-1])
 
         moved = geometry.extend(field, x.reshape(-1, shape[-1])).reshape(shape)
-        at = geometry.project(x)
-        own = [
-            interest(one, geometry, cloud) for one, cloud in zip(self.interests, at, strict=True)
-        ]
-        effort = jnp.mean(jnp.sum(u**2, axis=-1), axis=-1)
+        at, square = geometry.project(x), jnp.sum(u**2, axis=-1)
+        effort = square.mean(axis=-1) if self.where is None else square
+        wanted = zip(self.interests, at, known, strict=True)
+        own = jnp.stack([interest(one, geometry, cloud, *more) for one, cloud, more in wanted])
         shared = self.running.astype(x.dtype) * self.discord(geometry, at)
-        return moved, length * ((effort + shared) / 2 + jnp.stack(own))
+        return moved, length * ((self.effort.astype(x.dtype) * effort + shared) / 2 + own)
 
     def check(self, state: Any) -> Any:
         return state
