@@ -78,6 +78,20 @@ def test_several_equilibria_from_several_starts():
     assert not rest.converged
 
 
+def test_one_equilibrium_is_one_in_single_precision_too():
+    """Costs of 1 + u^2/2 hide what is below sqrt(eps) = 3e-4, by which searches from two starts differ."""
+
+    class Resting(AbstractGame):
+        def costs(self, controls, x0, ts=None):
+            return 1 + jnp.sum(jnp.cosh(controls) - 1, axis=1) + 0 * x0[:, 0]
+
+        def blank(self, x0, ts=None):
+            return jnp.zeros_like(x0)
+
+    found = equilibria(Resting(), X0.astype(jnp.float32), key=jax.random.key(1), starts=4)
+    assert (len(found.each), found.counts, found.failed) == (1, (4,), 0)
+
+
 class Turning(AbstractGame):
     """Of whom one answers 3/2 of what the other does, and is answered by -3/2 of that; rest is (1, 2)."""
 

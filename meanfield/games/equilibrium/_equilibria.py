@@ -10,7 +10,7 @@ from ._game import AbstractGame
 from ._nash import Equilibrium, nash, start
 
 _SAME = 1e-4
-"""The share of their size by which the controls of one equilibrium differ from search to search."""
+"""The share of their size by which controls of one equilibrium differ from search to search, at least."""
 
 
 class Equilibria(AbstractShown):
@@ -75,4 +75,6 @@ def _alike(one: Equilibrium, other: Equilibrium) -> bool:
     scale = max(float(jnp.abs(e.controls).max()) for e in (one, other))
     # Where nobody does anything the costs say how large controls are.
     scale = max(scale, float(jnp.abs(one.costs).max()) ** 0.5)
-    return float(jnp.abs(one.controls - other.controls).max()) <= _SAME * scale
+    # A search leaves eps^(3/4) of a cost that is flat to second order.
+    same = max(_SAME, float(jnp.finfo(one.controls.dtype).eps) ** 0.375)
+    return float(jnp.abs(one.controls - other.controls).max()) <= same * scale
