@@ -37,12 +37,14 @@ if TYPE_CHECKING:
     )
     from .meanfield import (
         FewPlayers as FewPlayers,
+        FictitiousPlay as FictitiousPlay,
         Kuramoto as Kuramoto,
         MeanFieldEquilibrium as MeanFieldEquilibrium,
         MeanFieldGame as MeanFieldGame,
         MeanFieldPath as MeanFieldPath,
         crowd_aversion as crowd_aversion,
         few_players as few_players,
+        fictitious_play as fictitious_play,
         mean_field_path as mean_field_path,
     )
 

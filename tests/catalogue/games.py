@@ -120,6 +120,23 @@ ENTRIES = [
         },
     ),
     entry(
+        "games.fictitious_play",
+        slow_=True,
+        game=CROWD,
+        start=jnp.zeros(7).at[0].set(1.0).at[1].set(0.2),
+        horizon=0.5,
+        steps=3,
+        terminal=jnp.zeros(7).at[1].set(-0.1),
+        rounds=20,
+        single_=None,
+        kinds_={
+            "game": "object",
+            "horizon": "positive",
+            "start": "array",
+            "terminal": "array",
+        },
+    ),
+    entry(
         "games.few_players",
         slow_=True,
         game=CROWD,

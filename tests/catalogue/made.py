@@ -57,6 +57,7 @@ MADE_BY = {
     "games.Equilibria": "games.equilibria",
     "games.Equilibrium": "games.nash",
     "games.FewPlayers": "games.few_players",
+    "games.FictitiousPlay": "games.fictitious_play",
     "games.MeanFieldEquilibrium": "games.MeanFieldGame.equilibrium",
     "games.MeanFieldPath": "games.mean_field_path",
     "games.Prices": "games.prices",

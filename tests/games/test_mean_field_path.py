@@ -2,6 +2,7 @@
 
 from functools import cache
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from refusals import check_refused
 from scipy.linalg import expm
 
 from meanfield.games import Kuramoto, MeanFieldGame, mean_field_path
+from meanfield.games.meanfield._fictitious_play import _forward
+from meanfield.games.meanfield._horizon import posed
 from meanfield.harmonics import Gegenbauer
 
 NOISE, END = 0.4, 1.5
@@ -83,20 +86,87 @@ def test_linear_theory(discount, steps):
     assert abs(path[-1][1] - alone) > 20 * close
 
 
+def test_what_is_paid_is_discounted_as_what_is_expected():
+    """Up to (r step)^2/12 = 3e-3 of it, and as much of what else changes."""
+    game = MeanFieldGame(CIRCLE, Kuramoto(0.6), NOISE, 2.0)
+    found = mean_field_path(game, CIRCLE.analyze(1 + 0.3 * COS), END, 16)
+    assert found.converged and abs(found.exploitability) < 0.01 * abs(found.cost)
+
+
+@cache
+def played(kappa, planner, steps=16):
+    game = MeanFieldGame(CIRCLE, Kuramoto(kappa), NOISE)
+    found = mean_field_path(game, CIRCLE.analyze(1 + 0.3 * COS), END, steps, planner=planner)
+    assert found.converged
+    return found
+
+
+def test_a_planner_lets_each_pair_count_twice():
+    """Its players are those of 2 kappa; what they are made to feel is not paid twice."""
+    best, pulled, alone = played(0.4, True), played(0.8, False), played(0.4, False)
+    np.testing.assert_allclose(best.value, pulled.value, atol=1e-9)
+    np.testing.assert_allclose(best.density, pulled.density, atol=1e-9)
+    gained = np.trapezoid(0.4 * np.asarray(best.order) ** 2, best.ts)
+    assert best.cost == pytest.approx(float(pulled.cost) + gained, abs=1e-9)
+    assert best.exploitability == pytest.approx(float(pulled.exploitability), abs=1e-9)
+    assert best.cost < alone.cost - 1e-4
+    still = played(0.0, True)  # without interaction nobody needs a planner
+    np.testing.assert_allclose(still.value, played(0.0, False).value, atol=1e-12)
+
+
+def total(game, value, start, ts):
+    """What all pay who follow these values, from the laws that follow, and the same rule in time."""
+    problem = posed(game, start, ts[-1], len(ts) - 1, None, False)
+    laws = _forward(problem, value)
+    gain = 0.4 * jax.vmap(lambda m: m[1] ** 2 / 2)(laws)
+    return problem.over_time(jax.vmap(problem.effort)(value, laws) - gain).sum()
+
+
+def test_a_planner_is_stationary_for_what_all_pay():
+    """Along another control, up to step^2; Nash is not."""
+    game, start = MeanFieldGame(CIRCLE, Kuramoto(0.4), NOISE), CIRCLE.analyze(1 + 0.3 * COS)
+    slopes = []
+    for steps in (16, 32):
+        best = played(0.4, True, steps)
+        bump = (1 - best.ts / END)[:, None] * CIRCLE.analyze(COS + COS**2)
+        change = lambda value, ts=best.ts, bump=bump: jax.jvp(
+            lambda v: total(game, v, start, ts), (value,), (bump,)
+        )[1]
+        assert best.cost == pytest.approx(float(total(game, best.value, start, best.ts)), abs=1e-10)
+        slopes.append(float(change(best.value)))
+        if steps == 16:
+            alone = float(change(played(0.4, False).value))
+    assert slopes[0] / slopes[1] == pytest.approx(4, rel=0.2)
+    assert abs(alone) > 20 * abs(slopes[0])
+
+
+def test_a_planner_who_has_arrived_stays():
+    game = MeanFieldGame(Gegenbauer(2, 12), Kuramoto(0.5), 0.6, None, -0.05)
+    still = game.planner()
+    assert still.converged and still.order > 0.3
+    found = mean_field_path(game, still.density, 1.0, 4, terminal=still.value, planner=True)
+    assert found.converged
+    np.testing.assert_allclose(found.density[2], still.density, atol=1e-8)
+    np.testing.assert_allclose(found.value[0, 1:], still.value[1:], atol=1e-8)
+    assert found.cost == pytest.approx(float(still.cost + still.value @ still.density), abs=1e-8)
+
+
 @pytest.mark.slow
-def test_the_turnpike():
+@pytest.mark.parametrize("planner", [False, True])
+def test_the_turnpike(planner):
     """In the middle of a long game players stand as in the stationary equilibrium."""
-    game = MeanFieldGame(Gegenbauer(2, 14), Kuramoto(1.0), 0.5)
-    still = game.equilibrium()
+    game = MeanFieldGame(Gegenbauer(2, 14), Kuramoto(0.5 if planner else 1.0), 0.5)
+    still = game.planner() if planner else game.equilibrium()
     start = game.basis.analyze(1 + 0.5 * game.basis.nodes)
-    found = mean_field_path(game, start, 16.0, 48)
+    found = mean_field_path(game, start, 16.0, 48, planner=planner)
     assert found.converged
     # The slowest mode closes in at a rate of about one from both ends: some e^-8 is left.
     np.testing.assert_allclose(found.density[24], still.density, atol=4e-3)
     np.testing.assert_allclose(found.value[24, 1:], still.value[1:], atol=4e-3)
-    # The mean of V falls by the cost in unit time.
+    # The mean of V falls by the cost in unit time, that of 2 kappa by a planner.
     rate = (found.value[26, 0] - found.value[22, 0]) / (found.ts[26] - found.ts[22])
-    assert -rate == pytest.approx(float(still.cost), abs=4e-3)
+    felt = still.cost - 0.5 * still.order**2 if planner else still.cost
+    assert -rate == pytest.approx(float(felt), abs=4e-3)
     assert abs(found.exploitability) < 1e-3 * abs(found.cost)
 
 
