@@ -51,6 +51,33 @@ def test_any_prices_lead_to_it(monkeypatch):
     assert abs(gap) <= 1e-11
 
 
+@pytest.mark.parametrize("kind", ["spread", "clusters", "whole numbers"])
+def test_pairs_that_lower_the_cost_join_the_few(kind, monkeypatch):
+    """From pairs among which one permutation alone is possible, which is far from the least."""
+    cost = _cost(kind)
+    ring = np.eye(N, dtype=bool)
+    monkeypatch.setattr(assignments, "_cheap", lambda left: ring.copy())
+    monkeypatch.setattr(assignments, "_ATTEMPTS", N)
+    monkeypatch.setattr(assignments, "_FEW", N)
+    monkeypatch.setattr(assignments.scipy.optimize, "linear_sum_assignment", None)  # is not asked
+    columns, gap = assignments.least_assignment(cost)
+    assert (columns != np.arange(N)).mean() > 0.9 and abs(gap) <= 1e-11
+    monkeypatch.undo()
+    least = cost[linear_sum_assignment(cost)].mean()
+    assert cost[np.arange(N), columns].mean() == pytest.approx(least, rel=1e-13)
+
+
+def test_where_few_pairs_have_no_permutation_all_are_searched(monkeypatch):
+    cost = _cost("spread")
+    first = np.zeros((N, N), bool)
+    first[:, 0] = True
+    monkeypatch.setattr(assignments, "_cheap", lambda left: first.copy())
+    columns, gap = assignments.least_assignment(cost)
+    least = cost[linear_sum_assignment(cost)].mean()
+    assert cost[np.arange(N), columns].mean() == pytest.approx(least, rel=1e-13)
+    assert abs(gap) <= 1e-11
+
+
 @pytest.mark.parametrize("kind", ["spread", "on one point"])
 def test_entropic_prices_are_nearly_right(kind):
     """They explain most of what the cheapest partners alone do not, and never too much: weak duality."""
