@@ -67,7 +67,11 @@ class LinearQuadratic(AbstractChecked):
 
     @door
     def stationary_gain(self, play: AbstractPlay | None = None) -> Scalar:
-        """P of an infinite horizon: (drift + sqrt(drift^2 + b w running))/b."""
+        """P of an infinite horizon: (drift + sqrt(drift^2 + b w running))/b.
+
+        In feedback with drift > 0 there may be others, of unequal gains, which long horizons lead to: see
+        `UnequalLinearQuadratic.stationary_gains`.
+        """
         path = self._path(_known(play), self.running.dtype)
         return path.up / path.back
 

@@ -1,5 +1,3 @@
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -8,9 +6,8 @@ from jaxtyping import Array, Float
 from ..._checks import as_array, check_finite, check_positive, check_scalar, check_weights, guard
 from ..._door import AbstractChecked, door
 from ..._typing import Scalar
-from ...dynamics import AbstractDynamics
-from ...solve import simulate
 from ._plays import AbstractPlay, Feedback, OpenLoop, Planner
+from ._riccati import Riccati, backward, stationary
 from ._starts import check_start
 
 Gains = Float[Array, "times models models"]
@@ -31,7 +28,8 @@ class UnequalLinearQuadratic(AbstractChecked):
 
     from the same with `terminal` at s = 0, where F = drift - K; x_0^T S_i x_0/2 is J_i in all three. They are
     integrated to 1e-11. A model of running and terminal 0 does not move, and leads those who do; one
-    of share 0 follows, and in Nash changes nothing for others.
+    of share 0 follows, and in Nash changes nothing for others. Infinite horizons: `stationary_gains`, and
+    `costs` without one.
 
     - `running`, `terminal` [N], N >= 2: weights >= 0 of the distances to the barycenter.
     - `shares` [N]: the weights w of the barycenter, of sum 1; equal by default. `drift` as there.
@@ -63,7 +61,7 @@ class UnequalLinearQuadratic(AbstractChecked):
     @door
     def gains(self, ts: Float[Array, " times"], play: AbstractPlay | None = None) -> Gains:
         """K [T, N, N] at `ts`, the last of which is the horizon."""
-        return _backward(self, _times(ts), _known(play))[0]
+        return self._backward(_times(ts), play)[0]
 
     @door
     def play(
@@ -77,7 +75,7 @@ class UnequalLinearQuadratic(AbstractChecked):
         x0 [N, n] are increasing quantiles, or [N, d] means of Gaussians of one covariance.
         """
         x0 = check_start(x0, len(self.running))
-        steps = _backward(self, _times(ts).astype(x0.dtype), _known(play))[2]
+        steps = self._backward(_times(ts).astype(x0.dtype), play)[2]
 
         def move(x, step):
             x = jnp.tensordot(step, x, 1)
@@ -87,90 +85,60 @@ class UnequalLinearQuadratic(AbstractChecked):
         return jnp.concatenate([x0[None], path])
 
     @door
+    def stationary_gains(self, play: AbstractPlay | None = None) -> Float[Array, "models models"]:
+        """K [N, N] of an infinite horizon: what `gains` of a game without `terminal` tend to.
+
+        That is one of the solutions of the stationary equations. In feedback others may bring clouds together
+        too if drift > 0, some doing what others leave: two equal models have three if 4 drift^2 > running.
+        All is NaN if gains a little off do not come back to it, as in that case, and if it was not found.
+        Raises ValueError without running costs, or with some of 0 where drift > 0.
+        Source: Engwerda, LQ Dynamic Optimization and Differential Games (2005), chapters 7 and 8.
+        """
+        return self._endless(self.running.dtype, play)[0]
+
+    @door
     def costs(
         self,
         x0: Float[Array, "models *shape"],
-        horizon: Scalar | float,
+        horizon: Scalar | float | None = None,
         play: AbstractPlay | None = None,
         *,
         quantiles: bool = True,
     ) -> Float[Array, " models"]:
-        """J_i of each model: who pays.
+        """J_i of each model: who pays; without a horizon, for an infinite one, as `stationary_gains`.
 
         Quantiles count by their mean, the coordinates of means (`quantiles=False`) by their sum.
         """
         x0 = check_start(x0, len(self.running))
-        end = check_positive(horizon, "horizon", "pass horizon=1.0").astype(x0.dtype)
-        values = _backward(self, jnp.stack([jnp.zeros_like(end), end]), _known(play))[1][0]
+        if horizon is None:
+            values = self._endless(x0.dtype, play)[1]
+        else:
+            end = check_positive(horizon, "horizon", "pass horizon=1.0").astype(x0.dtype)
+            values = self._backward(jnp.stack([jnp.zeros_like(end), end]), play)[1][0]
         flat = x0.reshape(len(x0), -1)
         each = jnp.einsum("ijk,jn,kn->in", values, flat, flat) / 2
         return each.mean(axis=1) if quantiles else each.sum(axis=1)
 
+    def _equations(self, dtype, play: AbstractPlay | None) -> Riccati:
+        n = len(self.running)
+        shares = jnp.full(n, 1 / n, dtype) if self.shares is None else self.shares.astype(dtype)
+        rows = jnp.eye(n, dtype=dtype) - shares
+        return Riccati(self.running.astype(dtype), rows, self.drift.astype(dtype), _known(play))
 
-class _Riccati(AbstractDynamics):
-    """Values S, gains K and the way of the models to the horizon, per length of an interval left."""
+    def _backward(self, ts: Float[Array, " times"], play: AbstractPlay | None):
+        equations = self._equations(ts.dtype, play)
+        return backward(equations, self.terminal.astype(ts.dtype), ts)
 
-    game: UnequalLinearQuadratic
-    kind: AbstractPlay
-
-    def drift(self, t: Scalar, state: tuple, args: Any) -> tuple:
-        values, gains, way = state
-        dtype = values.dtype
-        drift, running = self.game.drift.astype(dtype), self.game.running.astype(dtype)
-        used = gains_of(self.kind, values, gains)
-        closed = drift * jnp.eye(len(running), dtype=dtype) - used
-        rows = _away(self.game, dtype)
-        paid = jnp.einsum("i,ij,ik->ijk", running, rows, rows) + used[:, :, None] * used[:, None]
-        grown = jnp.swapaxes(closed, 0, 1) @ values + values @ closed + paid
-        pull = _felt(self.game, running, self.kind, dtype)
-        gained = 2 * drift * gains - gains @ gains + pull
-        return jax.tree.map(lambda rate: args * rate, (grown, gained, way @ closed))
-
-    def check(self, state: Any) -> Any:
-        return state
-
-
-def gains_of(kind: AbstractPlay, values: Array, gains: Array) -> Array:
-    """Row i of S_i in feedback, where the other gains are not used."""
-    own = jnp.einsum("iij->ij", values)
-    return own if isinstance(kind, Feedback) else gains
-
-
-def _away(game: UnequalLinearQuadratic, dtype) -> Float[Array, "models models"]:
-    n = len(game.running)
-    shares = jnp.full(n, 1 / n, dtype) if game.shares is None else game.shares.astype(dtype)
-    return jnp.eye(n, dtype=dtype) - shares
-
-
-def _felt(game: UnequalLinearQuadratic, weights: Array, kind: AbstractPlay, dtype) -> Array:
-    """What drives the gains: in Nash each feels its own distance, that its own moves share in."""
-    rows = _away(game, dtype)
-    if isinstance(kind, Planner):
-        return rows.T @ (weights[:, None] * rows)
-    return (weights * jnp.diag(rows))[:, None] * rows
-
-
-@eqx.filter_jit
-def _backward(game: UnequalLinearQuadratic, ts: Float[Array, " times"], kind: AbstractPlay):
-    """Gains and values at `ts`, and the matrices that lead from each to the next."""
-    dtype = ts.dtype
-    rows, terminal = _away(game, dtype), game.terminal.astype(dtype)
-    values = jnp.einsum("i,ij,ik->ijk", terminal, rows, rows)
-    start = values, _felt(game, terminal, kind, dtype)
-    still, whole = jnp.eye(len(terminal), dtype=dtype), jnp.asarray([0, 1], dtype)
-    tol = max(1e-11, 64 * float(jnp.finfo(dtype).eps))
-
-    def interval(state, length):
-        run = simulate(
-            _Riccati(game, kind), (*state, still), whole, args=length, tol=tol, throw=False
+    def _endless(self, dtype, play: AbstractPlay | None) -> tuple[Array, Array]:
+        """Gains and values of an infinite horizon."""
+        some = self.running > 0
+        message = "expected running > 0 for an infinite horizon, got zeros; pass a horizon."
+        guard(self.running, some.any(), message)
+        message = (
+            "expected running > 0 of all models where drift > 0, got some of 0; pass a horizon."
         )
-        values, gains, way = jax.tree.map(lambda a: jnp.where(run.ok, a, jnp.nan), run.final)
-        return (values, gains), (gains_of(kind, values, gains), values, way)
-
-    back = jax.lax.scan(interval, start, jnp.diff(ts), reverse=True)[1]
-    end = gains_of(kind, *start), start[0]
-    gains, values = (jnp.concatenate([a, b[None]]) for a, b in zip(back[:2], end, strict=True))
-    return gains, values, back[2]
+        guard(self.running, some.all() | (self.drift <= 0), message)
+        return stationary(self._equations(dtype, play))
 
 
 def _check_each(weights, name: str) -> Float[Array, " models"]:
