@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.special import logsumexp
 from unit_vectors import masses, normal
 
 from meanfield.transport import point_geometry, solve
@@ -61,6 +62,50 @@ def test_products_equal_log_sum_exps(taus, monkeypatch):
     assert int(ours.iterations) <= 1.2 * int(theirs.iterations)
     # Soft ones are over-relaxed too, and found at once; errors are looked at each tenth time.
     assert taus[0] is None or int(theirs.iterations) <= 1.2 * int(ours.iterations) + 10
+
+
+def _plain(costs, epsilon, tol) -> int:
+    """Iterations of Sinkhorn's own, in NumPy and logarithms, until rows are right to `tol`."""
+    f, rows = np.zeros(len(costs)), np.inf
+    for count in range(20_000):
+        g = -epsilon * logsumexp((f[:, None] - costs) / epsilon, axis=0, b=1 / len(f))
+        now = -epsilon * logsumexp((g - costs) / epsilon, axis=1, b=1 / len(g))
+        rows, f = np.abs(np.expm1((f - now) / epsilon)).mean(), now
+        if rows <= tol:
+            return count + 1
+    return 20_000
+
+
+def _in_clusters(dtype):
+    """Of five clusters the clouds hold other shares: plans are settled within, and slowly between."""
+    rng = np.random.default_rng([0, 24, 885])
+    centres = rng.normal(size=(5, 3))
+    return [
+        jnp.asarray(centres[rng.integers(0, 5, n)] + 0.02 * rng.normal(size=(n, 3)), dtype)
+        for n in (24, 17)
+    ]
+
+
+@pytest.mark.parametrize("epsilon", [0.1, pytest.param(0.01, marks=pytest.mark.slow)])
+def test_steps_that_go_too_far_are_taken_back(epsilon):
+    """A fifth of plain iterations at most, where the first steps are far from linear: with steps of any
+    length they were nine in ten at the larger epsilon."""
+    run = jax.jit(lambda x, y, e: solve(point_geometry(x, y, epsilon=e), max_iterations=20_000))
+    for dtype in (jnp.float64, jnp.float32):
+        x, y = _in_clusters(dtype)
+        found = run(x, y, jnp.asarray(epsilon, dtype))
+        costs = np.asarray(((x[:, None] - y) ** 2).sum(axis=-1), float)
+        most = _plain(costs, epsilon, float(found.tol) / 2)
+        assert found.converged and 5 * int(found.iterations) <= most
+
+
+def test_single_precision_is_as_right_as_it_says_where_potentials_are_large():
+    """Of potentials of F epsilons at the end, 4 F units of rounding, though those at first are small."""
+    angles = np.random.default_rng(1).uniform(0, 2 * np.pi, (2, 24))
+    x, y = (jnp.asarray(np.stack([np.cos(t), np.sin(t)], axis=1), jnp.float32) for t in angles)
+    found = jax.jit(lambda x, y: solve(point_geometry(x, y, epsilon=0.01)))(x, y)
+    largest = (jnp.abs(found.f).max() + jnp.abs(found.g).max()) / 0.02
+    assert found.converged and float(found.tol) >= 4 * float(largest) * 2.0**-23 * (1 - 1e-6)
 
 
 def test_a_cloud_and_itself():

@@ -55,9 +55,8 @@ def absorbed(
     An iteration is two products with K, one if `symmetric`, and no exponentials but of vectors.
     Where u or v leaves the range in which K stands for the kernel, an iteration by log-sum-exps is
     made and K formed again: at an epsilon so small that this is so each time, it is an iteration by
-    log-sum-exps with some more. Over-relaxation has the best weight for soft marginals, and
-    otherwise one from the rate of convergence, anew every few iterations; where the error does not
-    fall for long, the weight 1, a contraction from anywhere.
+    log-sum-exps with some more. For soft marginals over-relaxation has the best weight; where the error
+    does not fall for long, the weight 1, a contraction from anywhere.
 
     Source: Schmitzer (2019), doi:10.1137/16M1106018, for the absorption; Young (1954),
     doi:10.1090/S0002-9947-1954-0059635-7, and Lehmann et al., arXiv 2012.12562, for the weight.

@@ -11,31 +11,42 @@ from jaxtyping import Array, Bool, Float, Int
 from ..._typing import Scalar
 from ._absorbed import RANGES, kernel_of
 from ._implicit import Pair
-from ._marginals import Problem
+from ._marginals import Problem, has_mass
 
 MEMORY = 16
 """Steps that are remembered."""
-_GROWTH = 2.0
+_GROWTH = 10.0
 """The growth of the error from which a step is taken back."""
-_REACH, _LONGER, _SHORTER = 8.0, 2.0, 4.0
+_REACH, _LONGER, _SHORTER = 2.0, 1.5, 4.0
 """How far a step goes beyond the plain one at most, in lengths of that, at first; by what that grows with
 each step, and falls with each that is taken back."""
+_ROUNDING = 4
+"""Units of rounding that a dual value has, of the sizes of its terms."""
 
-_Sweep = Callable[[Float[Array, " n"]], tuple[Float[Array, " m"], Float[Array, " n"]]]
-"""From f to the g that is optimal for it, and to the f that is optimal for that g."""
+_Sweep = Callable[[Float[Array, " n"]], tuple[Float[Array, " n"], Float[Array, " m"], Scalar]]
+"""From f to the f that is optimal for the g that is optimal for it, that g, and the size of what was
+rounded. Potentials count from a base, near which their differences have more digits than they do."""
+
+
+class _Rows(NamedTuple):
+    """How f and the residual moved in the last steps, and the products of the latter in the masses."""
+
+    moved: Float[Array, "k n"]
+    turned: Float[Array, "k n"]
+    products: Float[Array, "k k"]
 
 
 class _State(NamedTuple):
-    """Where the next iteration is made; the last pair whose rows are right, and its residual; how f and
-    the residual moved in the last steps; steps since these were forgotten; how far a step may go; the
-    dual value of f; the error of rows before they were made right; iterations; whether the last one
-    led to numbers."""
+    """The base from which potentials count; where the next iteration is made; the last pair whose rows
+    are right, and its residual in epsilon; the last steps; steps since these were forgotten; how far a
+    step may go; the dual value of the pair; the error of rows before they were made right; iterations;
+    whether the last one led to numbers."""
 
+    base: Pair
     f: Float[Array, " n"]
     pair: Pair
     residual: Float[Array, " n"]
-    moved: Float[Array, "k n"]
-    turned: Float[Array, "k n"]
+    rows: _Rows
     steps: Int[Array, ""]
     reach: Scalar
     value: Scalar
@@ -54,86 +65,95 @@ def accelerated(
 
     with theta of least |r - sum_k theta_k (r_k - r_{k-1})| in the masses of rows. Near the solution
     T is linear with slopes in [0, 1) that are symmetric in these masses, and this is what conjugate
-    gradients would find, with no rate to be known beforehand. A step that lowers the dual value or doubles
-    the error is taken back for the plain one, which does neither, and the memory emptied; then steps go
-    less far beyond plain ones, and further again with each that is taken.
+    gradients would find, with no rate to be known beforehand. A step after which columns that are made right
+    have a lower dual value than the plain step had before, or rows ten times the error, is taken back for the
+    plain one, and the memory emptied; then steps go less far beyond plain ones, and further again with each
+    that is taken. So the dual value rises in all.
 
     Where `costs` are a matrix, an iteration is two products with the kernel that has absorbed the
     potentials. Where these leave its range an iteration is made by log-sum-exps, as all are without
     `costs`, and the kernel formed again.
 
-    Source: Anderson (1965), doi:10.1145/321296.321305; Walker and Ni (2011), doi:10.1137/10078356X.
+    Source: Anderson (1965), doi:10.1145/321296.321305; Walker and Ni (2011), doi:10.1137/10078356X;
+    steps taken back after Zhang, O'Donoghue and Boyd (2020), arXiv 1808.03971.
     """
 
     def going(s: _State):
         return (s.error > tol) & (s.count < most)
 
     def by_sums(s: _State) -> _State:
-        return _step(problem, functools.partial(_by_sums, problem), s)
+        return _step(problem, functools.partial(_by_sums, problem, s.base), s)
 
     def absorbing(s: _State) -> _State:
-        s = by_sums(s)
-        at = s.pair
-        sweep = functools.partial(_by_products, problem, kernel_of(problem, costs, at), at)
+        s = _rebased(problem, by_sums(s))
+        sweep = functools.partial(_by_products, problem, kernel_of(problem, costs, s.base))
         reach = RANGES[jnp.finfo(problem.a.dtype).bits] * problem.epsilon
-        near = lambda s: jnp.abs(jnp.where(here, s.f - at[0], 0)).max() <= reach
+        near = lambda s: jnp.abs(jnp.where(here, s.f, 0)).max() <= reach
         return jax.lax.while_loop(
             lambda s: going(s) & s.known & near(s), lambda s: _step(problem, sweep, s), s
         )
 
     here = problem.present()[0]
-    one = jnp.full((), _REACH, problem.a.dtype)
     far, none = jnp.full((), jnp.inf, problem.a.dtype), jnp.zeros((), int)
-    empty = jnp.zeros((MEMORY, problem.a.size), problem.a.dtype)
-    zero = jnp.zeros_like(problem.a)
-    start = _State(
-        init[0], init, zero, empty, empty, none, one, -far, far, none, jnp.ones((), bool)
+    empty = (
+        jnp.zeros((MEMORY, size), far.dtype) for size in (problem.a.size, problem.a.size, MEMORY)
     )
-    found = jax.lax.while_loop(going, by_sums if costs is None else absorbing, start)
-    return found.pair, found.count
+    zero = jnp.zeros_like(problem.a), jnp.zeros_like(problem.b)
+    reach, known = jnp.full_like(far, _REACH), jnp.ones((), bool)
+    start = _State(init, zero[0], zero, zero[0], _Rows(*empty), none, reach, -far, far, none, known)
+    s = jax.lax.while_loop(going, by_sums if costs is None else absorbing, start)
+    return jax.tree.map(jnp.add, s.base, s.pair), s.count
 
 
-def _by_sums(problem: Problem, f: Float[Array, " n"]) -> Pair:
+def _rebased(problem: Problem, s: _State) -> _State:
+    """The same with the pair as base. What its dual value had of rounding may be missed by the next."""
+    base, zero = jax.tree.map(jnp.add, s.base, s.pair), jax.tree.map(jnp.zeros_like, s.pair)
+    value = -_slack(_size(problem, base))
+    return s._replace(base=base, f=s.f - s.pair[0], pair=zero, value=value)
+
+
+def _by_sums(problem: Problem, base: Pair, f) -> tuple[Array, Array, Scalar]:
+    f = base[0] + f
     g = problem.update(f, 0)
-    return problem.update(g, 1), g
+    return problem.update(g, 1) - base[0], g - base[1], _size(problem, (f, g))
 
 
-def _by_products(problem: Problem, kernel: Float[Array, "n m"], at: Pair, f) -> Pair:
-    """The same by the kernel that has absorbed the potentials `at`."""
+def _by_products(problem: Problem, kernel: Float[Array, "n m"], f) -> tuple[Array, Array, Scalar]:
+    """The same by the kernel that has absorbed the base."""
     eps, (here, there) = problem.epsilon, problem.present()
     with jax.default_matmul_precision("highest"):
-        total = (problem.a * jnp.exp(jnp.where(here, f - at[0], 0) / eps)) @ kernel
+        total = (problem.a * jnp.exp(jnp.where(here, f, 0) / eps)) @ kernel
         v = -jnp.log(jnp.where(there, total, 1))
         total = kernel @ (problem.b * jnp.exp(v))
-    return at[0] - eps * jnp.log(jnp.where(here, total, 1)), at[1] + eps * v
+    g = eps * v
+    return -eps * jnp.log(jnp.where(here, total, 1)), g, eps + _size(problem, (f, g))
 
 
-def _step(problem: Problem, sweep: Callable, s: _State) -> _State:
+def _step(problem: Problem, sweep: _Sweep, s: _State) -> _State:
     """One iteration, and what those before suggest for the next."""
     here = problem.present()[0]
-    image, g = sweep(s.f)
+    image, g, size = sweep(s.f)
     residual = jnp.where(here, image - s.f, 0)
     error = (problem.a * jnp.abs(jnp.expm1(-residual / problem.epsilon))).sum()
     known = jnp.isfinite(jnp.where(here, image, 0)).all()
-    value, slack = _dual(problem, s.f, g)
-    good = known & (value >= s.value - slack) & (error <= _GROWTH * s.error)  # NaN is not
+    rises = _dual(problem, (s.f, g)) >= s.value - _slack(size)  # NaN does not
+    good = known & ((s.steps == 0) | rises & (error <= _GROWTH * s.error))
     keep = lambda now, before: jnp.where(good, now, before)
-    slot, later = s.steps % MEMORY, good & (s.steps > 0)
-    remember = lambda rows, row: keep(jnp.where(later, rows.at[slot].set(row), rows), 0)
-    moved = remember(s.moved, jnp.where(here, image - s.pair[0], 0))
-    turned = remember(s.turned, residual - s.residual)
-    more = -_shares(problem, turned, residual) @ moved
+    scaled = residual / problem.epsilon
+    later = good & (s.steps > 0)
+    rows = _remembered(s.rows, s.steps, later, image - s.pair[0], scaled - s.residual, problem.a)
+    more = -_shares(rows, keep(s.steps, 0), problem.a * scaled) @ rows.moved
     length, bound = jnp.abs(more).max(), s.reach * jnp.abs(residual).max()
     mixed = image + more * jnp.where(length > bound, bound / length, 1)
     return _State(
+        base=s.base,
         f=keep(mixed, s.pair[0]),
         pair=(keep(image, s.pair[0]), keep(g, s.pair[1])),
-        residual=keep(residual, s.residual),
-        moved=moved,
-        turned=turned,
+        residual=keep(scaled, s.residual),
+        rows=rows,
         steps=keep(s.steps + 1, 0),
         reach=jnp.where(good, s.reach * _LONGER, s.reach / _SHORTER),
-        value=keep(value, s.value),
+        value=keep(_dual(problem, (image, g)), s.value),
         # What was no number from the start on will be none.
         error=keep(error, jnp.where(jnp.isinf(s.error), jnp.nan, s.error)),
         count=s.count + 1,
@@ -141,23 +161,42 @@ def _step(problem: Problem, sweep: Callable, s: _State) -> _State:
     )
 
 
-def _dual(problem: Problem, f, g) -> tuple[Scalar, Scalar]:
-    """<a, f> + <b, g>, where columns are right, and its rounding."""
-    pairs = zip((problem.a, problem.b), (f, g), problem.present(), strict=True)
-    terms = jnp.concatenate([jnp.where(there, mass * p, 0) for mass, p, there in pairs])
-    return terms.sum(), 4 * float(jnp.finfo(terms.dtype).eps) * jnp.abs(terms).sum()
+def _dual(problem: Problem, pair: Pair) -> Scalar:
+    """<a, f> + <b, g>, the dual value where rows or columns are right."""
+    terms = zip((problem.a, problem.b), pair, problem.present(), strict=True)
+    return sum(jnp.where(there, mass * p, 0).sum() for mass, p, there in terms)
 
 
-def _shares(problem: Problem, turned: Float[Array, "k n"], residual) -> Float[Array, " k"]:
-    """theta of least squares, by normal equations of rows of length one. The ridge keeps small what
-    rounding adds: of fewer points than steps, rows are dependent."""
-    root = jnp.sqrt(problem.a)
-    rows = turned * root
-    length = jnp.linalg.norm(rows, axis=1)
-    length = jnp.where(length > 0, length, 1)
-    rows = rows / length[:, None]
+def _size(problem: Problem, pair: Pair) -> Scalar:
+    return _dual(problem, jax.tree.map(jnp.abs, pair))
+
+
+def _slack(size: Scalar) -> Scalar:
+    """The rounding of a dual value of terms of some size."""
+    return _ROUNDING * float(jnp.finfo(size.dtype).eps) * size
+
+
+def _remembered(rows: _Rows, steps, later, move, turn, a) -> _Rows:
+    """The rows with the last step in the place of the oldest, if there is one."""
+    slot = (steps - 1) % MEMORY
+    moved, turned = (
+        old.at[slot].set(jnp.where(later, jnp.where(has_mass(a), new, 0), old[slot]))
+        for old, new in ((rows.moved, move), (rows.turned, turn))
+    )
     with jax.default_matmul_precision("highest"):
-        matrix, right = rows @ rows.T, rows @ (root * residual)
-    ridge = float(jnp.finfo(rows.dtype).eps) ** 0.5
-    matrix = matrix + ridge * jnp.eye(MEMORY, dtype=rows.dtype)
-    return jax.scipy.linalg.solve(matrix, right, assume_a="pos") / length
+        column = turned @ (a * turned[slot])
+    return _Rows(moved, turned, rows.products.at[slot].set(column).at[:, slot].set(column))
+
+
+def _shares(rows: _Rows, count, right: Float[Array, " n"]) -> Float[Array, " k"]:
+    """theta of least squares over `count` rows, or all, by normal equations of rows of length one. The
+    ridge keeps small what rounding adds: of fewer points than steps, rows are dependent."""
+    here = jnp.arange(MEMORY) < count
+    square = jnp.where(here, jnp.diagonal(rows.products), 0)
+    scale = jnp.where(square > 0, 1 / jnp.sqrt(jnp.where(square > 0, square, 1)), 0)
+    ridge = 1 + float(jnp.finfo(right.dtype).eps) ** 0.5
+    matrix = rows.products * scale * scale[:, None]
+    matrix = jnp.where(jnp.eye(MEMORY, dtype=bool), ridge, matrix)
+    with jax.default_matmul_precision("highest"):
+        right = scale * (rows.turned @ right)
+    return scale * jax.scipy.linalg.solve(matrix, right, assume_a="pos")

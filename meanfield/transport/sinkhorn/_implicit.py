@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float
 from ..._checks import raise_at_run_time
 from ..._products import exact_products
 from ..._typing import Scalar
-from ._marginals import Problem, has_mass, least_mass
+from ._marginals import Problem, has_mass, least_mass, rounding_of
 
 _STEPS = 1000
 """Conjugate gradients at most."""
@@ -54,12 +54,13 @@ def sensitivity(
 
 def _solve_symmetric(problem: Problem, pair: Pair, u: Float[Array, " n"], rtol):
     root, average = _averaging(problem, pair, 1)
+    noise = rounding_of(problem, pair)
 
     def operator(z):
         return z + root * average(z / root)
 
     def solve(operator, b):
-        return _conjugate_gradients(operator, b, rtol, jnp.linalg.norm(b))
+        return _conjugate_gradients(operator, b, rtol, noise * jnp.linalg.norm(b))
 
     return jax.lax.custom_linear_solve(operator, root * u, solve, symmetric=True) / root
 
@@ -67,7 +68,7 @@ def _solve_symmetric(problem: Problem, pair: Pair, u: Float[Array, " n"], rtol):
 def _solve_alternating(problem: Problem, pair: Pair, u, v, rtol) -> Pair:
     """(x, y), df and dg times the roots of marginals and over those of tau, of a symmetric system."""
     rows, columns = _averaging(problem, pair, 1), _averaging(problem, pair, 0)
-    roots = rows[0], columns[0]
+    roots, rounding = (rows[0], columns[0]), rounding_of(problem, pair)
     taus = (1, 1) if problem.taus is None else problem.taus
     half = 1 if problem.taus is None else jnp.sqrt(taus[0] * taus[1])
 
@@ -83,7 +84,7 @@ def _solve_alternating(problem: Problem, pair: Pair, u, v, rtol) -> Pair:
     def solve(_, z):
         # What is left of the right side is small where points hardly share mass, and may be rounding
         # of its parts: the solver must not go after that.
-        scale = jnp.sqrt(jnp.sum(z[0] ** 2) + jnp.sum(z[1] ** 2))
+        noise = rounding * jnp.sqrt(jnp.sum(z[0] ** 2) + jnp.sum(z[1] ** 2))
         constant = roots[1] / jnp.linalg.norm(roots[1])
 
         def reduced(y):
@@ -91,7 +92,7 @@ def _solve_alternating(problem: Problem, pair: Pair, u, v, rtol) -> Pair:
             # A balanced problem leaves f + c, g - c free: this chooses one.
             return out if problem.taus is not None else out + constant * (constant @ y)
 
-        x = z[0] - forth(_conjugate_gradients(reduced, z[1] - back(z[0]), rtol, scale))
+        x = z[0] - forth(_conjugate_gradients(reduced, z[1] - back(z[0]), rtol, noise))
         return x, z[1] - back(x)
 
     right = [
@@ -114,8 +115,8 @@ def _averaging(problem: Problem, pair: Pair, axis: int):
     return jnp.sqrt(jnp.maximum(mass, least_mass(mass.dtype)) * jnp.exp(exponent)), average
 
 
-def _conjugate_gradients(operator, b: Float[Array, " n"], rtol, scale) -> Float[Array, " n"]:
-    """operator^{-1} b, to `rtol` or to the rounding of numbers of this scale, of which b is made.
+def _conjugate_gradients(operator, b: Float[Array, " n"], rtol, noise) -> Float[Array, " n"]:
+    """operator^{-1} b, to `rtol` or to `noise`, the rounding of the numbers of which b is made.
 
     Where the operator is so ill-conditioned that rounding keeps the residual above that, the solution
     of an operator that differs by 32 units of rounding is as good as any: the plan is not known better.
@@ -126,7 +127,7 @@ def _conjugate_gradients(operator, b: Float[Array, " n"], rtol, scale) -> Float[
     # has an entry of rounding alone; at unit norm they have `atol` in common.
     norm = jnp.linalg.norm(b)
     norm = jnp.where(norm > 0, norm, 1)
-    atol: Any = jnp.maximum(tol, 32 * unit * scale / norm)
+    atol: Any = jnp.maximum(tol, noise / norm)
     shape = jax.ShapeDtypeStruct(b.shape, b.dtype)
     linear = lx.FunctionLinearOperator(operator, shape, lx.positive_semidefinite_tag)
     solver = lx.CG(rtol=tol, atol=atol, max_steps=_STEPS)

@@ -14,7 +14,7 @@ from ..costs import FORBIDDEN, acceleration, geometry as ott_geometry, linear_pr
 from ._absorbed import absorbed, costs_of
 from ._accelerated import accelerated
 from ._implicit import Pair, sensitivity
-from ._marginals import Problem, check_init, make_problem, scaled
+from ._marginals import Problem, check_init, largest_of, make_problem, rounding_of, scaled
 from ._solution import Solution
 from ._symmetric import RELAXATION, Massive, SoftMarginals, SymmetricGeometry, over_relaxation
 
@@ -87,7 +87,7 @@ def solve(
 @eqx.filter_jit
 def _solve(problem, init, tol, max_iterations, iterations, symmetric) -> Solution:
     init = _start(problem, symmetric) if init is None else init
-    rounding = _rounding(problem, init)
+    rounding = rounding_of(problem, init)
     aim = jnp.maximum(tol, rounding)
     if iterations is None:
         pair, count = _converged(problem, init, aim, max_iterations, symmetric)
@@ -96,7 +96,7 @@ def _solve(problem, init, tol, max_iterations, iterations, symmetric) -> Solutio
     if problem.taus is None and not symmetric:
         pair = _centred(problem, pair)
     f, g = pair
-    tol = _reachable(tol, rounding)
+    tol = _reachable(tol, jnp.maximum(rounding, rounding_of(problem, pair)))
     return Solution(problem, f, g, _error(problem, pair, symmetric), tol, count, symmetric)
 
 
@@ -105,20 +105,6 @@ def _start(problem: Problem, symmetric: bool) -> Pair:
     g = jnp.zeros_like(problem.b)
     f = jax.lax.stop_gradient(problem.update(g, 1))
     return (f / 2, f / 2) if symmetric else (f, g)
-
-
-def _rounding(problem: Problem, init: Pair) -> Scalar:
-    """The error of the marginals that rounding leaves: potentials of size F have F units of it."""
-    return float(jnp.finfo(problem.a.dtype).eps) * jnp.maximum(32, 4 * _largest(problem, init))
-
-
-def _largest(problem: Problem, pair: Pair) -> Scalar:
-    """The size of the potentials of points that have mass, in epsilon."""
-    largest = [
-        jnp.where(here, jnp.abs(p), 0).max()
-        for p, here in zip(pair, problem.present(), strict=True)
-    ]
-    return jax.lax.stop_gradient(sum(largest) / (2 * problem.epsilon))
 
 
 def _reachable(tol: Scalar, rounding: Scalar) -> Scalar:
@@ -158,7 +144,7 @@ def solution_at(problem: Problem, pair: Pair, tol: Scalar, iterations: Int[Array
     """The solution at potentials that others have found, with derivatives as `solve` gives it."""
     pair = _centred(problem, _known(problem, problem.complete(jax.lax.stop_gradient(pair))))
     f, g = pair
-    tol = _reachable(tol, _rounding(problem, pair))
+    tol = _reachable(tol, rounding_of(problem, pair))
     return Solution(problem, f, g, _error(problem, pair, False), tol, iterations, False)
 
 
@@ -251,5 +237,5 @@ def _error(problem: Problem, pair: Pair, symmetric: bool) -> Scalar:
         total = total + jnp.abs(marginal - right).sum()
     total = 2 * total if symmetric else total
     # Potentials as large as a cost that forbids a pair would have its mass sent over it.
-    lost = jnp.isnan(total) | (_largest(problem, pair) > FORBIDDEN / 10)
+    lost = jnp.isnan(total) | (largest_of(problem, pair) > FORBIDDEN / 10)
     return jax.lax.stop_gradient(jnp.where(lost, jnp.inf, total))

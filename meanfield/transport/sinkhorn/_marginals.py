@@ -78,6 +78,20 @@ class Problem(AbstractShown):
         return scaled(mass, (own + self.lse(pair[axis], axis)) / self.epsilon)
 
 
+def rounding_of(problem: Problem, pair: tuple) -> Scalar:
+    """The error of a plan that rounding leaves: potentials of size F have F units of it."""
+    return float(jnp.finfo(problem.a.dtype).eps) * jnp.maximum(32, 4 * largest_of(problem, pair))
+
+
+def largest_of(problem: Problem, pair: tuple) -> Scalar:
+    """The size of the potentials of points that have mass, in epsilon."""
+    largest = [
+        jnp.where(here, jnp.abs(p), 0).max()
+        for p, here in zip(pair, problem.present(), strict=True)
+    ]
+    return jax.lax.stop_gradient(sum(largest) / (2 * problem.epsilon))
+
+
 def least_mass(dtype) -> float:
     """What is below counts as no mass: a normal number still when its logarithm has been rounded."""
     return 16 * float(jnp.finfo(dtype).tiny)
