@@ -1,5 +1,6 @@
 """Controls of least effort against problems that are solved by hand."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -73,6 +74,34 @@ def test_the_augmented_lagrangian_learns_its_multiplier():
     assert found.converged
     assert_allclose(found.control, 1.0, rtol=1e-3)
     assert_allclose(found.multiplier, 0.5, rtol=1e-3)
+
+
+FINE, KNOTS = jnp.linspace(0.0, 1.0, 401), jnp.linspace(0.0, 1.0, 9)
+
+
+@pytest.mark.parametrize(("rate", "left"), [(0.0, 0.1), (-1.0, 0.05), (1.5, 0.5)])
+def test_no_constant_is_as_good_as_the_schedule(rate, left):
+    """A gap with g' = rate g - s g, at the price (s g)^2: u = s g is best where it falls like e^{-rate t}."""
+
+    def pulled(strengths):
+        s = jnp.interp(FINE, KNOTS, strengths)
+        passed = jnp.cumsum((s[1:] + s[:-1]) / 800)
+        gap = jnp.exp(rate * FINE - jnp.pad(passed, (1, 0)))
+        return jnp.trapezoid((s * gap) ** 2, FINE), gap[-1] ** 2
+
+    found = least_effort(pulled, jnp.full(9, 1.0), left**2)
+    assert found.converged
+    # left e^{-rate} = 1 - c I at a price of c^2 I, I the integral of e^{-2 rate t}.
+    whole = -np.expm1(-2 * rate) / (2 * rate) if rate else 1.0
+    least = (1 - left * np.exp(-rate)) ** 2 / whole
+    # Strengths that are linear in pieces of 1/8, where the best one, u/g, bends by its square: a few
+    # thousandths; by trapezoids of 1/400, which err by 1e-5.
+    assert least * (1 - 1e-4) <= found.effort <= 1.005 * least
+    constants = jnp.linspace(0.0, 12.0, 601)
+    efforts, costs = jax.vmap(lambda s: pulled(jnp.full(9, s)))(constants)
+    enough = costs <= 1.01 * left**2
+    assert 20 < enough.sum() < 600
+    assert efforts[enough].min() > 1.03 * found.effort
 
 
 def test_a_goal_out_of_reach_is_reported():

@@ -19,6 +19,8 @@ HIDDEN = ((16,), (16,), (13, 14, 15, 16, 17, 18))
 PROMPTS = ("The weather today is", "I think that the weather is", "They say today will be")
 """What three copies of a model of weights that are given read."""
 DRAWS = 8
+_PAST_THE_END = 0
+"""A token behind the last one of a shorter text, which no causal model looks at."""
 
 
 class Reader(NamedTuple):
@@ -27,6 +29,15 @@ class Reader(NamedTuple):
     model: Transformer
     ids: Int[Array, " n"]
     place: int
+
+
+class Alike(NamedTuple):
+    """Readers of one model, with texts of one length: one program runs them side by side."""
+
+    model: Transformer
+    ids: Int[Array, "some n"]
+    places: Int[Array, " some"]
+    numbers: Int[Array, " some"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,16 +89,18 @@ class SteeredTransformers(AbstractCellwiseStudy):
         return replace(self, weights=some_of(self.weights, (0.1,)))
 
     def compute(self, cell: dict[str, Any]) -> xr.Dataset:
-        readers, weight = _readers(self.source), jnp.asarray(cell["weight"], jnp.float32)
-        sizes, depth = _sizes(readers), readers[0].model.depth
-        still = jnp.zeros((*sizes.shape, readers[0].model.d), jnp.float32)
-        idle = _divergence(readers, still)
+        readers, weight = _alike(_readers(self.source)), jnp.asarray(cell["weight"], jnp.float32)
+        sizes = _sizes(readers)
+        depth, d = sizes.shape[1], readers[0].model.d
+        still = jnp.zeros((*sizes.shape, d), jnp.float32)
+        idle = _measured(readers, sizes, still, weight)[1]
         found = {}
         for name, layers in _kinds(depth).items():
             open_ = jnp.asarray([layer in layers for layer in range(depth)], jnp.float32)
             # The best of single pushes is where pushes before all layers begin.
             begun = min(found.values(), key=lambda one: one[1])[0] if name == "always" else still
-            found[name] = _least(readers, sizes, open_, weight, begun, self.steps)
+            best, *numbers = _least(readers, sizes, open_, weight, begun, self.steps)
+            found[name] = (best, *map(float, numbers))
         best = found["always"]
         keys = jax.random.split(self.key(cell), DRAWS)
         blind = [_random(readers, sizes, best[0], weight, key) for key in keys]
@@ -135,52 +148,83 @@ def _readers(source: str) -> list[Reader]:
         model = read(source)
         ids = [model.encode(prompt) for prompt in PROMPTS]
         return [Reader(model, jnp.asarray(one), len(one) - 1) for one in ids]
+    models: Any = {kind: trained(kind) for kind in ("softmax", "sinkhorn")}
     readers = []
     for kind, hidden in zip(("softmax", "sinkhorn", "softmax"), HIDDEN, strict=True):
-        model: Any = trained(kind)
-        ids = np.array(model.encode(TEXT))
-        ids[list(hidden)] = model.tokenizer.mask
-        readers.append(Reader(model, jnp.asarray(ids), ASKED))
+        ids = np.array(models[kind].encode(TEXT))
+        ids[list(hidden)] = models[kind].tokenizer.mask
+        readers.append(Reader(models[kind], jnp.asarray(ids), ASKED))
     return readers
 
 
-def _sizes(readers: list[Reader]) -> Float[Array, "readers layers"]:
+def _alike(readers: list[Reader]) -> tuple[Alike, ...]:
+    """Readers by model and length; where tokens do not see those behind, shorter texts are filled up."""
+    longest = max(len(one.ids) for one in readers)
+    groups: dict[tuple[int, int], list[int]] = {}
+    for i, one in enumerate(readers):
+        heads = one.model.blocks.heads
+        blind = heads.causal and heads.iterations is None
+        groups.setdefault((id(one.model), 0 if blind else len(one.ids)), []).append(i)
+    made = []
+    for (_, length), numbers in groups.items():
+        some = [readers[i] for i in numbers]
+        ends = [(0, (length or longest) - len(one.ids)) for one in some]
+        ids = [
+            jnp.pad(one.ids, end, constant_values=_PAST_THE_END)
+            for one, end in zip(some, ends, strict=True)
+        ]
+        places = jnp.asarray([one.place for one in some])
+        made.append(Alike(some[0].model, jnp.stack(ids), places, jnp.asarray(numbers)))
+    return tuple(made)
+
+
+def _in_order(readers: tuple[Alike, ...], rows: list[Array]) -> Array:
+    """Rows of groups as those of readers."""
+    order = jnp.argsort(jnp.concatenate([group.numbers for group in readers]))
+    return jnp.concatenate(rows)[order]
+
+
+def _sizes(readers: tuple[Alike, ...]) -> Float[Array, "readers layers"]:
     """The lengths of the states that are pushed."""
-    at = [one.model.states(one.ids)[:-1, one.place] for one in readers]
-    return jnp.stack([jnp.linalg.norm(x, axis=-1) for x in at])
+    at = lambda group: jax.vmap(lambda ids, place: group.model.states(ids)[:-1, place])(
+        group.ids, group.places
+    )
+    return jnp.linalg.norm(_in_order(readers, [at(group) for group in readers]), axis=-1)
 
 
-def _logits(reader: Reader, pushes: Float[Array, "layers d"]) -> Float[Array, " vocabulary"]:
-    blocks, rest = eqx.partition(reader.model.blocks, eqx.is_array)
+def _logits(model: Transformer, ids, place, pushes: Float[Array, "layers d"]):
+    """Those of the token at the place, of each of the vocabulary."""
+    blocks, rest = eqx.partition(model.blocks, eqx.is_array)
 
     def layer(x, one):
         block, push = one
-        return eqx.combine(block, rest)(x.at[reader.place].add(push)).after, None
+        return eqx.combine(block, rest)(x.at[place].add(push)).after, None
 
     with jax.default_matmul_precision("highest"):
-        x = jax.lax.scan(layer, reader.model.embed(reader.ids), (blocks, pushes))[0]
-    return reader.model.logits(x[reader.place][None])[0]
+        x = jax.lax.scan(layer, model.embed(ids), (blocks, pushes))[0]
+    return model.logits(x[place][None])[0]
 
 
-def _divergence(readers: list[Reader], pushes: Float[Array, "readers layers d"]):
+def _divergence(readers: tuple[Alike, ...], pushes: Float[Array, "readers layers d"]):
     """H(mean p) - mean H(p), from logarithms."""
-    logs = jnp.stack(
-        [jax.nn.log_softmax(_logits(one, u)) for one, u in zip(readers, pushes, strict=True)]
-    )
+    own = lambda model: jax.vmap(lambda *one: jax.nn.log_softmax(_logits(model, *one)))
+    logs = [own(one.model)(one.ids, one.places, pushes[one.numbers]) for one in readers]
+    logs = jnp.concatenate(logs)
     mean = jax.nn.logsumexp(logs, axis=0) - jnp.log(jnp.asarray(len(logs), logs.dtype))
     return jnp.sum(jnp.exp(logs) * (logs - mean), axis=1).mean()
 
 
+@eqx.filter_jit
 def _measured(readers, sizes, pushes, weight):
     """Cost, divergence and effort of pushes in units of the states that they are added to."""
     divergence = _divergence(readers, pushes * sizes[..., None])
-    effort = jnp.sum(pushes**2) / len(readers)
+    effort = jnp.sum(pushes**2) / len(pushes)
     return effort / 2 + weight * divergence, divergence, effort
 
 
 @eqx.filter_jit
-def _found(models, places, ids, sizes, open_, weight, begun, steps):
-    readers = [Reader(*one) for one in zip(models, ids, places, strict=True)]
+def _least(readers, sizes, open_, weight, begun, steps: int):
+    """The best pushes before the layers that are open, their numbers, and how far from optimal they are."""
     # The search keeps its history in the default precision; models are in float32.
     wide = jnp.zeros(()).dtype
     masked = lambda u: u.astype(sizes.dtype) * open_[:, None]
@@ -189,15 +233,8 @@ def _found(models, places, ids, sizes, open_, weight, begun, steps):
     found = optx.minimise(cost, method, begun.astype(wide), max_steps=steps, throw=False)
     best = masked(found.value)
     slope = jax.grad(lambda u: cost(u, None))(best)
-    residual = jnp.linalg.norm(slope) / (jnp.linalg.norm(best) / len(readers))
+    residual = jnp.linalg.norm(slope) / (jnp.linalg.norm(best) / len(best))
     return best, *_measured(readers, sizes, best, weight), residual
-
-
-def _least(readers: list[Reader], sizes, open_, weight, begun, steps: int):
-    """The best pushes before the layers that are open, their numbers, and how far from optimal they are."""
-    models, ids, places = zip(*readers, strict=True)
-    best, *numbers = _found(models, places, ids, sizes, open_, weight, begun, steps)
-    return best, *(float(number) for number in numbers)
 
 
 def _random(readers, sizes, best, weight, key) -> list[float]:
