@@ -91,6 +91,7 @@ ENTRIES = [
         attention=SOFTMAX,
         noise=0.5,
         discount=2.0,
+        aversion=0.1,
         kinds_={"noise": "positive"},
     ),
     entry(

@@ -160,11 +160,14 @@ def test_squares_of_slopes(basis):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("basis", [Fourier(16), SphericalHarmonics(10)])
-def test_equilibria_are_the_same_in_all_bases(basis):
+@pytest.mark.parametrize("aversion", [0.0, 0.05])
+def test_equilibria_are_the_same_in_all_bases(basis, aversion):
     """On the circle and on S^2, where they can be turned, as those with an axis."""
     noise = 0.5 if basis.d == 2 else 0.3
-    found = MeanFieldGame(basis, Kuramoto(1.0), noise).equilibrium()
-    axial = MeanFieldGame(Gegenbauer(basis.d, 16), Kuramoto(1.0), noise).equilibrium()
+    found = MeanFieldGame(basis, Kuramoto(1.0), noise, None, aversion).equilibrium()
+    axial = MeanFieldGame(
+        Gegenbauer(basis.d, 16), Kuramoto(1.0), noise, None, aversion
+    ).equilibrium()
     assert found.converged and axial.converged
     assert found.order == pytest.approx(float(axial.order), abs=1e-8)
     assert found.cost == pytest.approx(float(axial.cost), abs=1e-8)

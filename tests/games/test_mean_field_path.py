@@ -9,6 +9,7 @@ import pytest
 from refusals import check_refused
 from scipy.linalg import expm
 
+from meanfield.attention import Sinkhorn, Softmax
 from meanfield.games import Kuramoto, MeanFieldGame, mean_field_path
 from meanfield.games.meanfield._fictitious_play import _forward
 from meanfield.games.meanfield._horizon import posed
@@ -140,6 +141,27 @@ def test_a_planner_is_stationary_for_what_all_pay():
     assert abs(alone) > 20 * abs(slopes[0])
 
 
+@pytest.mark.slow
+def test_a_planner_of_softmax_is_stationary_too():
+    """Whose cost is no sum over pairs: for what all pay, which is said without its derivative."""
+    game = MeanFieldGame(CIRCLE, Softmax(2.0), NOISE, 1.0, 0.1)
+    start, slopes = CIRCLE.analyze(1 + 0.3 * COS), []
+    for planner, steps in ((True, 16), (True, 32), (False, 16)):
+        best = mean_field_path(game, start, END, steps, planner=planner)
+        assert best.converged
+        problem = posed(game, start, END, steps, None, False)
+        bump = (1 - best.ts / END)[:, None] * CIRCLE.analyze(COS + COS**2)
+
+        def pay(value, problem=problem):
+            laws = _forward(problem, value)
+            rates = jax.vmap(problem.effort)(value, laws) + jax.vmap(problem.shared)(laws)
+            return problem.over_time(rates).sum()
+
+        slopes.append(float(jax.jvp(pay, (best.value,), (bump,))[1]))
+    assert slopes[0] / slopes[1] == pytest.approx(4, rel=0.2)
+    assert abs(slopes[2]) > 10 * abs(slopes[0])
+
+
 def test_a_planner_who_has_arrived_stays():
     game = MeanFieldGame(Gegenbauer(2, 12), Kuramoto(0.5), 0.6, None, -0.05)
     still = game.planner()
@@ -168,6 +190,19 @@ def test_the_turnpike(planner):
     felt = still.cost - 0.5 * still.order**2 if planner else still.cost
     assert -rate == pytest.approx(float(felt), abs=4e-3)
     assert abs(found.exploitability) < 1e-3 * abs(found.cost)
+
+
+@pytest.mark.slow
+def test_doubly_stochastic_players_need_no_planner_on_their_way():
+    game = MeanFieldGame(CIRCLE, Sinkhorn(2.0), NOISE)
+    alone, best = (
+        mean_field_path(game, CIRCLE.analyze(1 + 0.3 * COS), END, 16, planner=planner)
+        for planner in (False, True)
+    )
+    assert alone.converged and best.converged and abs(alone.cost) > 1e-4
+    np.testing.assert_allclose(best.density, alone.density, atol=1e-9)
+    np.testing.assert_allclose(best.value, alone.value, atol=1e-9)
+    assert best.cost == pytest.approx(float(alone.cost), abs=1e-9)
 
 
 def test_refusals():

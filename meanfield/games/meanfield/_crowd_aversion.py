@@ -15,7 +15,8 @@ def crowd_aversion(
         P = (-coupling/noise + sqrt((coupling/noise)^2 + 4 running))/2
 
     The value is P x^2/2, the law N(0, noise/P): coupling > 0, an aversion to crowds, spreads them.
-    running 1, noise .5 and coupling .25 have P = .780776.
+    running 1, noise .5 and coupling .25 have P = .780776. Players on the circle and on spheres, who feel
+    an attention beside, are those of `MeanFieldGame(..., aversion=coupling)`.
 
     - `running`: the strength of the spring, > 0. `noise`: > 0. `coupling`: >= 0.
 
