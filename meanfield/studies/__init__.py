@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         LqGames as LqGames,
         ManyPlayers as ManyPlayers,
         MeanFieldGames as MeanFieldGames,
+        MeanFieldPaths as MeanFieldPaths,
         PriceOfAnarchy as PriceOfAnarchy,
         Protocols as Protocols,
         Schedules as Schedules,

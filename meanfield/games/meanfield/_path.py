@@ -42,9 +42,9 @@ def mean_field_path(
     - `horizon`: > 0. `steps`: in time; steps times k at most 3000, as Newton's method is dense.
     - `terminal` [k]: coefficients of a cost at the end; none by default.
     - `planner`: whether players feel what `game.planner()` makes them feel, the derivative of what all pay
-      together in place of their own cost. The path is then stationary for that.
-    - `guess` [T, k]: values to begin with, such as `value` of another path. Beyond the threshold there
-      may be several equilibria, and from a law that is uniform nobody needs to move.
+      together in place of their own cost. The path is then stationary for that, and not always the best.
+    - `guess` [T, k]: values to begin with, such as `value` of another path or of fictitious play. Beyond the
+      threshold there may be several equilibria, and from a law that is uniform nobody needs to move.
 
     `converged` is False where the method fails, where steps are too long, as of a discount that they do
     not resolve, where a law is negative somewhere (or, with an aversion, nearly 0, as its logarithm is

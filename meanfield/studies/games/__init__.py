@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ._lq_games import LqGames as LqGames
     from ._many_players import ManyPlayers as ManyPlayers
     from ._mean_field_games import MeanFieldGames as MeanFieldGames
+    from ._mean_field_paths import MeanFieldPaths as MeanFieldPaths
     from ._price_of_anarchy import PriceOfAnarchy as PriceOfAnarchy
     from ._protocols import Protocols as Protocols
     from ._schedules import Schedules as Schedules
