@@ -10,7 +10,7 @@ from scipy.special import ndtri
 
 from meanfield.dynamics import Drift
 from meanfield.energies import Entropy, Interaction, Potential
-from meanfield.games import ConsensusGame, nash, planner, pontryagin_residual
+from meanfield.games import ConsensusGame, nash, planner, pontryagin_residual, prices
 from meanfield.games.control._interests import interest
 from meanfield.geometry import Euclidean, Sphere
 
@@ -85,6 +85,22 @@ def test_quadratic_interests_are_a_boundary_value_problem(planned):
     assert residual.max() < 0.05**2 * 5.4 / (12 * 5**0.5)
     if not planned:
         assert found.exploitability.max() < 1e-8 and found.stability < 1
+
+
+@pytest.mark.slow
+def test_prices_of_games_with_interests():
+    """Two who want to be apart, and pay for it: what each pays in both kinds of play, and who leads saves."""
+    q, g, time = 2.0, 0.5, 1.0
+    own, x0 = (np.array([1.5, 1.0]), np.array([-1.0, 2.0])), np.array([[0.0], [0.5]])
+    none = np.zeros(2), np.zeros(2)
+    game = ConsensusGame([LINE] * 2, q, g, interests=[1.5 * toward(-1.0), toward(2.0)])
+    found = prices(game, jnp.asarray(x0)[..., None], jnp.linspace(0.0, time, 5))
+    alone, best = (ends(planned, 0.0, q, g, own, none, x0, time)[1] for planned in (False, True))
+    # Costs by the squares of what pieces of 1/4 leave, (h^2 c^2/8)^2 for c^2 <= 3.5.
+    np.testing.assert_allclose(found.costs, alone, rtol=1e-3)
+    np.testing.assert_allclose(found.planned, best, rtol=1e-3)
+    assert found.anarchy == pytest.approx(alone.sum() / best.sum(), rel=1e-4)
+    assert found.converged and (found.commitment > 1e-4).all()
 
 
 def test_who_shares_nothing_is_a_regulator():

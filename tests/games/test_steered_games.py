@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from refusals import check_refused
+from scipy.special import lambertw
 
 from meanfield.attention import Softmax, Unnormalized
 from meanfield.dynamics import AttentionFlow, Drift
@@ -180,6 +181,22 @@ def test_gradients_are_finite_differences():
     exact = jnp.sum(slopes * way, axis=(1, 2, 3))
     # Of order four: h^4/30 = 3e-10 of a fifth derivative.
     np.testing.assert_allclose((4 * near - far) / 3, exact, rtol=1e-7)
+
+
+@pytest.mark.slow
+def test_gains_of_a_feedback():
+    """x' = k x at a price of k^2/2, and g x^2/2 at the end: k e^{-2 k} = -g x^2, for each its own."""
+    weight, x0, ts = 3.0, jnp.array([[[2.0]], [[-0.7]]]), jnp.linspace(0.0, 1.0, 17)
+    linear = eqx.nn.Linear(1, 1, use_bias=False, key=jax.random.key(0))
+    linear = eqx.tree_at(lambda m: m.weight, linear, jnp.zeros((1, 1)))
+    own = 0.5 * weight * Potential(lambda x: jnp.sum(x**2))
+    ways = {"where": lambda flow: flow.function, "constant": True, "terminal_interests": own}
+    game = ConsensusGame([Drift(Euclidean(1), linear)] * 2, 0.0, 0.0, **ways)
+    found = nash(game, x0, ts)
+    assert found.converged
+    gains = [float(one.weight[0, 0, 0]) for one in game.numbers(found.controls)]
+    exact = -lambertw(2 * weight * np.asarray(x0).ravel() ** 2).real / 2
+    np.testing.assert_allclose(gains, exact, atol=2e-6)
 
 
 def test_refusals():
