@@ -43,6 +43,10 @@ def test_states_weights_and_logits_are_those_of_numpy(models, name):
     for layer in range(small.DEPTH):
         seen = model.attention(layer, jnp.asarray(recording.states[layer]))
         np.testing.assert_allclose(seen, weights[layer], atol=ATOL)
+    arrays, rest = eqx.partition(model.blocks, eqx.is_array)
+    block = eqx.combine(jax.tree.map(lambda a: a[1], arrays), rest)
+    row = block.row(jnp.asarray(states[1], jnp.float32), jnp.asarray(2))
+    np.testing.assert_allclose(row, states[2][2], atol=ATOL)
     assert recording.tokens.tolist() == IDS.tolist() and recording.states.dtype == np.float32
     assert "weights_sha256" in recording.provenance
 

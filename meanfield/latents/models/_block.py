@@ -2,7 +2,7 @@ from typing import NamedTuple
 
 import equinox as eqx
 import jax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from ..._shown import AbstractShown
 from ..._typing import Points
@@ -33,12 +33,19 @@ class Block(AbstractShown):
     before: bool = eqx.field(static=True)
 
     def __call__(self, x: Points) -> Written:
+        mid = self._mid(x)
+        return Written(mid, self._fed(mid))
+
+    def row(self, x: Points, place: Int[Array, ""]) -> Float[Array, " d"]:
+        """The state of one token after the layer: its feed-forward layer alone is computed."""
+        return self._fed(self._mid(x)[place][None])[0]
+
+    def _mid(self, x: Points) -> Points:
+        return x + self.heads(self.first(x)) if self.before else self.first(x + self.heads(x))
+
+    def _fed(self, mid: Points) -> Points:
         feed = jax.vmap(self.mlp)
-        if not self.before:
-            mid = self.first(x + self.heads(x))
-            return Written(mid, self.second(mid + feed(mid)))
-        mid = x + self.heads(self.first(x))
-        return Written(mid, mid + feed(self.second(mid)))
+        return mid + feed(self.second(mid)) if self.before else self.second(mid + feed(mid))
 
     def of_directions(self) -> tuple[AbstractAttention, DirectionsFed]:
         """Attention and MLP as they act on directions of the states, with the gains of the norms.

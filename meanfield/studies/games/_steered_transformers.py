@@ -32,12 +32,17 @@ class Reader(NamedTuple):
 
 
 class Alike(NamedTuple):
-    """Readers of one model, with texts of one length: one program runs them side by side."""
+    """Readers of one model, with texts of one length: one program runs them side by side.
+
+    `before`: states before each layer without pushes, where tokens do not see those behind them: pushes of
+    a token then change nothing before it, and it alone has to be followed.
+    """
 
     model: Transformer
     ids: Int[Array, "some n"]
     places: Int[Array, " some"]
     numbers: Int[Array, " some"]
+    before: Float[Array, "some layers n d"] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,9 +167,8 @@ def _alike(readers: list[Reader]) -> tuple[Alike, ...]:
     longest = max(len(one.ids) for one in readers)
     groups: dict[tuple[int, int], list[int]] = {}
     for i, one in enumerate(readers):
-        heads = one.model.blocks.heads
-        blind = heads.causal and heads.iterations is None
-        groups.setdefault((id(one.model), 0 if blind else len(one.ids)), []).append(i)
+        length = 0 if _blind(one.model) else len(one.ids)
+        groups.setdefault((id(one.model), length), []).append(i)
     made = []
     for (_, length), numbers in groups.items():
         some = [readers[i] for i in numbers]
@@ -173,26 +177,34 @@ def _alike(readers: list[Reader]) -> tuple[Alike, ...]:
             jnp.pad(one.ids, end, constant_values=_PAST_THE_END)
             for one, end in zip(some, ends, strict=True)
         ]
+        model, ids = some[0].model, jnp.stack(ids)
+        before = _before(model, ids) if _blind(model) else None
         places = jnp.asarray([one.place for one in some])
-        made.append(Alike(some[0].model, jnp.stack(ids), places, jnp.asarray(numbers)))
+        made.append(Alike(model, ids, places, jnp.asarray(numbers), before))
     return tuple(made)
 
 
-def _in_order(readers: tuple[Alike, ...], rows: list[Array]) -> Array:
-    """Rows of groups as those of readers."""
-    order = jnp.argsort(jnp.concatenate([group.numbers for group in readers]))
-    return jnp.concatenate(rows)[order]
+def _blind(model: Transformer) -> bool:
+    """Whether tokens do not see those behind them."""
+    return model.blocks.heads.causal and model.blocks.heads.iterations is None
+
+
+@eqx.filter_jit
+def _before(model: Transformer, ids: Int[Array, "some n"]) -> Float[Array, "some layers n d"]:
+    return jax.vmap(lambda one: model.states(one)[:-1])(ids)
 
 
 def _sizes(readers: tuple[Alike, ...]) -> Float[Array, "readers layers"]:
     """The lengths of the states that are pushed."""
-    at = lambda group: jax.vmap(lambda ids, place: group.model.states(ids)[:-1, place])(
-        group.ids, group.places
-    )
-    return jnp.linalg.norm(_in_order(readers, [at(group) for group in readers]), axis=-1)
+    rows = []
+    for group in readers:
+        states = _before(group.model, group.ids) if group.before is None else group.before
+        rows.append(jax.vmap(lambda one, place: one[:, place])(states, group.places))
+    order = jnp.argsort(jnp.concatenate([group.numbers for group in readers]))
+    return jnp.linalg.norm(jnp.concatenate(rows)[order], axis=-1)
 
 
-def _logits(model: Transformer, ids, place, pushes: Float[Array, "layers d"]):
+def _logits(model: Transformer, ids, place, pushes: Float[Array, "layers d"], before):
     """Those of the token at the place, of each of the vocabulary."""
     blocks, rest = eqx.partition(model.blocks, eqx.is_array)
 
@@ -200,15 +212,22 @@ def _logits(model: Transformer, ids, place, pushes: Float[Array, "layers d"]):
         block, push = one
         return eqx.combine(block, rest)(x.at[place].add(push)).after, None
 
+    def row(x, one):
+        block, push, others = one
+        return eqx.combine(block, rest).row(others.at[place].set(x + push), place), None
+
     with jax.default_matmul_precision("highest"):
-        x = jax.lax.scan(layer, model.embed(ids), (blocks, pushes))[0]
-    return model.logits(x[place][None])[0]
+        if before is None:
+            x = jax.lax.scan(layer, model.embed(ids), (blocks, pushes))[0][place]
+        else:
+            x = jax.lax.scan(row, before[0, place], (blocks, pushes, before))[0]
+    return model.logits(x[None])[0]
 
 
 def _divergence(readers: tuple[Alike, ...], pushes: Float[Array, "readers layers d"]):
     """H(mean p) - mean H(p), from logarithms."""
     own = lambda model: jax.vmap(lambda *one: jax.nn.log_softmax(_logits(model, *one)))
-    logs = [own(one.model)(one.ids, one.places, pushes[one.numbers]) for one in readers]
+    logs = [own(one.model)(one.ids, one.places, pushes[one.numbers], one.before) for one in readers]
     logs = jnp.concatenate(logs)
     mean = jax.nn.logsumexp(logs, axis=0) - jnp.log(jnp.asarray(len(logs), logs.dtype))
     return jnp.sum(jnp.exp(logs) * (logs - mean), axis=1).mean()
