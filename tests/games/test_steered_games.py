@@ -208,5 +208,6 @@ def test_refusals():
     check_refused(lambda: made(effort=0.0), "effort > 0")
     check_refused(lambda: made(constant=1), "True or False")
     check_refused(lambda: made().numbers(jnp.zeros((2, 3, 1))), "pass where=")
+    check_refused(lambda: made(where=wind).numbers(jnp.zeros((3, 3, 1))), "those of nash")
     steered, x0, ts = made(where=wind), SHIFTED[:2], jnp.arange(3.0)
     check_refused(lambda: steered.costs(jnp.zeros((2, 3, 3, 1)), x0, ts), "[2, 3, 1]")

@@ -133,16 +133,25 @@ class ConsensusGame(AbstractGame):
             check_jumps(flow, ts)
         kind = x0.shape[1:]
         if self.where is not None:
-            kind = (max(row.size for row, _ in map(numbers_of, self.flows, self.where)),)
+            kind = (max(row.size for row, _ in self._rows()),)
         return jnp.zeros((len(x0), 1 if self.constant else len(ts), *kind), x0.dtype)
 
     def numbers(self, controls: Float[Array, "models times k"]) -> tuple[Any, ...]:
         """What controls add to the numbers of each model, as `where` returns them, with times first."""
         if self.where is None:
             raise ValueError("expected a game of numbers, got one of velocities; pass where=.")
-        rows = map(numbers_of, self.flows, self.where)
+        controls, rows = check_finite(controls, "controls"), self._rows()
+        most = max(row.size for row, _ in rows)
+        if controls.ndim != 3 or controls.shape[::2] != (len(rows), most):
+            raise ValueError(
+                f"expected controls [{len(rows)}, T, {most}], got {list(controls.shape)}; pass those of nash."
+            )
         pairs = zip(controls, rows, strict=True)
         return tuple(jax.vmap(made)(u[:, : row.size].astype(row.dtype)) for u, (row, made) in pairs)
+
+    def _rows(self) -> list[tuple[Array, Callable]]:
+        """The numbers that are steered of each model, in a row, and what makes them of a row."""
+        return [*map(numbers_of, self.flows, self.where or ())]
 
     def _run(self, controls, x0, ts) -> tuple[Clouds, Float[Array, " models"]]:
         """The clouds at the end, and what was spent; NaN where steps are too long or clouds too far."""
