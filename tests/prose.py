@@ -19,10 +19,12 @@ QUOTED = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 UNITS = r"%|percent|times|[mun]?s\b|[GM]i?B|minutes?|seconds?|hours?|bits?|digits?"
-# Decimals, powers, thousands, and whole numbers that are followed by a unit.
+# Decimals, powers, thousands, whole numbers that are followed by a unit, and those from 4 on that a name
+# is said to equal, as in n = 32: where something was measured. Fewer are dimensions and cases.
 NUMBER = re.compile(
     r"(?<![\w./^{])(?:\d*\.\d+(?:e-?\d+)?|\d+e-?\d+|\d+\^-?\d+|\d{1,3}(?:,\d{3})+"
     rf"|\d+(?= ?(?:{UNITS})))(?![\w]|\.\d)"
+    r"|(?<![\w.])[A-Za-z]\w* = (?:[4-9]|\d{2,})(?![\w/^]|[.,]\d)"
 )
 
 
@@ -43,12 +45,12 @@ def blocks(text: str) -> list[str]:
 def numbers(text: str) -> list[str]:
     """The numbers in prose that somebody may take for facts, as they are written."""
     lines = [line for line in text.splitlines() if not line.startswith("    ")]
-    return NUMBER.findall(QUOTED.sub(" ", "\n".join(lines)))
+    return [found.replace(" ", "") for found in NUMBER.findall(QUOTED.sub(" ", "\n".join(lines)))]
 
 
 def value(number: str) -> float:
-    """What a number in prose is."""
-    base, _, power = number.replace(",", "").partition("^")
+    """What a number in prose is, or the one that a name equals."""
+    base, _, power = number.rpartition("=")[2].replace(",", "").partition("^")
     return float(base) ** int(power or 1)
 
 

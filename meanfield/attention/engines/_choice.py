@@ -16,7 +16,7 @@ from ._harmonic import FEWEST_FOR_NUFFT, Harmonic, degree_for
 FEWEST_PAIRS = 2**20
 """Pairs of tokens on the circle from which on harmonics are far quicker than the matrix."""
 DEGREE, LARGEST_DEGREE = 64, 256
-"""The degree where beta is known only at run time, good up to beta = 90; and the largest that is chosen."""
+"""The degree where beta is known only at run time, good up to beta = 44; and the largest that is chosen."""
 S2_DEGREE, S2_REACH = 32, 6.0
 """The degree on S^2, and the beta up to which it is right to rounding for uniform clouds."""
 
