@@ -1,9 +1,13 @@
 """Assignments of many points: exact, whatever prices they start from, and these nearly right."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from scipy.optimize import linear_sum_assignment
 
+from meanfield.transport import wasserstein
 from meanfield.transport.exact import _assignment as assignments
 
 N = 420
@@ -91,3 +95,18 @@ def test_entropic_prices_are_nearly_right(kind):
 
 def test_points_that_coincide_have_no_prices():
     assert not assignments.entropic_prices(np.zeros((N, N))).any()
+
+
+def test_clouds_on_several_devices():
+    """The tests have four of them (see conftest.py); solvers on the host gather what lies there."""
+    mesh = Mesh(np.array(jax.devices()[:4]), ("points",))
+    rng = np.random.default_rng(0)
+    x, y, a = rng.normal(size=(8, 2)), rng.normal(size=(8, 2)), rng.dirichlet(np.ones(8))
+    spread = [jax.device_put(z, NamedSharding(mesh, PartitionSpec("points"))) for z in (x, y, a)]
+    for masses in (0, 1):
+        here, there = (
+            jax.value_and_grad(lambda x, y, *a: wasserstein(x, y, *a).cost)(*z[: 2 + masses])
+            for z in ([*map(jnp.asarray, (x, y, a))], spread)
+        )
+        np.testing.assert_allclose(here[0], there[0], rtol=1e-14)
+        np.testing.assert_allclose(here[1], there[1], atol=1e-14)

@@ -1,8 +1,11 @@
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ..._known import all_known
 from ..._typing import Weights
 from ..costs import Coupling
 from ._assignment import assignment_at, least_assignment
@@ -58,8 +61,10 @@ def least_plans(
     return tuple(_on_host(_plans, tuple(shapes), costs, a, b, prices))
 
 
-def _on_host(function, shapes, *arrays):
+def _on_host(function, shapes, *arrays) -> Any:
     arrays = jax.lax.stop_gradient(arrays)
+    if all_known(arrays):  # they may lie on several devices, which an eager callback cannot gather
+        return tuple(map(jnp.asarray, function(*map(np.asarray, arrays))))
     return jax.pure_callback(function, shapes, *arrays, vmap_method="sequential")
 
 
