@@ -64,7 +64,7 @@ def committor_on_circle(
     - `args`: those of `simulate`; the drift is that at time 0.
 
     Raises ValueError for a flow without noise or off the circle, and for sets that share a node or have
-    none; SolveError where half as many nodes change q by more than 0.02.
+    none; SolveError where half as many nodes change q by more than 0.02, or the drift is no number.
     Source: E and Vanden-Eijnden, Annu. Rev. Phys. Chem. 61 (2010) 391; Shortley and Weller,
     J. Appl. Phys. 9 (1938) 334, for edges that end.
     """
@@ -82,7 +82,7 @@ def committor_on_circle(
         )
     fine, coarse = (_solved(flow, n, (a, b), count, args) for count in (nodes, nodes // 2))
     change = np.abs(fine[(slice(None, None, 2),) * n] - coarse).max()
-    if change > _RESOLVED:
+    if not change <= _RESOLVED:
         raise SolveError(
             f"{nodes} nodes do not resolve the committor, which changes by {change:.2g} on half of them: "
             "raise nodes, or the noise."
@@ -102,7 +102,10 @@ def _solved(flow, n: int, levels: tuple[Level, Level], nodes: int, args) -> np.n
     _check_sets(in_a, in_b)
     q, free = in_b.astype(float), np.flatnonzero(~(in_a | in_b))
     if not np.isfinite(drift).all():
-        return np.full((nodes,) * n, np.nan)
+        raise SolveError(
+            f"the drift is NaN or infinite at {(~np.isfinite(drift)).any(axis=1).sum()} of {len(grid)} "
+            "nodes: pass a flow, and args, with a finite drift on the whole circle."
+        )
     matrix, source = _equations(grid, drift / float(flow.noise), free, (in_a, in_b), levels, nodes)
     if free.size:
         q[free] = np.clip(spsolve(matrix, source), 0, 1)

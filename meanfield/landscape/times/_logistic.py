@@ -14,12 +14,13 @@ _GROUPS = 10
 
 
 class Fit(NamedTuple):
-    """Center and scale [p] of features, coefficients [p + 1], the constant first, their covariance."""
+    """Center and scale [p] of features, coefficients [p + 1], the constant first, and two covariances
+    [2, p + 1, p + 1] of them: by the chance of outcomes, and from start to start."""
 
     center: np.ndarray
     scale: np.ndarray
     coefficients: np.ndarray
-    covariance: np.ndarray
+    covariances: np.ndarray
     converged: bool
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
@@ -41,9 +42,13 @@ class Worth(NamedTuple):
 def logistic(features: np.ndarray, hits: np.ndarray, trials: np.ndarray, ridge: float) -> Fit:
     """The fit of hits [m] in trials [m] on features [m, p], of least -log likelihood + ridge |theta|^2/2.
 
-    theta are the coefficients of features of variance one, without the constant. The covariance is that of
-    starts (a sandwich): it holds for features that do not suffice too. Errors of the fit are smaller than
-    those of the truth by as many degrees of freedom as it has.
+    theta are the coefficients of features of variance one, without the constant. With H the Hessian,
+
+        H^{-1} F H^{-1},    H^{-1} sum_i s_i s_i^T H^{-1},    s_i = z_i (hits_i - trials_i q_i)/(1 - h_i)
+
+    are their covariances: the first, by Fisher's information F, for features that suffice, the second, a
+    sandwich, for others too, but too small of few outcomes. The leverages h_i, by which starts draw
+    the fit to them, are taken off. Source: MacKinnon and White, J. Econometrics 29 (1985) 305, HC3.
     """
     center, scale = features.mean(axis=0), features.std(axis=0)
     scale = np.where(scale > 1e-12 * (1 + np.abs(center)), scale, np.inf)
@@ -58,11 +63,11 @@ def logistic(features: np.ndarray, hits: np.ndarray, trials: np.ndarray, ridge: 
             converged = True
             break
     bend, _ = _newton(z, hits, trials, penalty, theta)
-    scores = (hits - trials * expit(z @ theta))[:, None] * z
-    inverse = np.linalg.inv(bend)
-    freedom = theta.size - np.diag(inverse) @ penalty  # that the ridge leaves
-    more = len(z) / max(len(z) - freedom, 1.0)
-    return Fit(center, scale, theta, more * inverse @ scores.T @ scores @ inverse, converged)
+    inverse, q = np.linalg.inv(bend), expit(z @ theta)
+    leverage = np.einsum("ij,jk,ik->i", z, inverse, z) * trials * q * (1 - q)
+    scores = ((hits - trials * q) / (1 - leverage))[:, None] * z
+    middles = np.stack([bend - np.diag(penalty), scores.T @ scores])
+    return Fit(center, scale, theta, inverse @ middles @ inverse, converged)
 
 
 def _design(features: np.ndarray, center: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -49,7 +49,7 @@ class RunCommittor(AbstractShown):
     center: Float[Array, " p"]
     scale: Float[Array, " p"]
     coefficients: Float[Array, " p+1"]
-    covariance: Float[Array, "p+1 p+1"]
+    covariances: Float[Array, "2 p+1 p+1"]
     share: Float[Array, " m"]
     low: Float[Array, " m"]
     high: Float[Array, " m"]
@@ -73,7 +73,9 @@ class RunCommittor(AbstractShown):
     def interval(
         self, x: Float[Array, "*batch n d"]
     ) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
-        """The 95 % interval of q by chance: what features leave out is not in it, see `misfit`."""
+        """The 95 % interval of q by chance, by the larger of two variances: that of outcomes, and that
+        from start to start; it covers a little more often. What features leave out is not in it, see
+        `misfit`."""
         return self._of(x, -Z95), self._of(x, Z95)
 
     @eqx.filter_jit
@@ -83,7 +85,8 @@ class RunCommittor(AbstractShown):
             z = jnp.append(jnp.ones((), z.dtype), z)
             eta = z @ self.coefficients
             if errors:
-                eta += errors * jnp.sqrt(jnp.maximum(z @ self.covariance @ z, 0))
+                variance = (self.covariances @ z @ z).max()
+                eta += errors * jnp.sqrt(jnp.maximum(variance, 0))
             inside = [is_in(level, x) for level in self.sets]
             return jnp.where(inside[1], 1, jnp.where(inside[0], 0, jax.nn.sigmoid(eta)))
 
@@ -216,7 +219,7 @@ def _fitted(ends, between, told, sets, features, ridge, starts, throw) -> RunCom
         low[between], high[between] = wilson(hits, trials)
         observed = scores.hits / scores.trials, *wilson(scores.hits, scores.trials)
     numbers = (
-        fit.center, fit.scale, fit.coefficients, fit.covariance, share, low, high,
+        fit.center, fit.scale, fit.coefficients, fit.covariances, share, low, high,
         trials.sum() / ends.size, scores.brier, scores.climatology, scores.misfit,
         scores.misfit_error, scores.predicted, *observed,
     )  # fmt: skip
@@ -249,5 +252,5 @@ def _what_is_wrong(ends: np.ndarray) -> str:
 def _nothing(p: int) -> tuple[Fit, Worth]:
     """What is known of too few runs."""
     none = lambda *shape: np.full(shape, np.nan)
-    fit = Fit(none(p), none(p), none(p + 1), none(p + 1, p + 1), False)
+    fit = Fit(none(p), none(p), none(p + 1), none(2, p + 1, p + 1), False)
     return fit, Worth(np.nan, np.nan, np.nan, np.nan, none(1), none(1), none(1))
