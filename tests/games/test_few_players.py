@@ -37,6 +37,8 @@ def test_two_players_are_a_pendulum():
     assert found.effort == pytest.approx(np.mean(law * control**2) / 2, abs=1e-8)
     weak = few_players(MeanFieldGame(CIRCLE, Kuramoto(1.0), 0.01), 2, points=25)
     assert not weak.converged  # V has more harmonics than that
+    near = few_players(MeanFieldGame(CIRCLE, Kuramoto(1e6), 1.0), 2, points=25)
+    assert not near.converged  # and the law, which is then between two nodes
 
 
 @pytest.mark.parametrize("basis", [CIRCLE, Fourier(20)], ids=["zonal", "full"])

@@ -216,6 +216,25 @@ def test_steps_are_differentiable(scheme):
     assert float(gradient) == pytest.approx(float(slope), abs=1e-7)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("on", ["line", "circle"])
+def test_steps_of_a_porous_medium_and_on_the_circle_are_differentiable(on):
+    start = jnp.linspace(-1, 1, 10) + 0.03 * jnp.sin(3 * jnp.arange(10.0))
+
+    @jax.jit
+    def last(b):
+        if on == "line":
+            scheme = QuantileJKO(InternalEnergy(2.0) + Potential(well), 0.1 * b)
+        else:
+            scheme = QuantileJKO(b * Entropy() + -1.0 * Interaction(2.0), 0.1 * b, Circle())
+        return jnp.sum(jnp.arange(10.0) * rollout(scheme, b * start, 2).final)
+
+    b, h = jnp.array(1.0), 1e-4
+    slope = (last(b + h) - last(b - h)) / (2 * h)
+    # Differences err by h^2 times a third derivative, and by steps solved to 1e-10, or so, over h.
+    assert float(jax.jit(jax.grad(last))(b)) == pytest.approx(float(slope), rel=1e-5)
+
+
 def test_interactions_are_those_of_clouds():
     x, domain = normal(12), Line(None)
     pull = Pairwise(lambda x, y: (x - y) @ (x - y) / 2)

@@ -67,7 +67,7 @@ def few_players(game: MeanFieldGame, players: int, *, points: int = 17) -> FewPl
       basis says how many harmonics W has.
     - `players`: 2 or more. `points`: of each angle, odd; points^(N - 1) at most 200,000.
 
-    By Newton's method on a torus, with Fourier's derivatives. Where it fails, V needs more points, or
+    By Newton's method on a torus, with Fourier's derivatives. Where it fails, V or m needs more points, or
     effort less E W(X_1 - X_2) is not the cost, `converged` is False.
     Raises ValueError for other games and under jit.
     Source: Lasry and Lions (2007), doi:10.1007/s11537-007-0657-8, for the limit; Cardaliaguet, Delarue,
@@ -225,7 +225,8 @@ def _found(game: MeanFieldGame, others: int, points: int) -> FewPlayers:
     effort, near = jnp.mean(law * own**2) / 2, jnp.mean(law * torus.along(0, pull))
     together = jnp.mean(law * torus.along(0, jnp.cos(angle)))
     fits = jnp.abs(effort - near - cost) <= _RESOLVED * largest
-    fits &= _resolved(torus, value) & (residual <= 1e3 * _tolerance(noise.dtype) * largest)
+    resolved = _resolved(torus, value) & _resolved(torus, law)
+    fits &= resolved & (residual <= 1e3 * _tolerance(noise.dtype) * largest)
     return FewPlayers(value, law, cost, effort, together, residual, count, good & settled & fits)
 
 
