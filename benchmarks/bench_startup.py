@@ -13,6 +13,11 @@ from ._contest import Contest
 STUDY = "phase_diagram"
 CACHE = "$JAX_COMPILATION_CACHE_DIR, filled by one run, or empty"
 README = Path(__file__).parents[1] / "README.md"
+IMPORTS = """
+import paper_figs.__main__
+import meanfield as mf
+mf.studies.PhaseDiagram, mf.simulate, mf.program.claims_of
+"""
 COUNTED = """
 import json, os, sys, time
 import jax
@@ -35,9 +40,7 @@ def contests(tiny: bool) -> Iterator[Contest]:
         run = {
             "warm": _warm,
             "cold": lambda: lambda: _fresh(),
-            "imports alone": lambda: (
-                lambda: _python("-c", "import meanfield as mf; mf.studies, mf.simulate")
-            ),
+            "imports alone": lambda: lambda: _python("-c", IMPORTS),
         }
     yield Contest(
         f"meanfield run {STUDY} --tiny, a process",

@@ -33,6 +33,7 @@ fails, 2 for bad input, 130 if interrupted, 143 if terminated.
 """
 
 import contextlib
+import gc
 import importlib
 import os
 import sys
@@ -70,8 +71,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def become_program() -> None:
-    """Makes this process a program: it ends on signals, and prints whatever it is asked to."""
+    """Makes this process a program: it ends on signals, prints whatever it is asked to, and looks less
+    often for what it could forget, as imports and programs make many objects and drop few."""
     end_on_signals()
+    gc.set_threshold(100_000, 20, 50)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # not every terminal has every character
             stream.reconfigure(errors="backslashreplace", line_buffering=True)
