@@ -164,7 +164,8 @@ def _step(problem: Problem, sweep: _Sweep, s: _State) -> _State:
 def _dual(problem: Problem, pair: Pair) -> Scalar:
     """<a, f> + <b, g>, the dual value where rows or columns are right."""
     terms = zip((problem.a, problem.b), pair, problem.present(), strict=True)
-    return sum(jnp.where(there, mass * p, 0).sum() for mass, p, there in terms)
+    first, second = (jnp.where(there, mass * p, 0).sum() for mass, p, there in terms)
+    return first + second
 
 
 def _size(problem: Problem, pair: Pair) -> Scalar:
