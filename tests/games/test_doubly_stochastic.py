@@ -45,6 +45,7 @@ def test_equilibria(beta, noise, discount):
     assert found.cost == pytest.approx(cost, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_a_planner_has_nothing_to_add():
     """d/dm int m W*m = W*m + 1/beta: such players are at a stationary point of what all pay."""
     game = MeanFieldGame(CIRCLE, Sinkhorn(4.0), 0.24)

@@ -164,6 +164,7 @@ def test_opposite_interests_compromise_by_symmetry():
     assert heights[0] - 0.02 > heights[1] > 0.1
 
 
+@pytest.mark.slow
 def test_gradients_are_finite_differences():
     """Of all interests at once; and those of weight zero change nothing."""
     flows = [Drift(Sphere(2), jnp.zeros_like)] * 2

@@ -166,6 +166,7 @@ def test_prices_are_those_of_the_formulas():
     np.testing.assert_allclose(found.led, pushed.led, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_gradients_are_finite_differences():
     """Of two attentions whose temperatures are steered, on the circle."""
     flows = [AttentionFlow(Sphere(2), Softmax(b)) for b in (1.0, 3.0)]
