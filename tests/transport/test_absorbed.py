@@ -88,7 +88,7 @@ def _in_clusters(dtype):
 
 @pytest.mark.parametrize("epsilon", [0.1, pytest.param(0.01, marks=pytest.mark.slow)])
 def test_steps_that_go_too_far_are_taken_back(epsilon):
-    """A fifth of plain iterations at most, where the first steps are far from linear: with steps of any
+    """A quarter of plain iterations at most, where the first steps are far from linear: with steps of any
     length they were nine in ten at the larger epsilon."""
     run = jax.jit(lambda x, y, e: solve(point_geometry(x, y, epsilon=e), max_iterations=20_000))
     for dtype in (jnp.float64, jnp.float32):
@@ -96,7 +96,7 @@ def test_steps_that_go_too_far_are_taken_back(epsilon):
         found = run(x, y, jnp.asarray(epsilon, dtype))
         costs = np.asarray(((x[:, None] - y) ** 2).sum(axis=-1), float)
         most = _plain(costs, epsilon, float(found.tol) / 2)
-        assert found.converged and 5 * int(found.iterations) <= most
+        assert found.converged and 4 * int(found.iterations) <= most
 
 
 def test_single_precision_is_as_right_as_it_says_where_potentials_are_large():

@@ -71,8 +71,8 @@ def accelerated(
     that is taken. So the dual value rises in all.
 
     Where `costs` are a matrix, an iteration is two products with the kernel that has absorbed the
-    potentials. Where these leave its range an iteration is made by log-sum-exps, as all are without
-    `costs`, and the kernel formed again.
+    potentials. Where these leave its range a plain one is made by log-sum-exps, as all are without
+    `costs`, and the kernel formed again; the steps before it stay remembered.
 
     Source: Anderson (1965), doi:10.1145/321296.321305; Walker and Ni (2011), doi:10.1137/10078356X;
     steps taken back after Zhang, O'Donoghue and Boyd (2020), arXiv 1808.03971.
@@ -85,7 +85,7 @@ def accelerated(
         return _step(problem, functools.partial(_by_sums, problem, s.base), s)
 
     def absorbing(s: _State) -> _State:
-        s = _rebased(problem, by_sums(s))
+        s = _rebased(problem, s)
         sweep = functools.partial(_by_products, problem, kernel_of(problem, costs, s.base))
         reach = RANGES[jnp.finfo(problem.a.dtype).bits] * problem.epsilon
         near = lambda s: jnp.abs(jnp.where(here, s.f, 0)).max() <= reach
@@ -106,10 +106,42 @@ def accelerated(
 
 
 def _rebased(problem: Problem, s: _State) -> _State:
-    """The same with the pair as base. What its dual value had of rounding may be missed by the next."""
-    base, zero = jax.tree.map(jnp.add, s.base, s.pair), jax.tree.map(jnp.zeros_like, s.pair)
-    value = -_slack(_size(problem, base))
-    return s._replace(base=base, f=s.f - s.pair[0], pair=zero, value=value)
+    """One plain iteration by log-sum-exps, whose pair is the next base; where it is to be taken back, the
+    last pair is. What the dual value of a base had of rounding may be missed by the next."""
+    image, g, size = _by_sums(problem, s.base, s.f)
+    good, known, scaled, error = _judged(problem, s, image, g, size)
+    keep = lambda now, before: jnp.where(good, now, before)
+    pair = keep(image, s.pair[0]), keep(g, s.pair[1])
+    base, zero = jax.tree.map(jnp.add, s.base, pair), jax.tree.map(jnp.zeros_like, pair)
+    return s._replace(
+        base=base,
+        f=zero[0],
+        pair=zero,
+        residual=keep(scaled, s.residual),
+        steps=keep(jnp.maximum(s.steps, 1), 0),
+        reach=keep(s.reach, s.reach / _SHORTER),
+        value=-_slack(_size(problem, base)),
+        error=keep(error, _unknown(s.error)),
+        count=s.count + 1,
+        known=known,
+    )
+
+
+def _judged(problem: Problem, s: _State, image, g, size) -> tuple[Array, Array, Array, Scalar]:
+    """Whether an iteration is one to go on from, and leads to numbers; its residual in epsilon, and the
+    error of rows before it."""
+    here = problem.present()[0]
+    scaled = jnp.where(here, image - s.f, 0) / problem.epsilon
+    error = (problem.a * jnp.abs(jnp.expm1(-scaled))).sum()
+    known = jnp.isfinite(jnp.where(here, image, 0)).all()
+    rises = _dual(problem, (s.f, g)) >= s.value - _slack(size)  # NaN does not
+    good = known & ((s.steps == 0) | rises & (error <= _GROWTH * s.error))
+    return good, known, scaled, error
+
+
+def _unknown(error: Scalar) -> Scalar:
+    """The error of what is taken back: what was no number from the start on will be none."""
+    return jnp.where(jnp.isinf(error), jnp.nan, error)
 
 
 def _by_sums(problem: Problem, base: Pair, f) -> tuple[Array, Array, Scalar]:
@@ -131,19 +163,13 @@ def _by_products(problem: Problem, kernel: Float[Array, "n m"], f) -> tuple[Arra
 
 def _step(problem: Problem, sweep: _Sweep, s: _State) -> _State:
     """One iteration, and what those before suggest for the next."""
-    here = problem.present()[0]
     image, g, size = sweep(s.f)
-    residual = jnp.where(here, image - s.f, 0)
-    error = (problem.a * jnp.abs(jnp.expm1(-residual / problem.epsilon))).sum()
-    known = jnp.isfinite(jnp.where(here, image, 0)).all()
-    rises = _dual(problem, (s.f, g)) >= s.value - _slack(size)  # NaN does not
-    good = known & ((s.steps == 0) | rises & (error <= _GROWTH * s.error))
+    good, known, scaled, error = _judged(problem, s, image, g, size)
     keep = lambda now, before: jnp.where(good, now, before)
-    scaled = residual / problem.epsilon
     later = good & (s.steps > 0)
     rows = _remembered(s.rows, s.steps, later, image - s.pair[0], scaled - s.residual, problem.a)
     more = -_shares(rows, keep(s.steps, 0), problem.a * scaled) @ rows.moved
-    length, bound = jnp.abs(more).max(), s.reach * jnp.abs(residual).max()
+    length, bound = jnp.abs(more).max(), s.reach * problem.epsilon * jnp.abs(scaled).max()
     mixed = image + more * jnp.where(length > bound, bound / length, 1)
     return _State(
         base=s.base,
@@ -154,8 +180,7 @@ def _step(problem: Problem, sweep: _Sweep, s: _State) -> _State:
         steps=keep(s.steps + 1, 0),
         reach=jnp.where(good, s.reach * _LONGER, s.reach / _SHORTER),
         value=keep(_dual(problem, (image, g)), s.value),
-        # What was no number from the start on will be none.
-        error=keep(error, jnp.where(jnp.isinf(s.error), jnp.nan, s.error)),
+        error=keep(error, _unknown(s.error)),
         count=s.count + 1,
         known=known,
     )
