@@ -27,6 +27,13 @@ UNEQUAL = UnequalLinearQuadratic(
 ROWS = jnp.array([[-1.0, 0.2], [0.0, 0.3], [1.3, 2.0]])
 CIRCLE = Gegenbauer(2, 6)
 CROWD = MeanFieldGame(CIRCLE, Kuramoto(1.0), 0.5)
+HORIZON = {
+    "game": CROWD,
+    "start": jnp.zeros(7).at[0].set(1.0).at[1].set(0.2),
+    "horizon": 0.5,
+    "steps": 3,
+    "terminal": jnp.zeros(7).at[1].set(-0.1),
+}
 STILL = Drift(Euclidean(1), jnp.zeros_like)
 STEERED = ConsensusGame([STILL] * 2, 1.0, 1.0)
 LINES = jnp.array([[[-1.0], [0.2]], [[0.5], [1.3]]])
@@ -104,11 +111,7 @@ ENTRIES = [
     entry(
         "games.mean_field_path",
         slow_=True,
-        game=CROWD,
-        start=jnp.zeros(7).at[0].set(1.0).at[1].set(0.2),
-        horizon=0.5,
-        steps=3,
-        terminal=jnp.zeros(7).at[1].set(-0.1),
+        **HORIZON,
         guess=jnp.zeros((4, 7)),
         fine_={("guess", "NaN under jit")},  # its last row, for which `terminal` stands
         single_=None,
@@ -123,11 +126,7 @@ ENTRIES = [
     entry(
         "games.fictitious_play",
         slow_=True,
-        game=CROWD,
-        start=jnp.zeros(7).at[0].set(1.0).at[1].set(0.2),
-        horizon=0.5,
-        steps=3,
-        terminal=jnp.zeros(7).at[1].set(-0.1),
+        **HORIZON,
         rounds=20,
         single_=None,
         kinds_={
