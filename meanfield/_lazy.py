@@ -12,32 +12,66 @@ import importlib.util
 import inspect
 import pkgutil
 import sys
+import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
+
+_ONE_AT_A_TIME = threading.RLock()
+_OF_THE_FILE = {"TYPE_CHECKING", "offers", "Any", "importlib"}  # what an `__init__` has for itself
 
 
 def offers(name: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """`__getattr__` and `__dir__` of the module of this name, which says what it offers."""
     module = sys.modules[name]
+    offered = cache(lambda: _offered(name))  # read anew where a module is reloaded
 
     def look(wanted: str) -> Any:
         if wanted == "__all__":
-            return sorted(_offered(name))
-        if not wanted.startswith("__") and wanted in _offered(name):
-            found = _imported(*_offered(name)[wanted], module.__package__)
+            return sorted(offered())
+        if not wanted.startswith("__") and wanted in offered():
+            with _turn():
+                found = _imported(*offered()[wanted], module.__package__)
             setattr(module, wanted, found)
             return found
         if not wanted.startswith("_") and _holds(module, wanted):
-            return importlib.import_module(f"{name}.{wanted}")
-        raise AttributeError(f"module {name!r} has no attribute {wanted!r}")
+            with _turn():
+                return importlib.import_module(f"{name}.{wanted}")
+        raise AttributeError(f"module {name!r} has no attribute {wanted!r}{_elsewhere(wanted)}")
 
     def names() -> list[str]:
         inside = {found.name for found in pkgutil.iter_modules(getattr(module, "__path__", ()))}
         public = {one for one in inside if not one.startswith("_")}
-        return sorted({*vars(module), *_offered(name), *public} - {"TYPE_CHECKING", "offers"})
+        return sorted({*vars(module), *offered(), *public} - _OF_THE_FILE)
 
     return look, names
+
+
+def _turn() -> AbstractContextManager[Any]:
+    """One thread imports at a time: libraries whose modules import each other come half-made to two.
+
+    Who asks while a module is imported goes on: a thread that holds a module and waits for its turn would
+    keep waiting the one whose turn it is, if that needs the module.
+    """
+    frame = inspect.currentframe()
+    while frame:
+        if frame.f_code.co_name == "_find_and_load_unlocked":
+            return nullcontext()
+        frame = frame.f_back
+    return _ONE_AT_A_TIME
+
+
+def _elsewhere(wanted: str) -> str:
+    """Which rooms offer a name that was sought elsewhere."""
+    rooms = (
+        _offered(str(__package__)).values() if wanted.isidentifier() and wanted[0] != "_" else ()
+    )
+    modules = [
+        importlib.import_module(f"{__package__}.{room}") for home, room in rooms if home == "."
+    ]
+    homes = [module.__name__ for module in modules if wanted in module.__all__]
+    return f"; {' and '.join(homes)} {'has' if len(homes) == 1 else 'have'} it" if homes else ""
 
 
 def _imported(home: str, name: str, package: str | None) -> Any:
@@ -49,11 +83,10 @@ def _imported(home: str, name: str, package: str | None) -> Any:
 
 def _holds(package: Any, name: str) -> bool:
     """Whether a package has a module of this name."""
-    inside = hasattr(package, "__path__")
+    inside = hasattr(package, "__path__") and "." not in name
     return inside and importlib.util.find_spec(f"{package.__name__}.{name}") is not None
 
 
-@cache
 def _offered(name: str) -> dict[str, tuple[str, str]]:
     """Where each name comes from, and what it is called there."""
     tree = ast.parse(inspect.getsource(sys.modules[name]))

@@ -1,7 +1,10 @@
 """Rooms offer what they say, and load it when it is used."""
 
+import builtins
+import importlib
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -61,3 +64,77 @@ def test_a_name_that_is_not_there_is_missed_as_ever():
         _ = mf.geometry._base_of
     with pytest.raises(AttributeError, match="has no attribute 'spheres'"):
         _ = mf.spheres
+
+
+def test_a_name_of_another_room_is_told_where_it_is():
+    with pytest.raises(AttributeError, match=r"no attribute 'Sphere'; meanfield.geometry has it$"):
+        _ = mf.Sphere
+    with pytest.raises(
+        AttributeError, match=r"no attribute 'Softmax'; meanfield.attention has it$"
+    ):
+        _ = geometry.Softmax
+    # A path is no name, and to ask for one is no import that fails.
+    assert not hasattr(mf, "no.such")
+    assert not {"Any", "importlib"} & {*dir(mf)}
+
+
+_OFFERS = """
+from typing import TYPE_CHECKING
+from meanfield._lazy import offers
+if TYPE_CHECKING:
+    from ._a import a
+    from ._b import b
+    from ._c import c
+__getattr__, __dir__ = offers(__name__)
+"""
+_LOG = "import builtins, time\nbuiltins.log.append(0)\ntime.sleep(0.2)\nbuiltins.log.append(1)\n"
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """A package of slow modules, which note when their import begins and when it ends."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(builtins, "log", [], raising=False)
+    folder = tmp_path / "toyroom"
+    folder.mkdir()
+    (folder / "__init__.py").write_text(_OFFERS)
+    (folder / "_a.py").write_text(f"{_LOG}a = 1")
+    (folder / "_b.py").write_text(f"{_LOG}from . import a\nb = a + 1")
+    (folder / "_c.py").write_text("import time\ntime.sleep(0.1)\nfrom ._b import b\nc = b + 1")
+    yield importlib.import_module("toyroom"), folder
+    for name in [name for name in sys.modules if name.startswith("toyroom")]:
+        del sys.modules[name]
+
+
+def _together(*calls):
+    """What calls return that are made at once; those that wait for each other end with the tests."""
+    found: dict = {}
+    threads = [
+        threading.Thread(target=lambda k=k, call=call: found.update({k: call()}), daemon=True)
+        for k, call in enumerate(calls)
+    ]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join(timeout=20)
+    return [found.get(k) for k in range(len(calls))]
+
+
+def test_threads_import_in_turn(toy):
+    room, _ = toy
+    assert _together(lambda: room.a, lambda: room.b) == [1, 2]
+    assert vars(builtins)["log"] == [0, 1, 0, 1]  # each module from its begin to its end
+
+
+def test_a_module_that_is_imported_by_itself_does_not_wait_for_its_turn(toy):
+    room, _ = toy
+    # `_c` holds the turn and waits for `_b`, which another thread imports, and which asks for a.
+    calls = (lambda: room.c, lambda: importlib.import_module("toyroom._b").b)
+    assert _together(*calls) == [3, 2]
+
+
+def test_a_room_that_is_reloaded_offers_what_it_says_now(toy):
+    room, folder = toy
+    assert room.__all__ == ["a", "b", "c"]
+    (folder / "__init__.py").write_text(_OFFERS.replace("c import c", "c import c as longer"))
+    assert importlib.reload(room).__all__ == ["a", "b", "longer"]
