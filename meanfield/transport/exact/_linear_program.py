@@ -6,11 +6,17 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ._assignment import ENOUGH, relative_gap
-from ._network_simplex import network_simplex, refined
+from ._few_pairs import few_pairs
+from ._nearly import reduced
+from ._network_simplex import Basis, network_simplex, refined
 
 _ROUNDS = 5
 """Linear programs at most, each of which resolves costs a million times smaller than the last."""
 _FINER = 1e-6
+_MANY = 200
+"""Points on both sides from which on few pairs are looked at before all."""
+_UNIT = 1e-5
+"""Of the mass, among few pairs: between what rounds away there, and what it takes for rounding."""
 Costs = Float[np.ndarray, "n m"]
 
 
@@ -39,15 +45,18 @@ def least_plan(cost: Costs, a, b, unit: float) -> Found | None:
     this refinement.
     """
     b = b * (a.sum() / b.sum())
-    f, g = cost.min(axis=1), (cost - cost.min(axis=1)[:, None]).min(axis=0)
-    left = cost - f[:, None] - g
+    f, g, left = reduced(cost, np.zeros(cost.shape[1]))
     scale, best = left.max() or 1.0, None
     for step in range(1, _ROUNDS + 1):
-        found = network_simplex(np.minimum(left, scale) / scale, a, b)
+        if step == 1:
+            found = _solved(left / scale, a, b)
+        else:
+            found = network_simplex(np.minimum(left, scale) / scale, a, b)
         if found is None:
             break
         found = found._replace(f=scale * found.f, g=scale * found.g)
-        exact = refined(found, left, a, b, unit)
+        mean = found.mass @ cost[*found.at] / found.mass.sum()
+        exact = refined(found, left, a, b, unit, 0.1 * ENOUGH * abs(mean))
         # Prices of the basis are exact where it is that of all costs, and nothing where it is not.
         for more in ((exact.f, exact.g), (found.f, found.g)):
             rest, low = _feasible(left, *more)
@@ -62,9 +71,21 @@ def least_plan(cost: Costs, a, b, unit: float) -> Found | None:
     return best
 
 
+def _solved(cost: Costs, a, b) -> Basis | None:
+    """The least plan, of many points sought among few pairs first."""
+    found, unit = None, _UNIT * a.sum()
+    if min(cost.shape) >= _MANY:
+        found = few_pairs(cost, a / unit, b / unit)
+    if found is None:
+        return network_simplex(cost, a, b)
+    return found._replace(mass=unit * found.mass, off=unit * found.off)
+
+
 def _feasible(left: Costs, f, g):
     """What prices leave of costs, nowhere below 0, and by how much they fall for that."""
     # The sum of the two first: where they are large and opposite it is exact.
-    rest = left - (f[:, None] + g)
+    rest = np.add.outer(f, g)
+    np.subtract(left, rest, out=rest)
     low = np.minimum(rest.min(axis=1), 0)
-    return rest - low[:, None], low
+    rest -= low[:, None]
+    return rest, low

@@ -37,15 +37,44 @@ def network_simplex(cost: Costs, a, b) -> Basis | None:
     if m > _THIN * n:
         turned = network_simplex(cost.T, b, a)
         return turned and turned._replace(at=turned.at[::-1], f=turned.g, g=turned.f)
+    found = _solved(cost, a, b, _PIVOTS)
+    if found is None:
+        return None
+    plan, f, g = found
+    at = np.stack(np.nonzero(plan))
+    off = np.abs(plan.sum(axis=1) - a).sum() + np.abs(plan.sum(axis=0) - b).sum()
+    return Basis(at, plan[*at], f, g, float(off))
+
+
+def among(at: Int[np.ndarray, "2 pairs"], costs, a, b, pivots: int) -> tuple[Basis | None, float]:
+    """A vertex of least cost among these pairs, and the rounding of its potentials; None where these pairs
+    have no plan, or so many pivots do not find the least.
+
+    POT leaves out masses of 1e-15, and takes pairs to have no plan where 1e-8 is amiss.
+    """
+    n, m = len(a), len(b)
+    # Pairs that POT adds to begin with cost as much as a path through all points.
+    scale = costs.max() or 1.0
+    found = _solved(sp.coo_matrix((costs / scale, tuple(at)), shape=(n, m)), a, b, pivots)
+    if found is None:
+        return None, 0.0
+    plan, f, g = found
+    used = plan.data > 0
+    at, mass = np.stack([plan.row, plan.col])[:, used], plan.data[used]
+    sums = np.bincount(at[0], mass, n) - a, np.bincount(at[1], mass, m) - b
+    off = sum(float(np.abs(z).sum()) for z in sums)
+    return Basis(at, mass, scale * f, scale * g, off), 4 * np.finfo(float).eps * (n + m) * scale
+
+
+def _solved(cost, a, b, pivots: int):
+    """The plan and the potentials of POT for costs of all pairs, or of some; None where it has none."""
     # Filters are those of all threads: one at a time, and no warnings but POT's are hidden.
     with _filters, warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"ot\.")
-        plan, log = _pot().emd(a, b, cost, _PIVOTS, log=True, center_dual=False)
+        plan, log = _pot().emd(a, b, cost, pivots, log=True, center_dual=False)
     if log["warning"] is not None or not np.isfinite(log["u"]).all():
         return None
-    at = np.stack(np.nonzero(plan))
-    off = np.abs(plan.sum(axis=1) - a).sum() + np.abs(plan.sum(axis=0) - b).sum()
-    return Basis(at, plan[*at], log["u"], log["v"], float(off))
+    return plan, log["u"], log["v"]
 
 
 @functools.cache
@@ -57,7 +86,7 @@ def _pot() -> Any:
     return ot
 
 
-def refined(basis: Basis, cost: Costs, a, b, unit: float) -> Basis:
+def refined(basis: Basis, cost: Costs, a, b, unit: float, enough: float = 0.0) -> Basis:
     """The basis with masses and prices that follow from it: nothing rounds but their sums.
 
         sum_j P_ij = a_i,    sum_i P_ij = b_j,    f_i + g_j = c_ij  where P_ij > 0
@@ -65,7 +94,7 @@ def refined(basis: Basis, cost: Costs, a, b, unit: float) -> Basis:
     The pairs in use are a forest. In each of its trees masses are summed from the leaves, and prices
     from the root; mass that rounding alone would send over a pair (`unit` of what is below it) is
     dropped: it may be a long way. Between trees, whose balance no mass decides, prices move as
-    little as keeps every pair no cheaper than they say.
+    little as keeps every pair no cheaper than they say, or cheaper by no more than `enough`.
     """
     n, m = cost.shape
     order, parent, tree = _forest(basis.at, n, m)
@@ -73,10 +102,11 @@ def refined(basis: Basis, cost: Costs, a, b, unit: float) -> Basis:
     nodes, roots = order[inner], order[~inner]
     first, second = np.minimum(nodes, parent[nodes]), np.maximum(nodes, parent[nodes]) - n
     sent = _sums(np.concatenate([a, b]), order, parent, unit)
-    prices = np.concatenate([basis.f, basis.g])
-    for node, up, of_pair in zip(nodes, parent[nodes], cost[first, second], strict=True):
+    prices = [*basis.f.tolist(), *basis.g.tolist()]
+    steps = nodes.tolist(), parent[nodes].tolist(), cost[first, second].tolist()
+    for node, up, of_pair in zip(*steps, strict=True):
         prices[node] = of_pair - prices[up]
-    f, g = _settled(cost, prices[:n], prices[n:], tree)
+    f, g = _settled(cost, np.array(prices[:n]), np.array(prices[n:]), tree, enough)
     if len(nodes) < basis.at.shape[1] or (sent[nodes] < 0).any():
         return _heaviest(basis, n + m - 1)._replace(f=f, g=g)
     return Basis(np.stack([first, second]), sent[nodes], f, g, float(np.abs(sent[roots]).sum()))
@@ -119,8 +149,8 @@ def _forest(at, n: int, m: int):
     return order[1:], parent, tree
 
 
-def _settled(cost: Costs, f, g, tree):
-    """Prices moved tree by tree, until no pair between two of them is cheaper than they say.
+def _settled(cost: Costs, f, g, tree, enough: float):
+    """Prices moved tree by tree, until no pair between two of them is cheaper than they say by more.
 
     The shortest paths of Bellman and Ford over trees; moves are of the size of rounding, and where
     a cycle of them would gain (the plan is not the least) they end as they are.
@@ -129,14 +159,18 @@ def _settled(cost: Costs, f, g, tree):
     if trees == 1:
         return f, g
     slack = np.full((trees, trees), np.inf)
-    left = cost - f[:, None] - g
-    np.minimum.at(slack, (tree[:n][:, None], tree[n:][None]), left)
+    left, own = cost - f[:, None] - g, []
+    for axis, of in enumerate((tree[:n], tree[n:])):
+        order = np.argsort(of, kind="stable")
+        one, first = np.unique(of[order], return_index=True)
+        own.append(one)
+        left = np.minimum.reduceat(left.take(order, axis), first, axis)
+    slack[np.ix_(*own)] = left
     np.fill_diagonal(slack, np.inf)
     move = np.zeros(trees)
     for _ in range(trees):
         # f of tree k rises by move_k and g falls by it: move_k <= move_l + slack_kl.
-        new = np.minimum(move, (move + slack).min(axis=1))
-        if (new == move).all():
+        last, move = move, np.minimum(move, (move + slack).min(axis=1))
+        if (last - move).max() <= enough:
             break
-        move = new
     return f + move[tree[:n]], g - move[tree[n:]]
