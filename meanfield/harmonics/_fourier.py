@@ -18,13 +18,16 @@ from ._base import (
 
 # Points whose powers are kept at a time.
 _BLOCK = 4096
+# The degree up to which a product with the matrix of the basis takes less time than an FFT.
+_BY_MATRIX = 32
 
 
 class Fourier(AbstractBasis):
     """The trigonometric basis 1, sqrt2 cos(j theta), sqrt2 sin(j theta), j <= degree, on S^1.
 
     Its 2 degree + 1 coefficients are ordered mean, cos 1, sin 1, cos 2, sin 2, ... `nodes` are
-    q >= 3 degree + 1 equispaced angles from 0, and transforms are FFTs. Points are unit vectors
+    q >= 3 degree + 1 equispaced angles from 0, and transforms are FFTs, or up to degree 32 products
+    with a matrix, which are quicker there. Points are unit vectors
     (cos theta, sin theta), and a sum over n of them costs O(n degree), in blocks: O(n) memory, also
     for gradients.
 
@@ -60,13 +63,19 @@ class Fourier(AbstractBasis):
     @compiled
     def analyze(self, values: Float[Array, "*batch q"]) -> Float[Array, "*batch k"]:
         values = self._check_values(values)
+        if self.degree <= _BY_MATRIX:
+            table = _table(self.degree).astype(values.dtype)
+            return jnp.matmul(values, table.T, precision="highest") / self._count
         waves = jnp.fft.rfft(values)[..., : self.degree + 1] / self._count
         pairs = math.sqrt(2) * jnp.stack([waves.real, -waves.imag], axis=-1)[..., 1:, :]
         return jnp.concatenate([waves.real[..., :1], _flat(pairs)], axis=-1)
 
     @compiled
     def synthesize(self, coeffs: Float[Array, "*batch k"]) -> Float[Array, "*batch q"]:
-        mean, waves = _split(self._check_coeffs(coeffs))
+        coeffs = self._check_coeffs(coeffs)
+        if self.degree <= _BY_MATRIX:
+            return jnp.matmul(coeffs, _table(self.degree).astype(coeffs.dtype), precision="highest")
+        mean, waves = _split(coeffs)
         mean = jax.lax.complex(mean, jnp.zeros_like(mean))
         spectrum = jnp.concatenate([mean, waves / 2], axis=-1) * self._count
         return jnp.fft.irfft(spectrum, n=self._count)
@@ -133,6 +142,15 @@ class Fourier(AbstractBasis):
         j = jnp.arange(1, self.degree + 1, dtype=coeffs.dtype)
         turned = jnp.stack([j * pairs[:, 1], -j * pairs[:, 0]], axis=1)
         return jnp.concatenate([0 * coeffs[:1], turned.reshape(-1)])
+
+
+def _table(degree: int) -> Float[np.ndarray, "k q"]:
+    """Each function of the basis at each node."""
+    q = circle_points(degree)
+    # Whole turns are left out before they round.
+    angles = 2 * np.pi / q * (np.outer(np.arange(1, degree + 1), np.arange(q)) % q)
+    pairs = np.sqrt(2) * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    return np.concatenate([np.ones((1, q)), pairs.reshape(2 * degree, q)])
 
 
 def _flat(pairs: Float[Array, "*batch j 2"]) -> Float[Array, "*batch k"]:

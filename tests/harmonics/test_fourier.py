@@ -19,6 +19,31 @@ def test_harmonics_are_cosines_and_sines_in_the_order_promised():
         np.testing.assert_allclose(table[2 * j], np.sqrt(2) * np.sin(j * theta), atol=1e-13)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("degree", [2, 32, 33])
+def test_transforms_by_a_matrix_and_by_ffts_are_sums_over_modes(degree, dtype):
+    """Up to degree 32 by a matrix, beyond by FFTs: both are the sums written out, in any batch."""
+    basis = Fourier(degree)
+    coeffs = np.random.default_rng(0).normal(size=(2, 3, basis.size)).astype(dtype)
+    q, j = len(basis.nodes), np.arange(1, degree + 1)
+    assert q >= 3 * degree + 1
+    theta = 2 * np.pi * np.arange(q) / q
+    waves = np.exp(1j * np.outer(j, theta))
+    values = coeffs[..., :1] + np.sqrt(2) * (
+        coeffs[..., 1::2] @ waves.real + coeffs[..., 2::2] @ waves.imag
+    )
+    rounding = 4 * degree * float(np.finfo(dtype).eps)
+    found = basis.synthesize(coeffs)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, values, atol=rounding)
+    back = basis.analyze(values.astype(dtype))
+    assert back.dtype == dtype
+    np.testing.assert_allclose(back, coeffs, atol=rounding)
+    # What the nodes do not resolve counts as nothing: the mode after the last one.
+    beyond = np.cos((degree + 1) * theta).astype(dtype)
+    np.testing.assert_allclose(basis.analyze(beyond), 0, atol=rounding)
+
+
 @pytest.mark.parametrize("t", [0.05, 0.3])
 def test_heat_kernel_is_the_wrapped_gaussian(t):
     basis = Fourier(32)
