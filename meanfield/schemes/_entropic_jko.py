@@ -42,7 +42,7 @@ class EntropicJKO(AbstractScheme):
 
     The state is the density [q] at `points`, relative to a measure of masses `weights`: Lebesgue's in
     a box, the uniform law on a sphere. It stays positive, and its mass is kept. Each problem starts
-    from the potential that the density carries, where that is closer than none, and is over-relaxed at
+    from the potential that the density carries, where that is closer than none, and is accelerated at
     the optimal weight: 40 iterations for 120 at epsilon = nu/5, 90 for 1000 at nu/50. `stats`
     has the `energy`, its `rise` (not positive for `Debiased()`, see there), the `minimum` of rho, and
     `iterations`, `error` and `converged` of Sinkhorn. Steps can be differentiated in everything.

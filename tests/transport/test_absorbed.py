@@ -41,7 +41,7 @@ def test_two_points_and_two(dtype):
     "taus", [pytest.param((None, None), marks=pytest.mark.slow), (0.8, 0.95)], ids=str
 )
 def test_products_equal_log_sum_exps(taus, monkeypatch):
-    """Blocks are iterated in the logarithmic domain, with soft marginals by ott. With the tolerance 1e-11
+    """Blocks are iterated in the logarithmic domain. With the tolerance 1e-11
     of masses, potentials differ by that over the least mass, 1e-3, and the condition of the problem.
 
     Last, potentials may move by .02 epsilon until the kernel is formed again.
@@ -59,9 +59,8 @@ def test_products_equal_log_sum_exps(taus, monkeypatch):
         assert found.converged and theirs.converged
         np.testing.assert_allclose(found.f, theirs.f, atol=1e-8)
         np.testing.assert_allclose(found.g, theirs.g, atol=1e-8)
-    assert int(ours.iterations) <= 1.2 * int(theirs.iterations)
-    # Soft ones are over-relaxed too, and found at once; errors are looked at each tenth time.
-    assert taus[0] is None or int(theirs.iterations) <= 1.2 * int(ours.iterations) + 10
+    counts = [int(found.iterations) for found in (ours, theirs)]
+    assert max(counts) <= 1.2 * min(counts)
 
 
 def _plain(costs, epsilon, tol) -> int:

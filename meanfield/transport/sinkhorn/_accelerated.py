@@ -10,8 +10,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ..._typing import Scalar
 from ._absorbed import RANGES, kernel_of
+from ._dual import dual, size_of, slack, soft_dual
 from ._implicit import Pair
-from ._marginals import Problem, has_mass
+from ._marginals import Problem, has_mass, scaled
 
 MEMORY = 16
 """Steps that are remembered."""
@@ -20,12 +21,20 @@ _GROWTH = 10.0
 _REACH, _LONGER, _SHORTER = 2.0, 1.5, 4.0
 """How far a step goes beyond the plain one at most, in lengths of that, at first; by what that grows with
 each step, and falls with each that is taken back."""
-_ROUNDING = 4
-"""Units of rounding that a dual value has, of the sizes of its terms."""
 
-_Sweep = Callable[[Float[Array, " n"]], tuple[Float[Array, " n"], Float[Array, " m"], Scalar]]
-"""From f to the f that is optimal for the g that is optimal for it, that g, and the size of what was
-rounded. Potentials count from a base, near which their differences have more digits than they do."""
+
+class _Swept(NamedTuple):
+    """The f that is optimal for the g that is optimal for another f, that g, the error of rows of the
+    other f, and the size of what was rounded. Potentials count from a base, near which their differences
+    have more digits than they do."""
+
+    image: Float[Array, " n"]
+    g: Float[Array, " m"]
+    error: Scalar
+    size: Scalar
+
+
+_Sweep = Callable[[Float[Array, " n"]], _Swept]
 
 
 class _Rows(NamedTuple):
@@ -39,8 +48,8 @@ class _Rows(NamedTuple):
 class _State(NamedTuple):
     """The base from which potentials count; where the next iteration is made; the last pair whose rows
     are right, and its residual in epsilon; the last steps; steps since these were forgotten; how far a
-    step may go; the dual value of the pair; the error of rows before they were made right; iterations;
-    whether the last one led to numbers."""
+    step may go; the merit of the pair; the error of rows before they were made right; iterations; whether
+    the last one led to numbers."""
 
     base: Pair
     f: Float[Array, " n"]
@@ -58,8 +67,7 @@ class _State(NamedTuple):
 def accelerated(
     problem: Problem, costs: Float[Array, "n m"] | None, init: Pair, tol: Scalar, most: int
 ) -> tuple[Pair, Int[Array, ""]]:
-    """Potentials of a balanced plan, rows right and columns to `tol`, or those after `most` iterations,
-    and the count.
+    """Potentials of a plan, rows right and columns to `tol`, or those after `most` iterations, and the count.
 
         T f = rows(columns(f)),    r = T f - f,    f <- T f - sum_k theta_k (T f_k - T f_{k-1})
 
@@ -86,12 +94,19 @@ def accelerated(
 
     def absorbing(s: _State) -> _State:
         s = _rebased(problem, s)
-        sweep = functools.partial(_by_products, problem, kernel_of(problem, costs, s.base))
+        kernel = kernel_of(problem, costs, s.base)
+        sweep, whole = (
+            functools.partial(_by_products, problem, s.base, kernel),
+            _whole(problem, kernel),
+        )
         reach = RANGES[jnp.finfo(problem.a.dtype).bits] * problem.epsilon
         near = lambda s: jnp.abs(jnp.where(here, s.f, 0)).max() <= reach
-        return jax.lax.while_loop(
-            lambda s: going(s) & s.known & near(s), lambda s: _step(problem, sweep, s), s
+        s = jax.lax.while_loop(
+            lambda s: going(s) & whole & s.known & near(s), lambda s: _step(problem, sweep, s), s
         )
+        if problem.taus is None:
+            return s
+        return jax.lax.cond(whole | ~going(s), lambda s: s, by_sums, s)
 
     here = problem.present()[0]
     far, none = jnp.full((), jnp.inf, problem.a.dtype), jnp.zeros((), int)
@@ -105,38 +120,54 @@ def accelerated(
     return jax.tree.map(jnp.add, s.base, s.pair), s.count
 
 
+def _whole(problem: Problem, kernel: Float[Array, "n m"]) -> Array:
+    """Whether all sums of the kernel are numbers above 0: potentials of soft marginals do not make them
+    1, and points that are far from all others share no mass."""
+    if problem.taus is None:
+        return jnp.ones((), bool)
+    here, there = problem.present()
+    columns, rows = problem.a @ kernel, kernel @ problem.b
+    fine = [~at | (total > 0) & (total < jnp.inf) for at, total in ((here, rows), (there, columns))]
+    return fine[0].all() & fine[1].all()
+
+
 def _rebased(problem: Problem, s: _State) -> _State:
     """One plain iteration by log-sum-exps, whose pair is the next base; where it is to be taken back, the
     last pair is. What the dual value of a base had of rounding may be missed by the next."""
-    image, g, size = _by_sums(problem, s.base, s.f)
-    good, known, scaled, error = _judged(problem, s, image, g, size)
+    swept = _by_sums(problem, s.base, s.f)
+    good, known, residual = _judged(problem, s, swept)
     keep = lambda now, before: jnp.where(good, now, before)
-    pair = keep(image, s.pair[0]), keep(g, s.pair[1])
+    pair = keep(swept.image, s.pair[0]), keep(swept.g, s.pair[1])
     base, zero = jax.tree.map(jnp.add, s.base, pair), jax.tree.map(jnp.zeros_like, pair)
+    value = -slack(size_of(problem, base))
+    if problem.taus is not None:
+        value = keep(soft_dual(problem, base, 1)[0], s.value)
     return s._replace(
         base=base,
         f=zero[0],
         pair=zero,
-        residual=keep(scaled, s.residual),
+        residual=keep(residual, s.residual),
         steps=keep(jnp.maximum(s.steps, 1), 0),
         reach=keep(s.reach, s.reach / _SHORTER),
-        value=-_slack(_size(problem, base)),
-        error=keep(error, _unknown(s.error)),
+        value=value,
+        error=keep(swept.error, _unknown(s.error)),
         count=s.count + 1,
         known=known,
     )
 
 
-def _judged(problem: Problem, s: _State, image, g, size) -> tuple[Array, Array, Array, Scalar]:
-    """Whether an iteration is one to go on from, and leads to numbers; its residual in epsilon, and the
-    error of rows before it."""
+def _judged(problem: Problem, s: _State, swept: _Swept) -> tuple[Array, Array, Array]:
+    """Whether an iteration is one to go on from, and leads to numbers; and its residual in epsilon."""
     here = problem.present()[0]
-    scaled = jnp.where(here, image - s.f, 0) / problem.epsilon
-    error = (problem.a * jnp.abs(jnp.expm1(-scaled))).sum()
-    known = jnp.isfinite(jnp.where(here, image, 0)).all()
-    rises = _dual(problem, (s.f, g)) >= s.value - _slack(size)  # NaN does not
-    good = known & ((s.steps == 0) | rises & (error <= _GROWTH * s.error))
-    return good, known, scaled, error
+    residual = jnp.where(here, swept.image - s.f, 0) / problem.epsilon
+    known = jnp.isfinite(jnp.where(here, swept.image, 0)).all()
+    if problem.taus is None:
+        rises = dual(problem, (s.f, swept.g)) >= s.value - slack(swept.size)  # NaN does not
+    else:
+        value, size = soft_dual(problem, jax.tree.map(jnp.add, s.base, (s.f, swept.g)), 0)
+        rises = value >= s.value - slack(size)
+    good = known & ((s.steps == 0) | rises & (swept.error <= _GROWTH * s.error))
+    return good, known, residual
 
 
 def _unknown(error: Scalar) -> Scalar:
@@ -144,62 +175,73 @@ def _unknown(error: Scalar) -> Scalar:
     return jnp.where(jnp.isinf(error), jnp.nan, error)
 
 
-def _by_sums(problem: Problem, base: Pair, f) -> tuple[Array, Array, Scalar]:
-    f = base[0] + f
-    g = problem.update(f, 0)
-    return problem.update(g, 1) - base[0], g - base[1], _size(problem, (f, g))
+def _by_sums(problem: Problem, base: Pair, f) -> _Swept:
+    g = problem.update(base[0] + f, 0)
+    lse = problem.lse(g, 1)
+    image = problem.softened(lse, 1) - base[0]
+    error = _off(problem, (lse + base[0]) / problem.epsilon, f, image)
+    return _Swept(image, g - base[1], error, size_of(problem, (base[0] + f, g)))
 
 
-def _by_products(problem: Problem, kernel: Float[Array, "n m"], f) -> tuple[Array, Array, Scalar]:
+def _by_products(problem: Problem, base: Pair, kernel: Float[Array, "n m"], f) -> _Swept:
     """The same by the kernel that has absorbed the base."""
     eps, (here, there) = problem.epsilon, problem.present()
     with jax.default_matmul_precision("highest"):
         total = (problem.a * jnp.exp(jnp.where(here, f, 0) / eps)) @ kernel
-        v = -jnp.log(jnp.where(there, total, 1))
-        total = kernel @ (problem.b * jnp.exp(v))
-    g = eps * v
-    return -eps * jnp.log(jnp.where(here, total, 1)), g, eps + _size(problem, (f, g))
+        g = _mended(problem, jnp.log(jnp.where(there, total, 1)), base[1], 0)
+        total = kernel @ (problem.b * jnp.exp(g / eps))
+    log = jnp.log(jnp.where(here, total, 1))
+    image = _mended(problem, log, base[0], 1)
+    return _Swept(image, g, _off(problem, log, f, image), eps + size_of(problem, (f, g)))
+
+
+def _off(problem: Problem, log, f, image) -> Scalar:
+    """The sum of what rows are off by at f; of soft ones in units of their mass where that is more than
+    1. `log`: the logarithms of their sums at the base, without f."""
+    eps, here = problem.epsilon, problem.present()[0]
+    if problem.taus is None:
+        return (problem.a * jnp.abs(jnp.expm1(-jnp.where(here, image - f, 0) / eps))).sum()
+    before, after = (scaled(problem.a, p / eps + log) for p in (f, image))
+    return jnp.abs(before - after).sum() / jnp.maximum(after.sum(), 1)
+
+
+def _mended(problem: Problem, log, base, axis: int) -> Array:
+    """How far from the base a potential is optimal, of the logarithms of the sums there."""
+    move = -problem.epsilon * log
+    if problem.taus is None:
+        return move
+    tau = problem.taus[1 - axis]
+    # What does not change with the sums stays apart, so that it is rounded once.
+    return tau * move - ((1 - tau) * base + problem.offsets()[1 - axis])
 
 
 def _step(problem: Problem, sweep: _Sweep, s: _State) -> _State:
     """One iteration, and what those before suggest for the next."""
-    image, g, size = sweep(s.f)
-    good, known, scaled, error = _judged(problem, s, image, g, size)
+    swept = sweep(s.f)
+    good, known, residual = _judged(problem, s, swept)
+    image, g = swept.image, swept.g
+    value = dual(problem, (image, g))
+    if problem.taus is not None:
+        value = soft_dual(problem, jax.tree.map(jnp.add, s.base, (image, g)), 1)[0]
     keep = lambda now, before: jnp.where(good, now, before)
     later = good & (s.steps > 0)
-    rows = _remembered(s.rows, s.steps, later, image - s.pair[0], scaled - s.residual, problem.a)
-    more = -_shares(rows, keep(s.steps, 0), problem.a * scaled) @ rows.moved
-    length, bound = jnp.abs(more).max(), s.reach * problem.epsilon * jnp.abs(scaled).max()
+    rows = _remembered(s.rows, s.steps, later, image - s.pair[0], residual - s.residual, problem.a)
+    more = -_shares(rows, keep(s.steps, 0), problem.a * residual) @ rows.moved
+    length, bound = jnp.abs(more).max(), s.reach * problem.epsilon * jnp.abs(residual).max()
     mixed = image + more * jnp.where(length > bound, bound / length, 1)
     return _State(
         base=s.base,
         f=keep(mixed, s.pair[0]),
         pair=(keep(image, s.pair[0]), keep(g, s.pair[1])),
-        residual=keep(scaled, s.residual),
+        residual=keep(residual, s.residual),
         rows=rows,
         steps=keep(s.steps + 1, 0),
         reach=jnp.where(good, s.reach * _LONGER, s.reach / _SHORTER),
-        value=keep(_dual(problem, (image, g)), s.value),
-        error=keep(error, _unknown(s.error)),
+        value=keep(value, s.value),
+        error=keep(swept.error, _unknown(s.error)),
         count=s.count + 1,
         known=known,
     )
-
-
-def _dual(problem: Problem, pair: Pair) -> Scalar:
-    """<a, f> + <b, g>, the dual value where rows or columns are right."""
-    terms = zip((problem.a, problem.b), pair, problem.present(), strict=True)
-    first, second = (jnp.where(there, mass * p, 0).sum() for mass, p, there in terms)
-    return first + second
-
-
-def _size(problem: Problem, pair: Pair) -> Scalar:
-    return _dual(problem, jax.tree.map(jnp.abs, pair))
-
-
-def _slack(size: Scalar) -> Scalar:
-    """The rounding of a dual value of terms of some size."""
-    return _ROUNDING * float(jnp.finfo(size.dtype).eps) * size
 
 
 def _remembered(rows: _Rows, steps, later, move, turn, a) -> _Rows:

@@ -14,12 +14,22 @@ from ..costs import FORBIDDEN, acceleration, geometry as ott_geometry, linear_pr
 from ._absorbed import absorbed, costs_of
 from ._accelerated import accelerated
 from ._implicit import Pair, sensitivity
-from ._marginals import Problem, check_init, largest_of, make_problem, rounding_of, scaled
+from ._marginals import (
+    Problem,
+    check_init,
+    largest_of,
+    least_rounding,
+    make_problem,
+    rounding_of,
+    scaled,
+)
 from ._solution import Solution
-from ._symmetric import RELAXATION, Massive, SoftMarginals, SymmetricGeometry, over_relaxation
+from ._symmetric import RELAXATION, Massive, SoftMarginals, SymmetricGeometry
 
 UNIT = 2.0**-52
 """The unit of double precision: no marginals are right to less."""
+_KNOWN = 0.01
+"""The share of the mass that rounding may move in what is a plan still."""
 
 
 @door
@@ -48,7 +58,8 @@ def solve(
     - `a` [n], `b` [m]: masses of sum 1, uniform by default; points may have mass zero, and change nothing.
     - `tol`: the sum of absolute errors of the marginals at which to stop, raised to what rounding allows:
       32 units (4e-6 in float32), or 4 |f|/eps of them if the potentials are large. Below 2e-16, which
-      no precision meets, it stands, and `converged` is False unless the error is as small.
+      no precision meets, it stands, and `converged` is False unless the error is as small; so it does where
+      rounding would move more than .01 of the mass: subtract what all costs share, or use float64.
     - `max_iterations`: after these it gives up, and `converged` says so. Iterations are accelerated
       (Anderson's method, doi:10.1145/321296.321305). Where costs are a matrix, an iteration is two products
       with a kernel that has absorbed the potentials; otherwise it is two log-sum-exps.
@@ -58,9 +69,8 @@ def solve(
     - `symmetric`: True for a cloud and itself, y = x and b = a, with a symmetric cost: one product an
       iteration, error divided by 3 each time if the kernel is positive definite.
     - `tau_a`, `tau_b`: rho/(rho + eps) where a marginal has only the penalty rho KL(. | a), 0 where it
-      has none; the plan then minimizes <plan, c> - eps H(plan) + the penalties, as in ott. Over-relaxed
-      from the start; what does not converge so is tried without; by ott anew, and `max_iterations`
-      counts for each.
+      has none; the plan then minimizes <plan, c> - eps H(plan) + the penalties, as in ott. Errors count in
+      units of the mass of the plan where that is more than 1.
 
     A converged solution is differentiable in the points, epsilon, a and b, forward and backward, to any
     order, under jit and vmap: `f`, `g` and what is made of them by the implicit function theorem, which
@@ -88,7 +98,7 @@ def solve(
 def _solve(problem, init, tol, max_iterations, iterations, symmetric) -> Solution:
     init = _start(problem, symmetric) if init is None else init
     rounding = rounding_of(problem, init)
-    aim = jnp.maximum(tol, rounding)
+    aim = _reachable(tol, rounding)
     if iterations is None:
         pair, count = _converged(problem, init, aim, max_iterations, symmetric)
     else:
@@ -96,7 +106,7 @@ def _solve(problem, init, tol, max_iterations, iterations, symmetric) -> Solutio
     if problem.taus is None and not symmetric:
         pair = _centred(problem, pair)
     f, g = pair
-    tol = _reachable(tol, jnp.maximum(rounding, rounding_of(problem, pair)))
+    tol = jnp.maximum(_reachable(tol, rounding), _reachable(tol, rounding_of(problem, pair)))
     return Solution(problem, f, g, _error(problem, pair, symmetric), tol, count, symmetric)
 
 
@@ -108,7 +118,9 @@ def _start(problem: Problem, symmetric: bool) -> Pair:
 
 
 def _reachable(tol: Scalar, rounding: Scalar) -> Scalar:
-    """The tolerance, raised to what rounding leaves unless no precision at all could meet it."""
+    """The tolerance, raised to what rounding leaves, unless no precision at all could meet it or what is
+    left is no plan."""
+    rounding = jnp.where(rounding > _KNOWN, least_rounding(tol.dtype), rounding)
     return jnp.where(tol < UNIT, tol, jnp.maximum(tol, rounding))
 
 
@@ -122,14 +134,13 @@ def _centred(problem: Problem, pair: Pair) -> Pair:
 @eqx.filter_custom_jvp
 def _converged(problem, init, tol, max_iterations, symmetric) -> tuple[Pair, Any]:
     costs = costs_of(problem)
-    if problem.taus is None and not symmetric:
+    if not symmetric:
         pair, count = accelerated(problem, costs, init, tol / 2, max_iterations)
         return problem.complete(pair), count
     if costs is None:
         return _run(problem, init, tol / 2, max_iterations, symmetric, fixed=False)
-    (f, g), count = absorbed(problem, costs, init, tol / 2, max_iterations, symmetric)
-    # Over-relaxed rows are not exact; rows that were updated last are.
-    return ((f, f) if symmetric else problem.complete((problem.update(g, 1), g))), count
+    f, count = absorbed(problem, costs, init[0], tol / 2, max_iterations)
+    return (f, f), count
 
 
 @_converged.def_jvp
@@ -173,69 +184,39 @@ def _run(problem, init, tol, count, symmetric, fixed) -> tuple[Pair, Any]:
     if problem.taus is not None:
         geometry = SoftMarginals(geometry, problem.offsets(), problem.taus)
     # ott calls this implicit, and would differentiate it so; it runs a plain loop.
-    solver = _solver(tol, count, None, symmetric, fixed)
+    solver = _solver(tol, count, symmetric, fixed)
     ot = linear_problem.LinearProblem(geometry, jnp.exp(log_a), jnp.exp(log_b))
     start = (init[0] + eps * log_a, init[1] + eps * log_b)
     with jax.numpy_dtype_promotion("standard"):  # ott mixes integers with floating-point numbers
-        if problem.taus is not None and not fixed:
-            pair, done = _softly(ot, solver, start, over_relaxation(problem.taus))
-        else:
-            out = sinkhorn.iterations(ot, solver, start)
-            pair, done = (out.f, out.g), out.n_iters
-    f, g = pair[0] - eps * log_a, pair[1] - eps * log_b
-    if symmetric:
-        return (f, f), done
-    # Over-relaxed rows are not exact; rows that were updated last are.
-    return ((f, g) if fixed else problem.complete((problem.update(g, 1), g))), done
+        out = sinkhorn.iterations(ot, solver, start)
+    f, g = out.f - eps * log_a, out.g - eps * log_b
+    return (f, f if symmetric else g), out.n_iters
 
 
-def _softly(ot, solver: sinkhorn.Sinkhorn, start: Pair, weight) -> tuple[Pair, Any]:
-    """What over-relaxation reaches, or, where it does not converge, the plain iteration: with soft
-    marginals that one is a contraction from anywhere."""
-    every = solver.inner_iterations
-
-    def attempt(state):
-        _, done, tries, _ = state
-        momentum = acceleration.Momentum(value=jnp.where(tries == 0, weight, 1))
-        again = _solver(solver.threshold, solver.max_iterations, momentum)
-        out: Any = sinkhorn.iterations(ot, again, start)
-        finite = jnp.isfinite(out.f).all() & jnp.isfinite(out.g).all()
-        good = finite & (out.errors[out.n_iters // every - 1] < solver.threshold)
-        return (out.f, out.g), done + out.n_iters.astype(int), tries + 1, good
-
-    def going(state):
-        return (state[2] < 2) & jnp.logical_not(state[3])
-
-    none = jnp.zeros((), int)
-    pair, done, _, _ = jax.lax.while_loop(going, attempt, (start, none, none, jnp.zeros((), bool)))
-    return pair, done
-
-
-def _solver(tol, count: int, momentum=None, symmetric=False, fixed=False) -> sinkhorn.Sinkhorn:
-    inner = 1 if symmetric or fixed else min(10, count)
-    if symmetric or fixed:
-        momentum = acceleration.Momentum(value=RELAXATION if symmetric else 1.0)
+def _solver(tol, count: int, symmetric: bool, fixed: bool) -> sinkhorn.Sinkhorn:
     return sinkhorn.Sinkhorn(
         threshold=tol,
-        inner_iterations=inner,
+        inner_iterations=1,
         min_iterations=count if fixed else 0,
         max_iterations=count,
-        momentum=momentum,
+        momentum=acceleration.Momentum(value=RELAXATION if symmetric else 1.0),
         # An integer here could not be differentiated where promotion of dtypes is strict.
         norm_error=cast(Any, np.ones((), tol.dtype)[()]),
     )
 
 
 def _error(problem: Problem, pair: Pair, symmetric: bool) -> Scalar:
-    """The sum of |plan marginal - what it should be|, over both marginals."""
-    total = jnp.zeros((), problem.a.dtype)
+    """The sum of |plan marginal - what it should be|, over both marginals; of soft ones in units of the
+    mass of the plan where that is more than 1."""
+    total, sent = jnp.zeros((), problem.a.dtype), 1.0
     for axis in (1,) if symmetric else (0, 1):
         own, mass = (pair[0], problem.a) if axis == 1 else (pair[1], problem.b)
         lse = problem.lse(pair[axis], axis)
         marginal = scaled(mass, (own + lse) / problem.epsilon)
         right = scaled(mass, (problem.softened(lse, axis) + lse) / problem.epsilon)
         total = total + jnp.abs(marginal - right).sum()
-    total = 2 * total if symmetric else total
+        sent = 1.0 if problem.taus is None else jnp.maximum(marginal.sum(), 1)
+    total = 2 * total if symmetric else total / sent
     # Potentials as large as a cost that forbids a pair would have its mass sent over it.
     lost = jnp.isnan(total) | (largest_of(problem, pair) > FORBIDDEN / 10)
     return jax.lax.stop_gradient(jnp.where(lost, jnp.inf, total))

@@ -2,9 +2,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from ..._checks import check_scalar, guard
+from ..._known import is_concrete
 from ..._shown import AbstractShown
 from ..._typing import Scalar
 from ..costs import FORBIDDEN, geometry, weights_or_uniform
@@ -80,7 +82,13 @@ class Problem(AbstractShown):
 
 def rounding_of(problem: Problem, pair: tuple) -> Scalar:
     """The error of a plan that rounding leaves: potentials of size F have F units of it."""
-    return float(jnp.finfo(problem.a.dtype).eps) * jnp.maximum(32, 4 * largest_of(problem, pair))
+    least = least_rounding(problem.a.dtype)
+    return least * jnp.maximum(1, largest_of(problem, pair) / 8)
+
+
+def least_rounding(dtype) -> float:
+    """That of a plan of small potentials: 32 units."""
+    return 32 * float(jnp.finfo(dtype).eps)
 
 
 def largest_of(problem: Problem, pair: tuple) -> Scalar:
@@ -126,9 +134,14 @@ def make_problem(geometry: geometry.Geometry, a, b, tau_a, tau_b) -> Problem:
     """The problem, checked, in the dtype of the costs."""
     dtype, n, m = geometry.dtype, *map(int, geometry.shape)
     a, b = weights_or_uniform(a, n, dtype, "a"), weights_or_uniform(b, m, dtype, "b")
-    if tau_a is None and tau_b is None:
+    if _hard(tau_a) and _hard(tau_b):
         return Problem(geometry, a, b, None)
     return Problem(geometry, a, b, (_tau(tau_a, "tau_a", dtype), _tau(tau_b, "tau_b", dtype)))
+
+
+def _hard(tau) -> bool:
+    """Whether a marginal is known to be one that has to be met."""
+    return tau is None or (is_concrete(tau) and bool(np.all(np.equal(tau, 1))))
 
 
 def _tau(tau, name: str, dtype) -> Scalar:

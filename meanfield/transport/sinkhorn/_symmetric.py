@@ -96,18 +96,3 @@ class SoftMarginals(_OnBase):
 
     def tree_flatten(self):
         return (self.base, self.offsets, self.taus), {}
-
-
-def over_relaxation(taus: tuple[Any, Any]) -> Any:
-    """2/(1 + sqrt(1 - tau_a tau_b)): the best weight of an iteration with soft marginals.
-
-    A plain iteration multiplies errors by the slopes of S S' times tau_a tau_b, where S and S' are the
-    averages over the plan: between 0 and tau_a tau_b, which constants reach, about 1 - eps/rho. With
-    weight w all are w - 1 in size, about 1 - 2 sqrt(eps/rho).
-
-    Source: Young (1954), doi:10.1090/S0002-9947-1954-0059635-7; for Sinkhorn, Lehmann et al., arXiv
-    2012.12562.
-    """
-    # At two hard marginals, 1, nothing is gained beyond a slope that others have.
-    slope = jnp.minimum(taus[0] * taus[1], 0.9999)
-    return 2 / (1 + jnp.sqrt(1 - slope))
