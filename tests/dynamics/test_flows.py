@@ -1,5 +1,7 @@
 """Vector fields: weights, potentials, sums, and what they are by definition."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -8,6 +10,7 @@ import pytest
 from unit_vectors import unit_vectors
 
 from meanfield.attention import Softmax, Unnormalized
+from meanfield.attention.kernels import AbstractAttention
 from meanfield.dynamics import ArcLength, AttentionFlow, Control, Drift, GradientFlow
 from meanfield.energies import Interaction, Potential
 from meanfield.geometry import Euclidean, Sphere
@@ -88,3 +91,39 @@ def test_arc_length_moves_at_its_speed():
     np.testing.assert_allclose(MASSES @ jnp.sum(velocity**2, axis=1), 4.0, rtol=1e-13)
     slow = path.flow.drift(NOW, X, None)
     np.testing.assert_allclose(velocity, rate * slow, rtol=1e-13)
+
+
+class Pushed(AbstractAttention):
+    """A field of the user's, by a function which may have no hash."""
+
+    function: Any
+
+    def __call__(self, x, y=None, w=None):
+        return self.function(x)
+
+
+class _Counted:
+    def __init__(self, columns: int):
+        self.columns, self.calls = columns, 0
+
+    def __eq__(self, other):  # which leaves no hash
+        return self is other
+
+    def __call__(self, x):
+        self.calls += 1
+        return jnp.tile(x[:, :1], (1, self.columns))
+
+
+def test_starts_are_checked_by_the_shape_of_the_field_found_once():
+    hashed = _Counted(3)
+    flow = AttentionFlow(SPHERE, Pushed(lambda x: hashed(x)))
+    for start in (X, -X, TWICE, X):
+        flow.check(start)
+    assert hashed.calls == 2  # clouds of 3 and of 4 tokens
+    for columns, message in ((3, None), (2, "one with 2 rows")):
+        flow = AttentionFlow(SPHERE, Pushed(_Counted(columns)))
+        if message is None:
+            np.testing.assert_array_equal(flow.check(X), X)
+            continue
+        with pytest.raises(ValueError, match=message):
+            flow.check(X)

@@ -12,7 +12,7 @@ from ..._typing import Points, Scalar, Weights
 from ...attention.kernels import AbstractAttention, AbstractSchedule, at, attention_at
 from ...geometry import AbstractGeometry, Sphere
 from .._base import AbstractParticles, State, as_noise, as_weights, check_cloud, replace_weights
-from ._forces import for_each_token
+from ._forces import for_each_token, force_shape
 from ._normalizations import AbstractNormalization, over
 
 
@@ -118,11 +118,11 @@ class AttentionFlow(AbstractParticles):
 
     def _check_tokens(self, x: Any) -> Points:
         x = check_cloud(self.geometry, self.weights, x)
-        force = eqx.filter_eval_shape(_field, self.attention, jnp.zeros((), x.dtype), x)
-        if force.shape != x.shape:
+        shape = force_shape(self.attention, x)
+        if shape != x.shape:
             raise ValueError(
                 f"expected a square value matrix for tokens that move in R^{x.shape[1]}, got one "
-                f"with {force.shape[1]} rows; multiply it by the output matrix."
+                f"with {shape[1]} rows; multiply it by the output matrix."
             )
         return x
 
@@ -138,11 +138,6 @@ class AttentionFlow(AbstractParticles):
 
     def reweight(self, weights: Weights) -> "AttentionFlow":
         return replace_weights(self, weights)
-
-
-@eqx.filter_jit  # traced once, as starts are many
-def _field(attention: AbstractAttention | AbstractSchedule, t: Scalar, x: Points) -> Array:
-    return attention_at(attention, t)(x)
 
 
 def _total(terms: list[Array]) -> Array:

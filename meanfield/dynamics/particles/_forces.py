@@ -1,3 +1,4 @@
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ from jaxtyping import Array, Float
 
 from ..._checks import as_array, check_vector
 from ..._typing import Points, Scalar, Weights
+from ...attention.kernels import AbstractAttention, AbstractSchedule, attention_at
 from ...geometry import AbstractGeometry
 from .._base import AbstractCloud, as_noise, as_weights
 
@@ -61,6 +63,25 @@ class Control(AbstractCloud):
                 f"{list(field.shape)}; return a vector for each token, as lambda t, x, args: 0 * x does."
             )
         return _in_precision_of(x, field)
+
+
+def force_shape(attention: AbstractAttention | AbstractSchedule, x: Points) -> tuple[int, ...]:
+    """The shape of attention at x [n, d], found once for each kind of both: starts are many."""
+    leaves, form = jax.tree.flatten(attention)
+    kinds = tuple(jax.ShapeDtypeStruct(a.shape, a.dtype) if eqx.is_array(a) else a for a in leaves)
+    key = kinds, form, x.shape, x.dtype
+    try:
+        hash(key)
+    except TypeError:  # a function of the user's may have none
+        return _force_shape.__wrapped__(*key)
+    return _force_shape(*key)
+
+
+@functools.lru_cache(maxsize=64)
+def _force_shape(kinds, form, shape, dtype) -> tuple[int, ...]:
+    field = lambda attention, t, x: attention_at(attention, t)(x)
+    t, x = jax.ShapeDtypeStruct((), dtype), jax.ShapeDtypeStruct(shape, dtype)
+    return eqx.filter_eval_shape(field, jax.tree.unflatten(form, kinds), t, x).shape
 
 
 def for_each_token(
