@@ -9,9 +9,8 @@ from ..._checks import check_integer, check_positive
 from ..._door import door
 from ..._shown import AbstractShown
 from ..._typing import Coefficients, Scalar
-from ._horizon import Horizon, MeanFieldPath, posed
+from ._horizon import Horizon, MeanFieldPath, equations, posed
 from ._mean_field_game import MeanFieldGame
-from ._path import equations
 
 _ITERATIONS = 16
 
@@ -62,11 +61,12 @@ def fictitious_play(
     """
     played = posed(game, start, horizon, steps, terminal, planner)
     tol = check_positive(tol, "tol", "pass tol=1e-3").astype(game.noise.dtype)
-    return _learned(played, check_integer(rounds, "rounds"), tol)
+    return learn(played, check_integer(rounds, "rounds"), tol)
 
 
 @eqx.filter_jit
-def _learned(game: Horizon, rounds: int, tol: Scalar) -> FictitiousPlay:
+def learn(game: Horizon, rounds: int, tol: Scalar) -> FictitiousPlay:
+    """So many rounds, or fewer."""
     count, dtype = len(game.ts), game.start.dtype
 
     def again(carry):

@@ -144,3 +144,20 @@ def fitting(coeffs, name: str, shape: tuple[int, ...]) -> Array:
             f"expected {name} of shape {list(shape)}, got {list(coeffs.shape)}; pass basis.analyze(values)."
         )
     return coeffs
+
+
+def equations(unknown: Array, game: Horizon) -> Array:
+    """The trapezoidal rule, in units of its implicit part; `unknown` [M, 2, k]: V, m not given."""
+    values, densities = whole(unknown, game)
+    felt = jax.vmap(game.felt)(densities)
+    rates = jnp.stack(
+        [jax.vmap(game.expected)(values, felt), jax.vmap(game.carried)(values, densities)], axis=1
+    )
+    changes = jnp.diff(jnp.stack([values, densities], axis=1), axis=0)
+    return (changes - game.step * (rates[1:] + rates[:-1]) / 2) / (1 + game.step / 2 * game.damping)
+
+
+def whole(unknown: Array, game: Horizon) -> tuple[Array, Array]:
+    """Values and laws at all times."""
+    values = jnp.concatenate([unknown[:, 0], game.end[None]])
+    return values, jnp.concatenate([game.start[None], unknown[:, 1]])

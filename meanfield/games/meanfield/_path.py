@@ -1,18 +1,24 @@
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import lineax as lx
+import numpy as np
 import optimistix as optx
 from jaxtyping import Array, Float
 
 from ..._door import door
 from ..._typing import Scalar
-from ._horizon import Horizon, MeanFieldPath, fitting, posed
+from ._fictitious_play import learn
+from ._horizon import Horizon, MeanFieldPath, equations, fitting, posed, whole
 from ._mean_field_game import MeanFieldGame
 
 _ITERATIONS = 32
 _STAGES = 8
 """Games, each longer than the one before, by which one without a guess is reached."""
+_ROUNDS = 64
+"""Of fictitious play, from which a planner's path is sought too."""
 _LARGEST = 6000
 """Unknowns: Newton's method holds the square of them."""
 
@@ -42,13 +48,15 @@ def mean_field_path(
     - `horizon`: > 0. `steps`: in time; steps times k at most 3000, as Newton's method is dense.
     - `terminal` [k]: coefficients of a cost at the end; none by default.
     - `planner`: whether players feel what `game.planner()` makes them feel, the derivative of what all pay
-      together in place of their own cost. The path is then stationary for that, and not always the best.
+      together in place of their own cost. Of paths that are stationary for that the better one of two is
+      taken, from rest and from 64 rounds of fictitious play, or with a guess that one.
     - `guess` [T, k]: values to begin with, such as `value` of another path or of fictitious play. Beyond the
       threshold there may be several equilibria, and from a law that is uniform nobody needs to move.
 
     `converged` is False where the method fails, where steps are too long, as of a discount that they do
     not resolve, where a law is negative somewhere (or, with an aversion, nearly 0, as its logarithm is
-    taken), and where it needs more degrees than the basis has.
+    taken), where it needs more degrees than the basis has, and where a planner's path costs more than
+    Nash's or than what players have learned in those rounds: begin with another guess.
     Raises ValueError for coefficients that do not fit.
     Source: Achdou, Capuzzo-Dolcetta (2010), doi:10.1137/090758477, for the method; Cardaliaguet, Lasry,
     Lions, Porretta (2012), doi:10.3934/nhm.2012.7.279, for long horizons.
@@ -62,45 +70,62 @@ def mean_field_path(
         )
     value = jnp.broadcast_to(played.end, (count + 1, size)) if guess is None else guess
     value = fitting(value, "guess", (count + 1, size)).astype(game.noise.dtype)
-    return _play(played, value, _STAGES if guess is None else 1)
-
-
-def equations(unknown: Array, game: Horizon) -> Array:
-    """The trapezoidal rule, in units of its implicit part; `unknown` [M, 2, k]: V, m not given."""
-    values, densities = _whole(unknown, game)
-    felt = jax.vmap(game.felt)(densities)
-    rates = jnp.stack(
-        [jax.vmap(game.expected)(values, felt), jax.vmap(game.carried)(values, densities)], axis=1
-    )
-    changes = jnp.diff(jnp.stack([values, densities], axis=1), axis=0)
-    return (changes - game.step * (rates[1:] + rates[:-1]) / 2) / (1 + game.step / 2 * game.damping)
-
-
-def _whole(unknown: Array, game: Horizon) -> tuple[Array, Array]:
-    values = jnp.concatenate([unknown[:, 0], game.end[None]])
-    return values, jnp.concatenate([game.start[None], unknown[:, 1]])
+    return _play(played, value, guess is not None)
 
 
 @eqx.filter_jit
-def _play(game: Horizon, value: Float[Array, "times k"], stages: int) -> MeanFieldPath:
-    start = game.start
-    tol = max(1e-11, 64 * float(jnp.finfo(start.dtype).eps))
-    method = optx.Newton(rtol=tol, atol=tol, linear_solver=lx.LU())
-    begun = jnp.stack([value[:-1], jnp.broadcast_to(start, value[1:].shape)], axis=1)
+def _play(game: Horizon, value: Float[Array, "times k"], guessed: bool) -> MeanFieldPath:
+    """The path; of a planner the best of those that are found, if none is known that costs less."""
+    at_rest = jnp.broadcast_to(game.start, value[1:].shape)
+    tries = [(jnp.stack([value[:-1], at_rest], axis=1), 1 if guessed else _STAGES)]
+    if not game.planned:
+        return _newton(game, tries)
+    fixed = jax.lax.stop_gradient(game)
+    learned = learn(fixed, _ROUNDS, jnp.zeros_like(game.step)).path
+    if not guessed:
+        tries.append((jnp.stack([learned.value[:-1], learned.density[1:]], axis=1), 1))
+    found, alone = _newton(game, tries), dataclasses.replace(fixed, planned=False)
+    nash = _newton(alone, [(jnp.stack([value[:-1], at_rest], axis=1), _STAGES)])
+    # What a step in time leaves of both costs, of order step^2.
+    close = jnp.abs(found.exploitability) + jnp.abs(nash.exploitability)
+    known = jnp.minimum(jnp.where(nash.converged, nash.cost, jnp.inf), learned.cost)
+    best = ~(found.cost > known + close)
+    return eqx.tree_at(lambda one: one.converged, found, found.converged & best)
 
-    def longer(before, share):
+
+def _newton(game: Horizon, tries: list[tuple[Array, int]]) -> MeanFieldPath:
+    """The cheapest of the paths that Newton's method finds from several guesses, each by so many stages."""
+    dtype = game.start.dtype
+    tol = max(1e-11, 64 * float(jnp.finfo(dtype).eps))
+    method = optx.Newton(rtol=tol, atol=tol, linear_solver=lx.LU())
+
+    def longer(before, given):
+        guess, first, share = given
         args = eqx.tree_at(lambda g: g.ts, game, share * game.ts)
+        before = jnp.where(first, guess, before)
         found = optx.root_find(
             equations, method, before, args=args, max_steps=_ITERATIONS, throw=False
         )
         good = found.result == optx.RESULTS.successful
-        return found.value, (found.stats["num_steps"], good)
+        return found.value, (found.value, found.stats["num_steps"], good)
 
     # Short games are those of players who hardly move: each is the guess for a longer one.
-    shares = jnp.arange(1, stages + 1, dtype=start.dtype) / stages
-    last, (counts, good) = jax.lax.scan(longer, begun, shares)
-    residual = jnp.abs(equations(last, game)).max()
-    values, densities = _whole(last, game)
+    stages = [count for _, count in tries]
+    guesses = jnp.concatenate([jnp.broadcast_to(g, (n, *g.shape)) for g, n in tries])
+    first = jnp.concatenate([jnp.arange(n) == 0 for n in stages])
+    shares = jnp.concatenate([jnp.arange(1, n + 1, dtype=dtype) / n for n in stages])
+    _, (ends, counts, good) = jax.lax.scan(longer, guesses[0], (guesses, first, shares))
+    last = np.cumsum(stages) - 1
+    paths = [_path(game, ends[k], counts.sum(), good[k], 16 * tol) for k in last]
+    every = jax.tree.map(lambda *one: jnp.stack(one), *paths)
+    done = good[last] & (every.residual <= 16 * tol) & jnp.isfinite(every.cost)
+    least = jnp.argmin(jnp.where(done, every.cost, jnp.inf))
+    return jax.tree.map(lambda one: one[least], every)
+
+
+def _path(game: Horizon, unknown: Array, count, good, tol: float) -> MeanFieldPath:
+    residual = jnp.abs(equations(unknown, game)).max()
+    values, densities = whole(unknown, game)
     efforts = jax.vmap(game.effort)(values, densities)
-    done = good[-1] & (residual <= 16 * tol)
-    return game.path(values, densities, efforts, residual, counts.sum(), done, 16 * tol)
+    done = good & (residual <= tol)
+    return game.path(values, densities, efforts, residual, count, done, jnp.asarray(tol))

@@ -18,8 +18,9 @@ class MeanFieldPaths(Study):
     Up to a horizon players pay for control and gain kappa r cos of their angle to the mean, from a law with
     an axis. Each path is found twice. In fictitious play they answer the mean of laws of all rounds, and
     what is off falls like a power of the round, 1/n at most, slower the more they attract; Newton's
-    method begins there, and ends at the trapezoidal rule's own path. Without that guess it may end at
-    another one: of kappa = 1 at a planner's path that is stationary, and costs more than Nash.
+    method begins there, and ends at the trapezoidal rule's own path. From rest it may end at another one,
+    of kappa = 1 at a planner's path that is stationary and costs more than Nash: `mean_field_path` seeks a
+    planner's path from some rounds of play too, and takes the better one.
 
     Over (kappa, who): `cost` and `exploitability` of the path, its `order` over `time`, `still`, the order of
     a game without end; `learned`, the cost of players who draw one of the rounds; `off`, the largest
