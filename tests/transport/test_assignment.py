@@ -64,3 +64,16 @@ def test_tokens_on_a_line_are_matched_by_sorting_and_proved_to_be():
     assert (assignments._among_few(cost)[0] == np.arange(N)).all()
     columns, gap = assignments.least_assignment(cost)
     assert (columns == np.arange(N)).all() and 0 <= gap <= assignments.ENOUGH
+
+
+def test_many_tokens_on_one_point_have_a_proof_too():
+    """Exchanges that gain nothing form long paths there: prices come from a network simplex."""
+    draw = np.random.default_rng(0)
+    x, y = draw.normal(size=(2, 610, 2))
+    x[:305], y[:203] = x[0], y[0]
+    cost = ((x[:, None] - y) ** 2).sum(axis=-1)
+    columns, gap = assignments.least_assignment(cost)
+    assert cost[np.arange(610), columns].sum() == pytest.approx(
+        cost[linear_sum_assignment(cost)].sum(), rel=1e-13
+    )
+    assert 0 <= gap <= 1e-11

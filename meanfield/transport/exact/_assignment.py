@@ -6,6 +6,7 @@ from jaxtyping import Float, Int
 
 from ._few_pairs import few_pairs
 from ._nearly import reduced
+from ._network_simplex import network_simplex
 
 ENOUGH = 1e-12
 """The gap, as a part of the cost, at which nothing is left to refine."""
@@ -43,21 +44,25 @@ def assignment_at(cost: Costs, prices: Prices) -> tuple[Int[np.ndarray, " n"], f
         left, better = _reduced(left, better)
         prices = prices + better
         if columns is not None:
-            # Nothing is left below 0: prices are dual ones, and what is left of a permutation is its gap.
-            gap = _relative(cost, columns, left[np.arange(len(left)), columns].mean())
+            gap, last = _proof(cost, left, columns)
             if gap <= ENOUGH:
-                return columns, gap, prices
+                return columns, gap, prices + last
     columns = scipy.optimize.linear_sum_assignment(left)[1]
-    gap, last = _gap(left, columns, ENOUGH * _total(cost, columns))
-    return columns, _relative(cost, columns, gap), prices + last
+    gap, last = _proof(cost, left, columns)
+    return columns, gap, prices + last
 
 
-def _total(cost: Costs, columns) -> float:
-    return np.take_along_axis(cost, columns[:, None], axis=1).mean()
-
-
-def _relative(cost: Costs, columns, gap) -> float:
-    return relative_gap(gap, _total(cost, columns), cost.mean())
+def _proof(cost: Costs, left: Costs, columns) -> tuple[float, Prices]:
+    """The gap of a permutation as a part of its cost, and prices of columns which prove it."""
+    total = np.take_along_axis(cost, columns[:, None], axis=1).mean()
+    # Nothing is left below 0: these are dual prices, and what is left of a permutation is its gap.
+    gap, g = left[np.arange(len(left)), columns].mean(), np.zeros(len(left))
+    for better in (_shortest, _potentials):
+        if gap > ENOUGH * total:
+            g = better(left, columns, ENOUGH * total)
+            f = left[np.arange(len(left)), columns] - g[columns]
+            gap = -np.minimum((left - f[:, None]).min(axis=0) - g, 0).mean()
+    return relative_gap(gap, total, cost.mean()), g
 
 
 def _among_few(left: Costs) -> tuple[Int[np.ndarray, " n"] | None, Prices]:
@@ -83,8 +88,8 @@ def relative_gap(gap, total, mean) -> float:
     return float(gap / size) if size > 0 else float(gap > 0)
 
 
-def _gap(left: Costs, columns: Int[np.ndarray, " n"], enough: float) -> tuple[float, Prices]:
-    """How much the mean cost lies above that of the best dual prices which are found, and these."""
+def _shortest(left: Costs, columns: Int[np.ndarray, " n"], enough: float) -> Prices:
+    """Dual prices of a permutation as far as few rounds find them: the shortest paths among near pairs."""
     n = len(left)
     own, g = left[np.arange(n), columns], np.zeros(n)
 
@@ -103,6 +108,12 @@ def _gap(left: Costs, columns: Int[np.ndarray, " n"], enough: float) -> tuple[fl
         few = min(_NEAREST, n)
         nearest = np.argpartition(left, few - 1, axis=0)[:few]
         g, _ = shortened(g, np.take_along_axis(left, nearest, axis=0), nearest, 4 * n)
-        g, _ = shortened(g, *everywhere, 200)
-    f = own - g[columns]
-    return -np.minimum((left - f[:, None]).min(axis=0) - g, 0).mean(), g
+        g, _ = shortened(g, *everywhere, 20)
+    return g
+
+
+def _potentials(left: Costs, *_) -> Prices:
+    """Those of the network simplex, for permutations of which paths are long: many points on one."""
+    ones, scale = np.ones(len(left)), left.max() or 1.0
+    found = network_simplex(left / scale, ones, ones)
+    return np.zeros(len(left)) if found is None else scale * found.g
