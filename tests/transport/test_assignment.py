@@ -66,6 +66,18 @@ def test_tokens_on_a_line_are_matched_by_sorting_and_proved_to_be():
     assert (columns == np.arange(N)).all() and 0 <= gap <= assignments.ENOUGH
 
 
+@pytest.mark.parametrize("kind", ["spread", "on one point", "clusters"])
+def test_prices_prove_the_least_cost(kind):
+    """By duality: the cheapest partner of each row at the prices of columns is its own."""
+    cost = _cost(kind)
+    columns, _, prices = assignments.assignment_at(cost, np.zeros(N))
+    dual = (cost - prices).min(axis=1).mean() + prices.mean()
+    least = cost[np.arange(N), columns].mean()
+    assert dual == pytest.approx(least, abs=1e-13 * cost.max())
+    again = assignments.assignment_at(cost, prices)
+    assert cost[np.arange(N), again[0]].mean() == pytest.approx(least, rel=1e-12)
+
+
 def test_many_tokens_on_one_point_have_a_proof_too():
     """Exchanges that gain nothing form long paths there: prices come from a network simplex."""
     draw = np.random.default_rng(0)

@@ -96,6 +96,24 @@ def test_pairs_that_are_no_forest_are_left_as_they_were_found():
     assert kept.at.shape == (2, 3) and kept.off == pytest.approx(0.25 + 2 * 0.2)
 
 
+@pytest.mark.parametrize("enough", [0.0, 0.5])
+def test_prices_between_trees_are_shortest_paths(enough):
+    """Four pairs of equal masses, each cheaper to leave for the next: prices fall along the chain, in as many
+    rounds, or until no pair is cheaper than they say by more than what is enough."""
+    cost = np.full((4, 4), 20.0)
+    cost[np.arange(4), np.arange(4)] = 5.0
+    cost[np.arange(3), np.arange(1, 4)] = 2.0
+    quarter, zero = np.full(4, 0.25), np.zeros(4)
+    basis = Basis(np.stack([np.arange(4)] * 2), quarter, np.full(4, 5.0), zero, 0.0)
+    found = refined(basis, cost, quarter, quarter, EPS, enough)
+    np.testing.assert_allclose(found.f + found.g, 5)
+    worst = (cost - found.f[:, None] - found.g).min()
+    assert -enough <= worst <= 0
+    np.testing.assert_allclose(np.diff(found.f), 3)
+    early = refined(basis, cost, quarter, quarter, EPS, 3.0)
+    assert -3 <= (cost - early.f[:, None] - early.g).min() < -enough
+
+
 def test_mass_that_is_amiss_counts(monkeypatch):
     """A point that sends nothing: its mass could have to go the farthest way."""
     cost = np.array([[1.0, 2.0], [2.0, 1.0], [2.0, 2.0]])
