@@ -14,6 +14,8 @@ os.environ.setdefault(
 )
 # Even the least programs: there are thousands of them, which the workers then share.
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+# Nor do programs carry the lines of Python that each operation comes from, a tenth of their writing.
+os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")
 # Four devices on one processor, for what runs on many; all else stays on the first. Most programs run
 # once, so they are compiled the cheap way, which halves the time of all tests; those of users are held
 # by test_canary.py, the demo and `make validate`, which sets its own flags.

@@ -12,6 +12,20 @@ from pictures import faults
 from study_contract import check_result
 
 
+@pytest.fixture(scope="module")
+def drawn(shared):
+    """The figure of a name and what it is drawn from: tests of one figure follow each other."""
+    last: dict[str, tuple[Figure, dict]] = {}
+
+    def get(name: str) -> tuple[Figure, dict]:
+        if name not in last:
+            last.clear()
+            last[name] = _drawn(name, shared)
+        return last[name]
+
+    return get
+
+
 def _drawn(name: str, shared) -> tuple[Figure, dict]:
     """A figure and what it is drawn from: where that takes long, results that are kept."""
     studies = _tiny(name)
@@ -28,8 +42,8 @@ def _tiny(name: str) -> dict:
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_a_figure_is_labelled_full_and_true_to_its_data(name, shared):
-    figure, results = _drawn(name, shared)
+def test_a_figure_is_labelled_full_and_true_to_its_data(name, drawn):
+    figure, results = drawn(name)
     assert faults(figure, results) == []
     if hasattr(module(name), "animate"):
         film = module(name).animate(results)  # draws its first frame
@@ -74,8 +88,8 @@ def _titles(figure: Figure) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["fig_2312_10794_circle"])
-def test_two_betas_are_two_runs(name, shared):
-    figure, results = _drawn(name, shared)
+def test_two_betas_are_two_runs(name, drawn):
+    figure, results = drawn(name)
     assert {"SA, β = 4", "SA, β = 9"} <= {*_titles(figure)}
     runs = {float(r.beta): r.x for label, r in results.items() if label.startswith("flow")}
     assert float(abs(runs[4.0] - runs[9.0]).max()) > 0.1
@@ -83,8 +97,8 @@ def test_two_betas_are_two_runs(name, shared):
 
 
 @pytest.mark.parametrize("name", ["fig_consensus"])
-def test_consensus_shows_no_time_twice_and_names_the_gate(name, shared):
-    figure, results = _drawn(name, shared)
+def test_consensus_shows_no_time_twice_and_names_the_gate(name, drawn):
+    figure, results = drawn(name)
     times = [title for title in _titles(figure) if title.startswith("t =")]
     assert len(set(times)) == len(times) // 2  # a row alone and a row pulled
     assert "always" in results["drift"].gate and "early" not in results["drift"].gate
@@ -94,8 +108,8 @@ def test_consensus_shows_no_time_twice_and_names_the_gate(name, shared):
 
 
 @pytest.mark.parametrize("name", ["fig_2110_11773_heat_kernel"])
-def test_negative_densities_are_marked_at_the_bar(name, shared):
-    figure, results = _drawn(name, shared)
+def test_negative_densities_are_marked_at_the_bar(name, drawn):
+    figure, results = drawn(name)
     bars = [ax._colorbar for ax in figure.axes if getattr(ax, "_colorbar", None)]
     below = [float(one["map"].min()) < 0 for _, one in results["clouds"].groupby("time")]
     assert [bar.extend for bar in bars] == ["min" if b else "neither" for b in below]
@@ -103,8 +117,8 @@ def test_negative_densities_are_marked_at_the_bar(name, shared):
 
 
 @pytest.mark.parametrize("name", ["fig_2312_10794_random_matrices"])
-def test_diagrams_end_where_they_were_computed(name, shared):
-    figure, results = _drawn(name, shared)
+def test_diagrams_end_where_they_were_computed(name, drawn):
+    figure, results = drawn(name)
     betas = results["layers"].beta.values
     panels = [ax for ax in figure.axes if ax.get_title()]
     assert panels and all(ax.get_ylim() == (betas[0], betas[-1]) for ax in panels)

@@ -51,7 +51,7 @@ def test_weighted_and_cross_attention_is_the_loop(kind, loop):
     check(kind(2.0), loop, X)
     check(kind(-1.5, None, None, VALUE), loop, X, Y)
     check(kind(2.0, QUERY, KEY, VALUE), loop, X, Y, W)
-    check(kind(2.0, mask=jnp.asarray(BOOLEAN[:, :4])), loop, X, Y, jnp.full(4, 0.25))
+    check(kind(2.0, mask=jnp.asarray(BOOLEAN[:, :4])), loop, X, Y, jnp.full(4, 0.25, float))
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_the_first_variation_counts_tokens_that_have_no_mass_yet():
 @pytest.mark.parametrize("kind", [Softmax, Unnormalized])
 def test_gradients_are_finite_differences(kind):
     attention = kind(0.5, QUERY, KEY, VALUE, mask=causal(N))
-    w = jnp.full(N, 1 / N)
+    w = jnp.full(N, 1 / N, float)
     arguments, static = eqx.partition((attention, X, w), eqx.is_inexact_array)
 
     @jax.jit
@@ -162,7 +162,7 @@ def test_float32_stays_float32_whatever_the_dtype_of_the_matrices():
         Unnormalized(2.0, mask=jnp.asarray(ADDITIVE), offset=1.0),
         MultiHead([Softmax(1.0), Softmax(2.0, mask=causal(N))]),
     ):
-        out = attend(attention, x, None, jnp.full(N, 1 / N))
+        out = attend(attention, x, None, jnp.full(N, 1 / N, float))
         assert out.dtype == jnp.float32
         np.testing.assert_allclose(out, attend(attention, X), atol=1e-4)
 

@@ -19,7 +19,7 @@ W = jnp.array([0.0, 0.3, 0.2, 0.0, 0.5])
 ATTENTION = Prefixes(Sinkhorn(BETA, tol=1e-13))
 FIELD = jax.jit(lambda x, w: ATTENTION(x, None, w))
 WEIGHTS = jax.jit(lambda x, w: ATTENTION.weights(x, None, w))
-EVEN = jnp.full(N, 1 / N)
+EVEN = jnp.full(N, 1 / N, float)
 
 
 def test_softmax_of_prefixes_is_softmax_with_a_causal_mask():

@@ -203,7 +203,7 @@ def collapsed(entry: Entry) -> Iterator[tuple[str, str]]:
     for label, cloud in ((label, clouds[label]) for label in entry.collapses):
         n = cloud.shape[-2]
         weights = {
-            name: jnp.full(n, 1 / n)
+            name: jnp.full(n, 1 / n, float)
             for name in ("w", "a", "b")
             if name in entry.args and entry.kind(name) == "weights"
         }

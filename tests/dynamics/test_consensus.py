@@ -86,7 +86,7 @@ def test_shifted_clouds_meet_at_the_rate_of_the_strength():
 
 def test_exact_and_debiased_pulls_agree_on_shifts():
     weights = jnp.array([0.4, 0.3, 0.3, 0.0, 0.0, 0.0])
-    flow = ConsensusFlow([INWARD] * 3, 1.0, pull=PULL, shares=jnp.full(3, 1 / 3))
+    flow = ConsensusFlow([INWARD] * 3, 1.0, pull=PULL, shares=jnp.full(3, 1 / 3, float))
     smooth = drift(flow, SHIFTED) + SHIFTED
     assert_allclose(smooth, SHIFTED.mean(axis=0) - SHIFTED, atol=1e-9)
     for flow in (REST, Drift(PLANE, jnp.zeros_like, weights=weights)):
@@ -181,7 +181,7 @@ def test_masses_are_those_of_each_model():
 
 
 def test_filling_up_changes_nothing():
-    few = jnp.r_[jnp.full(4, 0.25), jnp.zeros(2)]
+    few = jnp.r_[jnp.full(4, 0.25, float), jnp.zeros(2)]
     flows = [Drift(PLANE, inward, weights=w) for w in (None, few, None)]
     flow = ConsensusFlow(flows, 1.0, NearSaddles(0.1), pull=PULL)
     x = SHIFTED.at[1].set(CLOUD[::-1])
@@ -213,7 +213,7 @@ def test_saddles_are_where_the_entropy_stands():
     filled, driven = (
         jnp.pad(z, ((0, 0), (0, 2), (0, 0)), constant_values=1.0) for z in (BALL, own)
     )
-    masses = jnp.pad(jnp.full((3, 6), 1 / 6), ((0, 0), (0, 2)))
+    masses = jnp.pad(jnp.full((3, 6), 1 / 6, float), ((0, 0), (0, 2)))
     assert_allclose(gate(T0, filled, driven, masses), gate(T0, BALL, own), rtol=1e-12)
     apart = jnp.repeat(2 * jnp.eye(3), 4, axis=0)
     # Three clusters at distance sqrt(8): what is left of the kernel is e^{-32}.

@@ -92,7 +92,7 @@ def test_softmax_attention_raises_the_energy_at_the_rate_that_theory_gives(w):
     def rates(x):
         v = AttentionFlow(SPHERE, Softmax(BETA), weights=w).drift(ZERO, x, None)
         _, rate = jax.jvp(lambda x: Interaction(BETA)(x, w), (x,), (v,))
-        masses = jnp.full(6, 1 / 6) if w is None else w
+        masses = jnp.full(6, 1 / 6, float) if w is None else w
         z = jnp.exp(Softmax(BETA).log_mass(x, None, w))
         return rate, masses @ (jnp.sum(v**2, axis=1) * z)
 

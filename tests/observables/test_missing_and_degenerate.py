@@ -17,7 +17,7 @@ from meanfield.geometry import Euclidean, Sphere
 NAN, INF = float("nan"), float("inf")
 X = unit_vectors(0, 5, 3)
 UP = jnp.array([0.0, 0.0, 1.0])
-EVEN, PAIR = jnp.full(5, 0.2), jnp.array([0.5, 0.5, 0.0, 0.0, 0.0])
+EVEN, PAIR = jnp.full(5, 0.2, float), jnp.array([0.5, 0.5, 0.0, 0.0, 0.0])
 TS = jnp.array([0.0, 1.0, 2.0, 3.0])
 when = jax.jit(O.hitting_time)
 

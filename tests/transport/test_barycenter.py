@@ -230,7 +230,7 @@ def test_consensus_descends_the_disagreement():
 
 
 def test_equal_clouds_agree_and_single_points_have_a_variance():
-    same, equal = jnp.broadcast_to(CLOUDS[0], CLOUDS.shape), jnp.full((3, 12), 1 / 12)
+    same, equal = jnp.broadcast_to(CLOUDS[0], CLOUDS.shape), jnp.full((3, 12), 1 / 12, float)
     assert_allclose(moved(same, equal), 0 * same, atol=1e-11)
     assert_allclose(value(same, equal)[0], 0, atol=1e-11)
     points, first = CLOUDS[:, 0], jnp.zeros((3, 12)).at[:, 0].set(1.0)

@@ -98,7 +98,7 @@ def test_antipodes_in_high_dimension_meet_half_way(dtype):
 
 
 def test_clouds_that_have_collapsed_have_a_barycenter_and_a_gradient():
-    z = jnp.full((3, 8, 3), 3**-0.5)
+    z = jnp.full((3, 8, 3), 3**-0.5, float)
     found = barycenter(z, cost=SquaredGeodesic())
     assert found.converged
     assert_allclose(found.points, z[0], atol=1e-15)

@@ -90,10 +90,10 @@ def test_a_coupling_and_what_it_lacks():
 
 
 UNSOUND = {
-    "nan": jnp.full(6, jnp.nan),
+    "nan": jnp.full(6, jnp.nan, float),
     "zeros": jnp.zeros(6),
     "negative": jnp.array([-0.2, 0.4, 0.2, 0.2, 0.2, 0.2]),
-    "of sum 2": jnp.full(6, 1 / 3),
+    "of sum 2": jnp.full(6, 1 / 3, float),
 }
 FEW = Entropic(0.5, max_iterations=300)
 FAR = {
@@ -116,7 +116,7 @@ FAR = {
     [pytest.param(n, marks=pytest.mark.slow) if n == "divergence" else n for n in FAR],
 )
 def test_masses_that_are_none(name):
-    far, even = FAR[name], jnp.full(6, 1 / 6)
+    far, even = FAR[name], jnp.full(6, 1 / 6, float)
     jitted = jax.jit(far)
     # Even ones are those of either cloud by default.
     first = FAR[name.partition(",")[0]]

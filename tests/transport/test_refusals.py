@@ -22,7 +22,7 @@ from meanfield.transport import (
 
 X, EYE = jnp.eye(3), jnp.eye(2)
 NAN, COST = float("nan"), SquaredGeodesic()
-THIRDS = jnp.full(3, 1 / 3)
+THIRDS = jnp.full(3, 1 / 3, float)
 # Clouds so large that their matrix exceeds any memory, and whose numbers are not looked at.
 LARGE = jax.ShapeDtypeStruct((3_000_000, 3), float)
 

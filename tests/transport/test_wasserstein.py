@@ -68,7 +68,7 @@ def test_entropic_transport_tends_to_the_exact_one(exact):
 
 def test_derivatives_in_the_points(exact):
     """The slope of the value along a motion on the sphere against central differences."""
-    h, epsilon = 1e-5, 0.05
+    h, epsilon = 1e-5, np.float64(0.05)  # as there, so that the program is the same
     ahead, behind = SPHERE.exp(X, h * MOVE), SPHERE.exp(X, -h * MOVE)
     far = jax.jit(jax.value_and_grad(lambda x: wasserstein(x, Y, cost=COST).value))
     slope, difference = jnp.vdot(far(X)[1], MOVE), far(ahead)[0] - far(behind)[0]
