@@ -126,8 +126,9 @@ def test_the_gradient_in_the_weights_of_the_mlp(norm, move):
         return loss(jax.tree.map(lambda a, g: a + h * g, weights, gradient))
 
     assert squared > 0
-    # Errors of 1e-16/h by rounding and of order h^2, for a loss of order one.
-    np.testing.assert_allclose((along(1e-5) - along(-1e-5)) / 2e-5, squared, rtol=1e-8, atol=1e-9)
+    # Weights move by 1e-5 on either side: errors of 1e-16/1e-5 by rounding, and of the order of 1e-10.
+    h = 1e-5 / jnp.sqrt(squared)
+    np.testing.assert_allclose((along(h) - along(-h)) / (2 * h), squared, rtol=1e-8, atol=1e-9)
 
 
 def test_without_normalization_the_mlp_is_a_drift():
