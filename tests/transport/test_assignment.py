@@ -57,11 +57,20 @@ def test_what_few_pairs_cannot_prove_is_sought_among_all(found, monkeypatch):
     assert abs(gap) <= 1e-11
 
 
+@pytest.mark.parametrize("n", [99, 100, 299, 300])
+def test_on_both_sides_of_where_another_search_begins(n):
+    cost = _cost("spread")[:n, :n]
+    columns, gap = assignments.least_assignment(cost)
+    least = cost[linear_sum_assignment(cost)].mean()
+    assert cost[np.arange(n), columns].mean() == pytest.approx(least, rel=1e-13)
+    assert 0 <= gap <= assignments.ENOUGH
+
+
 def test_tokens_on_a_line_are_matched_by_sorting_and_proved_to_be():
     """The search among few pairs finds what a search among all takes several times longer for."""
     x, y = np.sort(np.random.default_rng(0).normal(size=(2, N)), axis=1)
     cost = (x[:, None] - y) ** 2
-    assert (assignments._among_few(cost)[0] == np.arange(N)).all()
+    assert (assignments._by_simplex(cost)[0] == np.arange(N)).all()
     columns, gap = assignments.least_assignment(cost)
     assert (columns == np.arange(N)).all() and 0 <= gap <= assignments.ENOUGH
 

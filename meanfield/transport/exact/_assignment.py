@@ -11,8 +11,9 @@ from ._network_simplex import network_simplex
 ENOUGH = 1e-12
 """The gap, as a part of the cost, at which nothing is left to refine."""
 
-_MANY = 200
-"""Points from which on the search among few pairs costs less than it saves."""
+_MANY = 100
+_LARGE = 300
+"""Points from which on a network simplex is quicker, and from which on among few pairs."""
 _EASY = 0.8
 """Share of columns that are the cheapest of some row, from which on few rows compete."""
 _NEAREST = 24
@@ -31,16 +32,16 @@ def least_assignment(cost: Costs) -> tuple[Int[np.ndarray, " n"], float]:
 def assignment_at(cost: Costs, prices: Prices) -> tuple[Int[np.ndarray, " n"], float, Prices]:
     """The permutation of least cost, its gap, and its dual prices, found from those of a problem nearby.
 
-    Where nothing is known of prices and rows compete for columns, it is sought among few pairs. If that ends
-    without a proof the algorithm of Jonker and Volgenant goes on, which is exact at any prices g of the
-    columns; from those of a problem nearby it starts with few rows left to match. Dual prices of a
-    permutation are the shortest paths in the graph of exchanges (Bellman and Ford): they exist if no cycle
-    of exchanges gains anything, that is, for an optimal permutation alone.
+    Where nothing is known of prices and rows compete for columns, a network simplex finds it, of many points
+    among few pairs. If that ends without a proof the algorithm of Jonker and Volgenant goes on, which is
+    exact at any prices g of the columns; from those of a problem nearby it starts with few rows left to
+    match. Dual prices of a permutation are the shortest paths in the graph of exchanges (Bellman and Ford):
+    they exist if no cycle of exchanges gains anything, that is, for an optimal permutation alone.
     """
     known = prices.any()
     left, prices = _reduced(cost, prices)
     if not known and len(cost) >= _MANY and np.unique(left.argmin(axis=1)).size < _EASY * len(cost):
-        columns, better = _among_few(left)
+        columns, better = _by_simplex(left)
         left, better = _reduced(left, better)
         prices = prices + better
         if columns is not None:
@@ -65,10 +66,10 @@ def _proof(cost: Costs, left: Costs, columns) -> tuple[float, Prices]:
     return relative_gap(gap, total, cost.mean()), g
 
 
-def _among_few(left: Costs) -> tuple[Int[np.ndarray, " n"] | None, Prices]:
-    """The permutation found among few pairs, if it is one, and prices of columns, which may be any."""
-    ones, scale = np.ones(len(left)), left.max()
-    found = few_pairs(left / scale, ones, ones) if scale > 0 else None
+def _by_simplex(left: Costs) -> tuple[Int[np.ndarray, " n"] | None, Prices]:
+    """The permutation that a network simplex finds, if it is one, and prices of columns, which may be any."""
+    ones, scale = np.ones(len(left)), left.max() or 1.0
+    found = (few_pairs if len(left) >= _LARGE else network_simplex)(left / scale, ones, ones)
     if found is None:
         return None, np.zeros(len(left))
     columns = found.at[1, np.argsort(found.at[0], kind="stable")]
@@ -113,7 +114,8 @@ def _shortest(left: Costs, columns: Int[np.ndarray, " n"], enough: float) -> Pri
 
 
 def _potentials(left: Costs, *_) -> Prices:
-    """Those of the network simplex, for permutations of which paths are long: many points on one."""
+    """Those of a network simplex among all pairs, for permutations of which paths are long: many points on
+    one."""
     ones, scale = np.ones(len(left)), left.max() or 1.0
     found = network_simplex(left / scale, ones, ones)
     return np.zeros(len(left)) if found is None else scale * found.g
