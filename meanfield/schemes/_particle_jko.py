@@ -134,7 +134,8 @@ def _descend(value: Callable[..., Scalar], start: Points) -> tuple[Points, Int[A
     inner = lx.CG(rtol=eps**0.5, atol=eps)
     fine = optx.root_find(
         lambda u, _: jax.grad(value)(u),
-        optx.Newton(rtol=eps**0.75, atol=eps**0.75, linear_solver=inner),
+        # A step of that length leaves its square.
+        optx.Newton(rtol=eps**0.5, atol=eps**0.5, linear_solver=inner),
         low,
         max_steps=REFINEMENTS,
         throw=False,

@@ -61,7 +61,9 @@ def least_plan(cost: Costs, a, b, unit: float) -> Found | None:
         for more in ((exact.f, exact.g), (found.f, found.g)):
             rest, low = _feasible(left, *more)
             excess = exact.mass @ rest[*exact.at] + exact.off * rest.max()
-            gap = relative_gap(excess, exact.mass @ cost[*exact.at], a @ cost @ b)
+            gap = relative_gap(
+                excess, exact.mass @ cost[*exact.at], np.einsum("i,ij->j", a, cost) @ b
+            )
             if best is None or gap < best.gap:
                 best = Found(exact.at, exact.mass, f + more[0] + low, g + more[1], step, gap)
             if gap <= ENOUGH:
