@@ -21,7 +21,10 @@ def learned(kappa, aversion=0.0, planner=False, tol=1e-4):
     return fictitious_play(game, START, END, STEPS, planner=planner, rounds=800, tol=tol)
 
 
-@pytest.mark.parametrize(("aversion", "planner"), [(0.0, False), (0.2, False), (0.0, True)])
+@pytest.mark.parametrize(
+    ("aversion", "planner"),
+    [(0.0, False), (0.2, False), pytest.param(0.0, True, marks=pytest.mark.slow)],
+)
 def test_it_finds_the_path_of_newton(aversion, planner):
     """The error of the mean is what the answer to it is apart, over 1 - s, where s < 1/4."""
     found = learned(0.4, aversion, planner)

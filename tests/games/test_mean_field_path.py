@@ -123,6 +123,7 @@ def total(game, value, start, ts):
     return problem.over_time(jax.vmap(problem.effort)(value, laws) - gain).sum()
 
 
+@pytest.mark.slow
 def test_a_planner_is_stationary_for_what_all_pay():
     """Along another control, up to step^2; Nash is not."""
     game, start = MeanFieldGame(CIRCLE, Kuramoto(0.4), NOISE), CIRCLE.analyze(1 + 0.3 * COS)

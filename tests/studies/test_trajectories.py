@@ -7,6 +7,7 @@ from meanfield.studies import Trajectories
 from meanfield.studies.machinery._attentions import attention_named
 
 
+@pytest.mark.slow
 def test_small_beta_makes_one_cluster():
     study = replace(Trajectories().tiny(), beta=1.0, end=12.0, checkpoints=120)
     result = study.run()

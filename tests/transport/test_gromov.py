@@ -5,6 +5,7 @@ import itertools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from refusals import check_refused
 
 from meanfield.transport import SquaredGeodesic, gromov_wasserstein
@@ -36,6 +37,7 @@ def test_two_points_each():
     np.testing.assert_allclose(found.cost, want, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_rotated_and_renumbered_clouds_are_the_same_and_noisy_ones_as_all_permutations_say():
     keys = jax.random.split(jax.random.key(1), 3)
     x = jax.random.normal(keys[0], (5, 3))
