@@ -1,12 +1,14 @@
 """Assignments on the host: solved at prices that are nearly right, and held against their duals."""
 
+from collections.abc import Callable
+
 import numpy as np
 import scipy
 from jaxtyping import Float, Int
 
 from ._few_pairs import few_pairs
 from ._nearly import reduced
-from ._network_simplex import network_simplex
+from ._network_simplex import Basis, network_simplex
 
 ENOUGH = 1e-12
 """The gap, as a part of the cost, at which nothing is left to refine."""
@@ -60,21 +62,28 @@ def _proof(cost: Costs, left: Costs, columns) -> tuple[float, Prices]:
     gap, g = left[np.arange(len(left)), columns].mean(), np.zeros(len(left))
     for better in (_shortest, _potentials):
         if gap > ENOUGH * total:
-            g = better(left, columns, ENOUGH * total)
-            f = left[np.arange(len(left)), columns] - g[columns]
-            gap = -np.minimum((left - f[:, None]).min(axis=0) - g, 0).mean()
+            more = better(left, columns, ENOUGH * total)
+            f = left[np.arange(len(left)), columns] - more[columns]
+            rest = -np.minimum((left - f[:, None]).min(axis=0) - more, 0).mean()
+            gap, g = (rest, more) if rest < gap else (gap, g)
     return relative_gap(gap, total, cost.mean()), g
 
 
 def _by_simplex(left: Costs) -> tuple[Int[np.ndarray, " n"] | None, Prices]:
     """The permutation that a network simplex finds, if it is one, and prices of columns, which may be any."""
-    ones, scale = np.ones(len(left)), left.max() or 1.0
-    found = (few_pairs if len(left) >= _LARGE else network_simplex)(left / scale, ones, ones)
+    found = _solved(few_pairs if len(left) >= _LARGE else network_simplex, left)
     if found is None:
         return None, np.zeros(len(left))
     columns = found.at[1, np.argsort(found.at[0], kind="stable")]
     whole = found.at.shape[1] == len(left) and np.unique(columns).size == len(left)
-    return (columns if whole else None), scale * found.g
+    return (columns if whole else None), found.g
+
+
+def _solved(search: Callable[..., Basis | None], left: Costs) -> Basis | None:
+    """What a search for plans finds of equal masses, in its unit of costs; potentials in that of ours."""
+    ones, scale = np.ones(len(left)), left.max() or 1.0
+    found = search(left / scale, ones, ones)
+    return found and found._replace(f=scale * found.f, g=scale * found.g)
 
 
 def _reduced(cost: Costs, prices: Prices) -> tuple[Costs, Prices]:
@@ -116,6 +125,5 @@ def _shortest(left: Costs, columns: Int[np.ndarray, " n"], enough: float) -> Pri
 def _potentials(left: Costs, *_) -> Prices:
     """Those of a network simplex among all pairs, for permutations of which paths are long: many points on
     one."""
-    ones, scale = np.ones(len(left)), left.max() or 1.0
-    found = network_simplex(left / scale, ones, ones)
-    return np.zeros(len(left)) if found is None else scale * found.g
+    found = _solved(network_simplex, left)
+    return np.zeros(len(left)) if found is None else found.g
