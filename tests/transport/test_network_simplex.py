@@ -114,13 +114,74 @@ def test_prices_between_trees_are_shortest_paths(enough):
     assert -3 <= (cost - early.f[:, None] - early.g).min() < -enough
 
 
-def test_mass_that_is_amiss_counts(monkeypatch):
-    """A point that sends nothing: its mass could have to go the farthest way."""
-    cost = np.array([[1.0, 2.0], [2.0, 1.0], [2.0, 2.0]])
-    a, b = np.array([0.5, 0.499, 0.001]), np.full(2, 0.5)
+@pytest.mark.parametrize("lost", [0.001, 1e-22])
+def test_mass_that_the_search_has_lost_is_sent_or_counts(lost, monkeypatch):
+    """A point that sends nothing: as its mass is left where others take it all, they send less."""
+    cost = np.array([[1.0, 2.0], [2.0, 1.0], [7.0, 9.0]])
+    a, b = np.array([0.5, 0.5 - lost, lost]), np.full(2, 0.5)
     basis = Basis(np.array([[0, 1], [0, 1]]), np.full(2, 0.5), np.zeros(3), np.zeros(2), 0.0)
     monkeypatch.setattr(programs, "network_simplex", lambda *problem: basis)
-    assert least_plan(cost, a, b, EPS).gap >= 0.001
+    found = least_plan(cost, a, b, EPS)
+    # The third sends to the first column, from which the first sends as much to the second: 7 - 1 + 2
+    # for 1, rather than 9.
+    assert found.gap <= 1e-12
+    np.testing.assert_allclose(_total(cost, found), 1 - lost + 8 * lost, rtol=1e-15)
+    np.testing.assert_allclose(np.bincount(found.at[0], found.mass)[2], lost, rtol=1e-15)
+    monkeypatch.setattr(simplex, "network_simplex", lambda *problem: None)
+    # At most it could have to go the farthest way, whatever the prices say.
+    assert least_plan(cost, a, b, EPS).gap >= 8.9 * lost / (1 - lost + 8 * lost)
+
+
+def test_trees_send_by_way_of_others():
+    """Three places a step apart: what the first has left goes to the last in two steps, of cost 1 each, not
+    in one of cost 4; the second keeps its balance."""
+    cost = np.square(np.subtract.outer(np.arange(3.0), np.arange(3.0)))
+    a, b = np.array([0.3 + 1e-9, 0.3, 0.4]), np.array([0.3, 0.3, 0.4 + 1e-9])
+    basis = Basis(np.stack([np.arange(3)] * 2), b, np.zeros(3), np.zeros(3), 0.0)
+    found = refined(basis, cost, a, b, EPS)
+    sent = np.zeros((3, 3))
+    sent[*found.at] = found.mass
+    np.testing.assert_allclose(sent[[0, 1, 0], [1, 2, 2]], [1e-9, 1e-9, 0], rtol=1e-6)
+    np.testing.assert_allclose(np.diag(sent), [0.3, 0.3 - 1e-9, 0.4], rtol=1e-12)
+    assert found.off == 0 and (cost - found.f[:, None] - found.g).min() >= -1e-15
+
+
+def test_a_pair_that_would_send_less_than_none_is_left_out():
+    """The pair of the first row and second column is in use by rounding alone, the wrong way round."""
+    cost = 1 - np.eye(2)
+    a, b = np.array([0.5 - 1e-9, 0.5 + 1e-9]), np.full(2, 0.5)
+    at = np.array([[0, 0, 1], [0, 1, 1]])
+    found = refined(
+        Basis(at, np.array([0.5, 1e-17, 0.5]), np.zeros(2), np.zeros(2), 0.0), cost, a, b, EPS
+    )
+    sent = np.zeros((2, 2))
+    sent[*found.at] = found.mass
+    np.testing.assert_allclose(sent, [[0.5 - 1e-9, 0], [1e-9, 0.5]], rtol=1e-6)
+    assert found.off == 0
+
+
+def test_a_point_of_little_mass_that_is_far_costs_what_it_costs():
+    """All go to one place, so that there is one plan, however small its parts."""
+    a = np.array([1e-19, 0.2, 0.3, 0.5])
+    cost = np.array([[1e19], [1.0], [2.0], [3.0]])
+    found = least_plan(cost, a, np.ones(1), EPS)
+    np.testing.assert_allclose(_total(cost, found), 3.3, rtol=1e-14)
+    # Each of its own mass: what rounds is amiss at the heaviest.
+    np.testing.assert_allclose(found.mass[np.argsort(found.at[0])], a, rtol=1e-15)
+    assert found.gap <= 1e-12
+
+
+def test_no_cost_where_masses_round():
+    """Five points on two places, four on these: sums of places differ by 1e-17, which are sent and proved."""
+    at, to = np.array([1, 0, 0, 0, 0]), np.array([1, 0, 1, 0])
+    cost = (at[:, None] != to).astype(float)
+    draw = np.random.default_rng(0)
+    for _ in range(10):
+        a, b = draw.random(5) * np.array([0.01, 1, 1, 1, 1]), draw.random(4)
+        a /= a.sum()
+        b *= (np.bincount(at, a) / np.bincount(to, b))[to] * (1 + 3e-15 * draw.normal(size=4))
+        found = least_plan(cost, a, b, EPS)
+        assert found.gap <= 1e-12 and 0 <= _total(cost, found) <= 1e-14
 
 
 @pytest.mark.parametrize("shape", [(1, 2600), (2600, 1), (2, 1300)])

@@ -1,5 +1,6 @@
 """Linear programs of transport on the host: solved, refined, and held against their duals."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ _FINER = 1e-6
 _MANY = 200
 """Points on both sides from which on few pairs are looked at before all."""
 _UNIT = 1e-5
-"""Of the mass, among few pairs: between what rounds away there, and what it takes for rounding."""
+"""Of the mass: a search leaves out what is 1e-15 of its unit, and rounds what is 1e16 of it."""
 Costs = Float[np.ndarray, "n m"]
 
 
@@ -44,14 +45,11 @@ def least_plan(cost: Costs, a, b, unit: float) -> Found | None:
     Source: Gleixner, Steffy and Wolter, INFORMS J. Comput. 28 (2016), doi:10.1287/ijoc.2016.0692, for
     this refinement.
     """
-    b = b * (a.sum() / b.sum())
+    b = b * (math.fsum(a) / math.fsum(b))
     f, g, left = reduced(cost, np.zeros(cost.shape[1]))
     scale, best = left.max() or 1.0, None
     for step in range(1, _ROUNDS + 1):
-        if step == 1:
-            found = _solved(left / scale, a, b)
-        else:
-            found = network_simplex(np.minimum(left, scale) / scale, a, b)
+        found = _solved(np.minimum(left, scale) / scale, a, b, first=step == 1)
         if found is None:
             break
         found = found._replace(f=scale * found.f, g=scale * found.g)
@@ -60,7 +58,7 @@ def least_plan(cost: Costs, a, b, unit: float) -> Found | None:
         # Prices of the basis are exact where it is that of all costs, and nothing where it is not.
         for more in ((exact.f, exact.g), (found.f, found.g)):
             rest, low = _feasible(left, *more)
-            excess = exact.mass @ rest[*exact.at] + exact.off * rest.max()
+            excess = exact.mass @ rest[*exact.at] + exact.off * cost.max()
             gap = relative_gap(
                 excess, exact.mass @ cost[*exact.at], np.einsum("i,ij->j", a, cost) @ b
             )
@@ -73,14 +71,15 @@ def least_plan(cost: Costs, a, b, unit: float) -> Found | None:
     return best
 
 
-def _solved(cost: Costs, a, b) -> Basis | None:
+def _solved(cost: Costs, a, b, first: bool = True) -> Basis | None:
     """The least plan, of many points sought among few pairs first."""
     found, unit = None, _UNIT * a.sum()
-    if min(cost.shape) >= _MANY:
-        found = few_pairs(cost, a / unit, b / unit)
+    a, b = a / unit, b / unit
+    if first and min(cost.shape) >= _MANY:
+        found = few_pairs(cost, a, b)
     if found is None:
-        return network_simplex(cost, a, b)
-    return found._replace(mass=unit * found.mass, off=unit * found.off)
+        found = network_simplex(cost, a, b)
+    return found and found._replace(mass=unit * found.mass, off=unit * found.off)
 
 
 def _feasible(left: Costs, f, g):

@@ -28,6 +28,17 @@ class Basis(NamedTuple):
     off: float
 
 
+class Followed(NamedTuple):
+    """Pairs with the masses that follow, dual potentials, the trees, and what each has left to send."""
+
+    at: Int[np.ndarray, "2 k"]
+    mass: Float[np.ndarray, " k"]
+    f: Float[np.ndarray, " n"]
+    g: Float[np.ndarray, " m"]
+    tree: Int[np.ndarray, " points"]
+    left: Float[np.ndarray, " trees"]
+
+
 def network_simplex(cost: Costs, a, b) -> Basis | None:
     """A vertex of least cost for positive masses, and dual potentials with the rounding of all pivots.
 
@@ -94,22 +105,70 @@ def refined(basis: Basis, cost: Costs, a, b, unit: float, enough: float = 0.0) -
     The pairs in use are a forest. In each of its trees masses are summed from the leaves, and prices
     from the root; mass that rounding alone would send over a pair (`unit` of what is below it) is
     dropped: it may be a long way. Between trees, whose balance no mass decides, prices move as
-    little as keeps every pair no cheaper than they say, or cheaper by no more than `enough`.
+    little as keeps every pair no cheaper than they say, or cheaper by no more than `enough`. Where the
+    search has lost little masses, pairs that would send less than none are left out, and trees that have
+    mass left are joined.
     """
     n, m = cost.shape
-    order, parent, tree = _forest(basis.at, n, m)
+    problem = cost, a, b, unit, enough
+    found = _followed(basis.at, basis.f, basis.g, *problem)
+    kept = _heaviest(basis, n + m - 1)._replace(f=found.f, g=found.g)
+    if found.mass.size < basis.at.shape[1]:
+        return kept
+    if (found.mass < 0).any():
+        found = _followed(found.at[:, found.mass >= 0], found.f, found.g, *problem)
+    if found.left.any():
+        rest = cost - found.f[:, None] - found.g
+        joins = _joins(rest, found.tree, found.left)
+        joined = _followed(np.append(found.at, joins, axis=1), found.f, found.g, *problem)
+        found = joined if (joined.mass >= 0).all() else found
+    if (found.mass < 0).any():
+        return kept
+    return Basis(found.at, found.mass, found.f, found.g, float(np.abs(found.left).sum()))
+
+
+def _followed(at, f, g, cost: Costs, a, b, unit: float, enough: float) -> Followed:
+    """What follows from pairs in use: prices are those given at the roots of trees."""
+    n, m = cost.shape
+    masses = np.concatenate([a, b])
+    order, parent, tree = _forest(at, masses, n)
     inner = parent[order] != n + m
     nodes, roots = order[inner], order[~inner]
-    first, second = np.minimum(nodes, parent[nodes]), np.maximum(nodes, parent[nodes]) - n
-    sent = _sums(np.concatenate([a, b]), order, parent, unit)
-    prices = [*basis.f.tolist(), *basis.g.tolist()]
-    steps = nodes.tolist(), parent[nodes].tolist(), cost[first, second].tolist()
+    at = np.stack([np.minimum(nodes, parent[nodes]), np.maximum(nodes, parent[nodes]) - n])
+    sent = _sums(masses, order, parent, unit)
+    prices = [*f.tolist(), *g.tolist()]
+    steps = nodes.tolist(), parent[nodes].tolist(), cost[*at].tolist()
     for node, up, of_pair in zip(*steps, strict=True):
         prices[node] = of_pair - prices[up]
     f, g = _settled(cost, np.array(prices[:n]), np.array(prices[n:]), tree, enough)
-    if len(nodes) < basis.at.shape[1] or (sent[nodes] < 0).any():
-        return _heaviest(basis, n + m - 1)._replace(f=f, g=g)
-    return Basis(np.stack([first, second]), sent[nodes], f, g, float(np.abs(sent[roots]).sum()))
+    left = np.zeros(len(roots))
+    left[tree[roots]] = np.where(roots < n, 1, -1) * sent[roots]
+    # The sums of a and b are one number: the heaviest tree takes what others leave, but for rounding.
+    heaviest = np.arange(len(left)) == tree[masses.argmax()]
+    left[heaviest] = -left[~heaviest].sum()
+    return Followed(at, sent[nodes], f, g, tree, left)
+
+
+def _joins(rest: Costs, tree, left) -> Int[np.ndarray, "2 k"]:
+    """Pairs by which trees send each other, at the least cost, what they have left; none where those are
+    not found.
+
+    They may send by way of others, which pass on, for nothing, twice as much as all have left.
+    """
+    slack = _between(np.maximum(rest, 0), tree)
+    np.fill_diagonal(slack, 0)
+    passing, none, pairs = 2 * np.abs(left).sum(), ~np.isfinite(slack), np.zeros((2, 0), int)
+    far = slack[~none].max() or 1.0
+    sums = (1e5 / len(left) * (np.maximum(z / passing, 0) + 1) for z in (left, -left))
+    found = network_simplex(np.where(none, len(left), slack / far), *sums)
+    if found is None or none[*found.at].any():
+        return pairs
+    of_rows, of_columns = np.split(tree, [len(rest)])
+    for sends, takes in found.at.T[found.at[0] != found.at[1]]:
+        rows, columns = np.flatnonzero(of_rows == sends), np.flatnonzero(of_columns == takes)
+        i, j = np.divmod(rest[np.ix_(rows, columns)].argmin(), len(columns))
+        pairs = np.column_stack([pairs, [rows[i], columns[j]]])
+    return pairs
 
 
 def _heaviest(basis: Basis, most: int) -> Basis:
@@ -132,20 +191,22 @@ def _sums(masses, order, parent, unit: float) -> Float[np.ndarray, " nodes"]:
     return sent
 
 
-def _forest(at, n: int, m: int):
+def _forest(at, masses, n: int):
     """Points in an order from the roots of trees to leaves, each with its parent, and their trees.
 
-    One more node, n + m, is the parent of all roots.
+    The root of a tree is its heaviest point, at which what rounds elsewhere is amiss: at a point of
+    little mass it would be much. One more node is the parent of all roots.
     """
-    size = n + m + 1
+    size = len(masses) + 1
     ends = np.concatenate([at[0], at[1] + n]), np.concatenate([at[1] + n, at[0]])
     graph = sp.csr_array((np.ones(2 * at.shape[1]), ends), shape=(size, size))
     tree = connected_components(graph, directed=False)[1][:-1]
-    roots = np.unique(tree, return_index=True)[1]
+    heavy = np.argsort(-masses, kind="stable")
+    roots = heavy[np.unique(tree[heavy], return_index=True)[1]]
     above = sp.csr_array(
-        (np.ones(len(roots)), (np.full(len(roots), n + m), roots)), shape=graph.shape
+        (np.ones(len(roots)), (np.full(len(roots), size - 1), roots)), shape=graph.shape
     )
-    order, parent = breadth_first_order(graph + above, n + m, directed=False)
+    order, parent = breadth_first_order(graph + above, size - 1, directed=False)
     return order[1:], parent, tree
 
 
@@ -158,14 +219,7 @@ def _settled(cost: Costs, f, g, tree, enough: float):
     n, trees = len(f), tree.max() + 1
     if trees == 1:
         return f, g
-    slack = np.full((trees, trees), np.inf)
-    left, own = cost - f[:, None] - g, []
-    for axis, of in enumerate((tree[:n], tree[n:])):
-        order = np.argsort(of, kind="stable")
-        one, first = np.unique(of[order], return_index=True)
-        own.append(one)
-        left = np.minimum.reduceat(left.take(order, axis), first, axis)
-    slack[np.ix_(*own)] = left
+    slack = _between(cost - f[:, None] - g, tree)
     np.fill_diagonal(slack, np.inf)
     move = np.zeros(trees)
     for _ in range(trees):
@@ -174,3 +228,17 @@ def _settled(cost: Costs, f, g, tree, enough: float):
         if (last - move).max() <= enough:
             break
     return f + move[tree[:n]], g - move[tree[n:]]
+
+
+def _between(left: Costs, tree) -> Float[np.ndarray, "trees trees"]:
+    """What is left of the cheapest pair of a row of one tree and a column of another; infinity where one
+    has none."""
+    trees, own = tree.max() + 1, []
+    for axis, of in enumerate(np.split(tree, [len(left)])):
+        order = np.argsort(of, kind="stable")
+        one, first = np.unique(of[order], return_index=True)
+        own.append(one)
+        left = np.minimum.reduceat(left.take(order, axis), first, axis)
+    slack = np.full((trees, trees), np.inf)
+    slack[np.ix_(*own)] = left
+    return slack
