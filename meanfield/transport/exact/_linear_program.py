@@ -17,7 +17,7 @@ _FINER = 1e-6
 _MANY = 200
 """Points on both sides from which on few pairs are looked at before all."""
 _UNIT = 1e-5
-"""Of the mass: a search leaves out what is 1e-15 of its unit, and rounds what is 1e16 of it."""
+"""Of the mass, in searches: between what they leave out, and what they take for rounding."""
 Costs = Float[np.ndarray, "n m"]
 
 
