@@ -25,6 +25,6 @@ what is timed, and
         )
 
 where each contender makes ready, without running it, the function of no arguments that is timed. It
-may set `FLOAT64 = True`, and `ENVIRONMENT`, variables that its process starts with. README.md tells
-how time, accuracy and memory are measured.
+may set `FLOAT64 = True`, `CORES`, the number that it may use, and `ENVIRONMENT`, variables that its
+process starts with. README.md tells how time, accuracy and memory are measured.
 """

@@ -5,6 +5,7 @@ Precision, devices and memory are set once in a process, so that each benchmark 
 
 import argparse
 import importlib
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -30,6 +31,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--peak", nargs=2, metavar=("CONTEST", "CONTENDER"))
     options = parser.parse_args(argv)
     module = importlib.import_module(f"benchmarks.bench_{options.name}")
+    if hasattr(module, "CORES"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: module.CORES])
     prepare(float32=not getattr(module, "FLOAT64", False))
     if options.peak:
         write_json(options.file, _peak(module, options.tiny, *options.peak))

@@ -9,9 +9,12 @@ from pathlib import Path
 import jax
 from jax.core import Tracer
 
-LARGEST_DENSE = 2**25
+LARGEST_DENSE = 2**23
 """Bytes of the largest n x m matrix that is built whole where the choice is ours: a larger one leaves
-the caches, and is then no quicker than blocks."""
+the caches, and blocks are then quicker, two to three times from twice this size on."""
+LARGEST_KERNEL = 2**27
+"""The same where products with the matrix are taken again and again, which blocks would compute anew:
+whole it is twice as quick at any size, so that memory sets the limit."""
 
 _LOOK_EVERY = 16  # programs compiled between two looks at what they take
 _SHARE = 0.4  # of the memory maps that a process may have, and of the machine's memory
@@ -39,6 +42,20 @@ def available_memory() -> float:
 def dense_is_quick(n: int, m: int, itemsize: int) -> bool:
     """Whether an n x m matrix is small enough to be built whole."""
     return n * m * itemsize <= LARGEST_DENSE
+
+
+def kernel_is_quick(n: int, m: int, itemsize: int) -> bool:
+    """The same for a matrix that is used many times."""
+    return n * m * itemsize <= LARGEST_KERNEL
+
+
+def block_side(n: int, block: int) -> int:
+    """The side of the blocks, of at most `block`, that n points are cut into: as even as may be, since
+    what fills the last one up is worked on like the rest, in whole vector registers (16 numbers)."""
+    if n <= block:
+        return n
+    even = -(-n // -(-n // block))
+    return min(block, -(-even // 16) * 16)
 
 
 def drop_programs() -> bool:

@@ -85,7 +85,7 @@ def test_many_doubles_on_s2_are_summed_by_harmonics_where_transforms_are_install
         patch.setattr("jax.default_backend", lambda: "gpu")
         others.append(taken(Softmax(2.0), 2048))
     monkeypatch.setattr("meanfield.attention.engines._choice.has_nufft", lambda: False)
-    assert {*others, taken(Softmax(2.0), 2048)} == {Dense}
+    assert {*others, taken(Softmax(2.0), 2048)} == {Blockwise}
 
 
 @pytest.mark.parametrize(("beta", "degree"), [(0.0, 16), (2.0, 32), (-9.0, 48), (90.0, 128)])

@@ -127,7 +127,7 @@ def test_memory_grows_like_n_forward_and_backward(of):
 
 
 def test_size_decides_between_the_matrix_and_blocks():
-    small, large = (jax.ShapeDtypeStruct((n, 3), jnp.float64) for n in (2048, 2049))
+    small, large = (jax.ShapeDtypeStruct((n, 3), jnp.float64) for n in (4096, 4097))
     kinds = []
     for x in (small, large):
         jax.eval_shape(lambda x: kinds.append(point_geometry(x, epsilon=1.0).is_online), x)

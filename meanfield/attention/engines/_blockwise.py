@@ -1,4 +1,5 @@
 import functools
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..._checks import check_integer
+from ..._memory import block_side
 from ..._products import exact_products
 from ._base import AbstractEngine, Sums, exponentials, keeps_digits, largest_logit
 from ._exponential_sum import ExponentialSum
@@ -17,18 +19,28 @@ Visit = Callable[[Any, Float[Array, "a b"], Float[Array, "e b"]], Any]
 """(state of a block of queries, logits, values of a block of keys) -> state."""
 
 
+def usual_side() -> int:
+    """The side of blocks that suits the cores that this process may use: a core alone keeps a smaller
+    block in its cache, and several, which share the work within a block, lose as much in sharing it."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return 512 if cores == 1 else 1024
+
+
 class Blockwise(AbstractEngine):
     """The n x m sums block by block: exact to rounding, O(n + m) memory forward and backward.
 
-    `block` is the side of the square blocks; 1024 suits most machines. Where all logits are so
-    bounded that no row can underflow (on the sphere, beta below 336 in float64 and 35 in float32)
+    `block` is the side of the square blocks: by default 1024, and 512 where this process may use one
+    core only. Where all logits are so bounded that no row can underflow (on the sphere, beta below 336
+    in float64 and 35 in float32)
     the weights are e^{l - bound} with no running maximum; otherwise, and under any mask, the maximum
     is carried along (Milakov and Gimelshein, arXiv 1805.02867). Blocks are computed again in the
     backward pass instead of being stored (Rabe and Staats, arXiv 2112.05682): a gradient costs about
     three times the field.
     """
 
-    block: int = eqx.field(static=True, default=1024, converter=lambda b: check_integer(b, "block"))
+    block: int = eqx.field(
+        static=True, default_factory=usual_side, converter=lambda b: check_integer(b, "block")
+    )
 
     def sums(self, problem: ExponentialSum) -> Sums:
         bound = jax.lax.stop_gradient(problem.bound())
@@ -124,8 +136,8 @@ def both_ways(
     `alone` says that both sides are the same tokens: blocks below the diagonal are left out, and those
     on it taken once, so that the two results add up to the sums.
     """
-    queries, given = (_blocks(a, min(block, a.shape[0])) for a in left)
-    keys, taken = (_blocks(a, min(block, a.shape[0])) for a in right)
+    queries, given = (_blocks(a, block_side(len(a), block)) for a in left)
+    keys, taken = (_blocks(a, block_side(len(a), block)) for a in right)
     # Columns beside rows, so that neither product needs a transposed copy of a block.
     keys, across = jnp.moveaxis(keys, 1, 2), jnp.moveaxis(given, 1, 2)
 
@@ -163,7 +175,7 @@ def _fold(
     """
     n, m = problem.q.shape[0], problem.k.shape[0]
     parts = (problem.k, problem.weighted(), jnp.arange(m))
-    keys = tuple(jnp.moveaxis(_blocks(a, min(block, m)), 1, -1) for a in parts)
+    keys = tuple(jnp.moveaxis(_blocks(a, block_side(m, block)), 1, -1) for a in parts)
 
     def row(queries):
         q, shift, rows = queries
@@ -180,7 +192,7 @@ def _fold(
         return jax.lax.scan(step, start, keys)[0]
 
     queries = (problem.beta * problem.q, shift, jnp.arange(n))
-    last = jax.lax.map(row, tuple(_blocks(a, min(block, n)) for a in queries))
+    last = jax.lax.map(row, tuple(_blocks(a, block_side(n, block)) for a in queries))
     return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:])[:n], last)
 
 

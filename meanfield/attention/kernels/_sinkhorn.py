@@ -7,6 +7,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
 from ..._checks import check_integer, check_scalar, check_weights, guard, shown
+from ..._memory import kernel_is_quick
 from ..._products import exact_products
 from ..._typing import Masses, Matrix, Outputs, Points, Scalar, Sources
 from ...harmonics import AbstractBasis
@@ -35,7 +36,6 @@ from ..engines import (
     check_matrix,
     check_query_and_key,
     check_tokens,
-    chosen,
 )
 from ..masks import AbstractMask, as_mask, check_fits
 from ._base import AbstractDensityAttention
@@ -79,7 +79,7 @@ class Sinkhorn(AbstractDensityAttention):
       columns, then rows, after a first one of rows, which is softmax of keys of masses b_j (the kernel
       K^{2k+1} of the source).
     - `engine`: `Dense()`, `Blockwise(block)`, `Sharded(mesh)`, or None to choose by size: O(n + m) memory
-      beyond n = 2048 (`engine_for(n)` says which).
+      beyond n = 4096 in float64 (`engine_for(n)` says which).
 
     Without query and key, self-attention iterates symmetrically: one product with the kernel each, 13 to
     19 of them whatever beta > 0. `attention.solve(x)` has potentials, residual and iterations, takes
@@ -204,7 +204,9 @@ class Sinkhorn(AbstractDensityAttention):
 
     def engine_for(self, n: int, m: int | None = None, dtype: DTypeLike = float) -> AbstractEngine:
         """The engine that will sum n queries against m keys (m = n by default) of this precision."""
-        return chosen(self.engine, n, m, dtype)
+        n, m = check_integer(n, "n"), check_integer(n if m is None else m, "m")
+        quick = kernel_is_quick(n, m, jnp.result_type(dtype).itemsize)
+        return self.engine or (Dense() if quick else Blockwise())
 
     def geometry(self, x: Points, y: Sources, w: Masses | None = None):
         """The costs that make the kernel, as `transport.solve` takes them."""

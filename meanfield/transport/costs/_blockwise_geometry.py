@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..._device_ring import Ring
-from ..._memory import available_memory
+from ..._memory import available_memory, block_side
 from ._ott import geometry
 
 Side = tuple[Any, Any]
@@ -85,6 +85,18 @@ class BlockwiseGeometry(geometry.Geometry):
         top, total, sent = self._by_blocks(1, (g,), _accumulate_costs, _none, eps)
         return eps * (top + jnp.log(total)), sent / total
 
+    def average(self, g, eps, values: Float[Array, "m e"]) -> Float[Array, "n e"]:
+        """The mean of values_j under the weights e^{(g_j - c_ij)/eps}."""
+        summed = jnp.concatenate([values, jnp.ones_like(values[:, :1])], axis=1)
+
+        def start(like):
+            return jnp.full_like(like, -jnp.inf), jnp.zeros(
+                (len(like), summed.shape[1]), like.dtype
+            )
+
+        _, total = self._by_blocks(1, (g, summed), _accumulate, start, eps)
+        return total[:, :-1] / total[:, -1:]
+
     def _by_blocks(self, axis: int, columns: tuple, combine: Callable, start: Callable, eps=None):
         """Fold the blocks of each row of costs: combine(carry, cost, columns, valid, eps) -> carry.
 
@@ -118,7 +130,7 @@ class BlockwiseGeometry(geometry.Geometry):
         """One share of the others folded into what the rows have so far."""
         others, columns, valid = bank
         (n, m), (cost, placed, eps) = (rows[0].shape[0], others[0].shape[0]), common
-        side, width = min(self.block, n), min(self.block, m)
+        side, width = block_side(n, self.block), block_side(m, self.block)
         valid = _blocks(valid, width, 0)
         tiles = (*jax.tree.map(lambda a: _blocks(a, width), (others, columns)), valid)
 
@@ -138,7 +150,7 @@ class BlockwiseGeometry(geometry.Geometry):
             return jax.lax.scan(step, carry, tiles)[0]
 
         folded = jax.lax.map(one_row, jax.tree.map(lambda a: _blocks(a, side), (rows, carry)))
-        return jax.tree.map(lambda a: a.reshape(-1)[:n], folded)
+        return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:])[:n], folded)
 
     def tree_flatten(self):
         children = (self.x, self.y, self.cost, self._epsilon_init, self.placed)
@@ -176,9 +188,10 @@ def _empty(like: Float[Array, " n"]):
 
 
 def _accumulate(carry, cost, columns, valid, eps):
-    """One step of a log-sum-exp with a running maximum."""
+    """One step of a log-sum-exp with a running maximum, of one sum or several."""
     top, total = carry
     new, shrink, weights = _weights(top, cost, columns[0], valid, eps)
+    shrink = shrink.reshape(-1, *(1,) * (total.ndim - 1))
     return new, total * shrink + weights @ columns[1]
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Int
 from ..._checks import check_integer, check_positive, guard
 from ..._device_ring import Ring
 from ..._door import door
-from ..._memory import dense_is_quick
+from ..._memory import kernel_is_quick
 from ..._typing import Points, Scalar
 from ._blockwise_geometry import BlockwiseGeometry, all_costs, check_dense
 from ._costs import AbstractCost, SquaredEuclidean
@@ -54,7 +54,7 @@ def point_geometry(
       the mean cost a^T c b, which is not differentiated; 1 where that is 0, as all plans are one then.
     - `a` [n], `b` [m]: the masses of the points for this mean, uniform by default.
     - `dense`: True builds the matrix [n, m]; False works block by block in O(n + m) memory, forward
-      and backward; None (the default) takes blocks where the matrix would exceed 32 MiB.
+      and backward; None (the default) takes blocks where the matrix would exceed 128 MiB.
     - `ring`: devices that share the rows of both clouds, and sum blocks as these travel around.
     - `placed`: an object whose `costs(rows, columns)` are added, such as those of a mask: 1e15 epsilon
       forbids a pair. It needs `epsilon`.
@@ -75,7 +75,7 @@ def point_geometry(
         )
     n, m, itemsize = x.shape[0], y.shape[0], x.dtype.itemsize
     cost = as_cost(cost)
-    quick = dense_is_quick(n, m, itemsize)
+    quick = kernel_is_quick(n, m, itemsize)
     if ring is None and (dense or (dense is None and quick)):
         check_dense(n, m, itemsize)
         made: Any = geometry.Geometry(cost_matrix=all_costs(x, y, cost, placed), epsilon=1.0)

@@ -43,11 +43,16 @@ class Problem(AbstractShown):
     def lse(self, h: Float[Array, " _"], axis: int) -> Float[Array, " _"]:
         """eps log sum_j b_j e^{(h_j - c_ij)/eps} for axis 1; with a, over i, for axis 0."""
         n, m = self.geometry.shape
-        eps, log = self.epsilon, self.logs()[axis]
         zeros = jnp.zeros(n if axis == 1 else m, h.dtype)
-        h = without(self.present()[axis], h + eps * log, eps)
+        h = self.weighted(h, axis)
         pair = (zeros, h) if axis == 1 else (h, zeros)
-        return self.geometry.apply_lse_kernel(*pair, eps, axis=axis)[0]
+        return self.geometry.apply_lse_kernel(*pair, self.epsilon, axis=axis)[0]
+
+    def weighted(self, h: Float[Array, " _"], axis: int) -> Float[Array, " _"]:
+        """h_j + eps log b_j (axis 1), which leaves points without mass out of a log-sum-exp; with a for
+        axis 0."""
+        h = h + self.epsilon * self.logs()[axis]
+        return without(self.present()[axis], h, self.epsilon)
 
     def update(self, h: Float[Array, " _"], axis: int) -> Float[Array, " _"]:
         """The potential f (axis 1) or g (axis 0) that is optimal for the other one, h."""

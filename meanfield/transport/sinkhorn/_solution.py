@@ -7,11 +7,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ..._door import door
+from ..._products import exact_products
 from ..._shown import AbstractShown
 from ..._typing import Scalar
-from ..costs import geometry as ott_geometry
+from ..costs import BlockwiseGeometry, geometry as ott_geometry
+from ._absorbed import costs_of
 from ._implicit import Pair, dual_value, sensitivity
-from ._marginals import Problem, without
+from ._marginals import Problem
 
 
 class Solution(AbstractShown):
@@ -70,16 +72,22 @@ class Solution(AbstractShown):
     def conditional(self) -> Float[Array, "n m"]:
         """The rows of the plan divided by their sums, [n, m]; those of points of mass zero too."""
         p = self.problem
-        g = without(p.present()[1], self.g + p.epsilon * p.logs()[1], p.epsilon)
+        g = p.weighted(self.g, 1)
         return jax.nn.softmax((g - p.geometry.cost_matrix) / p.epsilon, axis=1)
 
     @door
+    @exact_products
     def average(self, values: Float[Array, "m e"]) -> Float[Array, "n e"]:
         """E[values_j | i]: the rows of the plan, divided by their sums, times values [m, e]; for the
-        points y themselves, the barycentric projection. In O(n + m) memory."""
+        points y themselves, the barycentric projection. In O(n + m) memory, but where costs are a matrix."""
+        if costs_of(self.problem) is not None:
+            return self.conditional() @ values
+        p = self.problem
+        if isinstance(p.geometry, BlockwiseGeometry):
+            return p.geometry.average(p.weighted(self.g, 1), p.epsilon, values)
 
         def along(v):
-            return jax.jvp(lambda g: self.problem.lse(g, 1), (self.g,), (v,))[1]
+            return jax.jvp(lambda g: p.lse(g, 1), (self.g,), (v,))[1]
 
         return jax.vmap(along, in_axes=1, out_axes=1)(values)
 
