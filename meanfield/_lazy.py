@@ -6,11 +6,7 @@ for. So a script or a command loads what it needs, and no more. After SPEC 1 of 
 `lazy_loader` asks for a second file for each of these.
 """
 
-import ast
 import importlib
-import importlib.util
-import inspect
-import pkgutil
 import sys
 import threading
 from collections.abc import Callable
@@ -41,6 +37,8 @@ def offers(name: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
         raise AttributeError(f"module {name!r} has no attribute {wanted!r}{_elsewhere(wanted)}")
 
     def names() -> list[str]:
+        import pkgutil
+
         inside = {found.name for found in pkgutil.iter_modules(getattr(module, "__path__", ()))}
         public = {one for one in inside if not one.startswith("_")}
         return sorted({*vars(module), *offered(), *public} - _OF_THE_FILE)
@@ -54,7 +52,7 @@ def _turn() -> AbstractContextManager[Any]:
     Who asks while a module is imported goes on: a thread that holds a module and waits for its turn would
     keep waiting the one whose turn it is, if that needs the module.
     """
-    frame = inspect.currentframe()
+    frame = sys._getframe()
     while frame:
         if frame.f_code.co_name == "_find_and_load_unlocked":
             return nullcontext()
@@ -83,13 +81,18 @@ def _imported(home: str, name: str, package: str | None) -> Any:
 
 def _holds(package: Any, name: str) -> bool:
     """Whether a package has a module of this name."""
+    from importlib.util import find_spec
+
     inside = hasattr(package, "__path__") and "." not in name
-    return inside and importlib.util.find_spec(f"{package.__name__}.{name}") is not None
+    return inside and find_spec(f"{package.__name__}.{name}") is not None
 
 
 def _offered(name: str) -> dict[str, tuple[str, str]]:
     """Where each name comes from, and what it is called there."""
-    tree = ast.parse(inspect.getsource(sys.modules[name]))
+    import ast  # here, as a program hears of signals only once all this is imported
+
+    module: Any = sys.modules[name]
+    tree = ast.parse(module.__spec__.loader.get_source(name))
     blocks = [node for node in tree.body if isinstance(node, ast.If)]
     lines = [line for block in blocks for line in block.body if isinstance(line, ast.ImportFrom)]
     return {

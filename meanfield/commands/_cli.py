@@ -40,7 +40,6 @@ import sys
 from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 
-from ._finding import choose
 from ._signals import end_on_signals, kept
 
 _COMMANDS = {
@@ -120,6 +119,8 @@ def _dispatch(arguments: list[str]) -> int:
     # XLA greets each program that it reads from its cache with an error about itself
     # ("prefer-no-gather is not supported"); the level is read when jax is first imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from ._finding import choose
+
     name = choose(arguments[0], _COMMANDS, "command", "meanfield --help")
     home, verb = _COMMANDS[name]
     return getattr(importlib.import_module(f".{home}", __package__), verb)(arguments[1:])

@@ -65,6 +65,18 @@ def test_signals_during_imports_are_one_line(tmp_path, module, number, status, w
     assert not (tmp_path / "out").exists()
 
 
+def test_little_is_imported_before_signals_are_heard():
+    """Of Python alone, without packages and what they have it load: until then Ctrl-C shows where it fell."""
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); from meanfield.commands import main; "
+        "print(*sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, check=True)
+    loaded = said.stdout.decode().split()
+    assert "meanfield.commands._signals" in loaded
+    assert not {"inspect", "importlib.metadata", "pathlib", "pkgutil", "difflib"} & {*loaded}
+
+
 def _listens(program: subprocess.Popen) -> bool:
     """Whether the thread runs that hears of signals; where the system does not tell, in a second."""
     about = Path(f"/proc/{program.pid}/status")
