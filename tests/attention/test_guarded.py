@@ -19,6 +19,7 @@ from meanfield.attention import (
     Unnormalized,
     causal,
 )
+from meanfield.attention.engines._double_fourier import has_nufft
 from meanfield.attention.engines._harmonic import degree_for
 from meanfield.harmonics import Fourier, SphericalHarmonics
 
@@ -63,6 +64,24 @@ def test_many_doubles_on_the_circle_are_summed_by_harmonics():
         Softmax(2.0, engine=Dense()).engine_for(N, d=2),
     ]
     assert {type(other) for other in others} == {Dense}
+
+
+def test_an_extra_that_cannot_be_imported_is_done_without(monkeypatch):
+    """As a library that was built for another machine."""
+
+    def broken():
+        raise ImportError("libfftw3.so: cannot open")
+
+    module = "meanfield.attention.engines._double_fourier"
+    monkeypatch.setattr(f"{module}.util.find_spec", lambda name: name)
+    monkeypatch.setattr(f"{module}._nufft", broken)
+    has_nufft.cache_clear()
+    with pytest.warns(UserWarning, match="libfftw3.*reinstall"):
+        assert not has_nufft() and not has_nufft()
+    monkeypatch.setattr(f"{module}._nufft", object)
+    has_nufft.cache_clear()
+    assert has_nufft()
+    has_nufft.cache_clear()
 
 
 def test_many_doubles_on_s2_are_summed_by_harmonics_where_transforms_are_installed(monkeypatch):

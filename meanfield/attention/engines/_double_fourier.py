@@ -3,6 +3,7 @@
 import functools
 import importlib
 import logging
+import warnings
 from importlib import util
 
 import jax
@@ -19,8 +20,19 @@ _TURN = np.linalg.qr(np.array([[3.0, 1.0, -2.0], [-1.0, 4.0, 1.0], [2.0, -1.0, 5
 
 @functools.cache
 def has_nufft() -> bool:
-    """Whether jax_finufft is installed (the extra `nufft`)."""
-    return util.find_spec("jax_finufft") is not None
+    """Whether jax_finufft (the extra `nufft`) can be imported; it warns where one that is there cannot."""
+    if util.find_spec("jax_finufft") is None:
+        return False
+    try:
+        _nufft()
+    except Exception as error:  # of a library that was built for others, whatever it raises
+        warnings.warn(
+            f"expected jax_finufft to be imported, got {type(error).__name__}: {error}; sums on S^2 do "
+            "without it: reinstall the extra, pip install --force-reinstall 'meanfield-jax[nufft]'.",
+            stacklevel=2,
+        )
+        return False
+    return True
 
 
 @functools.cache
