@@ -40,6 +40,15 @@ def test_each_part_does_as_it_does_alone(pairs):
     np.testing.assert_allclose(vectors[0], Sphere(3).to_tangent(u, v), atol=1e-15)
 
 
+def test_each_of_three_parts_stays_in_its_place():
+    three = Product(Sphere(3), Euclidean(1), Sphere(2))
+    parts = jnp.array([[0.0, 0.6, 0.8]]), jnp.array([[2.5]]), jnp.array([[0.28, 0.96]])
+    x = three.join(*parts)
+    for k, part in enumerate(parts):
+        np.testing.assert_array_equal(three.split(x)[k], part)
+        np.testing.assert_array_equal(x @ three.selector(k).T, part)
+
+
 def test_distances_are_those_of_pythagoras(pairs):
     u, v, s, r = pairs
     angle = np.arccos(np.sum(np.asarray(u * v), axis=1))

@@ -32,6 +32,18 @@ def test_entropic_steps_of_two_branches_have_a_closed_form():
     np.testing.assert_allclose(found.cost, 2 * exact, rtol=1e-12)  # e^{-56} at the last one
 
 
+def test_paths_that_coincide_share_their_plan_by_mass():
+    a, b = jnp.array([0.1, 0.3, 0.6]), jnp.array([0.45, 0.35, 0.2])
+    x, y = TOLD[jnp.array([0, 0, 1])], UNTOLD[jnp.array([0, 1, 1])]
+    for epsilon in (None, 1.0):
+        found = adapted_wasserstein(x, y, a, b, epsilon=epsilon)
+        plan = np.asarray(found.plan())
+        np.testing.assert_allclose(plan.sum(axis=1), a, atol=1e-9)
+        np.testing.assert_allclose(plan.sum(axis=0), b, atol=1e-9)
+        np.testing.assert_allclose(plan[1], 3 * plan[0], rtol=1e-12)
+        np.testing.assert_allclose(plan[:, 1], 1.75 * plan[:, 2], rtol=1e-12)
+
+
 def nested(x, y, a, b, epsilon, cost):
     """The entropic value of two trees by their paths, each coupling by a plain iteration."""
     if x.shape[1] == 0:

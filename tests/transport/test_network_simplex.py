@@ -114,6 +114,18 @@ def test_prices_between_trees_are_shortest_paths(enough):
     assert -3 <= (cost - early.f[:, None] - early.g).min() < -enough
 
 
+def test_prices_between_trees_are_settled_until_they_are_a_proof(monkeypatch):
+    """Of the same four pairs, found with prices that say nothing."""
+    cost = np.full((4, 4), 20.0)
+    cost[np.arange(4), np.arange(4)] = 5.0
+    cost[np.arange(3), np.arange(1, 4)] = 2.0
+    quarter, zero = np.full(4, 0.25), np.zeros(4)
+    basis = Basis(np.stack([np.arange(4)] * 2), quarter, zero, zero, 0.0)
+    monkeypatch.setattr(programs, "network_simplex", lambda *problem: basis)
+    found = least_plan(cost, quarter, quarter, EPS)
+    assert found.gap <= 1e-12 and found.steps == 1
+
+
 @pytest.mark.parametrize("lost", [0.001, 1e-22])
 def test_mass_that_the_search_has_lost_is_sent_or_counts(lost, monkeypatch):
     """A point that sends nothing: as its mass is left where others take it all, they send less."""

@@ -284,6 +284,7 @@ def test_derivatives_in_paths_hold_the_plan_and_in_masses_are_none():
 
 REFUSED = [
     ("a singular law", lambda: adapted_gaussian(ZERO, jnp.ones((2, 2)), ZERO, UP), "add noise"),
+    ("another size", lambda: adapted_gaussian(ZERO, UP, ZERO, jnp.eye(3)), "in this order"),
     ("steps that do not divide", lambda: adapted_gaussian(ZERO, UP, ZERO, UP, 3), "multiple"),
     ("steps in no dimension", lambda: adapted_gaussian(ZERO, UP, ZERO, UP, 0), ">= 1"),
     ("quantiles in the plane", lambda: knothe_rosenblatt(*2 * [jnp.ones((3, 2, 2))]), "adapted"),
