@@ -21,7 +21,8 @@ def contests(tiny: bool) -> Iterator[Contest]:
     """The symmetric iteration, dense and by blocks, against alternating updates; then gradients."""
     n = 128 if tiny else 4096
     yield _plan(mf.geometry.Sphere(3).sample(jax.random.key(0), n))
-    yield _gradient(mf.geometry.Sphere(3).sample(jax.random.key(0), n // 4))
+    for d in (3, 64):
+        yield _gradient(mf.geometry.Sphere(d).sample(jax.random.key(0), n // 4))
 
 
 def _plan(x) -> Contest:
@@ -74,7 +75,7 @@ def _gradient(x) -> Contest:
     exact = jax.jit(gradient(lambda x: _unrolled(x, 100)))(x)
     through = gradient(lambda x: _unrolled(x, 40))
     return Contest(
-        f"Sinkhorn attention, gradient, n = {len(x):,}, d = 3",
+        f"Sinkhorn attention, gradient, n = {len(x):,}, d = {x.shape[1]}",
         {
             "Sinkhorn, dense": ours(Dense()),
             "Sinkhorn, Blockwise": ours(Blockwise()),
@@ -82,7 +83,14 @@ def _gradient(x) -> Contest:
         },
         error=lambda slope: relative_error(slope, exact),
         error_is="largest distance to float64 through 100 iterations, over the largest slope",
-        facts={"n": len(x), "d": 3, "beta": BETA, "tol": TOL, "dtype": "float32", "seed": 0},
+        facts={
+            "n": len(x),
+            "d": x.shape[1],
+            "beta": BETA,
+            "tol": TOL,
+            "dtype": "float32",
+            "seed": 0,
+        },
         memory=("Sinkhorn, dense", "Sinkhorn, Blockwise", "jax, through 40 iterations"),
         repeats=3,
     )
