@@ -37,6 +37,8 @@ class Contest:
     - `fraction`: the share of a larger work that is timed: tables tell the time of the whole too.
     - `sweep`: the variable and its value, where contests of one name differ by it and an exponent is
       fitted: of the time or, if `swept` names one, of a count.
+    - `growth`: how much larger the problem of the second of two contenders is: instead of a ratio an
+      exponent is told, with the interval of its mean, and rounds go on until that is under .05.
     - `repeats`: rounds, in each of which every contender is timed once.
     - `memory`: the contenders whose peak is measured, each in a process of its own.
     """
@@ -55,6 +57,7 @@ class Contest:
     fraction: float = 1.0
     sweep: tuple[str, float] | None = None
     swept: str = ""
+    growth: float = 0.0
     repeats: int = 7
     memory: tuple[str, ...] = ()
 

@@ -13,6 +13,9 @@ from ._contest import Contest, Missing, Work, stopwatch
 PAUSE = 0.2
 """Seconds in which the threads of one contender fall asleep, before the next is timed."""
 
+WIDEST, MOST = 0.05, 60
+"""The interval of an exponent that is narrow enough, and the rounds after which it is told as it is."""
+
 SHORTEST = 0.02
 """Seconds that a sample lasts at least: shorter work is repeated within it."""
 
@@ -37,7 +40,10 @@ def measure(contest: Contest, rounds: int | None = None) -> dict[str, Any]:
         row |= _spread(samples[name])
     ours = samples[next(iter(ready))]
     for name in list(rows)[1:]:
-        rows[name]["ratio"] = _spread(samples[name] / ours)
+        if contest.growth:
+            rows[name]["exponent"] = _exponent(contest.growth, ready, repeats, samples, rounds)
+        else:
+            rows[name]["ratio"] = _spread(samples[name] / ours)
     out = _description(contest) | {"contenders": rows, "skipped": skipped}
     if work_of_ours:
         seconds = float(np.median(ours))
@@ -85,6 +91,21 @@ def _samples(ready: Mapping[str, Work], repeats: Mapping[str, int], rounds: int)
             seconds, _ = stopwatch(lambda w=work, k=repeats[name]: [w() for _ in range(k)])
             samples[name].append(seconds / repeats[name])
     return {name: np.array(values) for name, values in samples.items()}
+
+
+def _exponent(growth: float, ready, repeats, samples: dict, rounds: int | None) -> dict[str, float]:
+    """The mean exponent over rounds, and its interval of two standard errors either way: rounds are added
+    until that is under WIDEST, or MOST are done."""
+    while True:
+        small, large = samples.values()
+        slopes = np.log(large / small) / math.log(growth)
+        half = 2 * slopes.std(ddof=1) / math.sqrt(slopes.size)
+        if rounds or 2 * half < WIDEST or slopes.size >= MOST:
+            break
+        for name, more in _samples(ready, repeats, 3).items():
+            samples[name] = np.append(samples[name], more)
+    mean = float(slopes.mean())
+    return {"mean": mean, "low": mean - half, "high": mean + half, "rounds": slopes.size}
 
 
 def _spread(values: np.ndarray) -> dict[str, float]:

@@ -44,12 +44,17 @@ def _contest(contest: Row) -> Iterator[list[str]]:
     share = shares(contest)
     first = f"{ours}: {described(contest, mine)}"
     targets = {v.against: v for v in verdicts(contest) if v.quantity == "ratio"}
+    grown = {v.against: v for v in verdicts(contest) if v.quantity == "exponent"}
     if not others:
         yield [contest["contest"], first, "", "", error_of(mine), share]
     for peer, row in others:
         errors = ", ".join(filter(None, (error_of(mine), error_of(row))))
         theirs = f"{peer}: {described(contest, row)}"
-        shown = _ratio(row["ratio"], targets.get(peer))
+        shown = (
+            _ratio(row["ratio"], targets.get(peer))
+            if "ratio" in row
+            else _slope(row, grown.get(peer))
+        )
         yield [contest["contest"], first, theirs, shown, errors, share]
 
 
@@ -58,6 +63,12 @@ def _ratio(ratio: Row, verdict: Verdict | None) -> str:
     notes = [] if ratio["rounds"] == 1 else [f"{ratio['low']:.3g} to {ratio['high']:.3g}"]
     notes += [verdict.asked()] if verdict else []
     return f"{ratio['median']:.3g}" + (f" ({'; '.join(notes)})" if notes else "")
+
+
+def _slope(row: Row, verdict: Verdict | None) -> str:
+    """An exponent, its interval and what was asked for."""
+    told = "exponent {mean:.2f} ({low:.2f} to {high:.2f}, {rounds} rounds".format(**row["exponent"])
+    return told + (f"; {verdict.asked()})" if verdict else ")")
 
 
 def described(contest: Row, row: Row) -> str:

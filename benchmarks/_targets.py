@@ -6,7 +6,7 @@ A contest has `targets`, ratios to contenders, and `limits` of the quantities
     "peak_megabytes", "error"     of the first contender
     "share_exponentials", "share_flops"      of the rates of this machine
     "<count>: <contender>"        how many times more of a count that contender has than the first
-    "exponent: <contender>"       in a sweep
+    "exponent: <contender>"       in a sweep, or of the second of two sizes that are timed in turn
 """
 
 from collections.abc import Iterator
@@ -147,6 +147,8 @@ def _measured(contest: Row, quantity: str, against: str) -> float | None:
         return whole(contest, first)
     if quantity.startswith("share_"):
         return contest.get("bound", {}).get(quantity)
+    if quantity == "exponent":
+        return contest["contenders"].get(against, {}).get("exponent", {}).get("mean")
     if against:
         other = contest["contenders"].get(against, {}).get("counts", {}).get(quantity)
         own = first.get("counts", {}).get(quantity)

@@ -60,12 +60,6 @@ def _over_n(few: slice, shrink: int) -> Iterator[Contest]:
 
 
 def _fields(name: str, variable: str, value: float, several: dict) -> Contest:
-    def field(engine, d, n, beta):
-        dtype = float if d == 2 and isinstance(engine, Harmonic) else jnp.float32
-        x = mf.geometry.Sphere(d).sample(jax.random.key(0), n).astype(dtype)
-        attention = Softmax(beta, engine=engine)
-        return compiled(lambda x: attention(x), x)
-
     return Contest(
         name,
         {who: lambda a=arguments: field(*a) for who, arguments in several.items()},
@@ -76,22 +70,39 @@ def _fields(name: str, variable: str, value: float, several: dict) -> Contest:
     )
 
 
-def _ensemble(clouds: int, n: int = 32) -> Contest:
+def field(engine, d: int, n: int, beta: float) -> Work:
+    """The field of uniform tokens: on the circle by harmonics in float64, else in float32."""
+    dtype = float if d == 2 and isinstance(engine, Harmonic) else jnp.float32
+    x = mf.geometry.Sphere(d).sample(jax.random.key(0), n).astype(dtype)
+    attention = Softmax(beta, engine=engine)
+    return compiled(lambda x: attention(x), x)
+
+
+def ensemble(clouds: int, n: int = 32) -> Work:
     """Runs to t = 1 of many clouds at once."""
     flow, ts = mf.dynamics.AttentionFlow(SPHERE, Softmax(BETA)), jnp.array([0.0, 1.0], jnp.float32)
+    x = SPHERE.sample(jax.random.key(0), clouds * n).astype(jnp.float32)
+    run = jax.vmap(lambda x: mf.simulate(flow, x, ts, dt=0.5, throw=False).final)
+    return compiled(run, x.reshape(clouds, n, 3))
 
-    def ready() -> Work:
-        x = SPHERE.sample(jax.random.key(0), clouds * n).astype(jnp.float32)
-        run = jax.vmap(lambda x: mf.simulate(flow, x, ts, dt=0.5, throw=False).final)
-        return compiled(run, x.reshape(clouds, n, 3))
 
+def _ensemble(clouds: int, n: int = 32) -> Contest:
     return Contest(
         "time over clouds",
-        {f"simulate, n = {n}, 2 steps": ready},
+        {f"simulate, n = {n}, 2 steps": lambda: ensemble(clouds, n)},
         facts={"n": n, "d": 3, "beta": BETA, "dtype": "float32", "clouds": clouds},
         sweep=("clouds", clouds),
         repeats=3,
     )
+
+
+def density(basis) -> Work:
+    """A step of a density on S^2 under attention and noise."""
+    solver, ts = mf.solve.ExponentialRK4(), jnp.array([0.0, 0.01])
+    flow = mf.dynamics.FokkerPlanck(basis, Softmax(4.0), 0.2)
+    start = basis.analyze(1 + 0.5 * basis.nodes.reshape(len(basis.nodes), -1)[:, -1])
+    run = lambda c: mf.simulate(flow, c, ts, dt=0.01, solver=solver, throw=False).final
+    return compiled(run, start)
 
 
 def _density(degree: int) -> Contest:
@@ -100,17 +111,9 @@ def _density(degree: int) -> Contest:
     bases = {"FokkerPlanck, zonal": mf.harmonics.Gegenbauer(3, degree)}
     if degree <= 256:
         bases["FokkerPlanck, S^2"] = mf.harmonics.SphericalHarmonics(degree)
-    solver, ts = mf.solve.ExponentialRK4(), jnp.array([0.0, 0.01])
-
-    def ready(basis) -> Work:
-        flow = mf.dynamics.FokkerPlanck(basis, Softmax(4.0), 0.2)
-        start = basis.analyze(1 + 0.5 * basis.nodes.reshape(len(basis.nodes), -1)[:, -1])
-        run = lambda c: mf.simulate(flow, c, ts, dt=0.01, solver=solver, throw=False).final
-        return compiled(run, start)
-
     return Contest(
         "time over degree",
-        {name: lambda b=basis: ready(b) for name, basis in bases.items()},
+        {name: lambda b=basis: density(b) for name, basis in bases.items()},
         facts={"degree": degree, "beta": 4.0, "noise": 0.2, "dtype": "float64"},
         sweep=("degree", degree),
         repeats=3,

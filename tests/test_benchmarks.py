@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from refusals import check_refused
 
-from benchmarks import _front, _report, _tables, _targets
+from benchmarks import _front, _measure, _report, _tables, _targets
 from benchmarks.__main__ import main
 from benchmarks._contest import Contest, Missing, need
 from benchmarks._measure import measure
@@ -128,6 +128,24 @@ def test_a_contest_without_a_peer_says_so_and_ratios_are_against_the_first():
     assert "ratio" in row["contenders"]["same"] and "ratio" not in row["contenders"]["ours"]
     with pytest.raises(Missing):
         absent()
+
+
+def test_two_sizes_in_turn_give_an_exponent_whose_interval_is_made_narrow(monkeypatch):
+    small, large = np.array([1.0, 1.0, 2.0]), np.array([16.0, 16.4, 31.0])
+    slopes = np.log(large / small) / np.log(4)
+    told = _measure._exponent(4, {}, {}, {"n = 10": small, "n = 40": large}, rounds=3)
+    assert told["mean"] == pytest.approx(slopes.mean())
+    assert told["high"] - told["low"] == pytest.approx(4 * slopes.std(ddof=1) / np.sqrt(3))
+    steady = {"n = 10": np.ones(3), "n = 40": np.full(3, 16.0)}
+    monkeypatch.setattr(_measure, "_samples", lambda *_: steady)
+    wild = {"n = 10": small, "n = 40": large * [1.0, 1.2, 0.9]}
+    known = _measure._exponent(4, {}, {}, wild, rounds=None)
+    assert known["high"] - known["low"] < 0.05 and 3 < known["rounds"] < _measure.MOST
+    row = _timed("exponent in n", 1.0, limits={"exponent: n = 40": [0.9, 1.1]})
+    row["contenders"] = {"n = 10": {"median": 1.0}, "n = 40": {"median": 16.0, "exponent": told}}
+    whole = _tables.table(_results(row))
+    assert "exponent 2.00 (1.97 to 2.02, 3 rounds; target 0.9 to 1.1)" in whole
+    assert "0 of 1 targets" in whole
 
 
 def test_exponents_are_slopes_in_logarithms():
