@@ -13,7 +13,7 @@ from ._contest import Contest, Missing, Work, stopwatch
 PAUSE = 0.2
 """Seconds in which the threads of one contender fall asleep, before the next is timed."""
 
-WIDEST, MOST = 0.05, 60
+WIDEST, MOST = 0.05, 15
 """The interval of an exponent that is narrow enough, and the rounds after which it is told as it is."""
 
 SHORTEST = 0.02
