@@ -137,3 +137,11 @@ def test_size_decides_between_the_matrix_and_blocks():
 @pytest.mark.parametrize("dense", [False, True])
 def test_the_shape_is_that_of_the_clouds(dense):
     assert point_geometry(X, Y, epsilon=EPSILON, dense=dense, block=BLOCK).shape == (N, M)
+
+
+def test_averages_by_blocks_are_those_of_the_matrix():
+    values = jnp.asarray(np.cos(np.arange(2 * M)).reshape(M, 2))
+    blocks = point_geometry(X, Y, epsilon=EPSILON, dense=False, block=BLOCK)
+    weights = np.exp((G - np.sum((X[:, None] - Y) ** 2, axis=-1)) / EPSILON)
+    expected = weights @ values / weights.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(blocks.average(G, EPSILON, values), expected, atol=1e-13)
