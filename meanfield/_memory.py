@@ -21,6 +21,13 @@ _SHARE = 0.4  # of the memory maps that a process may have, and of the machine's
 _compiled = 0
 
 
+def cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def device_memory() -> float | None:
     """Bytes that jax may use on the default device; None where it has no limit of its own."""
     stats = jax.local_devices()[0].memory_stats() or {}

@@ -1,5 +1,4 @@
 import functools
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..._checks import check_integer
-from ..._memory import block_side
+from ..._memory import block_side, cores
 from ..._products import exact_products
 from ._base import AbstractEngine, Sums, exponentials, keeps_digits, largest_logit
 from ._exponential_sum import ExponentialSum
@@ -22,8 +21,7 @@ Visit = Callable[[Any, Float[Array, "a b"], Float[Array, "e b"]], Any]
 def usual_side() -> int:
     """The side of blocks that suits the cores that this process may use: a core alone keeps a smaller
     block in its cache, and several, which share the work within a block, lose as much in sharing it."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return 512 if cores == 1 else 1024
+    return 512 if cores() == 1 else 1024
 
 
 class Blockwise(AbstractEngine):
