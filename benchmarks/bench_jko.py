@@ -77,11 +77,16 @@ def _grid(cells: int, steps: int) -> Contest:
 
 def _particles(n: int, steps: int) -> Contest:
     sphere, beta = mf.geometry.Sphere(3), 4.0
-    scheme = mf.schemes.ParticleJKO(sphere, -mf.energies.Interaction(beta), TAU)
+    energy = -mf.energies.Interaction(beta)
     x = sphere.sample(jax.random.key(0), n)
 
-    def ours(x):
-        return mf.rollout(scheme, x, steps, observe={"x": lambda x: x}).values["x"][-2:]
+    def ours(tol: float | None = None):
+        scheme = mf.schemes.ParticleJKO(sphere, energy, TAU, tol=tol)
+
+        def last(x):
+            return mf.rollout(scheme, x, steps, observe={"x": lambda x: x}).values["x"][-2:]
+
+        return lambda: compiled(last, x)
 
     def residual(pair) -> float:
         before, x = map(jnp.asarray, pair)
@@ -92,7 +97,8 @@ def _particles(n: int, steps: int) -> Contest:
     return Contest(
         f"JKO, {steps} steps, {n:,} tokens on S^2",
         {
-            "ParticleJKO": lambda: compiled(ours, x),
+            "ParticleJKO, tol=3e-8": ours(3e-8),
+            "ParticleJKO": ours(),
             "SciPy, L-BFGS-B": lambda: jko.particles(x, beta, TAU, steps),
         },
         error=residual,

@@ -3,6 +3,7 @@ from typing import Any
 
 from jaxtyping import Array, Float, PyTree
 
+from .._checks import LARGEST, shown
 from .._door import AbstractChecked
 from .._hooks import default
 
@@ -32,3 +33,14 @@ class AbstractScheme(AbstractChecked):
     @abc.abstractmethod
     def check(self, state: Any) -> State:
         """A start that fits this scheme; ValueError, with the remedy, if it does not."""
+
+
+def check_tolerance(tol: Any, default: str) -> float | None:
+    """`tol` as a positive number that is known when the step is compiled, or None, which means `default`."""
+    if tol is None:
+        return None
+    if isinstance(tol, bool) or not isinstance(tol, int | float) or not 0 < tol <= LARGEST:
+        raise ValueError(
+            f"expected tol > 0, a Python number, got {shown(tol)}; leave it out for {default}."
+        )
+    return float(tol)

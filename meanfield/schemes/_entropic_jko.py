@@ -5,11 +5,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import LARGEST, check_integer, check_scalar, guard, shown
+from .._checks import check_integer, check_scalar, guard
 from .._typing import Points, Scalar
 from ..energies import AbstractEnergy, split_entropy
 from ..transport.densities import AbstractDomain, Accuracy
-from ._base import AbstractScheme
+from ._base import AbstractScheme, check_tolerance
 from ._density_checks import check_density
 from ._entropic_bias import AbstractBias, Debiased, Movement
 
@@ -59,7 +59,7 @@ class EntropicJKO(AbstractScheme):
     bias: AbstractBias = Debiased()
     rounds: int = eqx.field(static=True, default=1, converter=lambda a: check_integer(a, "rounds"))
     tol: float | None = eqx.field(
-        static=True, default=None, converter=lambda a: _static_tolerance(a)
+        static=True, default=None, converter=lambda a: check_tolerance(a, "1e-10")
     )
     max_iterations: int = eqx.field(
         static=True, default=2000, converter=lambda a: check_integer(a, "max_iterations")
@@ -135,14 +135,3 @@ class EntropicJKO(AbstractScheme):
         least = float(jnp.finfo(density.dtype).tiny) ** 0.5
         some = jnp.maximum(density, least * jax.lax.stop_gradient(density.max()))
         return jax.grad(self._rest)(some) / self.weights.astype(density.dtype)
-
-
-def _static_tolerance(tol) -> float | None:
-    """`tol` as a positive number that is known when the step is compiled, or None."""
-    if tol is None:
-        return None
-    if isinstance(tol, bool) or not isinstance(tol, int | float) or not 0 < tol <= LARGEST:
-        raise ValueError(
-            f"expected tol > 0, a Python number, got {shown(tol)}; leave it out for 1e-10."
-        )
-    return float(tol)

@@ -12,11 +12,13 @@ from .._checks import check_vector, check_weights
 from .._typing import Points, Scalar, Weights
 from ..energies import AbstractEnergy, Entropy, InternalEnergy, terms
 from ..geometry import AbstractGeometry, Euclidean
-from ._base import AbstractScheme
+from ._base import AbstractScheme, check_tolerance
 from ._quantile_jko import UNBOUNDED, check_step
 
 MOST = 256
 """Iterations of the search downhill."""
+ROUNDED = 4
+"""Roundings that a component of the gradient has at the end."""
 REFINEMENTS = 8
 """Newton steps after it; two are usual."""
 
@@ -34,6 +36,9 @@ class ParticleJKO(AbstractScheme):
     E(x') + W2^2/(2 tau) <= E(x) at any tau, converged or not.
 
     - `geometry`: `Sphere(d)` or `Euclidean(d)`; `tau` > 0: the step; `weights`: masses [n], or equal.
+    - `tol`: the residual at which a step ends, by default rounding: relative to the largest coordinate, or
+      to tau times the largest force at the start, and on a sphere to 1. At 1e-7 a step takes two thirds
+      of the time.
     - `energy`: a combination of `Potential`, `Interaction` and `Pairwise`, for instance
       `-Interaction(beta)`, which unnormalized attention descends. A cloud has no entropy: use noise in a
       dynamics, `QuantileJKO` or `EntropicJKO`.
@@ -42,8 +47,7 @@ class ParticleJKO(AbstractScheme):
     the `residual` (tau times the largest force left, a length), whether it `converged`, and the
     `excess` E(x') + W2^2/(2 tau) - E(x), which is not positive beyond rounding. Steps can be
     differentiated in everything, where the problem is strictly convex. A step has `converged` if the
-    residual is at most sqrt(eps), 1.5e-8 or in float32 3.5e-4, of the largest coordinate, or of tau times
-    the largest force at the start, and on a sphere of 1.
+    residual is at most `tol`, or without one sqrt(eps), 1.5e-8 or in float32 3.5e-4, relative to the same.
 
     Raises ValueError for an energy with an entropy, tau <= 0, points off the manifold; `rollout`
     raises SolveError where a step did not converge.
@@ -55,6 +59,9 @@ class ParticleJKO(AbstractScheme):
     tau: Scalar = eqx.field(converter=check_step)
     weights: Weights | None = eqx.field(
         default=None, converter=lambda w: None if w is None else check_vector(w, "weights")
+    )
+    tol: float | None = eqx.field(
+        static=True, default=None, converter=lambda a: check_tolerance(a, "rounding")
     )
 
     def __check_init__(self):
@@ -82,7 +89,10 @@ class ParticleJKO(AbstractScheme):
             # u is not held tangent: its normal part is a square to be minimized, and becomes 0.
             return tau * self.energy(reach(u), masses) / unit / unit + jnp.sum(u**2) / 2
 
-        u, iterations = _descend(value, jnp.zeros_like(state))
+        eps = float(jnp.finfo(state.dtype).eps)
+        # A component of the gradient in u; the residual of a particle has one for each axis.
+        least = (self.tol or 0) / (2 * scale.max() * state.shape[1] ** 0.5)
+        u, iterations = _descend(value, jnp.zeros_like(state), jnp.maximum(ROUNDED * eps, least))
         residual = jnp.linalg.norm(scale * jax.grad(value)(u), axis=1).max()
         new = reach(u)
         facts = {
@@ -91,7 +101,7 @@ class ParticleJKO(AbstractScheme):
             "excess": unit * (unit * (value(u) - value(jnp.zeros_like(u)))) / tau,
             "iterations": iterations,
             "residual": unit * residual,
-            "converged": residual <= float(jnp.finfo(state.dtype).eps) ** 0.5,
+            "converged": residual <= (self.tol or eps**0.5),
         }
         return new, facts
 
@@ -117,12 +127,20 @@ class ParticleJKO(AbstractScheme):
         return state
 
 
-def _descend(value: Callable[..., Scalar], start: Points) -> tuple[Points, Int[Array, ""]]:
-    """A minimizer of `value`, that is not above `start`, and the iterations taken."""
+def _descend(
+    value: Callable[..., Scalar], start: Points, least: Scalar
+) -> tuple[Points, Int[Array, ""]]:
+    """A minimizer of `value`, that is not above `start`, and the iterations taken.
+
+    Components of the gradient below `least`, rounding or more, are none.
+    """
     eps = float(jnp.finfo(start.dtype).eps)
-    downhill = optx.LBFGS(rtol=eps**0.5, atol=eps**0.5)
     # What optimistix remembers of earlier steps has the dtype of jax, not that of the points.
     wide = jnp.zeros(()).dtype
+    # Declared as floats, and of any kind in use.
+    coarse: Any = jnp.maximum(eps**0.5, least).astype(wide)
+    fine: Any = least
+    downhill = optx.LBFGS(rtol=coarse, atol=coarse)
     near = optx.minimise(
         lambda u, _: value(u.astype(start.dtype)).astype(wide),
         downhill,
@@ -131,11 +149,11 @@ def _descend(value: Callable[..., Scalar], start: Points) -> tuple[Points, Int[A
         throw=False,
     )
     low = jax.lax.stop_gradient(near.value.astype(start.dtype))
-    inner = lx.CG(rtol=eps**0.5, atol=eps)
-    fine = optx.root_find(
+    inner = lx.CG(rtol=eps**0.5, atol=fine)
+    exact = optx.root_find(
         lambda u, _: jax.grad(value)(u),
         # A step of that length leaves its square.
-        optx.Newton(rtol=eps**0.5, atol=eps**0.5, linear_solver=inner),
+        optx.Newton(rtol=fine**0.5, atol=fine**0.5, linear_solver=inner),
         low,
         max_steps=REFINEMENTS,
         throw=False,
@@ -143,6 +161,6 @@ def _descend(value: Callable[..., Scalar], start: Points) -> tuple[Points, Int[A
         tags=frozenset({lx.positive_semidefinite_tag}),
     )
     slack = 8 * eps * jnp.abs(value(low))
-    better = value(fine.value) <= value(low) + slack  # false for NaN
-    count = near.stats["num_steps"] + fine.stats["num_steps"]
-    return jnp.where(better, fine.value, low), count
+    better = value(exact.value) <= value(low) + slack  # false for NaN
+    count = near.stats["num_steps"] + exact.stats["num_steps"]
+    return jnp.where(better, exact.value, low), count

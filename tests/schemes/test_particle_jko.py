@@ -11,7 +11,7 @@ from meanfield.dynamics import AttentionFlow
 from meanfield.energies import Entropy, Interaction, InternalEnergy, Pairwise, Potential
 from meanfield.geometry import Euclidean, Sphere
 from meanfield.schemes import ParticleJKO
-from meanfield.solve import rollout, simulate
+from meanfield.solve import SolveError, rollout, simulate
 
 SPHERE = Sphere(3)
 
@@ -47,6 +47,25 @@ def test_steps_know_no_units():
         moved = np.sqrt(((exact - start / unit) ** 2).sum(axis=(1, 2)) / 6)
         np.testing.assert_allclose(facts["moved"] / scales, moved, rtol=1e-6)
         assert facts["converged"].all() and (facts["residual"] <= 1.5e-8 * 5 * scales).all()
+
+
+def test_a_step_ends_at_its_tolerance_and_no_later():
+    x, w = SPHERE.sample(jax.random.key(3), 6), jnp.array([0.6, 0.1, 0.1, 0.1, 0.1 - 1e-4, 1e-4])
+    loose, tight = (ParticleJKO(SPHERE, -Interaction(4.0), 0.3, w, tol) for tol in (1e-4, None))
+    (near, said), (new, facts) = jax.jit(lambda x: (loose.step(x, None), tight.step(x, None)))(x)
+    assert said["converged"]
+    assert 1e-9 < said["residual"] <= 1e-4
+    assert facts["residual"] < 1e-13
+    assert said["iterations"] < facts["iterations"]
+    # Where a step is unique, the residual bounds its error, up to how convex the problem is.
+    assert SPHERE.distance(near, new).max() <= 2e-4
+
+
+def test_a_tolerance_beyond_rounding_is_not_met():
+    well = Potential(lambda x: jnp.sum(jnp.cos(x)))
+    x = np.random.default_rng(0).normal(size=(6, 2))
+    with pytest.raises(SolveError, match="converge"):
+        rollout(ParticleJKO(Euclidean(2), well, 0.5, tol=1e-18), x, 1)
 
 
 def test_single_precision_stays_single():
@@ -111,6 +130,7 @@ def test_bad_input_is_refused():
         (lambda: ParticleJKO(SPHERE, energy + 0.1 * Entropy(), 0.1), "points do not have"),
         (lambda: ParticleJKO(SPHERE, 2.0 * InternalEnergy(2.0), 0.1), "points do not have"),
         (lambda: ParticleJKO(SPHERE, energy, 0.0), "tau > 0"),
+        (lambda: ParticleJKO(SPHERE, energy, 0.1, tol=0.0), "leave it out for rounding"),
         (lambda: ParticleJKO(SPHERE, energy, 0.1, jnp.ones(3)), "sum 1"),
         (lambda: rollout(ParticleJKO(SPHERE, energy, 0.1), 2 * x, 1), "unit vectors"),
         (lambda: rollout(ParticleJKO(SPHERE, energy, 0.1, jnp.ones(2) / 2), x, 1), "shape [3]"),
