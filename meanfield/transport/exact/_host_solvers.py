@@ -99,7 +99,8 @@ def _solve(cost, a, b):
     cost, a, b = (np.asarray(z, np.float64) for z in (cost, a, b))
     (n, m), pairs = cost.shape, sum(cost.shape) - 1
     rows, columns = np.flatnonzero(a > 0), np.flatnonzero(b > 0)
-    inner = cost[np.ix_(rows, columns)]
+    whole = (len(rows), len(columns)) == cost.shape
+    inner = cost if whole else cost[np.ix_(rows, columns)]
     found = None
     if rows.size and columns.size and all(np.isfinite(z).all() for z in (inner, a, b)):
         found = least_plan(inner, a[rows], b[columns], float(np.finfo(dtype).eps))

@@ -49,7 +49,8 @@ def least_plan(cost: Costs, a, b, unit: float) -> Found | None:
     f, g, left = reduced(cost, np.zeros(cost.shape[1]))
     scale, best = left.max() or 1.0, None
     for step in range(1, _ROUNDS + 1):
-        found = _solved(np.minimum(left, scale) / scale, a, b, first=step == 1)
+        inner = left / scale
+        found = _solved(np.minimum(inner, 1, out=inner), a, b, first=step == 1)
         if found is None:
             break
         found = found._replace(f=scale * found.f, g=scale * found.g)

@@ -52,7 +52,7 @@ def network_simplex(cost: Costs, a, b) -> Basis | None:
     if found is None:
         return None
     plan, f, g = found
-    at = np.stack(np.nonzero(plan))
+    at = np.stack(np.divmod(np.flatnonzero(plan), m))
     off = np.abs(plan.sum(axis=1) - a).sum() + np.abs(plan.sum(axis=0) - b).sum()
     return Basis(at, plan[*at], f, g, float(off))
 
@@ -197,17 +197,22 @@ def _forest(at, masses, n: int):
     The root of a tree is its heaviest point, at which what rounds elsewhere is amiss: at a point of
     little mass it would be much. One more node is the parent of all roots.
     """
-    size = len(masses) + 1
+    size = len(masses)
     ends = np.concatenate([at[0], at[1] + n]), np.concatenate([at[1] + n, at[0]])
-    graph = sp.csr_array((np.ones(2 * at.shape[1]), ends), shape=(size, size))
-    tree = connected_components(graph, directed=False)[1][:-1]
+    tree = connected_components(_graph(ends, size), directed=False)[1]
     heavy = np.argsort(-masses, kind="stable")
     roots = heavy[np.unique(tree[heavy], return_index=True)[1]]
-    above = sp.csr_array(
-        (np.ones(len(roots)), (np.full(len(roots), size - 1), roots)), shape=graph.shape
-    )
-    order, parent = breadth_first_order(graph + above, size - 1, directed=False)
+    top = np.full(len(roots), size)
+    ends = np.concatenate([ends[0], top]), np.concatenate([ends[1], roots])
+    order, parent = breadth_first_order(_graph(ends, size + 1), size)
     return order[1:], parent, tree
+
+
+def _graph(ends, size: int) -> sp.csr_array:
+    """Edges from the first ends to the second; scipy's own way to this looks at all several times."""
+    start = np.concatenate([[0], np.cumsum(np.bincount(ends[0], minlength=size))])
+    order = np.argsort(ends[0], kind="stable")
+    return sp.csr_array((np.ones(len(order)), ends[1][order], start), shape=(size, size))
 
 
 def _settled(cost: Costs, f, g, tree, enough: float):
