@@ -10,17 +10,21 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jaxlib
 import numpy as np
+import small_windows
 from jax._src import pjit
 from jax._src.interpreters import pxla
 from jax._src.sharding_impls import UNSPECIFIED
 
-MOST_STEPS = 8
+MOST_STEPS = 40
 """Operations of a program that is computed here."""
 MOST_NUMBERS = 4096
 """Numbers in each of its arrays."""
 MOST_TERMS = 32
 """Terms of a sum, which is taken one by one; XLA splits longer ones."""
+INVERTS = [*map(int, jaxlib.__version__.split(".")[:2])] < [0, 12]
+"""Whether what is divided by one number for many is multiplied by its inverse, as XLA did."""
 DTYPES = [np.dtype(kind) for kind in ("bool", "int32", "int64", "float32", "float64")]
 
 
@@ -46,6 +50,11 @@ def over(function: Callable) -> Callable:
     return lambda x, *, axes, **_: function(flushed(x), axis=axes)
 
 
+def chosen(function: Callable) -> Callable:
+    """The place along an axis."""
+    return lambda x, *, axes, **_: function(flushed(x), axis=axes[0])
+
+
 def reduce_sum(x, *, axes, **_):
     """From 0 on, so that no sum is -0."""
     return 0 + np.take(np.cumsum(flushed(x), axis=axes[0], dtype=x.dtype), -1, axis=axes[0])
@@ -60,27 +69,9 @@ def convert(x, *, new_dtype, **_):
     return x.astype(new_dtype)
 
 
-def broadcast_in_dim(x, *, shape, broadcast_dimensions, **_):
-    wide = [1] * len(shape)
-    for at, size in zip(broadcast_dimensions, x.shape, strict=True):
-        wide[at] = size
-    return np.broadcast_to(x.reshape(wide), shape)
-
-
-def slice_(x, *, start_indices, limit_indices, strides):
-    steps = strides or (1,) * x.ndim
-    return x[tuple(map(slice, start_indices, limit_indices, steps))]
-
-
-def dynamic_slice(x, *starts, slice_sizes):
-    last = np.subtract(x.shape, slice_sizes)
-    first = [min(max(int(k), 0), n) for k, n in zip(starts, last, strict=True)]
-    return x[tuple(slice(k, k + size) for k, size in zip(first, slice_sizes, strict=True))]
-
-
-def iota(*, dtype, shape, dimension, **_):
-    line = np.arange(shape[dimension], dtype=dtype)
-    return broadcast_in_dim(line, shape=shape, broadcast_dimensions=(dimension,))
+def divided(x, y):
+    """By one number for many: times its inverse."""
+    return flushed(flushed(x) * flushed(1 / flushed(y)))
 
 
 ROUNDING: dict[str, Callable] = {
@@ -93,6 +84,7 @@ ROUNDING: dict[str, Callable] = {
     "integer_pow": of_normal(np.square),
     "reduce_sum": reduce_sum,
     "convert_element_type": convert,
+    "scatter-add": lambda *x, **how: small_windows.scatter(*x, **how, add=of_normal(np.add)),
 }
 EXACT: dict[str, Callable] = {
     "abs": plain(np.abs),
@@ -116,10 +108,10 @@ EXACT: dict[str, Callable] = {
     "reduce_and": over(np.all),
     "reduce_or": over(np.any),
     "select_n": plain(lambda which, no, yes: np.where(which, yes, no)),
-    "broadcast_in_dim": broadcast_in_dim,
-    "slice": slice_,
-    "dynamic_slice": dynamic_slice,
-    "iota": iota,
+    "broadcast_in_dim": small_windows.broadcast_in_dim,
+    "slice": small_windows.slice_,
+    "dynamic_slice": small_windows.dynamic_slice,
+    "iota": small_windows.iota,
     "reshape": lambda x, *, new_sizes, **_: x.reshape(new_sizes),
     "squeeze": lambda x, *, dimensions: np.squeeze(x, axis=dimensions),
     "expand_dims": lambda x, *, dimensions: np.expand_dims(x, dimensions),
@@ -127,6 +119,11 @@ EXACT: dict[str, Callable] = {
     "concatenate": lambda *x, dimension: np.concatenate(x, axis=dimension),
     "stack": lambda *x, axis: np.stack(x, axis=axis),
     "rev": lambda x, *, dimensions: np.flip(x, dimensions),
+    "argmax": chosen(np.argmax),
+    "argmin": chosen(np.argmin),
+    "gather": small_windows.gather,
+    "scatter": lambda *x, **how: small_windows.scatter(*x, **how),
+    "pad": small_windows.pad,
 }
 
 
@@ -148,10 +145,17 @@ def is_plain(variable) -> bool:
     return getattr(aval, "dtype", None) in DTYPES and aval.size <= MOST_NUMBERS
 
 
-def is_of_many(division) -> bool:
-    """Whether each number is divided by its own: by one for all, some XLA multiply by its inverse."""
+def is_by_one(division) -> bool:
+    """Whether one number divides many, or is written in the program: some XLA multiply by its inverse."""
     divisor = division.invars[1]
-    return not hasattr(divisor, "val") and divisor.aval.shape == division.outvars[0].aval.shape
+    return hasattr(divisor, "val") or divisor.aval.shape != division.outvars[0].aval.shape
+
+
+def is_told(division) -> bool:
+    """Whether it is known how XLA divides: not where one number alone is spread over an array of one."""
+    divisor, out = division.invars[1], division.outvars[0].aval
+    spread = hasattr(divisor, "val") or divisor.aval.size < out.size
+    return not is_by_one(division) or (INVERTS and spread)
 
 
 def is_known(step) -> bool:
@@ -169,10 +173,16 @@ def is_known(step) -> bool:
     match name:
         case "integer_pow":
             return params["y"] == 2
+        case "gather":
+            return small_windows.is_taken(params)
+        case "scatter" | "scatter-add":
+            return small_windows.is_written(params, step.invars[1].aval)
+        case "pad":
+            return small_windows.is_widened(params)
         case "select_n":
             return len(kinds) == 3 and kinds[0] == "b"
         case "div":
-            return "f" in kinds and is_of_many(step)
+            return "f" in kinds and is_told(step)
         case "reduce_sum":
             return kinds == ["f"] and len(lengths) == 1 and lengths[0] <= MOST_TERMS
         case "reduce_and" | "reduce_or":  # of whole numbers they are those of their bits
@@ -188,6 +198,11 @@ def rounds(step) -> bool:
     return name in ROUNDING and kind == "f" and name != "convert_element_type"
 
 
+def rounded_once(names: list[str]) -> bool:
+    """Whether no two of these steps can be joined: one, or a sum that is then divided."""
+    return len(names) <= 1 or names == ["reduce_sum", "div"]
+
+
 def is_small(jaxpr) -> bool:
     """Whether a program is computed here."""
     steps = list(steps_of(jaxpr.jaxpr))
@@ -196,7 +211,7 @@ def is_small(jaxpr) -> bool:
         and not jaxpr.effects
         and all(map(is_plain, (*jaxpr.jaxpr.invars, *jaxpr.jaxpr.outvars)))
         and all(map(is_known, steps))
-        and sum(map(rounds, steps)) <= 1
+        and rounded_once([step.primitive.name for step in steps if rounds(step)])
         and not {"div", "broadcast_in_dim"} <= {step.primitive.name for step in steps}
     )
 
@@ -219,6 +234,8 @@ def computed(jaxpr, inputs) -> list:
 def one_step(step, inputs):
     name = step.primitive.name
     rule = ROUNDING.get(name) or EXACT[name]
+    if name == "div" and is_by_one(step):
+        rule = divided
     return np.asarray(rule(*inputs, **step.params), step.outvars[0].aval.dtype)
 
 

@@ -24,6 +24,10 @@ def numbers(dtype, seed: int):
 
 def arithmetic(x, y, rows):
     three = rows.dtype.type(3)
+    few = rows[:7]
+    yield from (jnp.mean(few, axis=0), jnp.mean(few[:, 0]), x.at[3].add(2.5), rows / rows[:, :1])
+    yield from (x / divisor for divisor in x[:40])
+    yield from (rows[:, :1] / rows[0, :1], rows[:1, 0] / rows[0, 0])
     yield from (x + y, x - y, x * y, x / y, x + 2, 3 * x, 1 / x, x**2, jnp.sqrt(x), jnp.square(x))
     yield from (x / three, x / x[3], x[2] / x[5], x[2] / three, -x, jnp.abs(x))
     yield from (jnp.sum(rows, axis=0), jnp.sum(rows, axis=1), jnp.sum(rows[0]))
@@ -36,6 +40,7 @@ def comparisons(x, y, rows):
     yield from (x < y, x <= y, x > 0, x >= y, x == y, x != 0, ~(x > y), (x > 0) & (y > 0))
     yield from (jnp.maximum(x, y), jnp.minimum(x, 1), jnp.where(x > y, x, 0), (x > 0) | (y < 0))
     yield from (jnp.max(rows, axis=1), jnp.min(rows), jnp.any(rows > 1, axis=0), jnp.all(x < y))
+    yield from (jnp.argmax(rows, axis=1), jnp.argmin(rows, axis=0), jnp.argmax(x > 0))
     yield from (jnp.isfinite(x), jnp.isnan(x), jnp.isinf(x), jnp.max(rows[:, :1], axis=1))
     yield from (jax.lax.reduce_or(BITS, (0,)), jax.lax.reduce_and(BITS, (0,)))
 
@@ -44,6 +49,23 @@ def moves(x, y, rows):
     yield from (x[3], x[-2], x[2:9:3], rows[1], rows[:, 2], rows[:, None], rows.T, rows[..., -1])
     yield from (jnp.concatenate([x, y]), jnp.stack([x, y], axis=1), jnp.flip(x), jnp.copy(x))
     yield from (jnp.broadcast_to(x, (3, x.size)), rows.reshape(4, -1), jnp.squeeze(rows[:1]))
+    where = jnp.asarray(np.array([[3, -1, 0], [27, 2, -28]]))
+    yield from (
+        x[where],
+        rows[where],
+        rows[:, where[:, :2]],
+        rows[where, 1],
+        rows[where, where % 5],
+    )
+    yield from (jnp.take(rows, where % 5, axis=1), jnp.take(rows, 99 * where, axis=0, mode="clip"))
+    yield from (x.at[99].set(1.0, mode="clip"), x.at[-999].add(1.0))
+    window = jax.lax.ScatterDimensionNumbers((0,), (), (0,))
+    for start, mode in ((x.size - 2, "drop"), (x.size - 2, "clip"), (x.size - 3, "drop")):
+        at = jnp.asarray(np.array([start]))
+        yield jax.lax.scatter(x, at, y[:3], window, mode=mode)
+    yield from (x.at[3].set(2.0), x.at[-1].set(1.0), x.at[999].set(1.0), rows.at[2].set(rows[0]))
+    yield from (rows.at[:, 1].set(0.0), rows.at[2:4].set(1.0), rows.at[3, 1].set(y[0]))
+    yield from (jnp.pad(rows, ((1, 0), (2, 3))), jnp.pad(x, 2, constant_values=1.5), *rows)
     yield from (jnp.ones((3, 4)), jnp.full(2, 3.0), jnp.arange(5), jnp.arange(7.0), jnp.eye(3))
 
 
