@@ -1,4 +1,7 @@
-"""Lengths of vectors that neither overflow nor underflow, with derivatives that do not either."""
+"""Lengths of vectors that neither overflow nor underflow, with derivatives that do not either.
+
+Each is one program where it is called by itself, and part of the caller's within one.
+"""
 
 import functools
 import math
@@ -13,6 +16,7 @@ Lengths = Float[Array, "*batch 1"]
 
 
 @jax.custom_jvp
+@functools.partial(jax.jit, inline=True)
 def length(v: Vectors) -> Lengths:
     """|v| of vectors of any size, with the gradient 0, and not NaN, at v = 0."""
     scale, _, norm = _scaled(v)
@@ -61,6 +65,7 @@ def _lifted_jvp(least, primals, tangents):
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+@functools.partial(jax.jit, static_argnums=1, inline=True)
 def _direction(v: Vectors, least: float) -> Vectors:
     """v/|v|, and 0 at 0, where its derivative is that of v/`least`.
 

@@ -76,7 +76,7 @@ class PhaseDiagram(AbstractDiagramStudy):
         key = jax.random.fold_in(jax.random.key(self.seed), d)
         starts = uniform_starts(key, self.realizations, self.n, d)
         if d >= self.n:
-            starts = jnp.concatenate([starts, jnp.eye(self.n)[None]])
+            starts = np.concatenate([starts, np.eye(self.n, dtype=starts.dtype)[None]])
         found = {
             k: np.asarray(v)[None] for k, v in _count(self, jnp.asarray(betas), starts).items()
         }
@@ -215,6 +215,6 @@ def _count(study: PhaseDiagram, betas, starts):
 
 def _first_time(times, curves: np.ndarray, level: float) -> np.ndarray:
     """The time at which each curve [..., time] reaches the level; infinity if never."""
-    rows = jnp.asarray(curves).reshape(-1, curves.shape[-1])
+    rows = curves.reshape(-1, curves.shape[-1])
     found = jax.jit(jax.vmap(lambda row: hitting_time(times, row, level)))(rows)
     return np.asarray(found).reshape(curves.shape[:-1])
