@@ -14,7 +14,9 @@ from meanfield.transport import (
     bures,
     displacement,
     gaussian_wasserstein,
+    point_geometry,
     sinkhorn_divergence,
+    solve,
     wasserstein,
     wasserstein_circle,
     wasserstein_line,
@@ -26,6 +28,7 @@ THIRDS = jnp.full(3, 1 / 3, float)
 # Clouds so large that their matrix exceeds any memory, and whose numbers are not looked at.
 LARGE = jax.ShapeDtypeStruct((3_000_000, 3), float)
 
+BLOCKS = point_geometry(X, epsilon=1.0, dense=False, block=2)
 TINY = (1e-10 * X).astype(jnp.float32)
 
 WRONG = {
@@ -41,6 +44,8 @@ WRONG = {
     "off the sphere": (lambda: wasserstein(X, 2 * X, cost=COST), "normalize them"),
     "a sphere of no dimension": (lambda: COST.check(jnp.ones((2, 1))), "d >= 2"),
     "angles": (lambda: wasserstein(jnp.ones(3), jnp.ones(3), cost=COST), "pass unit vectors"),
+    "average, by pairs": (lambda: wasserstein(X, X).average(EYE), "one row for each"),
+    "average, by blocks": (lambda: solve(BLOCKS).average(EYE), "one row for each"),
     "init": (lambda: wasserstein(X, X, method=Entropic(init=(THIRDS,))), "a list of 2"),
     "init, sizes": (
         lambda: wasserstein(X, X, method=Entropic(init=(THIRDS, THIRDS[:2]))),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     )
     from ._coupling import (
         Coupling as Coupling,
+        check_values as check_values,
         joined as joined,
         masses_of as masses_of,
         massive as massive,

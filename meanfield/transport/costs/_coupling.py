@@ -39,6 +39,7 @@ class Coupling(AbstractShown):
     @door
     def average(self, values: Float[Array, "m e"]) -> Float[Array, "n e"]:
         """E[values_j | i], with values [m, e]; NaN at points of mass 0."""
+        check_values(values, self.shape[1])
         sent = self.mass[:, None] * values[self.columns]
         total = jnp.zeros((self.shape[0], values.shape[1]), values.dtype).at[self.rows].add(sent)
         return total / self.marginals()[0][:, None]
@@ -47,6 +48,15 @@ class Coupling(AbstractShown):
         """sum_i |row sum - a_i| + sum_j |column sum - b_j|."""
         first, second = self.marginals()
         return jax.lax.stop_gradient(jnp.abs(first - a).sum() + jnp.abs(second - b).sum())
+
+
+def check_values(values: Float[Array, "m e"], m: int) -> None:
+    """ValueError if there is not one row of values for each of m points."""
+    if len(values) != m:
+        raise ValueError(
+            f"expected values of shape [{m}, e], got {list(values.shape)}; pass one row for each of the "
+            f"{m} points y."
+        )
 
 
 def weights_or_uniform(w, n: int, dtype, name: str) -> Weights:

@@ -10,7 +10,7 @@ from ..._door import door
 from ..._products import exact_products
 from ..._shown import AbstractShown
 from ..._typing import Scalar
-from ..costs import BlockwiseGeometry, geometry as ott_geometry
+from ..costs import BlockwiseGeometry, check_values, geometry as ott_geometry
 from ._absorbed import costs_of
 from ._implicit import Pair, dual_value, sensitivity
 from ._marginals import Problem
@@ -80,6 +80,7 @@ class Solution(AbstractShown):
     def average(self, values: Float[Array, "m e"]) -> Float[Array, "n e"]:
         """E[values_j | i]: the rows of the plan, divided by their sums, times values [m, e]; for the
         points y themselves, the barycentric projection. In O(n + m) memory, but where costs are a matrix."""
+        check_values(values, len(self.problem.b))
         if costs_of(self.problem) is not None:
             return self.conditional() @ values
         p = self.problem
