@@ -56,6 +56,11 @@ def kernel_is_quick(n: int, m: int, itemsize: int) -> bool:
     return n * m * itemsize <= LARGEST_KERNEL
 
 
+def rows_at_once(n: int, numbers: int, itemsize: int) -> int:
+    """How many of n rows of so many numbers each make an array small enough to be built whole."""
+    return max(1, min(n, LARGEST_DENSE // (numbers * itemsize)))
+
+
 def block_side(n: int, block: int) -> int:
     """The side of the blocks, of at most `block`, that n points are cut into: as even as may be, since
     what fills the last one up is worked on like the rest, in whole vector registers (16 numbers)."""

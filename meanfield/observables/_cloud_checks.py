@@ -62,7 +62,8 @@ def first_of_equal(x: Points) -> Bool[Array, " n"]:
 def map_rows(function: Callable, x: Points, *rows: Array) -> Array:
     """`function(token, ...)` of each row of x and `rows`, a block of tokens at a time.
 
-    `function` may hold n x d numbers a token: blocks are cut so that they fit in memory.
+    `function` may hold n x d numbers a token: blocks are cut so that they fit in memory, and computed
+    again for a gradient.
     """
     block = min(x.shape[0], max(1, _BLOCK // x.size))
-    return jax.lax.map(lambda row: function(*row), (x, *rows), batch_size=block)
+    return jax.lax.map(jax.checkpoint(lambda row: function(*row)), (x, *rows), batch_size=block)

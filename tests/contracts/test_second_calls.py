@@ -2,7 +2,15 @@
 
 import catalogue
 import jax
+import jax.numpy as jnp
 import pytest
+from unit_vectors import unit_vectors
+
+from meanfield import _memory
+from meanfield.attention import Blockwise, Hardmax, Prefixes, Relu, Softmax, causal
+from meanfield.attention.kernels import _prefixes
+from meanfield.energies import Pairwise
+from meanfield.transport import point_geometry, solve
 
 # Not called: they need packages that tests may lack, or are tried by wrong arguments alone.
 APART = {
@@ -14,6 +22,24 @@ APART = {
     "surrogates.Surrogate.posterior",
 }
 SOME = {"measures.VonMisesFisher.sample", "observables.clusters", "transport.adapted_chains"}
+
+X = unit_vectors(1, 300, 3)
+ENERGY = Pairwise(lambda x, y: jnp.exp(-jnp.sum((x - y) ** 2)))
+BLOCKS = point_geometry(X, epsilon=1.0, dense=False, block=128)
+BY_BLOCKS = {
+    "pairs": lambda: Relu()(X),
+    "hard attention": lambda: (Hardmax()(X), Hardmax().best(X), Hardmax().leaders(X)),
+    "a mask": lambda: Softmax(2.0, mask=causal(300), engine=Blockwise(128))(X),
+    "prefixes": lambda: Prefixes(Softmax(2.0))(X[:5]),
+    "weights of prefixes": lambda: Prefixes(Softmax(2.0)).weights(X[:5]),
+    "energy": lambda: ENERGY(X),
+    "mean cost": lambda: point_geometry(X, dense=False, block=128).epsilon,
+    "plan": lambda: _parts(solve(BLOCKS, max_iterations=9)),
+}
+
+
+def _parts(plan):
+    return plan.value, plan.marginals, plan.average(X)
 
 
 def _compiled_again(entry, programs: list[str]) -> int:
@@ -52,3 +78,13 @@ def test_some_are_held_in_every_run(programs):
         e for e in catalogue.entries(["measures", "observables", "transport"]) if e.name in SOME
     ]
     assert [(e.name, _compiled_again(e, programs)) for e in some] == [(n, 0) for n in sorted(SOME)]
+
+
+@pytest.mark.parametrize("name", BY_BLOCKS)
+def test_loops_over_blocks_are_compiled_once(name, programs, monkeypatch):
+    monkeypatch.setattr(_memory, "LARGEST_DENSE", 8)
+    monkeypatch.setattr(_prefixes, "_PAIRS", 4)
+    jax.block_until_ready(BY_BLOCKS[name]())
+    programs.clear()
+    jax.block_until_ready(BY_BLOCKS[name]())
+    assert programs == []

@@ -43,10 +43,16 @@ class Blockwise(AbstractEngine):
     def sums(self, problem: ExponentialSum) -> Sums:
         bound = jax.lax.stop_gradient(problem.bound())
         if problem.mask is not None:
-            out, shift = _online(problem, self.block)
+            out, shift = _masked(problem, self.block)
         else:
             out, shift = jax.lax.cond(keeps_digits(bound.max()), *_ways(self.block), problem, bound)
         return Sums(shift, out[:, -1], out[:, :-1])
+
+
+@eqx.filter_jit
+def _masked(problem: ExponentialSum, block: int) -> tuple[Array, Float[Array, " n"]]:
+    """Sums with a running maximum, whose loop else would be compiled at each call outside of jit."""
+    return _online(problem, block)
 
 
 @functools.cache

@@ -54,7 +54,9 @@ class AbstractExponential(AbstractDensityAttention):
     @exact_products
     def sums(self, x: Points, y: Sources | None = None, w: Masses | None = None) -> Sums:
         """The mass and the moment at each query, as the engine returns them."""
-        problem = self.problem(x, y, w)
+        return self._summed(self.problem(x, y, w))
+
+    def _summed(self, problem: ExponentialSum) -> Sums:
         n, m = len(problem.q), len(problem.k)
         return self.engine_for(n, m, problem.q.dtype, problem.q.shape[1]).sums(problem)
 
@@ -76,7 +78,10 @@ class AbstractExponential(AbstractDensityAttention):
         self, x: Points, y: Sources | None = None, w: Masses | None = None
     ) -> Float[Array, " n"]:
         """log sum_j w_j e^{l_ij}: the logarithm of the normalizer Z at each query."""
-        sums = self.sums(x, y, w)
+        problem = self.problem(x, y, w)
+        # The values do not count: one column of zeros in place of e.
+        none = jnp.zeros((1, problem.y.shape[1]), problem.y.dtype)
+        sums = self._summed(dataclasses.replace(problem, value=none))
         return sums.shift + jnp.log(sums.mass)
 
     def engine_for(

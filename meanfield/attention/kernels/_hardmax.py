@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -48,7 +50,7 @@ class Hardmax(AbstractAttention):
     def __call__(self, x: Points, y: Sources | None = None, w: Masses | None = None) -> Outputs:
         y = x if y is None else y
         moved = apply_matrix(self.value, check_tokens(y, "y"), "value")
-        return self._each(x, y, w, lambda weights: weights @ moved)
+        return self._each(x, y, w, _field, moved)
 
     @door
     def best(
@@ -58,17 +60,16 @@ class Hardmax(AbstractAttention):
         y = x if y is None else y
         x, y = _known(x, "x"), _known(y, "y")
         w = None if w is None else _known(w, "w")
-        return self._each(x, y, w, lambda weights: weights.argmax(axis=1))
+        return self._each(x, y, w, _first)
 
     @door
     def leaders(self, x: Points) -> Bool[Array, " n"]:
         """Whether each token sees itself, alone or tied: the leaders, to which the others move."""
-        x, itself = _known(x, "x"), jnp.arange(len(x))
-        weights = self._each(x, x, None, lambda weights: weights)
-        return weights[itself, itself] > 0
+        x = _known(x, "x")
+        return self._each(x, x, None, _sees_itself)
 
-    def _each(self, x: Points, y: Sources, w, of_weights) -> Array:
-        """A function of the weights [block, m] of the queries, a block at a time."""
+    def _each(self, x: Points, y: Sources, w, of_weights: Callable, *args: Array) -> Array:
+        """A function of the weights [block, m] of the queries and of their numbers, a block at a time."""
         x, y = check_tokens(x, "x"), check_tokens(y, "y")
         n, m = len(x), len(y)
         w = jnp.full((m,), 1 / m, x.dtype) if w is None else check_weights(w, m).astype(x.dtype)
@@ -78,14 +79,35 @@ class Hardmax(AbstractAttention):
                 f"expected a mask of shape {[n, m]} for these clouds, got {list(self.mask.shape)}; make "
                 "one of their size."
             )
+        size = n if dense_is_quick(n, m, x.dtype.itemsize) else _BLOCK
+        return _by_blocks(q, k, w, self.mask, size, of_weights, *args)
 
-        def block(i):
-            bias = None if self.mask is None else self.mask.bias(i, jnp.arange(m))
-            return of_weights(_weights(q[i], k, w, bias))
 
-        if dense_is_quick(n, m, x.dtype.itemsize):
-            return block(jnp.arange(n))
-        return jax.lax.map(lambda i: block(i[None])[0], jnp.arange(n), batch_size=_BLOCK)
+@eqx.filter_jit
+def _by_blocks(q, k, w, mask: AbstractMask | None, size: int, of_weights: Callable, *args) -> Array:
+    """`of_weights(weights, numbers, *args)` of the queries, `size` at a time: computed again for a
+    gradient."""
+
+    def block(i):
+        bias = None if mask is None else mask.bias(i, jnp.arange(len(k)))
+        return of_weights(_weights(q[i], k, w, bias), i, *args)
+
+    if size >= len(q):
+        return block(jnp.arange(len(q)))
+    one = jax.checkpoint(lambda i: block(i[None])[0])
+    return jax.lax.map(one, jnp.arange(len(q)), batch_size=size)
+
+
+def _field(weights: Float[Array, "n m"], _, moved: Float[Array, "m e"]) -> Outputs:
+    return weights @ moved
+
+
+def _first(weights: Float[Array, "n m"], _) -> Int[Array, " n"]:
+    return weights.argmax(axis=1)
+
+
+def _sees_itself(weights: Float[Array, "b n"], i: Int[Array, " b"]) -> Bool[Array, " b"]:
+    return weights[jnp.arange(len(i)), i] > 0
 
 
 def _known(x: Array, name: str) -> Array:

@@ -41,10 +41,19 @@ class AbstractPairwise(AbstractAttention):
         w = jnp.full((m,), 1 / m, x.dtype) if w is None else check_weights(w, m).astype(x.dtype)
         y = massive(y, w)
         moved = w[:, None] * apply_matrix(self.value, y, "value")
-
-        def field(queries):
-            return self.kernel(queries, y) @ moved
-
         if dense_is_quick(n, m, x.dtype.itemsize):
-            return field(x)
-        return jax.lax.map(lambda q: jax.checkpoint(field)(q[None])[0], x, batch_size=BLOCK)
+            return self.kernel(x, y) @ moved
+        return _by_blocks(self, x, y, moved)
+
+
+@eqx.filter_jit
+def _by_blocks(
+    attention: AbstractPairwise, x: Points, y: Sources, moved: Float[Array, "m e"]
+) -> Outputs:
+    """The field, a block of queries at a time."""
+
+    @jax.checkpoint
+    def field(query: Float[Array, " d"]) -> Float[Array, " e"]:
+        return (attention.kernel(query[None], y) @ moved)[0]
+
+    return jax.lax.map(field, x, batch_size=BLOCK)

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -46,7 +47,7 @@ class Prefixes(AbstractAttention):
     def __call__(self, x: Points, y: Sources | None = None, w: Masses | None = None) -> Outputs:
         x = check_tokens(x, "x")
         masses, empty = _prefixes(x, y, w)
-        field = _each(lambda i, w: self.attention(x, None, w)[i], masses)
+        field = _each(_field, self.attention, x, masses)
         return jnp.where(empty, 0, field)
 
     def weights(
@@ -56,15 +57,14 @@ class Prefixes(AbstractAttention):
 
         Raises ValueError for an attention without `plan` and `weights`.
         """
-        of = getattr(self.attention, "plan", None) or getattr(self.attention, "weights", None)
-        if of is None:
+        if not hasattr(self.attention, "plan") and not hasattr(self.attention, "weights"):
             raise ValueError(
                 f"expected an attention that has weights, got {shown(self.attention)}; pass Softmax(1.0) "
                 "or Sinkhorn(1.0)."
             )
         x = check_tokens(x, "x")
         masses, empty = _prefixes(x, y, w)
-        rows = _each(lambda i, w: of(x, None, w)[i], masses)
+        rows = _each(_row, self.attention, x, masses)
         return jnp.where(empty | (masses == 0), 0, rows)
 
     def solved(
@@ -74,7 +74,7 @@ class Prefixes(AbstractAttention):
         masses, empty = _prefixes(x, y, w)
         if self.attention.solved(x, None, masses[-1]) is None:
             return None
-        each = _each(lambda _, w: self.attention.solved(x, None, w), masses)
+        each = _each(_solved, self.attention, x, masses)
         return (each | empty[:, 0]).all()
 
 
@@ -92,8 +92,26 @@ def _prefixes(x: Points, y, w) -> tuple[Float[Array, "n n"], Bool[Array, "n 1"]]
     return masses / masses.sum(axis=1, keepdims=True), empty
 
 
-def _each(of_prefix: Callable, masses: Float[Array, "n n"]) -> Array:
-    """A function of i and the masses of the first i tokens, for each i."""
+def _field(attention: AbstractAttention, x: Points, i, w: Masses) -> Float[Array, " e"]:
+    return attention(x, None, w)[i]
+
+
+def _row(attention: Any, x: Points, i, w: Masses) -> Float[Array, " n"]:
+    of = getattr(attention, "plan", None) or attention.weights
+    return of(x, None, w)[i]
+
+
+def _solved(attention: AbstractAttention, x: Points, _, w: Masses) -> Bool[Array, ""] | None:
+    return attention.solved(x, None, w)
+
+
+@eqx.filter_jit
+def _each(
+    of_prefix: Callable, attention: AbstractAttention, x: Points, masses: Float[Array, "n n"]
+) -> Array:
+    """A function of i and the masses of the first i tokens, for each i: computed again for a gradient,
+    since what each leaves behind may be n^2 numbers."""
     n = len(masses)
     size = max(1, _PAIRS // n**2)
-    return jax.lax.map(lambda one: of_prefix(*one), (jnp.arange(n), masses), batch_size=size)
+    one = jax.checkpoint(lambda row: of_prefix(attention, x, *row))
+    return jax.lax.map(one, (jnp.arange(n), masses), batch_size=size)

@@ -1,3 +1,5 @@
+import functools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -72,10 +74,19 @@ def barycenter_displacement(
     return _to_barycenter(p, residual, tol, check_integer(steps, "steps"), max_iterations)
 
 
+def _solved_once(primitive, *_, **__) -> bool:
+    """What a gradient keeps of each step: what iterations have found, and not the matrices behind it."""
+    return primitive.name in ("while", "scan")
+
+
 @eqx.filter_jit
 def _to_barycenter(p: Models, residual, tol, steps: int, max_iterations: int) -> Clouds:
     n, dtype = p.x.shape[1], p.x.dtype
     mass, start, far = jnp.full(n, 1 / n, dtype), mixed(p, n), jnp.full((), jnp.inf, dtype)
+
+    @functools.partial(jax.checkpoint, policy=_solved_once)
+    def again(points, potentials):
+        return field(p, points, mass, True, potentials, tol, max_iterations)
 
     def step(carry, count):
         def go(_):
@@ -83,7 +94,7 @@ def _to_barycenter(p: Models, residual, tol, steps: int, max_iterations: int) ->
             moved = p.space.exp(points, pace * move)
             points = p.space.project(moved + ahead * (moved - before))
             last = move
-            move, potentials, ok = field(p, points, mass, True, potentials, tol, max_iterations)
+            move, potentials, ok = again(points, potentials)
             back = jnp.sum(move * last) < 0
             pace = jnp.where(back, pace / 2, jnp.minimum(1.1 * pace, 1))
             ahead = jnp.where(back | (count == 0), 0, _MOMENTUM).astype(dtype)

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -70,34 +71,20 @@ class BlockwiseGeometry(geometry.Geometry):
         """eps log sum_j v_j e^{(g_j - c_ij)/eps} (axis 1), or the same over i with f, and the sign."""
         h = f if axis == 0 else g
         vec = jnp.ones_like(h) if vec is None else jnp.broadcast_to(vec, h.shape)
-        top, total = self._by_blocks(axis, (h, vec), _accumulate, _empty, eps)
-        return eps * (top + jnp.log(jnp.abs(total))), jnp.sign(total)
+        return _log_sums(self, h, vec, eps, axis)
 
     def _apply_cost_to_vec(self, vec, axis: int = 0, fn=None, is_linear: bool = False):
-        def add(total, cost, columns, valid, _):
-            cost = cost if fn is None else fn(cost)
-            return total + jnp.where(valid, cost, 0) @ columns[0]
-
-        return self._by_blocks(axis, (vec,), add, jnp.zeros_like)
+        return _products(self, vec, axis, fn)
 
     def lse_and_mean_cost(self, g, eps):
         """eps log sum_j e^{(g_j - c_ij)/eps}, and the mean of c_ij under these weights."""
-        top, total, sent = self._by_blocks(1, (g,), _accumulate_costs, _none, eps)
-        return eps * (top + jnp.log(total)), sent / total
+        return _log_sums_and_costs(self, g, eps)
 
     def average(self, g, eps, values: Float[Array, "m e"]) -> Float[Array, "n e"]:
         """The mean of values_j under the weights e^{(g_j - c_ij)/eps}."""
-        summed = jnp.concatenate([values, jnp.ones_like(values[:, :1])], axis=1)
+        return _averages(self, g, eps, values)
 
-        def start(like):
-            return jnp.full_like(like, -jnp.inf), jnp.zeros(
-                (len(like), summed.shape[1]), like.dtype
-            )
-
-        _, total = self._by_blocks(1, (g, summed), _accumulate, start, eps)
-        return total[:, :-1] / total[:, -1:]
-
-    def _by_blocks(self, axis: int, columns: tuple, combine: Callable, start: Callable, eps=None):
+    def by_blocks(self, axis: int, columns: tuple, combine: Callable, start: Callable, eps=None):
         """Fold the blocks of each row of costs: combine(carry, cost, columns, valid, eps) -> carry.
 
         The rows are the points x where axis = 1; where axis = 0 they are the points y.
@@ -160,6 +147,39 @@ class BlockwiseGeometry(geometry.Geometry):
     def tree_unflatten(cls, aux_data, children):
         *points, placed = children
         return cls(*points, placed=placed, **aux_data)
+
+
+# Loops of functions that a call makes are compiled at each call outside of jit: not so in these.
+@eqx.filter_jit
+def _log_sums(costs: BlockwiseGeometry, h, vec, eps, axis: int):
+    top, total = costs.by_blocks(axis, (h, vec), _accumulate, _empty, eps)
+    return eps * (top + jnp.log(jnp.abs(total))), jnp.sign(total)
+
+
+@eqx.filter_jit
+def _log_sums_and_costs(costs: BlockwiseGeometry, g, eps):
+    top, total, sent = costs.by_blocks(1, (g,), _accumulate_costs, _none, eps)
+    return eps * (top + jnp.log(total)), sent / total
+
+
+@eqx.filter_jit
+def _products(costs: BlockwiseGeometry, vec, axis: int, fn: Callable | None):
+    def add(total, cost, columns, valid, _):
+        cost = cost if fn is None else fn(cost)
+        return total + jnp.where(valid, cost, 0) @ columns[0]
+
+    return costs.by_blocks(axis, (vec,), add, jnp.zeros_like)
+
+
+@eqx.filter_jit
+def _averages(costs: BlockwiseGeometry, g, eps, values: Float[Array, "m e"]):
+    summed = jnp.concatenate([values, jnp.ones_like(values[:, :1])], axis=1)
+
+    def start(like):
+        return jnp.full_like(like, -jnp.inf), jnp.zeros((len(like), summed.shape[1]), like.dtype)
+
+    _, total = costs.by_blocks(1, (g, summed), _accumulate, start, eps)
+    return total[:, :-1] / total[:, -1:]
 
 
 def all_costs(x: Any, y: Any, cost: Any, placed: Any) -> Float[Array, "n m"]:

@@ -1,0 +1,75 @@
+"""Large clouds: values and gradients hold no array of n x n x d numbers, nor a matrix a step."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from arrays import arrays_of, largest_array
+from unit_vectors import unit_vectors
+
+from meanfield import _memory, observables as ob
+from meanfield.attention import Hardmax, Prefixes, Softmax
+from meanfield.attention.kernels import _prefixes
+from meanfield.energies import Pairwise
+from meanfield.transport import barycenter_displacement
+
+N, D = 2048, 32
+CLOUD = jax.ShapeDtypeStruct((N, D), jnp.float64)
+NEAR = Pairwise(lambda x, y: jnp.exp(-jnp.sum((x - y) ** 2)))
+BLOCK = 2**22
+"""Numbers that a block may hold: 32 rows of n x n x d."""
+# What is differentiated, and the numbers that its largest array may have.
+FUNCTIONS = {
+    "smoothed entropy": (lambda x: ob.smoothed_entropy(x, 2.0), BLOCK),
+    "dimension": (lambda x: ob.intrinsic_dimension(x).value, BLOCK),
+    "moment": (lambda x: ob.degree_moment(x, 2), N * N / 8),
+    "least product": (ob.min_inner_product, N * N / 8),
+    "hard attention": (lambda x: Hardmax()(x).sum(), N * N / 4),
+    "energy of pairs": (NEAR, 2**20),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_values_and_gradients_go_by_blocks(name):
+    function, most = FUNCTIONS[name]
+    assert largest_array(jax.value_and_grad(lambda x: function(x)), CLOUD) <= most
+
+
+def test_leaders_are_found_without_a_matrix():
+    assert largest_array(Hardmax().leaders, CLOUD) <= N * N / 4
+
+
+def test_gradients_of_prefixes_keep_no_matrix_a_token(monkeypatch):
+    n = 16
+    monkeypatch.setattr(_prefixes, "_PAIRS", n * n)
+    x = jax.ShapeDtypeStruct((n, 3), jnp.float64)
+    assert largest_array(jax.grad(lambda x: Prefixes(Softmax(2.0))(x).sum()), x) == n * n
+
+
+def test_gradients_of_barycenters_keep_no_matrix_a_step():
+    models, n = 2, 64
+    clouds = jax.ShapeDtypeStruct((models, n, 2), jnp.float64)
+    slope = jax.grad(lambda x: barycenter_displacement(x, epsilon=1.0).sum())
+    assert largest_array(slope, clouds) <= 2 * models * n * n
+
+
+@pytest.mark.parametrize("n", [8, 2048])
+def test_a_normalizer_multiplies_no_values(n):
+    x = jax.ShapeDtypeStruct((n, D), jnp.float64)
+    products = [
+        shape for name, shape in arrays_of(Softmax(2.0).log_mass, x) if name == "dot_general"
+    ]
+    assert products
+    assert all(
+        shape[-1] not in (D, D + 1) for shape in products
+    )  # by blocks, mass stands beside values
+
+
+def test_blocks_of_pairs_change_neither_energy_nor_gradient(monkeypatch):
+    x, w = unit_vectors(0, 7, 3), jnp.arange(7) / 21
+    for masses in (None, w):
+        both = jax.value_and_grad(lambda x, masses=masses: NEAR(x, masses))
+        whole = both(x)
+        monkeypatch.setattr(_memory, "LARGEST_DENSE", 8 * 7 * 3 * 2)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-15), both(x), whole)
+        monkeypatch.undo()
