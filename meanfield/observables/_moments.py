@@ -77,6 +77,8 @@ def effective_rank(x: Points) -> Scalar:
     x = cloud(x)
     values = jnp.linalg.svd(x, compute_uv=False)
     least = max(x.shape) * float(jnp.finfo(x.dtype).eps) * values.max()
-    share = jnp.where(values > least, values, 0) / values.sum()
+    # The others do not count in the sum either: it has a slope towards higher ranks, and finite.
+    values = jnp.where(values > least, values, 0)
+    share = values / values.sum()
     # p log p of p = 1 in place of 0: both are 0, and this one has a slope.
     return known(x, jnp.exp(jax.scipy.special.entr(jnp.where(share == 0, 1, share)).sum()))

@@ -153,6 +153,10 @@ def test_effective_rank_has_its_gradient_among_clouds_of_one_rank():
     found = jax.jit(jax.value_and_grad(rank))(0.5)
     np.testing.assert_allclose(found[0], value, rtol=1e-14)
     np.testing.assert_allclose(found[1], slope, rtol=1e-13)
+    # Towards a higher rank there is none: a plane of R^3 has the gradient of R^2.
+    cloud = jnp.array([[1.0, 0.2], [-0.3, 0.5], [0.4, -0.9]])
+    slopes = [jax.grad(O.effective_rank)(x) for x in (cloud, jnp.pad(cloud, [(0, 0), (0, 1)]))]
+    np.testing.assert_allclose(slopes[1], jnp.pad(slopes[0], [(0, 0), (0, 1)]), atol=1e-14)
 
 
 @each_of(
