@@ -3,11 +3,13 @@
 import diffrax
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from jax._src import pjit
 from jax.experimental.compilation_cache import compilation_cache
 
 import meanfield as mf
+from meanfield.solve._known_times import _hundred_before
 
 SPHERE = mf.geometry.Sphere(3)
 X = SPHERE.sample(jax.random.key(0), 5)
@@ -27,6 +29,19 @@ def test_a_run_that_does_not_throw_never_calls_the_host(name):
     flow, options = RUNS[name]
     program = jax.make_jaxpr(lambda x: mf.simulate(flow, x, TS, throw=False, **options).final)(X)
     assert "callback" not in str(program)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_end_of_a_run_is_neared_at_once(dtype):
+    """diffrax steps to the hundredth number before the last time, of which each step is twenty operations."""
+    x = np.array([1.0, -3.0, 1e-30, 1e30, 0.5 + 1e-6, -1e-9], dtype)
+    steps = x
+    for _ in range(100):
+        steps = np.nextafter(steps, -np.inf)
+    np.testing.assert_array_equal(jax.vmap(_hundred_before)(jnp.asarray(x)), steps)
+    assert _hundred_before(jnp.zeros((), dtype)) == -np.finfo(dtype).tiny
+    program = jax.make_jaxpr(lambda x: mf.simulate(FLOW, x, TS, throw=False).final)(X)
+    assert "nextafter" not in str(program)
 
 
 def test_an_eager_run_raises_on_the_host_and_not_in_its_program(tmp_path):
