@@ -83,8 +83,8 @@ def _numbers(valid: Any) -> Iterator[tuple[str, Any]]:
     yield "complex", 1j
     yield "True", True
     yield "10**400", HUGE
-    yield "a vector", jnp.ones(2)
-    yield "an empty array", jnp.zeros(0)
+    yield "a vector", jnp.asarray(np.ones(2))
+    yield "an empty array", jnp.asarray(np.zeros(0))
     yield "a number in text", "2.0"
     yield "a geometry", STRANGERS["a geometry"]
 
@@ -104,50 +104,59 @@ def _counts(valid: Any) -> Iterator[tuple[str, Any]]:
     yield "a half", 2.5
 
 
+def _changed(array: np.ndarray, place: tuple[int, ...], number: float) -> jax.Array:
+    """The array with another number in one place."""
+    out = array.copy()
+    out[place] = number
+    return jnp.asarray(out)
+
+
 def _arrays(valid: Any) -> Iterator[tuple[str, Any]]:
-    array = jnp.asarray(valid)
+    """All made by NumPy, for there are thousands of them."""
+    array = np.asarray(valid)
     yield "None", None
     yield "an attention", STRANGERS["an attention"]
-    yield "complex", array.astype(complex)
-    yield "booleans", jnp.ones(array.shape, bool)
+    yield "complex", jnp.asarray(array.astype(complex))
+    yield "booleans", jnp.asarray(np.ones(array.shape, bool))
     last = (-1,) * array.ndim  # the gradient of a function does not see its first coefficient
-    yield "NaN", array.at[last].set(NAN)
-    yield "infinity", array.at[last].set(INF)
+    yield "NaN", _changed(array, last, NAN)
+    yield "infinity", _changed(array, last, INF)
     yield "an object array", np.full(array.shape, None)
     yield "ragged rows", [[1.0, 2.0], [3.0]]
 
 
 def _points(valid: Any) -> Iterator[tuple[str, Any]]:
-    array = jnp.asarray(valid)
+    array = np.asarray(valid)
     yield from _arrays(valid)
-    yield "an empty cloud", array[:0]
-    yield "four axes", array[None, None]
-    yield "one number", jnp.asarray(0.5, array.dtype)
-    yield "integers", jnp.round(3 * array).astype(int)
+    yield "an empty cloud", jnp.asarray(array[:0])
+    yield "four axes", jnp.asarray(array[None, None])
+    yield "one number", jnp.asarray(np.asarray(0.5, array.dtype))
+    yield "integers", jnp.asarray(np.round(3 * array).astype(int))
 
 
 def _weights(valid: Any) -> Iterator[tuple[str, Any]]:
-    array = jnp.asarray(valid)
+    array = np.asarray(valid)
     yield from _arrays(valid)
-    yield "a negative weight", array.at[(0,) * array.ndim].add(-1.0)
-    yield "sum 2", 2 * array
-    yield "zeros", 0 * array
-    yield "one too many", jnp.concatenate([array, array[:1]])
-    yield "one number", jnp.asarray(1.0, array.dtype)
+    first = (0,) * array.ndim
+    yield "a negative weight", _changed(array, first, array[first] - 1)
+    yield "sum 2", jnp.asarray(2 * array)
+    yield "zeros", jnp.asarray(0 * array)
+    yield "one too many", jnp.asarray(np.concatenate([array, array[:1]]))
+    yield "one number", jnp.asarray(np.asarray(1.0, array.dtype))
 
 
 def _matrices(valid: Any) -> Iterator[tuple[str, Any]]:
-    array = jnp.eye(2) if valid is None else jnp.asarray(valid)
+    array = np.eye(2) if valid is None else np.asarray(valid)
     yield from _arrays(array)
-    yield "three axes", array[None]
-    yield "an empty array", array[:0]
+    yield "three axes", jnp.asarray(array[None])
+    yield "an empty array", jnp.asarray(array[:0])
 
 
 def _objects(valid: Any) -> Iterator[tuple[str, Any]]:
     yield "None", None
     yield "NaN", NAN
     yield "a number", 1.0
-    yield "an array", jnp.ones(2)
+    yield "an array", jnp.asarray(np.ones(2))
     for label, stranger in STRANGERS.items():
         if not isinstance(stranger, _family(valid)):
             yield label, stranger
@@ -162,7 +171,7 @@ def _family(valid: Any) -> type:
 def _functions(valid: Any) -> Iterator[tuple[str, Any]]:
     yield "None", None
     yield "a number", 1.0
-    yield "an array", jnp.ones(2)
+    yield "an array", jnp.asarray(np.ones(2))
     yield "a geometry", STRANGERS["a geometry"]
     yield "a function of text", lambda *_: "abc"
 
@@ -171,7 +180,7 @@ def _keys(valid: Any) -> Iterator[tuple[str, Any]]:
     yield "None", None
     yield "a seed", 0
     yield "a number", 1.5
-    yield "an array", jnp.ones(2)
+    yield "an array", jnp.asarray(np.ones(2))
     yield "many keys", jax.random.split(jax.random.key(0))
 
 
