@@ -73,6 +73,25 @@ def test_densities_that_did_not_converge_are_missing(weak):
     assert not found.converged and jnp.isnan(found.density).all()
 
 
+def test_another_bound_on_the_steps_is_no_other_program():
+    domain, compiled = Box(0.0, 1.0, 200), []
+    densities = normals(domain, (0.2, 0.04), (0.7, 0.08))
+
+    def listen(event: str, duration_secs: float, **_):
+        if event.endswith("backend_compile_duration"):
+            compiled.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    for call in (
+        lambda k: fixed_support_barycenter(domain, densities, epsilon=2e-4, max_steps=k),
+        lambda k: barycenter(CLOUDS[:2], max_steps=k),
+    ):
+        call(2)
+        compiled.clear()
+        found = call(1)
+        assert compiled == [] and found.iterations == 1
+
+
 @pytest.mark.parametrize("epsilon", [0.1, None])
 def test_antipodes_meet_on_a_great_circle(epsilon):
     points = jnp.broadcast_to(jnp.stack([NORTH, -NORTH, NORTH])[:, None], (3, 8, 3))

@@ -120,7 +120,8 @@ def barycenter(
     points, mass = _start(models, start, start_masses, clouds[0].shape[0], unit)
     threshold = jnp.maximum(threshold.astype(x.dtype), rounding(models) / jnp.sqrt(epsilon))
     pull = exact if exactly else without_bias if debiased else biased
-    points, size, bias, count, ok = iterate(models, points, mass, pull, threshold, max_steps)
+    last = jnp.asarray(max_steps)  # an array, since a number would be compiled anew
+    points, size, bias, count, ok = iterate(models, points, mass, pull, threshold, last)
     error, bias = certified(size / jnp.sqrt(epsilon), ok), certified(bias, ok)
     epsilon = 0 * epsilon if exactly else epsilon
     return Barycenter(unit * points, mass, error, unit * bias, count, error <= threshold, epsilon)

@@ -87,14 +87,22 @@ def fixed_support_barycenter(
         epsilon,
         enough,
         debiased,
-        check_integer(max_steps, "max_steps"),
+        jnp.asarray(check_integer(max_steps, "max_steps")),
     )
     mass, error, steps, converged = found
     return FixedSupportBarycenter(mass / domain.weights.astype(dtype), error, steps, converged)
 
 
 @eqx.filter_jit
-def _solve(geometry, a: Float[Array, "models q"], share, last, tol, debiased: bool, max_steps: int):
+def _solve(
+    geometry,
+    a: Float[Array, "models q"],
+    share,
+    last,
+    tol,
+    debiased: bool,
+    max_steps: Int[Array, ""],
+):
     """The masses of the barycenter, their error, the iterations, and whether they converged.
 
         u_i = a_i / K v_i,  b = d prod_i (K u_i)^{w_i},  v_i = b / K u_i,  d <- sqrt(d b / K d)

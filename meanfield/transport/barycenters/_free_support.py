@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from ..._checks import tolerance
 from ..._products import exact_products
@@ -52,9 +52,11 @@ Pull = Callable[
 ]
 """Where points are drawn to, what is known then of the problems behind it, and if they are solved."""
 
+Count = Int[Array, ""]
+
 
 @eqx.filter_jit
-def iterate(p: Models, start: Points, mass: Weights, pull: Pull, tol: Scalar, max_steps: int):
+def iterate(p: Models, start: Points, mass: Weights, pull: Pull, tol: Scalar, max_steps: Count):
     """Points, the root mean square of the move that is left, that without entropy, the steps, and
     whether the problems behind them are solved.
 
@@ -65,7 +67,7 @@ def iterate(p: Models, start: Points, mass: Weights, pull: Pull, tol: Scalar, ma
 
 
 @eqx.filter_custom_jvp
-def _descend(p: Models, start: Points, mass: Weights, pull: Pull, tol: Scalar, max_steps: int):
+def _descend(p: Models, start: Points, mass: Weights, pull: Pull, tol: Scalar, max_steps: Count):
     """Steps until they are short."""
     # Errors of the marginals are to be felt less than steps of that size.
     inner = jnp.minimum(1e-7, tol / 10).astype(start.dtype)
