@@ -10,6 +10,7 @@ its version (see `software`).
 """
 
 import ast
+import functools
 import hashlib
 import inspect
 import sys
@@ -96,12 +97,17 @@ def _beside(path: Path, name: str) -> tuple[_Home, str]:
 def _reach(start: list[_Name], homes: list[_Home]) -> dict[str, str]:
     """The digests of the modules that can be reached, by name."""
     todo, seen, found = [*start], set(), {}
+
+    @functools.cache
+    def path_of(module: str) -> Path | None:
+        return next((p for home in homes if (p := home.path(module))), None)
+
     while todo:
         module, name = step = todo.pop()
         if step in seen:
             continue
         seen.add(step)
-        path = next((p for home in homes if (p := home.path(module))), None)
+        path = path_of(module)
         if path is None:
             continue
         source = _read(path, module)
@@ -110,7 +116,7 @@ def _reach(start: list[_Name], homes: list[_Home]) -> dict[str, str]:
             if name in source.exports:
                 todo.append(source.exports[name])
                 continue
-            if name and any(home.path(inner) for home in homes):
+            if name and path_of(inner):
                 todo.append((inner, None))
                 continue
             if name is None or name == "*":

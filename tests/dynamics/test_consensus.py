@@ -48,8 +48,12 @@ INWARD, SHARES = Drift(PLANE, inward), jnp.array([0.5, 0.3, 0.2])
 
 
 @eqx.filter_jit
-def control(flow, x, t=T0):
+def control_at(flow, x, t):
     return flow.control(t, x)
+
+
+def control(flow, x, t=T0):
+    return control_at(flow, x, t)  # a time by default would be another program
 
 
 @eqx.filter_jit
@@ -198,8 +202,9 @@ def test_gates_open_and_close():
     assert flow.jumps() == 1.0
     assert_allclose(control(flow, BALL), always, rtol=1e-12)
     assert_allclose(control(flow, BALL, T0 + 1.0), 0 * BALL, atol=0)
-    one = ConsensusFlow([rest] * 3, 1.0, lambda t, x, v: jnp.array([1.0, 0.0, 1.0]), pull=pull)
+    one = ConsensusFlow([rest] * 3, 1.0, lambda t, x, v: jnp.array([1.0, t, 1.0]), pull=pull)
     assert_allclose(control(one, BALL), always.at[1].set(0), atol=1e-12)
+    assert_allclose(control(one, BALL, T0 + 1.0), always, rtol=1e-12)
 
 
 def test_saddles_are_where_the_entropy_stands():
