@@ -11,7 +11,7 @@ from meanfield import _memory, observables as ob
 from meanfield.attention import Hardmax, Prefixes, Softmax
 from meanfield.attention.kernels import _prefixes
 from meanfield.energies import Pairwise
-from meanfield.transport import barycenter_displacement
+from meanfield.transport import barycenter_displacement, gromov_wasserstein
 
 N, D = 2048, 32
 CLOUD = jax.ShapeDtypeStruct((N, D), jnp.float64)
@@ -33,6 +33,12 @@ FUNCTIONS = {
 def test_values_and_gradients_go_by_blocks(name):
     function, most = FUNCTIONS[name]
     assert largest_array(jax.value_and_grad(lambda x: function(x)), CLOUD) <= most
+
+
+def test_laws_of_distances_are_compared_some_points_at_a_time():
+    x = jax.ShapeDtypeStruct((256, 3), jnp.float64)
+    # A row of pairs holds 256 x 512 numbers; 2^20 are 8 MiB.
+    assert largest_array(lambda x: gromov_wasserstein(x, x).value, x) <= 2**20
 
 
 def test_leaders_are_found_without_a_matrix():

@@ -9,6 +9,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ..._checks import check_integer, check_positive, tolerance
 from ..._door import door
+from ..._memory import rows_at_once
 from ..._shown import AbstractShown
 from ..._typing import Points, Scalar, Weights
 from ..costs import (
@@ -132,10 +133,10 @@ def _spaces(x: Points, y: Float[Array, "m e"], a, b, cost) -> _Spaces:
 def _matched(spaces: _Spaces, epsilon, tol, starts: int, max_iterations: int) -> Matching:
     product = jnp.outer(spaces.a, spaces.b)
     size = spaces.cost(product)
-    unit = jnp.where(size > 0, size, 1)
+    unit, known = jnp.where(size > 0, size, 1), _profiles(spaces)
 
     def attempt(number):
-        start = _start(spaces, number, jnp.asarray(number / starts, product.dtype), unit)
+        start = _start(spaces, known, number, jnp.asarray(number / starts, product.dtype), unit)
         plan, done, count = _entropic(spaces, start, epsilon * unit, tol, max_iterations)
         if plan.size > LARGEST_PROGRAM:
             return spaces.cost(plan), plan, jnp.zeros((), plan.dtype), done, count
@@ -157,13 +158,14 @@ def _matched(spaces: _Spaces, epsilon, tol, starts: int, max_iterations: int) ->
     return Matching(root(total), total, error, converged, count, plan)
 
 
-def _start(spaces: _Spaces, number, share: Scalar, unit: Scalar) -> Float[Array, "n m"]:
-    """Costs whose plan is where to start: distances to all others, and `share` of fixed random products.
+def _start(
+    spaces: _Spaces, known: Float[Array, "n m"], number, share: Scalar, unit: Scalar
+) -> Float[Array, "n m"]:
+    """Costs whose plan is where to start: those that are `known`, and `share` of fixed random products.
 
     Products of a few numbers of each point, so that points of no mass change no other. A trace of them is
     always there: where all points look alike, such as two, the product plan is stationary, and a saddle.
     """
-    known = _profiles(spaces)
     keys = jax.random.split(jax.random.fold_in(jax.random.key(0), number))
     first, second = (_drawn(*z) for z in zip(keys, (spaces.a, spaces.b), strict=True))
     mixed = first @ second.T
@@ -180,9 +182,11 @@ def _profiles(spaces: _Spaces) -> Float[Array, "n m"]:
         found = line_coupling(from_x, from_y, spaces.a, spaces.b)
         return found.mass @ (from_x[found.rows] - from_y[found.columns]) ** 2
 
-    return jax.vmap(lambda row: jax.vmap(lambda other: between(row, other))(spaces.second))(
-        spaces.first
-    )
+    n, m = len(spaces.a), len(spaces.b)
+    # A pair of points holds n + m numbers, of which only one is left.
+    rows = rows_at_once(n, m * (n + m), spaces.a.dtype.itemsize)
+    each = jax.vmap(between, in_axes=(None, 0))
+    return jax.lax.map(lambda row: each(row, spaces.second), spaces.first, batch_size=rows)
 
 
 def _drawn(key, w: Weights) -> Float[Array, "n 8"]:
