@@ -7,10 +7,10 @@ operation that rounds, for two might be fused.
 import math
 import weakref
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 import jax
-import jaxlib
 import numpy as np
 import small_windows
 from jax._src import pjit
@@ -23,7 +23,7 @@ MOST_NUMBERS = 4096
 """Numbers in each of its arrays."""
 MOST_TERMS = 32
 """Terms of a sum, which is taken one by one; XLA splits longer ones."""
-INVERTS = [*map(int, jaxlib.__version__.split(".")[:2])] < [0, 12]
+INVERTS = [*map(int, version("jaxlib").split(".")[:2])] < [0, 12]
 """Whether what is divided by one number for many is multiplied by its inverse, as XLA did."""
 DTYPES = [np.dtype(kind) for kind in ("bool", "int32", "int64", "float32", "float64")]
 
