@@ -20,7 +20,7 @@ from ..dynamics import AbstractDynamics, AbstractParticles
 from ._integration import LEAST_TOL, Plan
 from ._merged_cloud import Cloud, rows, with_rows
 from ._trajectory import Merges, Trajectory
-from ._watch import STABLE, End, look, total
+from ._watch import STABLE, End, seen, total
 from .methods import reuses_stage, stable, stages, strength
 
 
@@ -205,6 +205,5 @@ def _stable(dynamics, plan: Plan, t, dt, state, args):
     return stable(dynamics, plan.solver, t, dt, state, args)
 
 
-@eqx.filter_jit
 def _look(dynamics, t, state, observe: dict[str, Callable], args):
-    return look(dynamics, observe, t, state, args)
+    return seen(dynamics, observe, False, t, state, args)[:2]

@@ -1,3 +1,4 @@
+import functools
 import warnings
 from collections.abc import Callable
 from typing import Any, cast
@@ -22,10 +23,11 @@ from .._memory import drop_programs
 from .._products import exact_products
 from .._typing import Key, Scalar
 from ..dynamics import AbstractDynamics
+from ._errors import CONVERGED
 from ._integration import Plan, check_observe, plan_run
 from ._merge import simulate_with_merging
 from ._trajectory import Trajectory
-from ._watch import STABLE, End, look, total
+from ._watch import STABLE, End, kept, seen, solved_at, total
 from .methods import stable
 
 
@@ -145,20 +147,22 @@ def _integrate(dynamics, x0, ts, observe, plan: Plan, args):
     """Values, the last state, how the run ended, and its counts."""
     dynamics = dynamics.prepared(ts.dtype)
 
-    def each(t, state, args):
-        return look(dynamics, observe, t, state, args)
+    keep = kept(dynamics, ts, dynamics.project(x0), args)
+    each = functools.partial(seen, dynamics, observe, keep)
 
     def last(t, state, args):
-        return dynamics.project(state), look(dynamics, {}, t, state, args)[1]
+        return dynamics.project(state), seen(dynamics, {}, keep, t, state, args)[1]
 
     saves = (diffrax.SubSaveAt(ts=ts, fn=each), diffrax.SubSaveAt(t1=True, fn=last))
     with warnings.catch_warnings():
         # diffrax marks what is not yet saved by infinity, which counts and truth values do not have.
         warnings.filterwarnings("ignore", "invalid value encountered in cast", RuntimeWarning)
         solution = plan.solve(dynamics, x0, ts[0], ts[-1], diffrax.SaveAt(subs=saves), args)
-    (values, saved), (final, checks) = cast(tuple, solution.ys)
+    (values, saved, states), (final, checks) = cast(tuple, solution.ys)
     reached = cast(tuple, solution.ts)[1][0]
     final, checks = jax.tree.map(lambda leaf: leaf[0], (final, checks))
+    if keep:
+        saved[CONVERGED], checks[CONVERGED] = solved_at(dynamics, ts, states, reached, final, args)
     checks = total(saved, checks, ts, reached)
     if plan.dt is not None and plan.key is None:
         taken = jnp.maximum(solution.stats["num_accepted_steps"], 1).astype(ts.dtype)

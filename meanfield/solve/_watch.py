@@ -18,6 +18,8 @@ from ._errors import CONVERGED, Failure, raise_if_failed, within_scale
 from ._trajectory import Trajectory
 
 STABLE = "the fixed steps amplify what the flow damps; lower dt, or leave it out for adaptive steps"
+_MOST_KEPT = 2**20
+"""Bytes of states that are kept for checks after a run."""
 Checks = dict[str, Bool[Array, "..."]]
 
 
@@ -28,13 +30,51 @@ def check(dynamics: AbstractDynamics, t: Scalar, state, args: Any) -> Checks:
     return dynamics.requirements(state) | ({} if solved is None else {CONVERGED: solved})
 
 
+def kept(dynamics: AbstractDynamics, ts, state, args: Any) -> bool:
+    """Whether states are kept while a run goes on, so that inner iterations are checked after it.
+
+    diffrax compiles what it saves at three places, and an inner iteration may take seconds to compile.
+    Not where so many states take much memory: then they are checked where they are saved.
+    """
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+    if len(ts) * size > _MOST_KEPT:
+        return False
+    return eqx.filter_eval_shape(_solved, dynamics, ts[0], state, args) is not None
+
+
 @eqx.filter_jit
-def look(dynamics: AbstractDynamics, observe: dict[str, Callable], t: Scalar, state, args: Any):
-    """The observables of a state and the checks of it.
+def seen(dynamics: AbstractDynamics, observe, keep: bool, t: Scalar, state, args: Any):
+    """The observables of a state, the checks of it, and itself where it is kept for checks after the run.
 
     diffrax traces what it saves six times a run: in a program of its own it is traced once."""
     state = dynamics.project(state)
-    return observed(observe, state), check(dynamics, t, state, args)
+    if keep:
+        return observed(observe, state), dynamics.requirements(state), state
+    return observed(observe, state), check(dynamics, t, state, args), None
+
+
+def solved_at(dynamics: AbstractDynamics, ts, states, reached: Scalar, final, args: Any):
+    """Whether inner iterations converged at all saves, and at the end: in a program of one copy of them.
+
+    What was not reached is looked at as the last state is.
+    """
+
+    def ahead(leaf: Array, last: Array) -> Array:
+        missed = (ts > reached).reshape(-1, *[1] * last.ndim)
+        return jnp.concatenate([jnp.where(missed, last, leaf), last[None]])
+
+    along = jnp.append(ts, reached), jax.tree.map(ahead, states, final)
+    dynamics, along, args = jax.tree.map(
+        lambda leaf: jax.lax.stop_gradient(leaf) if eqx.is_inexact_array(leaf) else leaf,
+        (dynamics, along, args),
+    )
+    found = jax.lax.map(lambda at: _solved(dynamics, at[0], at[1], args), along)
+    return found[:-1], found[-1]
+
+
+@eqx.filter_jit
+def _solved(dynamics: AbstractDynamics, t: Scalar, state, args: Any) -> Bool[Array, ""] | None:
+    return dynamics.solved(t, state, args)
 
 
 def observed(observe: dict[str, Callable], state) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from meanfield._hooks import answering
 from meanfield.attention import MultiHead, Sinkhorn, Softmax
 from meanfield.dynamics import AbstractCloud, AttentionFlow, SinkhornFlow
 from meanfield.geometry import Euclidean, Sphere
-from meanfield.solve import SolveError
+from meanfield.solve import SolveError, _watch
 
 SPHERE, LINE = Sphere(3), Euclidean(1)
 START = SPHERE.sample(jax.random.key(1), 4)
@@ -31,7 +31,8 @@ class Iterating(AbstractCloud):
         return jnp.where((x < self.edge) | self.loose, jnp.ones_like(x), jnp.nan)
 
     def solved(self, t, state, args):
-        return (state < self.edge).all()
+        # An operation that nothing else has, and so can be counted.
+        return (state < self.edge).all() & (jax.lax.population_count(jnp.int32(7)) == 3)
 
 
 OBSERVE = {"x": mf.observables.state}
@@ -52,6 +53,24 @@ def test_a_run_says_whether_inner_iterations_converged(merge):
         np.testing.assert_allclose(out.final, 1, atol=1e-12)
         with pytest.raises(SolveError, match="the iterations of Iterating did not reach"):
             run(edge, True, merge=merge)
+
+
+def test_iterations_at_saves_are_in_a_program_once_and_where_memory_is_short_at_each_save(
+    monkeypatch,
+):
+    def told(ts):
+        def converged(edge):
+            flow = Iterating(edge, jnp.array(True))
+            return mf.simulate(flow, jnp.zeros((1, 1)), ts, throw=False).stats["converged"]
+
+        edges = jnp.array([2.0, 0.75, 0.1])
+        program = jax.jit(jax.vmap(converged)).lower(edges)
+        np.testing.assert_array_equal(program.compile()(edges), [True, False, False])
+        return program.as_text().count("popcnt")
+
+    assert told(jnp.array([0.0, 0.25, 0.5, 1.0])) == 1
+    monkeypatch.setattr(_watch, "_MOST_KEPT", 0)
+    assert told(jnp.array([0.0, 0.25, 0.5, 0.75, 1.0])) > 1
 
 
 def test_a_drift_that_is_nan_where_they_fail_stops_the_run_there():
