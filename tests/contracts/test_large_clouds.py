@@ -45,6 +45,19 @@ def test_leaders_are_found_without_a_matrix():
     assert largest_array(Hardmax().leaders, CLOUD) <= N * N / 4
 
 
+def test_hard_attention_by_blocks_is_that_of_the_whole_matrix(monkeypatch):
+    x, hard = unit_vectors(2, 300, 3) * np.linspace(0.5, 2, 300)[:, None], Hardmax()
+
+    def all_of(x):
+        return hard.leaders(x), hard.best(x), *jax.value_and_grad(lambda x: (hard(x) ** 2).sum())(x)
+
+    whole = all_of(x)
+    assert 0 < whole[0].sum() < 300
+    monkeypatch.setattr(_memory, "LARGEST_DENSE", 8)
+    for found, right in zip(all_of(x), whole, strict=True):
+        np.testing.assert_allclose(found, right, rtol=1e-13, atol=1e-13)
+
+
 def test_gradients_of_prefixes_keep_no_matrix_a_token(monkeypatch):
     n = 16
     monkeypatch.setattr(_prefixes, "_PAIRS", n * n)
