@@ -37,8 +37,8 @@ class ParticleJKO(AbstractScheme):
 
     - `geometry`: `Sphere(d)` or `Euclidean(d)`; `tau` > 0: the step; `weights`: masses [n], or equal.
     - `tol`: the residual at which a step ends, by default rounding: relative to the largest coordinate, or
-      to tau times the largest force at the start, and on a sphere to 1. At 1e-7 a step takes two thirds
-      of the time.
+      to tau times the largest force at the start, and on a sphere to 1. A loose one saves a third of the
+      time.
     - `energy`: a combination of `Potential`, `Interaction` and `Pairwise`, for instance
       `-Interaction(beta)`, which unnormalized attention descends. A cloud has no entropy: use noise in a
       dynamics, `QuantileJKO` or `EntropicJKO`.
