@@ -6,7 +6,7 @@ import equinox.internal as eqxi
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_instance, check_integer, check_scalar, guard, is_key
+from .._checks import check_instance, check_integer, check_key, check_scalar, guard
 from .._shown import AbstractShown
 from .._typing import Key, Scalar
 from ..dynamics import AbstractDynamics, AbstractParticles, AbstractSharedNoise
@@ -142,8 +142,8 @@ def plan_run(dynamics, solver, tol, dt, key, adjoint, max_steps, ts, progress) -
             "expected key and dt for a dynamics with noise, got neither or one; "
             "pass key=jax.random.key(0), dt=0.01."
         )
-    if noisy and not is_key(key):
-        raise ValueError("expected one random key, got something else; pass key=jax.random.key(0).")
+    if noisy:
+        check_key(key)
     tol = check_scalar(tol, "tol").astype(ts.dtype)
     guard(tol, tol > 0, "expected tol > 0, got a number that is not; pass tol=1e-6.")
     max_steps = check_integer(max_steps, "max_steps")
