@@ -4,7 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from ..._checks import check_finite, check_integer, check_nonnegative, check_positive, check_weights
 from ..._door import door
@@ -115,13 +115,23 @@ def _to_barycenter(p: Models, residual, tol, steps: int, max_iterations: int) ->
     last, _ = jax.lax.scan(step, first, jnp.arange(steps + 1))
     *_, (points, f, left) = last
 
-    def toward(x, a, f):
+    longest = jnp.maximum(residual * jnp.sqrt(p.epsilon), rounding(p))
+    moves, known = _toward(p, points, mass, f, tol, max_iterations)
+    return certified(moves, known & (left <= longest))
+
+
+def _toward(
+    p: Models, points, mass, f: Float[Array, "models n"], tol, max_iterations: int
+) -> tuple[Clouds, Bool[Array, ""]]:
+    """The displacements of clouds to points, by potentials f of these for each cloud, without bias; and
+    whether the problems of clouds with themselves are solved."""
+
+    def one(x, a, f):
         own, known = own_mean(x, a, p.cost, p.epsilon, tol, max_iterations)
         return conditional_mean(x, points, mass, f, p.cost, p.epsilon) - own, known
 
-    longest = jnp.maximum(residual * jnp.sqrt(p.epsilon), rounding(p))
-    moves, known = jax.vmap(toward)(p.x, p.a, f)
-    return certified(moves, known.all() & (left <= longest))
+    moves, known = jax.vmap(one)(p.x, p.a, f)
+    return moves, known.all()
 
 
 @door
