@@ -17,10 +17,14 @@ from ._quantile_jko import UNBOUNDED, check_step
 
 MOST = 256
 """Iterations of the search downhill."""
+COARSEST = 1e-5
+"""The loosest end of that search: from farther off Newton's method may go to no minimum."""
 ROUNDED = 4
 """Roundings that a component of the gradient has at the end."""
 REFINEMENTS = 8
 """Newton steps after it; two are usual."""
+LONGEST = 1e-3
+"""The longest of them after which there is none."""
 
 
 class ParticleJKO(AbstractScheme):
@@ -94,17 +98,22 @@ class ParticleJKO(AbstractScheme):
         least = (self.tol or 0) / (2 * scale.max() * state.shape[1] ** 0.5)
         least = jnp.maximum(ROUNDED * eps, least)
         u, fall, iterations = _descend(value, jnp.zeros_like(state), least)
-        residual = jnp.linalg.norm(scale * jax.grad(value)(u), axis=1).max()
         new = reach(u)
+        residual = self._residual(state, new, masses, tau)
         facts = {
             "energy": self.energy(new, masses),
             "moved": unit * jnp.linalg.norm(u),
             "excess": unit * (unit * fall) / tau,
             "iterations": iterations,
-            "residual": unit * residual,
-            "converged": residual <= (self.tol or eps**0.5),
+            "residual": residual,
+            "converged": residual <= unit * (self.tol or eps**0.5),
         }
         return new, facts
+
+    def _residual(self, old: Points, new: Points, masses: Weights, tau: Scalar) -> Scalar:
+        """The largest |tau grad E/w - log_new(old)|: not of u, which may have gone around the sphere."""
+        force = self.geometry.to_tangent(new, self.energy.wasserstein_gradient(new, masses))
+        return jnp.linalg.norm(tau * force - self.geometry.log(new, old), axis=1).max()
 
     def _unit(self, state: Points, masses: Weights, tau: Scalar) -> Scalar:
         """The length that residuals are small against: in R^d that of coordinates and of forces."""
@@ -139,8 +148,10 @@ def _descend(
     # What optimistix remembers of earlier steps has the dtype of jax, not that of the points.
     wide = jnp.zeros(()).dtype
     # Declared as floats, and of any kind in use.
-    coarse: Any = jnp.maximum(eps**0.5, least).astype(wide)
+    coarse: Any = jnp.minimum(jnp.maximum(eps**0.5, least), COARSEST).astype(wide)
     fine: Any = least
+    # A step of that length leaves its square.
+    short: Any = jnp.minimum(least**0.5, LONGEST)
     downhill = optx.LBFGS(rtol=coarse, atol=coarse)
     near = optx.minimise(
         lambda u, _: value(u.astype(start.dtype)).astype(wide),
@@ -153,8 +164,7 @@ def _descend(
     inner = lx.CG(rtol=eps**0.5, atol=fine, stabilise_every=None)  # which would compile all twice
     exact = optx.root_find(
         lambda u, _: jax.grad(value)(u),
-        # A step of that length leaves its square.
-        optx.Newton(rtol=fine**0.5, atol=fine**0.5, linear_solver=inner),
+        optx.Newton(rtol=short, atol=short, linear_solver=inner),
         low,
         max_steps=REFINEMENTS,
         throw=False,

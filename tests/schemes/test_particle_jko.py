@@ -61,6 +61,38 @@ def test_a_step_ends_at_its_tolerance_and_no_later():
     assert SPHERE.distance(near, new).max() <= 2e-4
 
 
+def test_a_step_around_the_circle_is_none():
+    """Far down a slope L-BFGS may pass the antipode: what is critical there is not, of the shorter way."""
+    angles, slopes = np.random.default_rng(1).uniform(0, 2 * np.pi, 40), np.geomspace(1, 1000, 40)
+    circle = Sphere(2)
+
+    @jax.jit
+    @jax.vmap
+    def one(angle, slope):
+        x = jnp.stack([jnp.cos(angle), jnp.sin(angle)])[None]
+        new, facts = ParticleJKO(circle, Potential(lambda x: slope * x[0]), 1.0).step(x, None)
+        turn = jnp.arctan2(x[0, 0] * new[0, 1] - x[0, 1] * new[0, 0], x[0] @ new[0])
+        return facts, turn - slope * jnp.sin(angle + turn)
+
+    facts, left = one(angles, slopes)
+    assert 0.7 < facts["converged"].mean() < 1
+    assert np.abs(left[facts["converged"]]).max() < 1e-7
+    np.testing.assert_allclose(facts["residual"], np.abs(left), atol=1e-10)
+
+
+def test_a_loose_tolerance_loses_no_minimum():
+    """Of double wells, where steps are long, a search that ends early leaves Newton's method nowhere."""
+    x, taus = np.random.default_rng(0).normal(size=(60, 3, 2)), np.geomspace(1, 100, 60)
+    wells = Potential(lambda x: jnp.sum((x**2 - 1) ** 2))
+
+    @jax.jit
+    @jax.vmap
+    def met(start, tau):
+        return ParticleJKO(Euclidean(2), wells, tau, tol=1e-3).step(start, None)[1]["converged"]
+
+    assert met(x, taus).mean() > 0.95
+
+
 def test_a_tolerance_beyond_rounding_is_not_met():
     well = Potential(lambda x: jnp.sum(jnp.cos(x)))
     x = np.random.default_rng(0).normal(size=(6, 2))
