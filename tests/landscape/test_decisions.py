@@ -17,7 +17,7 @@ from meanfield.energies import Potential
 from meanfield.geometry import Euclidean, Sphere
 from meanfield.landscape import AtSaddles, basins, decision_times, dwell_time, pushes
 from meanfield.observables import state
-from meanfield.solve import simulate
+from meanfield.solve import SolveError, simulate
 
 KEY = jax.random.key(0)
 LINE, CIRCLE = Euclidean(1), Sphere(2)
@@ -86,7 +86,8 @@ def test_pushes_of_two_tokens_that_leave_a_saddle():
     def angle(x):
         return jnp.arctan2(x[0, 0] * x[1, 1] - x[0, 1] * x[1, 0], x[0] @ x[1])
 
-    found = pushes(AttentionFlow(CIRCLE, Unnormalized(beta), weights=w), x0, ts, angle, tol=1e-10)
+    flow = AttentionFlow(CIRCLE, Unnormalized(beta), weights=w)
+    found = pushes(flow, x0, ts, angle, tol=1e-10)
     phi = np.array([angle(x) for x in found.x])
     speed = np.exp(beta * np.cos(phi)) * np.sin(phi)
     np.testing.assert_allclose(found.value, phi[-1], rtol=1e-12)
@@ -97,6 +98,9 @@ def test_pushes_of_two_tokens_that_leave_a_saddle():
     turn = np.stack([-found.x[..., 1], found.x[..., 0]], axis=-1)
     expected = turn * (np.array([-1.0, 1.0]) / w / size)[:, None]
     np.testing.assert_allclose(found.direction, expected, atol=1e-7)
+    # At rest a step may not be longer than about 1/f'.
+    with pytest.raises(SolveError, match=r"between t = 12 and 1e\+09: raise max_steps"):
+        pushes(flow, x0, ts.at[-1].set(1e9), angle, tol=1e-10)
 
 
 @pytest.mark.slow

@@ -4,15 +4,25 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
-from ..._checks import as_array, check_finite, check_integer, check_positive, guard
+from ..._checks import (
+    as_array,
+    check_finite,
+    check_integer,
+    check_positive,
+    guard,
+    is_concrete,
+    raise_at_run_time,
+)
 from ..._door import door
 from ..._shown import AbstractShown
 from ..._typing import Points, Scalar
 from ...dynamics import AbstractParticles
-from ...solve import simulate
+from ...solve import SolveError, simulate
 from ...transport.costs import weights_or_uniform
+
+_REMEDY = "raise max_steps or tol, or give more times"
 
 
 class Pushes(AbstractShown):
@@ -59,25 +69,39 @@ def pushes(
     - `tol`: of the run's steps; `max_steps`: the most of them between two times.
 
     Raises ValueError for a flow with noise, whose outcome is a probability: see `basins`; for a token
-    of no mass, whose push would be free; for an outcome that is not one number.
+    of no mass, whose push would be free; for an outcome that is not one number. Raises SolveError if the
+    run fails.
     Source: Pontryagin, Boltyanskii, Gamkrelidze, Mishchenko (1962), for the adjoint; ours.
     """
     if flow.noise is not None:
         raise ValueError(
             "expected a flow without noise, got one with; use basins for its outcomes."
         )
-    x0, max_steps = flow.check(x0), check_integer(max_steps, "max_steps")
+    x0, max_steps = check_finite(flow.check(x0), "x0"), check_integer(max_steps, "max_steps")
     ts = check_finite(ts, "ts").astype(x0.dtype)
     if ts.shape[0] < 2:
         raise ValueError("expected at least two times, the start first, got one; add the end.")
     ts = guard(ts, (jnp.diff(ts) > 0).all(), "expected increasing times; sort ts.")
     w = weights_or_uniform(flow.weights, len(x0), x0.dtype, "weights")
     w = guard(w, (w > 0).all(), "expected weights > 0, got a token of no mass; leave it out.")
-    return _pushes(flow, x0, ts, outcome, w, check_positive(tol, "tol"), args, max_steps)
+    found, ok = _pushes(flow, x0, ts, outcome, w, check_positive(tol, "tol"), args, max_steps)
+    return _unless_failed(found, ok, ts)
+
+
+def _unless_failed(found: Pushes, ok: Bool[Array, " parts"], ts: Float[Array, " T"]) -> Pushes:
+    if not is_concrete(ok):
+        return raise_at_run_time(found, ok.all(), f"the run failed: {_REMEDY}.")
+    if not ok.all():
+        k = int(jnp.argmin(ok))
+        raise SolveError(f"The run failed between t = {ts[k]:.6g} and {ts[k + 1]:.6g}: {_REMEDY}.")
+    return found
 
 
 @eqx.filter_jit
-def _pushes(flow, x0, ts, outcome, w, tol, args, max_steps: int) -> Pushes:
+def _pushes(
+    flow, x0, ts, outcome, w, tol, args, max_steps: int
+) -> tuple[Pushes, Bool[Array, " parts"]]:
+    """The pushes, and whether the run went well from each time to the next."""
     geometry = flow.geometry
 
     def value(shifts: Float[Array, "T n d"]):
@@ -85,22 +109,22 @@ def _pushes(flow, x0, ts, outcome, w, tol, args, max_steps: int) -> Pushes:
             shift, start, end = part
             run = simulate(
                 flow, geometry.project(x + geometry.to_tangent(x, shift)), jnp.stack([start, end]),
-                tol=tol, args=args, max_steps=max_steps,
+                tol=tol, args=args, max_steps=max_steps, throw=False,
             )  # fmt: skip
-            return run.final, x
+            return run.final, (x, run.ok)
 
-        last, x = jax.lax.scan(interval, x0, (shifts[:-1], ts[:-1], ts[1:]))
+        last, (x, ok) = jax.lax.scan(interval, x0, (shifts[:-1], ts[:-1], ts[1:]))
         pushed = geometry.project(last + geometry.to_tangent(last, shifts[-1]))
         found = as_array(outcome(pushed), "the value of outcome")
         if found.shape != ():
             raise ValueError(
                 f"expected outcome to return one number, got shape {list(found.shape)}; sum its parts."
             )
-        return found, jnp.concatenate([x, last[None]])
+        return found, (jnp.concatenate([x, last[None]]), ok)
 
     still = jnp.zeros((len(ts), *x0.shape), x0.dtype)
-    (found, x), slope = jax.value_and_grad(value, has_aux=True)(still)
+    (found, (x, ok)), slope = jax.value_and_grad(value, has_aux=True)(still)
     slope = slope / w[:, None]
     size = jnp.sqrt(jnp.sum(w[:, None] * slope**2, axis=(1, 2)))
     scale = jnp.where(size > 0, size, 1)[:, None, None]
-    return Pushes(ts, x, found, size, slope / scale)
+    return Pushes(ts, x, found, size, slope / scale), ok

@@ -1,7 +1,6 @@
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +10,7 @@ from ...dynamics.particles import GradientFlow
 from ...energies import Interaction
 from ...geometry import Sphere
 from ...solve import simulate
-from ..machinery import AbstractCellwiseStudy, Claim, check_that
+from ..machinery import AbstractCellwiseStudy, Claim, check_that, program_of_runs
 
 PAPER = "Burger, Kabri, Korolev, Roith, Weigand, arXiv 2501.03096"
 MATRICES = {
@@ -125,14 +124,14 @@ def _starts(key, count: int, n: int):
     return jnp.where((jnp.arange(count) % 2 == 1)[:, None, None], side * x, x)
 
 
-@eqx.filter_jit
+@program_of_runs
 def _run(descended, energy, starts, time):
     """Where the starts end, and the energies there."""
     flow = GradientFlow(SPHERE, descended)
     ts = jnp.stack([jnp.zeros_like(time), time])
 
     def one(x):
-        end = simulate(flow, x, ts, tol=1e-8).final
-        return end, energy(end)
+        run = simulate(flow, x, ts, tol=1e-8, throw=False)
+        return (run.final, energy(run.final)), run.ok
 
     return jax.lax.map(one, starts)

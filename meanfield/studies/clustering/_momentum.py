@@ -1,7 +1,6 @@
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +12,7 @@ from ...dynamics.particles import MomentumFlow
 from ...energies import Interaction
 from ...geometry import Sphere
 from ...solve import simulate
-from ..machinery import Claim, Study, check_that, order_of, some_of
+from ..machinery import Claim, Study, check_that, order_of, program_of_runs, some_of
 
 PENDULUM = "two tokens are a pendulum: a'' = -e^{beta cos a} sin a - friction a'"
 ENERGY = "kinetic energy less interaction is constant without friction"
@@ -107,7 +106,7 @@ class Momentum(Study):
         return claims
 
 
-@eqx.filter_jit
+@program_of_runs
 def _run(flow: MomentumFlow, start, ts, beta):
     """Tokens from rest, and their kinetic energy less their interaction."""
     still, energy = jnp.zeros_like(start), Interaction(beta)
@@ -116,8 +115,8 @@ def _run(flow: MomentumFlow, start, ts, beta):
         return flow.kinetic(state[1]) - energy(state[0])
 
     seen = {"x": _tokens, "total": total}
-    run = simulate(flow, (start, still), ts, tol=1e-9, observe=seen)
-    return run.values["x"], run.values["total"]
+    run = simulate(flow, (start, still), ts, tol=1e-9, observe=seen, throw=False)
+    return (run.values["x"], run.values["total"]), run.ok
 
 
 def _tokens(state):

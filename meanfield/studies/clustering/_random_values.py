@@ -1,5 +1,4 @@
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, ClassVar
 
 import jax
@@ -13,7 +12,7 @@ from ...dynamics.particles import RandomValues as Flow
 from ...geometry import Sphere
 from ...landscape.times import RandomPair
 from ...solve import simulate
-from ..machinery import AbstractCellwiseStudy, Claim, check_that, some_of
+from ..machinery import AbstractCellwiseStudy, Claim, check_that, program_of_runs, some_of
 
 CRITICAL = {3: 0.0, 8: 1.23894, 32: 2.04703}
 """arcosh((d-1)/2)^{1/2} to five digits."""
@@ -116,14 +115,14 @@ class RandomValues(AbstractCellwiseStudy):
         return Claim.telling(name, at.share, at.theory, slack, source, effect=max(at.theory, 0.05))
 
 
-@partial(jax.jit, static_argnums=1)
+@program_of_runs
 def _ends(beta, d: int, t_end, dt, keys):
     """<x_1, x_2> at the end of each run from orthogonal tokens."""
     flow, x = Flow(Sphere(d), Softmax(beta)), jnp.eye(2, d)
     ts = jnp.stack([jnp.zeros(()), jnp.asarray(t_end, float)])
 
     def end(key):
-        x_end = simulate(flow, x, ts, key=key, dt=dt, throw=False).final
-        return x_end[0] @ x_end[1]
+        run = simulate(flow, x, ts, key=key, dt=dt, throw=False)
+        return run.final[0] @ run.final[1], run.ok
 
     return jax.vmap(end)(keys)

@@ -1,7 +1,6 @@
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +14,7 @@ from ...measures import Uniform
 from ...solve import simulate
 from ...transport.barycenters import disagreement
 from ...transport.costs import SquaredGeodesic
-from ..machinery import Claim, Study
+from ..machinery import Claim, Study, program_of_runs
 from ._gating import _strength
 
 SOURCE = "u_i is -1/(2 w_i) times the Wasserstein gradient of the disagreement"
@@ -139,12 +138,14 @@ def _between(one: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
     return spent, share
 
 
-@eqx.filter_jit
+@program_of_runs
 def _run(flow: ConsensusFlow, x0, ts, strengths, epsilon):
     """Histories [strengths, T, N, n, 3], their disagreement and the power of the pull."""
 
     def one(strength):
-        run = simulate(flow, x0, ts, observe={"x": lambda x: x}, tol=1e-4, args=strength)
+        run = simulate(
+            flow, x0, ts, observe={"x": lambda x: x}, tol=1e-4, args=strength, throw=False
+        )
         x = run.values["x"]
 
         def look(pair):
@@ -152,6 +153,6 @@ def _run(flow: ConsensusFlow, x0, ts, strengths, epsilon):
             left = disagreement(x, epsilon=epsilon, cost=SquaredGeodesic(), tol=1e-6)
             return left, flow.power(t, x, strength)
 
-        return x, *jax.lax.map(look, (ts, x))
+        return (x, *jax.lax.map(look, (ts, x))), run.ok
 
     return jax.vmap(one)(strengths)

@@ -1,7 +1,6 @@
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +12,7 @@ from ...dynamics.consensus import ConsensusFlow, PairwisePull
 from ...dynamics.particles import AttentionFlow
 from ...geometry import Sphere
 from ...solve import simulate
-from ..machinery import Claim, Study
+from ..machinery import Claim, Study, program_of_runs
 from ._gating import _strength
 
 THRESHOLD = 2 / np.pi
@@ -93,7 +92,7 @@ def _wells(x):
     return -0.5 * x[2] ** 2
 
 
-@eqx.filter_jit
+@program_of_runs
 def _run(flow: ConsensusFlow, x0, ts, strengths):
     """The angle between the directions of the two means, [strengths, T]."""
     sphere = flow.geometry
@@ -103,6 +102,7 @@ def _run(flow: ConsensusFlow, x0, ts, strengths):
         return sphere.distance(means[0], means[1])
 
     def one(strength):
-        return simulate(flow, x0, ts, observe={"gap": gap}, tol=1e-6, args=strength).values["gap"]
+        run = simulate(flow, x0, ts, observe={"gap": gap}, tol=1e-6, args=strength, throw=False)
+        return run.values["gap"], run.ok
 
     return jax.vmap(one)(strengths)

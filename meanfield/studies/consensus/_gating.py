@@ -1,7 +1,6 @@
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,7 +16,7 @@ from ...geometry import Sphere
 from ...landscape.decisions import AtSaddles
 from ...observables import state
 from ...solve import simulate
-from ..machinery import Claim, Study, check_that
+from ..machinery import Claim, Study, check_that, program_of_runs
 
 CIRCLE = Sphere(2)
 PULSE = (3.0, 5.0)
@@ -144,16 +143,16 @@ def _pairs(x: Points) -> Bool[Array, ""]:
     return ahead[1] + ahead[3] > ahead[0] + ahead[2]
 
 
-@eqx.filter_jit
+@program_of_runs
 def _run(flow: ConsensusFlow, x0: Float[Array, "runs 2 4 2"], strength: Scalar):
     """The mean effort, and the share of pairs of models that agree."""
     ts = jnp.linspace(0.0, 36.0, 73)
 
     def one(x):
-        run = simulate(flow, x, ts, observe={"x": state}, tol=1e-7, args=strength)
+        run = simulate(flow, x, ts, observe={"x": state}, tol=1e-7, args=strength, throw=False)
         power = jax.vmap(lambda t, x: flow.power(t, x, strength))(ts, run.values["x"])
         first, second = jax.vmap(_pairs)(run.final)
-        return jnp.trapezoid(power, ts), (first == second).astype(x.dtype)
+        return jnp.trapezoid(power, ts), (first == second).astype(x.dtype), run.ok
 
-    effort, agree = jax.vmap(one)(x0)
-    return effort.mean(), agree.mean()
+    effort, agree, ok = jax.vmap(one)(x0)
+    return (effort.mean(), agree.mean()), ok

@@ -1,7 +1,6 @@
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +14,7 @@ from ...dynamics.particles import AttentionFlow
 from ...landscape.decisions import pushes
 from ...observables import state
 from ...solve import simulate
-from ..machinery import AbstractCellwiseStudy, Claim, some_of
+from ..machinery import AbstractCellwiseStudy, Claim, program_of_runs, some_of
 from ._gating import CIRCLE, LINEAR, ByNumber, _pairs, _strength
 
 SWITCH, LATER, END = 4.0, 9.0, 36.0
@@ -159,7 +158,6 @@ def _outcome(x: Points) -> Scalar:
     return ahead[1] + ahead[3] - ahead[0] - ahead[2]
 
 
-@eqx.filter_jit
 def _pushed(own: AttentionFlow, x0: Float[Array, "models 4 2"], ts: Float[Array, " times"]):
     """Of each model the outcome, the size of pushes over time, the largest, its time and its direction."""
 
@@ -168,33 +166,36 @@ def _pushed(own: AttentionFlow, x0: Float[Array, "models 4 2"], ts: Float[Array,
         k = jnp.argmax(found.size)
         return found.value, found.size, found.size[k], ts[k], found.direction[k]
 
-    return jax.lax.map(one, x0)
+    return jax.vmap(one)(x0)
 
 
-@eqx.filter_jit
+@program_of_runs
 def _ends(own: AttentionFlow, x0, others, when, push):
     """Whether two models agree, of which one is pushed once."""
 
     def one(x, other, t, u):
-        x = simulate(own, x, jnp.stack([0 * t, t]), tol=1e-7).final
-        x = CIRCLE.exp(x, CIRCLE.to_tangent(x, u))
-        x = simulate(own, x, jnp.stack([t, t + END]), tol=1e-7).final
-        other = simulate(own, other, jnp.stack([0 * t, t + END]), tol=1e-7).final
-        return _pairs(x) == _pairs(other)
+        run = lambda x, start, end: simulate(own, x, jnp.stack([start, end]), tol=1e-7, throw=False)
+        before, alone = run(x, 0 * t, t), run(other, 0 * t, t + END)
+        x = CIRCLE.exp(before.final, CIRCLE.to_tangent(before.final, u))
+        after = run(x, t, t + END)
+        agree = _pairs(after.final) == _pairs(alone.final)
+        return agree, before.ok & after.ok & alone.ok
 
     return jax.vmap(one)(x0, others, jnp.maximum(when, 0.01), push)
 
 
-@eqx.filter_jit
+@program_of_runs
 def _pulled(flow: ConsensusFlow, x0: Float[Array, "runs 2 4 2"], strength: Scalar):
     """The mean length and energy of a pull, and the share of pairs of models that agree."""
     ts = jnp.linspace(0.0, END, 73)
 
     def one(x):
-        run = simulate(flow, x, ts, observe={"x": state}, tol=1e-7, args=strength)
+        run = simulate(flow, x, ts, observe={"x": state}, tol=1e-7, args=strength, throw=False)
         power = jax.vmap(lambda t, x: flow.power(t, x, strength))(ts, run.values["x"])
         first, second = jax.vmap(_pairs)(run.final)
         root = jnp.sqrt(jnp.maximum(power, 0))
-        return jnp.trapezoid(root, ts), jnp.trapezoid(power, ts), (first == second).astype(x.dtype)
+        agree = (first == second).astype(x.dtype)
+        return (jnp.trapezoid(root, ts), jnp.trapezoid(power, ts), agree), run.ok
 
-    return tuple(part.mean() for part in jax.vmap(one)(x0))
+    found, ok = jax.vmap(one)(x0)
+    return tuple(part.mean() for part in found), ok

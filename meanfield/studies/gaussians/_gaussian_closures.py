@@ -16,7 +16,7 @@ from ...geometry import Euclidean
 from ...measures import Gaussian
 from ...solve import simulate
 from ...transport.exact import gaussian_wasserstein
-from ..machinery import Claim, Study, check_that, order_of, some_of
+from ..machinery import Claim, Study, check_that, order_of, program_of_runs, some_of
 
 SOURCE = "Castin, Ablin, Carrillo, Peyre, arXiv 2501.18322; the central limit theorem"
 STEP = 0.1
@@ -126,15 +126,15 @@ def _start() -> Normal:
     return jnp.asarray([0.5, 0.0, -0.5]), jnp.asarray(root @ root.T + 0.3 * np.eye(3))
 
 
-@eqx.filter_jit
+@program_of_runs
 def _clouds(attention, law: Gaussian, limit: Normal, keys: Array, n: int, ts: Float[Array, " T"]):
     """The squared distances of independent clouds of n tokens from the limit at the end."""
     geometry = Euclidean(law.d)
     flow = AttentionFlow(geometry, attention) + Drift(geometry, _decay)
 
     def one(key):
-        final = simulate(flow, law.sample(key, n), ts, dt=STEP).final
-        return _square_distance(final, limit)
+        run = simulate(flow, law.sample(key, n), ts, dt=STEP, throw=False)
+        return _square_distance(run.final, limit), run.ok
 
     return jax.lax.map(one, keys)
 

@@ -1,7 +1,6 @@
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
@@ -10,7 +9,7 @@ from jaxtyping import Array, Float
 from ..._typing import Scalar
 from ...geometry import Euclidean
 from ...solve import simulate
-from ..machinery import Claim, Study, check_that, order_of, some_of
+from ..machinery import Claim, Study, check_that, order_of, program_of_runs, some_of
 from ._heat_flows import (
     DIFFUSIVITY,
     NORMAL,
@@ -115,12 +114,12 @@ class HeatLimitCoupling(Study):
         return [*made, Claim.at_most("marginal error of Sinkhorn attention", worst, 1e-8, "ott")]
 
 
-@eqx.filter_jit
+@program_of_runs
 def _tokens(name: str, eps: Scalar, x: Float[Array, "n one"], ts: Float[Array, " T"]):
     """The tokens at the end, and the error of the marginals there."""
     flow = heat_flow(name, eps, Euclidean(1))
-    final = simulate(flow, x, ts, dt=jnp.minimum(eps, 0.05)).final
-    return final[:, 0], residual(heat_attention(name, eps, 1), final, None)
+    run = simulate(flow, x, ts, dt=jnp.minimum(eps, 0.05), throw=False)
+    return (run.final[:, 0], residual(heat_attention(name, eps, 1), run.final, None)), run.ok
 
 
 def _rms(gap: np.ndarray) -> float:

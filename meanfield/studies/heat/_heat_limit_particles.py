@@ -1,7 +1,6 @@
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +14,7 @@ from ...geometry import Euclidean
 from ...measures import Gaussian
 from ...solve import simulate
 from ...transport.exact import gaussian_wasserstein
-from ..machinery import Claim, Study, order_of, some_of
+from ..machinery import Claim, Study, order_of, program_of_runs, some_of
 from ._heat_flows import DIFFUSIVITY, gaussian_heat_flow, heat_attention, heat_flow, residual
 
 COVARIANCES = {"R": np.diag([0.5]), "R2": np.array([[0.6, 0.2], [0.2, 0.9]])}
@@ -107,15 +106,15 @@ class HeatLimitParticles(Study):
         return jnp.asarray([0.0, self.t_end])
 
 
-@eqx.filter_jit
+@program_of_runs
 def _clouds(name: str, eps: Scalar, law: Gaussian, keys: Array, n: int, ts: Float[Array, " T"]):
     """Independent clouds at the end [samples, n, d], and the errors of their marginals."""
     flow, attention = heat_flow(name, eps, Euclidean(law.d)), heat_attention(name, eps, law.d)
     dt = jnp.minimum(eps / 2, 0.05)
 
     def one(key):
-        x = simulate(flow, law.sample(key, n), ts, dt=dt).final
-        return x, residual(attention, x, None)
+        run = simulate(flow, law.sample(key, n), ts, dt=dt, throw=False)
+        return (run.final, residual(attention, run.final, None)), run.ok
 
     return jax.lax.map(one, keys)
 

@@ -2,12 +2,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, ClassVar
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Bool, Complex, Float
 
 from ..._typing import Key, Points
 from ...attention.engines import Harmonic
@@ -18,7 +17,7 @@ from ...harmonics import Fourier
 from ...landscape.densities import fastest_mode, growth_rates
 from ...measures import Uniform
 from ...solve import simulate
-from ..machinery import AbstractCellwiseStudy, Claim, some_of
+from ..machinery import AbstractCellwiseStudy, Claim, program_of_runs, some_of
 
 SOURCE = "k* = argmax k^2 I_k(beta)/beta: linearization about the uniform law"
 NUMBERS = {1: 1, 2: 2, 4: 3, 5: 3, 7: 4, 10: 4, 20: 6, 50: 10, 100: 14}
@@ -141,16 +140,16 @@ def _rate(
     return rate(product.sum(0), power.sum(0)), error
 
 
-@eqx.filter_jit
+@program_of_runs
 def _clouds(
     flow: AttentionFlow, keys, ts: Float[Array, " T"], n: int
-) -> Complex[Array, "clouds T k"]:
+) -> tuple[Complex[Array, "clouds T k"], Bool[Array, " clouds"]]:
     observe = {"rho": partial(modes, DEGREES)}
 
     def one(key: Key):
-        return simulate(flow, Uniform(2).sample(key, n), ts, tol=1e-5, observe=observe).values[
-            "rho"
-        ]
+        x0 = Uniform(2).sample(key, n)
+        run = simulate(flow, x0, ts, tol=1e-5, observe=observe, throw=False)
+        return run.values["rho"], run.ok
 
     return jax.lax.map(one, keys)
 

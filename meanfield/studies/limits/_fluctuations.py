@@ -2,12 +2,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, ClassVar
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from ..._typing import Key, Points
 from ...attention.engines import Harmonic
@@ -18,7 +17,7 @@ from ...harmonics import AbstractBasis, Fourier
 from ...measures import Uniform
 from ...solve import simulate
 from ...solve.methods import GeodesicLM
-from ..machinery import AbstractCellwiseStudy, Claim, check_that
+from ..machinery import AbstractCellwiseStudy, Claim, check_that, program_of_runs
 from ._growth_rates import multiplier
 
 SOURCE = "linear fluctuation theory, as in Dawson (1983), J. Stat. Phys. 31, 29-85"
@@ -133,10 +132,10 @@ class Fluctuations(AbstractCellwiseStudy):
         return made
 
 
-@eqx.filter_jit
+@program_of_runs
 def _chains(
     flow: AttentionFlow, basis: AbstractBasis, keys, ts, dt, n: int
-) -> Float[Array, "chains T k"]:
+) -> tuple[Float[Array, "chains T k"], Bool[Array, " chains"]]:
     """|rho_k|^2 of each chain at each time."""
     observe = {"power": partial(_power, basis)}
 
@@ -144,8 +143,8 @@ def _chains(
         first, second = jax.random.split(key)
         x0 = Uniform(2).sample(first, n)
         solver = GeodesicLM(flow.geometry)
-        run = simulate(flow, x0, ts, key=second, dt=dt, observe=observe, solver=solver)
-        return run.values["power"]
+        run = simulate(flow, x0, ts, key=second, dt=dt, observe=observe, solver=solver, throw=False)
+        return run.values["power"], run.ok
 
     return jax.vmap(one)(keys)
 

@@ -1,12 +1,11 @@
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 from scipy.special import gammaln, ive
 
 from ..._typing import Points, Scalar
@@ -18,7 +17,7 @@ from ...geometry import Sphere
 from ...harmonics import AbstractBasis, Fourier, Gegenbauer
 from ...landscape.densities import growth_rates
 from ...solve import simulate
-from ..machinery import AbstractCellwiseStudy, Claim
+from ..machinery import AbstractCellwiseStudy, Claim, program_of_runs
 
 SOURCE = "Funk-Hecke and linearization: rate_k = k (k + d - 2) (s_k - noise)"
 HEADS = {
@@ -172,31 +171,33 @@ def offset(beta: float) -> float:
     return beta if beta > LARGEST else 0.0
 
 
-@eqx.filter_jit
+@program_of_runs
 def _by_density(
     equation: FokkerPlanck, size: Scalar, ends: Float[Array, " k"]
-) -> Float[Array, " k"]:
+) -> tuple[Float[Array, " k"], Bool[Array, "..."]]:
     unit = jnp.eye(equation.basis.size)
 
     def one(direction, end):
         ts = jnp.stack([jnp.zeros_like(end), end])
         starts = unit[0] + size * jnp.stack([direction, -direction])
-        up, down = jax.vmap(lambda x0: simulate(equation, x0, ts, tol=1e-13).final)(starts)
-        return jnp.log((up - down) @ direction / (2 * size)) / end
+        run = jax.vmap(lambda x0: simulate(equation, x0, ts, tol=1e-13, throw=False))(starts)
+        up, down = run.final
+        return jnp.log((up - down) @ direction / (2 * size)) / end, run.ok
 
     return jax.vmap(one)(unit[1 : 1 + len(ends)], ends)
 
 
-@eqx.filter_jit
+@program_of_runs
 def _by_particles(
     flow: AttentionFlow, starts: Float[Array, "k n 2"], ends: Float[Array, " k"]
-) -> Float[Array, " k"]:
+) -> tuple[Float[Array, " k"], Bool[Array, "..."]]:
     basis = Fourier(len(ends))
 
     def one(start, end, index):
         ts = jnp.stack([jnp.zeros_like(end), end])
-        final = simulate(flow, start, ts, tol=1e-11).final
-        return jnp.log(_cosine(basis, final, index) / _cosine(basis, start, index)) / end
+        run = simulate(flow, start, ts, tol=1e-11, throw=False)
+        ratio = _cosine(basis, run.final, index) / _cosine(basis, start, index)
+        return jnp.log(ratio) / end, run.ok
 
     return jax.vmap(one)(starts, ends, 2 * jnp.arange(len(ends)) + 1)
 

@@ -2,7 +2,6 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +14,14 @@ from ...geometry import Sphere
 from ...measures import VonMisesFisher
 from ...observables import second_moment
 from ...solve import simulate
-from ..machinery import AbstractCellwiseStudy, Claim, attention_named, order_of, some_of
+from ..machinery import (
+    AbstractCellwiseStudy,
+    Claim,
+    attention_named,
+    order_of,
+    program_of_runs,
+    some_of,
+)
 
 SOURCE = "Sznitman (1991), Topics in propagation of chaos, theorem 1.4: fluctuations of size n^-1/2"
 PAIRS = 2**22
@@ -146,19 +152,20 @@ class MeanFieldLimit(AbstractCellwiseStudy):
         return 2 - resultant**2 - along**2 - (1 - along) ** 2 / (d - 1)
 
 
-@eqx.filter_jit
+@program_of_runs
 def _run(flow: AttentionFlow, law: VonMisesFisher, keys, number, ts, most: int):
     """The moments [clouds, times, p] of clouds of `number` tokens, at most `most`.
 
     Every cloud has `most` tokens, those beyond its number without mass: one program serves all.
     """
 
-    def one(cell) -> Float[Array, "times p"]:
+    def one(cell):
         key, n = cell
         w = jnp.where(jnp.arange(most) < n, 1 / n, 0).astype(ts.dtype)
         observe = {"moments": jax.tree_util.Partial(_moments_of, w)}
-        run = simulate(flow.reweight(w), law.sample(key, most), ts, observe=observe, tol=1e-5)
-        return run.values["moments"]
+        x0 = law.sample(key, most)
+        run = simulate(flow.reweight(w), x0, ts, observe=observe, tol=1e-5, throw=False)
+        return run.values["moments"], run.ok
 
     # A batch that divides their number: a remainder would be a second program.
     batch = math.gcd(len(keys), max(1, 1 << (PAIRS // most**2).bit_length() - 1))

@@ -2,7 +2,6 @@ from dataclasses import dataclass, field, replace
 from math import comb
 from typing import Any, ClassVar
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -22,6 +21,7 @@ from ..machinery import (
     Claim,
     attention_named,
     order_of,
+    program_of_runs,
     some_of,
 )
 
@@ -160,20 +160,20 @@ class ParticlesVsPde(AbstractCellwiseStudy):
         return np.asarray(moments).reshape(len(self.sizes), self.samples, DEGREES)
 
 
-@eqx.filter_jit
-def _run(flow, law, keys, number, ts, dt, most: int) -> Float[Array, "clouds 4"]:
-    """The final moments of clouds of `number` tokens, at most `most`.
+@program_of_runs
+def _run(flow, law, keys, number, ts, dt, most: int):
+    """The final moments [clouds, 4] of clouds of `number` tokens, at most `most`.
 
     Every cloud has `most` tokens, those beyond its number without mass: one program serves all.
     """
     basis = Gegenbauer(flow.geometry.d, DEGREES)
 
-    def one(cell) -> Float[Array, " 4"]:
+    def one(cell):
         (start, noise), n = jax.random.split(cell[0]), cell[1]
         w = jnp.where(jnp.arange(most) < n, 1 / n, 0).astype(ts.dtype)
         x0 = law.sample(start, most)
-        run = simulate(flow.reweight(w), x0, ts, tol=1e-5, dt=dt, key=noise)
-        return _moments(basis, w, run.final)
+        run = simulate(flow.reweight(w), x0, ts, tol=1e-5, dt=dt, key=noise, throw=False)
+        return _moments(basis, w, run.final), run.ok
 
     batch = max(1, min(len(keys), PAIRS // most**2))
     return jax.lax.map(one, (keys, number), batch_size=batch)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         some_of as some_of,
     )
     from ._fits import order_of as order_of
+    from ._program_of_runs import program_of_runs as program_of_runs
     from ._repeat import repeat as repeat
     from ._study import Study as Study
 

@@ -17,7 +17,7 @@ from ...geometry import Sphere
 from ...landscape.decisions import Pushes, decision_times, pushes
 from ...observables import smoothed_entropy, state
 from ...solve import Trajectory, simulate
-from ..machinery import Claim, Study, check_that
+from ..machinery import Claim, Study, check_that, program_of_runs
 
 CIRCLE = Sphere(2)
 LINEAR = "linear flow about the square, whose modes are known"
@@ -218,21 +218,22 @@ def _pairs(x: Points) -> Bool[Array, ""]:
     return _outcome(x) > 0
 
 
-@eqx.filter_jit
 def _sensitivities(flow: AttentionFlow, x0: Float[Array, "runs 4 2"], ts) -> Pushes:
     return jax.vmap(lambda x: pushes(flow, x, ts, _outcome, tol=1e-7, max_steps=256))(x0)
 
 
-@eqx.filter_jit
+@program_of_runs
 def _flipped(
     flow: AttentionFlow, x0, ts: Float[Array, " T"], found: Pushes, effort: Scalar
-) -> tuple[Float[Array, "pushes runs"], Float[Array, "pushes runs"]]:
+) -> tuple[
+    tuple[Float[Array, "pushes runs"], Float[Array, "pushes runs"]], Bool[Array, "pushes runs"]
+]:
     """Whether each run ends otherwise, if pushed at each of `ts` but the last toward the other outcome,
     and dH/dt there.
 
     Beyond the time at which the adjoint reads the outcome, in the direction that it has there.
     """
-    run = lambda x, ts: simulate(flow, x, ts, observe={"x": state}, tol=1e-7)
+    run = lambda x, ts: simulate(flow, x, ts, observe={"x": state}, tol=1e-7, throw=False)
     alone = jax.vmap(run, (0, None))(x0, ts)
     ends = jax.vmap(_pairs)(alone.final)
     against = -jnp.sign(found.value)[:, None, None] * effort
@@ -242,7 +243,8 @@ def _flipped(
         push = against * found.direction[:, jnp.minimum(k, found.ts.shape[1] - 1)]
         x = CIRCLE.exp(alone.values["x"][:, k], push)
         pushed = jax.vmap(run, (0, None))(x, jnp.stack([ts[k], ts[-1]]))
-        return (jax.vmap(_pairs)(pushed.final) != ends).astype(x0.dtype), rates
+        other = (jax.vmap(_pairs)(pushed.final) != ends).astype(x0.dtype)
+        return (other, rates), pushed.ok & alone.ok
 
     return jax.lax.map(at, jnp.arange(len(ts) - 1))
 

@@ -1,12 +1,11 @@
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from ..._typing import Points, Scalar
 from ...attention.engines import Harmonic
@@ -17,7 +16,7 @@ from ...landscape.densities import barrier
 from ...landscape.times import escape_time, survival
 from ...measures import Uniform
 from ...solve import GeodesicEuler, GeodesicLM, simulate
-from ..machinery import AbstractCellwiseStudy, Claim, check_that, some_of
+from ..machinery import AbstractCellwiseStudy, Claim, check_that, program_of_runs, some_of
 from ._lasting import lasting
 
 CIRCLE = Sphere(2)
@@ -151,10 +150,10 @@ def _escapes(flow, solver, key, shape, dt, target, end) -> tuple[np.ndarray, np.
     return times, escaped
 
 
-@eqx.filter_jit
+@program_of_runs
 def _advance(
     flow: AttentionFlow, solver, key, x: Float[Array, "lanes n d"], run, parts, numbers
-) -> tuple[Float[Array, "lanes n d"], Int[Array, " lanes"]]:
+) -> tuple[tuple[Float[Array, "lanes n d"], Int[Array, " lanes"]], Bool[Array, " lanes"]]:
     """Where the tokens are after `AT_ONCE` steps, and the first of these after which they are past the
     target, else 0. `parts` says how many such stretches a run has behind it: one of none starts anew."""
     dt, target = numbers
@@ -168,7 +167,7 @@ def _advance(
         )  # fmt: skip
         r = moved.values["r"][1:]
         past = r > target.astype(r.dtype)
-        return moved.final, jnp.where(past.any(), 1 + past.argmax(), 0)
+        return (moved.final, jnp.where(past.any(), 1 + past.argmax(), 0)), moved.ok
 
     return jax.vmap(one)(x, run, parts)
 

@@ -1,7 +1,6 @@
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +13,7 @@ from ...dynamics.particles import AttentionFlow
 from ...geometry import Sphere
 from ...landscape.densities import growth_rates
 from ...solve import simulate
-from ..machinery import Claim, Study, check_that, some_of, uniform_starts, wilson
+from ..machinery import Claim, Study, check_that, program_of_runs, some_of, uniform_starts, wilson
 
 PAPER = "arXiv 2507.22857: tokens on the circle meet from almost all starts for beta >= -.16"
 TRIANGLE = "f'(2 pi/3) = -e^{-beta/2} (1/2 + 3 beta/4) for f(a) = e^{beta cos a} sin a"
@@ -145,15 +144,16 @@ class SyncMap(Study):
         return claims
 
 
-@eqx.filter_jit
+@program_of_runs
 def _ends(betas, starts, times):
     """The clouds at the end, [beta, start, n, 2], and the speeds of their tokens."""
 
     def end(one, x):
         beta, time = one
         flow = AttentionFlow(Sphere(2), Unnormalized(beta))
-        final = simulate(flow, x, jnp.stack([0 * time, time]), tol=1e-6).final
-        return final, jnp.linalg.norm(flow.drift(time, final, None), axis=-1)
+        run = simulate(flow, x, jnp.stack([0 * time, time]), tol=1e-6, throw=False)
+        speed = jnp.linalg.norm(flow.drift(time, run.final, None), axis=-1)
+        return (run.final, speed), run.ok
 
     each = lambda one: jax.lax.map(lambda x: end(one, x), starts)
     return jax.lax.map(each, (betas, times))

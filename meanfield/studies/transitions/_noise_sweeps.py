@@ -17,6 +17,7 @@ from ...landscape.densities import stationary
 from ...observables import mean_resultant
 from ...solve import simulate
 from ...solve.methods import GeodesicLM
+from ..machinery import program_of_runs
 
 NUDGE = 1e-2
 """The share of a cluster that is mixed in at each noise: a density that is exactly uniform would stay so."""
@@ -54,7 +55,7 @@ def sweep_density(
     return jax.lax.scan(rung, start, noises)[1]
 
 
-@eqx.filter_jit
+@program_of_runs
 @partial(jax.vmap, in_axes=(None, None, 0, 0, None, None))
 def sweep_tokens(
     attention: AbstractAttention,
@@ -63,7 +64,7 @@ def sweep_tokens(
     key: Key,
     wait: Scalar,
     dt: Scalar,
-) -> Float[Array, " r"]:
+) -> tuple[Float[Array, " r"], Bool[Array, " r"]]:
     """The mean resultant of tokens [replicas, r], averaged over a second `wait` at each noise."""
     times = jnp.append(0.0, wait * jnp.linspace(1.0, 2.0, LOOKS))
 
@@ -71,8 +72,8 @@ def sweep_tokens(
         noise, key = step
         flow = AttentionFlow(Sphere(x.shape[1]), attention, noise=noise)
         observe = {"order": mean_resultant}
-        options = {"dt": dt, "solver": GeodesicLM(flow.geometry), "throw": False}
-        run = simulate(flow, x, times, observe=observe, key=key, **options)
-        return run.final, run.values["order"][1:].mean()
+        options = {"dt": dt, "solver": GeodesicLM(flow.geometry)}
+        run = simulate(flow, x, times, observe=observe, key=key, throw=False, **options)
+        return run.final, (run.values["order"][1:].mean(), run.ok)
 
     return jax.lax.scan(rung, start, (noises, jax.random.split(key, len(noises))))[1]

@@ -23,7 +23,7 @@ from ...schemes import EntropicJKO, QuantileJKO, ScharfetterGummel
 from ...solve import rollout, simulate
 from ...transport.densities import HeatGrid
 from ...transport.exact import wasserstein_circle
-from ..machinery import Claim, Study, check_share, check_that, some_of
+from ..machinery import Claim, Study, check_share, check_that, program_of_runs, some_of
 from ._circle_quantiles import LEVELS, between, inverse, shares
 
 MOMENTS = 48
@@ -196,10 +196,12 @@ class FourWays(Study):
             x0 = jnp.stack([jnp.cos(angles), jnp.sin(angles)], axis=1)
             look = {"angle": lambda x: jnp.arctan2(x[:, 1], x[:, 0])}
             dt = jnp.asarray(self._tau(level) / 2)
-            return simulate(flow, x0, ts, dt=dt, key=second, observe=look).values["angle"][1:]
+            run = simulate(flow, x0, ts, dt=dt, key=second, observe=look, throw=False)
+            return run.values["angle"][1:], run.ok
 
         keys = jax.random.split(self.key({"way": "particles", "level": level}), self.samples)
-        angles = np.sort(np.mod(jax.jit(lambda k: jax.lax.map(one, k))(keys), 2 * np.pi), axis=-1)
+        found = program_of_runs(lambda keys: jax.lax.map(one, keys))(keys)
+        angles = np.sort(np.mod(found, 2 * np.pi), axis=-1)
         return angles[..., (LEVELS * n).astype(int)]
 
     def _density(self, level: int) -> list:
