@@ -58,7 +58,6 @@ def pytest_configure(config):
     import small_programs
 
     compiling.share_contexts()
-    compiling.shorten_thresholds()
     small_programs.compute_small_programs()
 
 

@@ -9,7 +9,7 @@ from ...solve import SolveError
 
 
 def program_of_runs(function: Callable[..., tuple[Any, Any]]) -> Callable[..., Any]:
-    """`function` compiled: it returns results and whether its runs went well, `run.ok`; this the results alone.
+    """`function` compiled: it returns results and whether its runs went well, `run.ok`; this, results alone.
 
     A SolveError where one did not. Within a program, `simulate` and `rollout` raise by a call of the host,
     and jax keeps no program on the disk that makes one: `throw=False` there.
