@@ -1,8 +1,6 @@
 """`meanfield surrogate`: its commands, statuses and files."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -74,12 +72,3 @@ def test_what_cannot_be_done_is_said_in_a_sentence(capsys, arguments, words):
 def test_help_lists_the_commands(capsys):
     assert main(["surrogate", "--help"]) == 0 and main(["surrogate"]) == 2
     assert "check|run|fit|posterior|report|schema" in capsys.readouterr().out
-
-
-def test_the_core_does_not_import_what_surrogates_need():
-    code = (
-        "import sys, meanfield as mf; mf.surrogates.examples; mf.simulate;"
-        "print(*{'pydantic', 'pint', 'sympy', 'SALib'} & {*sys.modules})"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == ""

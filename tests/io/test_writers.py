@@ -41,13 +41,14 @@ def _check(folder: Path, beta: float, first: int = 0) -> int:
     return number
 
 
-def test_sixty_kills_lose_nothing_that_was_stored(context, tmp_path):
+@pytest.mark.parametrize("kills", [18, pytest.param(60, marks=pytest.mark.slow)])
+def test_kills_lose_nothing_that_was_stored(context, tmp_path, kills):
     """Whenever it is killed, what was stored is whole; what is asked to end says so in one line and
     by its status; and the last run finds all."""
     rng, log, cells = random.Random(0), tmp_path / "log", 2000
     statuses = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}
     out, before, told, longest = tmp_path / "out", 0, 0, 0.1
-    for n in range(60):
+    for n in range(kills):
         number = [*statuses][n % 3]
         child = context.Process(target=process, args=(out, 1.0, cells, log))
         child.start()

@@ -1,7 +1,6 @@
 """What a library imports besides is loaded when someone asks for it."""
 
 import importlib
-import subprocess
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -67,16 +66,3 @@ def test_a_module_that_fails_says_so_at_each_look(tmp_path, monkeypatch):
 def test_a_module_that_is_not_there_is_missed_at_once():
     with deferred("late_none"), pytest.raises(ImportError):
         importlib.import_module("late_none")
-
-
-def test_transport_loads_neither_pictures_nor_statistics():
-    code = """
-import sys
-import meanfield as mf
-mf.transport.sinkhorn.solve, mf.transport.wasserstein
-assert not {"scipy.stats", "matplotlib.figure", "jaxopt._src"} & {*sys.modules}
-import matplotlib.pyplot as plt
-from ott.tools import conformal
-assert plt.figure and conformal.qmc
-"""
-    subprocess.run([sys.executable, "-c", code], check=True)
