@@ -61,8 +61,11 @@ def nested(x, y, a, b, epsilon, cost):
     p, q = masses
     g = np.zeros(len(q))
     for _ in range(3000):
+        before = g
         f = -epsilon * np.log(np.exp((g - below) / epsilon) @ q)
         g = -epsilon * np.log(p @ np.exp((f[:, None] - below) / epsilon))
+        if np.abs(g - before).max() <= 1e-13:  # it shrinks by a factor each time
+            break
     return p @ f + q @ g
 
 

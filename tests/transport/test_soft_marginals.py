@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.special import logsumexp
+from plain_sums import logsumexp
 from unit_vectors import masses, normal
 
 from meanfield.transport import point_geometry, solve
