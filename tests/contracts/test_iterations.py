@@ -159,6 +159,11 @@ def _all(flag) -> bool:
 LONG = {f"solve.simulate.{name}" for name in ("Sinkhorn", "SinkhornFlow", "Sinkformer")}
 LONG |= {"solve.simulate.ConsensusFlow", "dynamics.ConsensusFlow.power"}
 LONG |= {"transport.consensus_displacement", "transport.disagreement", "transport.barycenter"}
+LONG |= {
+    "transport.sinkhorn_divergence",
+    "attention.Sinkhorn.solve",
+    "energies.Sinkformer.gradient",
+}
 LONG |= {"transport.displacement", "dynamics.ConsensusFlow.control", "solve.rollout.EntropicJKO"}
 
 

@@ -17,9 +17,9 @@ from meanfield.dynamics import AbstractDynamics, AbstractParticles, Equiangular
 
 STEP = 1e-4
 H = 0.05
-BRIEF = {"softmax", "sinkhorn", "noise", "momentum", "layers", "mix", "gradient", "control"}
+BRIEF = {"softmax", "noise", "momentum", "layers", "mix", "control"}
 BRIEF |= {"arc length", "places", "equiangular", "gaussian", "density"}
-BRIEF |= {"post layers", "random layers", "quantiles"}
+BRIEF |= {"random layers", "quantiles"}
 """A case of each kind of state, jump, noise and clock: what else runs through the same lines of the
 verbs is compiled by validation."""
 

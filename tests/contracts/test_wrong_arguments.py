@@ -36,9 +36,9 @@ GROUPS = {
 
 
 def cases():
-    """A sixth of them in each run of the tests, by one process, and all in `make validate`."""
+    """A twelfth of them in each run of the tests, by one process, and all in `make validate`."""
     yield pytest.param(
-        [room for rooms in GROUPS for room in rooms], sum(GROUPS.values()), 6, id="sixth"
+        [room for rooms in GROUPS for room in rooms], sum(GROUPS.values()), 12, id="twelfth"
     )
     for rooms, least in GROUPS.items():
         yield pytest.param(rooms, least, 1, id=rooms[0], marks=pytest.mark.slow)
@@ -46,7 +46,7 @@ def cases():
 
 @pytest.mark.parametrize(("rooms", "least", "part"), [*cases()])
 def test_wrong_arguments_are_refused_in_a_sentence(rooms, least, part, record_property):
-    options = ["--sixth"] if part == 6 else []
+    options = ["--twelfth"] if part == 12 else []
     run = subprocess.run(
         [sys.executable, str(SCRIPT), *options, *rooms], capture_output=True, text=True, check=False
     )

@@ -1,8 +1,8 @@
 """Calls every public name with wrong arguments, as users run it: without the tests' type checker.
 
-    python tests/contracts/wrong.py [--sixth] ROOM ...
+    python tests/contracts/wrong.py [--twelfth] ROOM ...
 
-tries every one, or of each parameter a sixth, not the same ones of all parameters, and
+tries every one, or of each parameter a twelfth, not the same ones of all parameters, and
 prints a line of JSON: how many names and calls, and what was neither refused as it should be nor
 right. It runs as a process of its own, because the hook that checks annotations cannot be undone.
 """
@@ -128,6 +128,6 @@ def complaint(error: Exception, entry, known: set[str]) -> str:
 if __name__ == "__main__":
     jax.config.update("jax_enable_x64", True)
     warnings.simplefilter("ignore")
-    some = "--sixth" in sys.argv
-    chosen = [argument for argument in sys.argv[1:] if argument != "--sixth"]
-    print(json.dumps(main(chosen, every=6 if some else 1)))
+    some = "--twelfth" in sys.argv
+    chosen = [argument for argument in sys.argv[1:] if argument != "--twelfth"]
+    print(json.dumps(main(chosen, every=12 if some else 1)))
