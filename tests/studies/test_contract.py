@@ -16,16 +16,7 @@ from meanfield.studies import Study, available
 STUDIES = available()
 
 
-QUICK = (
-    "adapted_distances",
-    "causeformer",
-    "hard_attention",
-    "influence",
-    "lq_games",
-    "metastability",
-    "moderate_interaction",
-    "phase_diagram",
-)
+QUICK = "hard_attention", "influence", "lq_games"
 """Computed anew all the same, of those whose figures are drawn from kept results."""
 LONG = {
     *shown_in(figures_drawn.LONG).difference(QUICK, drawn()),
@@ -33,6 +24,7 @@ LONG = {
     "attention_relaxation",
     "consensus_games",
     "critical_points",
+    "first_clusters",
     "fluctuations",
     "gaussian_closures",
     "growth_rates",
@@ -43,8 +35,10 @@ LONG = {
     "layer_thinness",
     "least_effort",
     "minibatch",
+    "moderate_interaction",
     "particles_vs_pde",
     "pde_orders",
+    "polygons",
     "regimes",
     "surprise_sign",
 }

@@ -35,7 +35,8 @@ def llamas(tmp_path):
     return [Reader(model, jnp.asarray(ids), len(ids) - 1) for ids in texts]
 
 
-@pytest.mark.parametrize("real", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.slow
+@pytest.mark.parametrize("real", [False, True])
 def test_pushes_are_added_before_layers(real, tmp_path):
     """Also where readers of one model run side by side, and shorter texts are filled up."""
     readers = llamas(tmp_path) if real else _readers("")
