@@ -103,6 +103,7 @@ def test_prices_of_games_with_interests():
     assert found.converged and (found.commitment > 1e-4).all()
 
 
+@pytest.mark.slow
 def test_who_shares_nothing_is_a_regulator():
     """u = -c tanh(c (T - t)) x, of cost c tanh(c T) x^2/2; who has no interest rests."""
     c, x0, ts = 1.2, jnp.array([[[1.0], [2.0]], [[0.0], [5.0]]]), jnp.linspace(0.0, 1.0, 17)
@@ -198,6 +199,12 @@ def test_tokens_that_coincide_have_no_entropy():
     x0, ts = jnp.zeros((2, 5, 1)), jnp.linspace(0.0, 1.0, 3)
     game = ConsensusGame([LINE] * 2, 1.0, 1.0, terminal_interests=Entropy())
     assert not jnp.isfinite(game.costs(game.blank(x0, ts), x0, ts)).any()
+
+
+@pytest.mark.slow
+def test_players_whose_tokens_coincide_find_nothing():
+    x0, ts = jnp.zeros((2, 5, 1)), jnp.linspace(0.0, 1.0, 3)
+    game = ConsensusGame([LINE] * 2, 1.0, 1.0, terminal_interests=Entropy())
     assert not nash(game, x0, ts, rounds=2, max_steps=5).converged
 
 

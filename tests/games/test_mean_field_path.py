@@ -58,9 +58,9 @@ def test_cole_and_hopf():
 
 
 def test_steps_that_do_not_resolve_a_discount_have_not_converged():
-    """Rates of 1e6 within steps of .2: what is paid in the first alone is wrong by a factor of 1e5."""
+    """Rates of 1e6 within steps of .05: what is paid in the first alone is wrong by a factor of 1e5."""
     game = MeanFieldGame(CIRCLE, Kuramoto(0.45), NOISE, 1e6)
-    found = mean_field_path(game, CIRCLE.analyze(1 + 0.3 * COS), END, 8)
+    found = mean_field_path(game, CIRCLE.analyze(1 + 0.3 * COS), END, 32)
     assert not found.converged and abs(found.exploitability) > 0.9 * abs(found.cost)
 
 
@@ -88,10 +88,10 @@ def test_linear_theory(discount, steps):
 
 
 def test_what_is_paid_is_discounted_as_what_is_expected():
-    """Up to (r step)^2/12 = 3e-3 of it, and as much of what else changes."""
+    """Up to (r step)^2/12 = 7e-4 of it, and as much of what else changes."""
     game = MeanFieldGame(CIRCLE, Kuramoto(0.6), NOISE, 2.0)
-    found = mean_field_path(game, CIRCLE.analyze(1 + 0.3 * COS), END, 16)
-    assert found.converged and abs(found.exploitability) < 0.01 * abs(found.cost)
+    found = mean_field_path(game, CIRCLE.analyze(1 + 0.3 * COS), END, 32)
+    assert found.converged and abs(found.exploitability) < 0.0025 * abs(found.cost)
 
 
 @cache
@@ -180,14 +180,22 @@ def test_a_planner_is_better_than_nash_or_told():
     for kappa in (0.6, 1.0):
         problem = MeanFieldGame(CIRCLE, Kuramoto(kappa), 0.5), start, 8.0, 16
         alone, best = (mean_field_path(*problem, planner=planner) for planner in (False, True))
-        learned = fictitious_play(*problem, planner=True, rounds=100).path.cost
-        assert alone.converged and best.cost < min(alone.cost, learned)
+        assert alone.converged and best.cost < alone.cost
         poor = mean_field_path(*problem, planner=True, guess=alone.value)
         assert poor.residual < 1e-9 and poor.cost > alone.cost and not poor.converged
         good = mean_field_path(*problem, planner=True, guess=best.value)
         # The same path, and the degree that it needs.
         assert good.converged == best.converged == (kappa == 0.6)
         np.testing.assert_allclose(good.value, best.value, atol=1e-8)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kappa", [0.6, 1.0])
+def test_a_planner_is_better_than_players_who_learn_longer(kappa):
+    start = CIRCLE.analyze(1 + 0.3 * COS)
+    problem = MeanFieldGame(CIRCLE, Kuramoto(kappa), 0.5), start, 8.0, 16
+    best = mean_field_path(*problem, planner=True).cost
+    assert best < fictitious_play(*problem, planner=True, rounds=100).path.cost
 
 
 @pytest.mark.slow

@@ -136,18 +136,28 @@ class Deaf(eqx.Module):
         return 0 * self.number * x
 
 
-def test_what_has_no_effect_is_not_paid():
+def unheard():
+    """A game of two whose controls have no effect, with its start, times and a guess."""
     deaf = Drift(Euclidean(1), Deaf(jnp.zeros(())))
     game = ConsensusGame(
         [deaf] * 2, 2.0, 0.5, where=lambda flow: flow.function.number, effort=[1.0, 2.0]
     )
-    ts, x0 = jnp.linspace(0.0, 1.0, 3), SHIFTED[:2]
-    guess = jnp.ones((2, 3, 1))
+    return game, SHIFTED[:2], jnp.linspace(0.0, 1.0, 3), jnp.ones((2, 3, 1))
+
+
+@pytest.mark.slow
+def test_what_has_no_effect_is_left_alone():
+    game, x0, ts, guess = unheard()
     found = nash(game, x0, ts, guess=guess)
     np.testing.assert_allclose(found.controls, 0, atol=1e-6)
     idle = game.costs(game.blank(x0, ts), x0, ts)
-    np.testing.assert_allclose(idle, (2.0 + 0.5) / 2 * 0.6**2, rtol=1e-12)
     np.testing.assert_allclose(found.costs, idle, rtol=1e-10)
+
+
+def test_what_has_no_effect_is_paid_all_the_same():
+    game, x0, ts, guess = unheard()
+    idle = game.costs(game.blank(x0, ts), x0, ts)
+    np.testing.assert_allclose(idle, (2.0 + 0.5) / 2 * 0.6**2, rtol=1e-12)
     effort = game.costs(guess, x0, ts) - idle
     np.testing.assert_allclose(effort, [0.5, 1.0], rtol=1e-12)
     np.testing.assert_allclose(pontryagin_residual(game, guess, x0, ts), 1, rtol=1e-12)
