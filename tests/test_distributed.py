@@ -8,8 +8,9 @@ from jobs import run_job
 from meanfield.studies.machinery._share import compute_share
 
 
-def test_two_processes_share_a_study_and_a_cloud(tmp_path):
-    codes, said = run_job("peer.py", tmp_path, count=2, devices=2)
+@pytest.mark.parametrize("ways", ["slopes", pytest.param("slopes run", marks=pytest.mark.slow)])
+def test_two_processes_share_a_study_and_a_cloud(ways, tmp_path):
+    codes, said = run_job("peer.py", tmp_path, count=2, devices=2, WAYS=ways)
     assert codes == [0, 0], said
     claims = json.loads((tmp_path / "out" / "claims.json").read_text())
     assert all(claim["passed"] for claim in claims)

@@ -71,7 +71,7 @@ class Ripples:
         return np.log(np.asarray(ends[0] - ends[1]) / (2 * size)) / time
 
 
-@pytest.mark.parametrize("d", [3, 8, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("d", [3, *(pytest.param(d, marks=pytest.mark.slow) for d in (2, 8))])
 def test_growth_of_small_perturbations(d):
     ripples, beta, noise = Ripples(d), 4.0, 0.05
     mean = float(jnp.exp(beta - VonMisesFisher(jnp.eye(d)[0], beta).log_density(jnp.eye(d)[0])))

@@ -37,7 +37,10 @@ def test_thresholds_and_where_branches_begin(beta, discount):
     assert start == pytest.approx(float(game.critical_noise()), abs=1e-6)
 
 
-@pytest.mark.parametrize(("beta", "noise", "discount"), [(4.0, 0.24, None), (2.0, 0.15, 2.0)])
+@pytest.mark.parametrize(
+    ("beta", "noise", "discount"),
+    [pytest.param(4.0, 0.24, None, marks=pytest.mark.slow), (2.0, 0.15, 2.0)],
+)
 def test_equilibria(beta, noise, discount):
     found = attended(beta, noise, discount)
     order, cost = solved(Cosines(), doubly_stochastic(Cosines(), beta), noise, discount)

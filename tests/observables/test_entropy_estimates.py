@@ -21,7 +21,9 @@ def estimates(estimator, clouds):
     return jax.jit(lambda x: jax.lax.map(estimator, x))(clouds)
 
 
-@pytest.mark.parametrize(("d", "n"), [(2, 60), (3, 60), (8, 60), (32, 60)])
+@pytest.mark.parametrize(
+    ("d", "n"), [(2, 60), *(pytest.param(d, 60, marks=pytest.mark.slow) for d in (3, 8)), (32, 60)]
+)
 def test_nearest_neighbours_are_unbiased_on_the_uniform_law(d, n):
     found = estimates(entropy_knn, uniform_clouds(d, n))
     value = np.asarray(found.value)
@@ -44,7 +46,7 @@ def test_spacings_are_unbiased_on_the_uniform_law(m):
     assert found.standard_error.min() > np.sqrt(variance) * (1 - 1e-12)
 
 
-@pytest.mark.parametrize(("d", "kappa"), [(2, 4.0), (3, 10.0)])
+@pytest.mark.parametrize(("d", "kappa"), [(2, 4.0), pytest.param(3, 10.0, marks=pytest.mark.slow)])
 def test_entropy_of_von_mises_fisher_samples(d, kappa, getkey):
     law = VonMisesFisher(jnp.eye(d)[0], kappa)
     x, want = jax.jit(lambda key: (law.sample(key, 1500), law.entropy()))(getkey())

@@ -16,12 +16,13 @@ from meanfield.studies import Study, available
 STUDIES = available()
 
 
-QUICK = "hard_attention", "influence", "lq_games"
+QUICK = "hard_attention", "influence"
 """Computed anew all the same, of those whose figures are drawn from kept results."""
 LONG = {
     *shown_in(figures_drawn.LONG).difference(QUICK, drawn()),
     "attention_normalizations",
     "attention_relaxation",
+    "clustering_rates",
     "consensus_games",
     "critical_points",
     "first_clusters",

@@ -68,6 +68,7 @@ def test_blobs_lie_on_the_circle_at_an_angle_of_1_8(n):
     assert_allclose(x[0] @ x[n // 2], np.cos(1.8), rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_merges_that_have_not_happened_are_no_numbers():
     """At beta = 3 tokens that close attract each other at a rate below one: none has merged by then."""
     study = Staircase(beta=(3.0,), lr=1e-3, rescaled_time=0.13)

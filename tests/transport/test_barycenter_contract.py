@@ -195,6 +195,7 @@ def _maps(a, b):
     return inverse @ symmetric_root(root @ b @ root) @ inverse
 
 
+@pytest.mark.slow  # what is so of a hundred laws; the barycenter itself is held in test_barycenter.py
 def test_a_pairwise_mean_is_not_the_displacement_to_the_barycenter():
     """Normal laws of condition 100 in the plane: how far the pairwise mean, the first step, is off."""
     kinds = np.random.default_rng(1).uniform(0, np.pi, (100, 3))
