@@ -40,6 +40,7 @@ LONG = {
     "particles_vs_pde",
     "pde_orders",
     "polygons",
+    "real_layers",
     "regimes",
     "surprise_sign",
 }
