@@ -1,11 +1,32 @@
 import abc
+import functools
+import typing
 from collections.abc import Callable
 
 import equinox as eqx
 from jaxtyping import Array, Float
 
+from .._door import door
 from .._shown import AbstractShown
 from .._typing import Key, Points, Vectors
+
+_Method = typing.TypeVar("_Method", bound=Callable)
+
+
+def of_points(method: _Method) -> _Method:
+    """A method of points and vectors of d coordinates: others would be broadcast, and answered."""
+
+    @functools.wraps(method)
+    def through(self, *vectors):
+        for vector in vectors:
+            if vector.shape[-1] != self.d:
+                raise ValueError(
+                    f"expected vectors of {self.d} coordinates for {self}, got shape "
+                    f"{list(vector.shape)}; put one point a row, or make the geometry of their dimension."
+                )
+        return method(self, *vectors)
+
+    return typing.cast(_Method, door(through))
 
 
 class AbstractGeometry(AbstractShown):

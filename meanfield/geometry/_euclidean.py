@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from .._checks import check_dimension, check_draws, check_points
 from .._door import door
 from .._typing import Key, Points, Vectors
-from ._base import AbstractGeometry
+from ._base import AbstractGeometry, of_points
 from ._length import gap
 
 
@@ -21,30 +21,30 @@ class Euclidean(AbstractGeometry):
 
     d: int = eqx.field(static=True, converter=check_dimension)
 
-    @door
+    @of_points
     def project(self, x: Vectors) -> Vectors:
         return x
 
-    @door
+    @of_points
     def to_tangent(self, x: Vectors, v: Vectors) -> Vectors:
         return v
 
-    @door
+    @of_points
     def exp(self, x: Vectors, v: Vectors) -> Vectors:
         return x + v
 
-    @door
+    @of_points
     def log(self, x: Vectors, y: Vectors) -> Vectors:
         return y - x
 
-    @door
+    @of_points
     def transport(self, x: Vectors, v: Vectors, w: Vectors) -> Vectors:
         return w
 
     def mean_curvature(self, x: Vectors) -> Vectors:
         return jnp.zeros_like(x)
 
-    @door
+    @of_points
     def distance(self, x: Vectors, y: Vectors) -> Float[Array, "*batch"]:
         return gap(y - x)[..., 0]
 

@@ -10,7 +10,7 @@ from .._checks import check_dimension, check_draws, check_points, guard, toleran
 from .._door import door
 from .._known import at_hand, at_once
 from .._typing import Key, Points, Vectors
-from ._base import AbstractGeometry
+from ._base import AbstractGeometry, of_points
 from ._length import gap, length, unit
 
 
@@ -27,20 +27,20 @@ class Sphere(AbstractGeometry):
 
     d: int = eqx.field(static=True, converter=lambda d: check_dimension(d, least=2))
 
-    @door
+    @of_points
     def project(self, x: Vectors) -> Vectors:
         return unit(x)
 
-    @door
+    @of_points
     def to_tangent(self, x: Vectors, v: Vectors) -> Vectors:
         return v - jnp.sum(x * v, axis=-1, keepdims=True) * x
 
-    @door
+    @of_points
     def exp(self, x: Vectors, v: Vectors) -> Vectors:
         cosine, sinc = _cosine_and_sinc(v)
         return self.project(cosine * x + sinc * v)
 
-    @door
+    @of_points
     def log(self, x: Vectors, y: Vectors) -> Vectors:
         # P_x y, from the difference to the nearer of x and -x: no digits are lost at either end.
         cosine = jnp.sum(x * y, axis=-1, keepdims=True)
@@ -51,7 +51,7 @@ class Sphere(AbstractGeometry):
         # Not over the distance: of points at rounding from each other y - x is mostly across the sphere.
         return across * jnp.where(zero, 1, jnp.arctan2(sine, cosine) / sine)
 
-    @door
+    @of_points
     def transport(self, x: Vectors, v: Vectors, w: Vectors) -> Vectors:
         # The part c v/|v| of w turns with the geodesic: w + c (-sin|v| x + (cos|v| - 1) v/|v|).
         sinc, half = _cosine_and_sinc(v)[1], _cosine_and_sinc(v / 2)[1]
@@ -61,7 +61,7 @@ class Sphere(AbstractGeometry):
     def mean_curvature(self, x: Vectors) -> Vectors:
         return (1 - self.d) * x
 
-    @door
+    @of_points
     def distance(self, x: Vectors, y: Vectors) -> Float[Array, "*batch"]:
         return _distance(x, y)[..., 0]
 

@@ -142,6 +142,14 @@ def test_geometries_refuse_what_does_not_fit():
     check_refused(lambda: Sphere(3).check(jnp.ones((4, 2))), "of shape [n, 3]")
     check_refused(lambda: Euclidean(2).check(jnp.full((2, 2), jnp.nan)), "NaN")
     check_refused(lambda: Euclidean(2).check(jnp.ones((0, 2))), "empty cloud")
+    # Of another dimension, or one column, which would be broadcast.
+    eye, names = np.eye(3), ("exp", "log", "distance", "to_tangent", "project", "transport")
+    for y in (np.ones((4, 2)), np.ones((3, 1)), np.ones(1), [1.0, 0.0, 0.0, 0.0]):
+        for method in (
+            getattr(space, name) for space in (Sphere(3), Euclidean(3)) for name in names
+        ):
+            points = {"project": (y,), "transport": (eye, eye, y)}.get(method.__name__, (eye, y))
+            check_refused(lambda m=method, p=points: m(*p), "vectors of 3 coordinates")
 
 
 def test_flat_space_does_not_bend_and_spheres_bend_inwards():
