@@ -77,3 +77,15 @@ def test_spacings_close_the_circle_and_keep_single_precision():
     np.testing.assert_allclose(here.value, there.value, atol=1e-10)  # eps over the least spacing
     single = jax.jit(entropy_spacings)(x.astype(jnp.float32))
     assert {a.dtype for a in jax.tree.leaves(single)} == {jnp.dtype("float32")}
+
+
+def test_the_error_on_a_circle_is_that_of_the_formula():
+    theta, m = np.sort(np.random.default_rng(0).normal(size=40) ** 3 % (2 * np.pi)), 3
+    terms = np.log(((np.roll(theta, -m) - theta) % (2 * np.pi)) / (2 * np.pi))
+    trigamma = np.pi**2 / 6 - 1 - 1 / 4
+    spread = terms.var() - trigamma
+    assert spread > 1
+    error = np.sqrt((spread + 13 * trigamma - 5) / 40)
+    x = jnp.asarray(np.stack([np.cos(theta), np.sin(theta)], axis=1))
+    found = entropy_spacings(x, m)
+    np.testing.assert_allclose(found.standard_error, error, rtol=1e-9)
