@@ -37,6 +37,29 @@ def test_two_points_each():
     np.testing.assert_allclose(found.cost, want, rtol=1e-9)
 
 
+def test_derivatives_are_those_of_the_plan():
+    """Of |r - s|/sqrt 2 and its square, with scales far from 1; at r = s, the least, there is none."""
+    value, by = jax.value_and_grad(lambda x, y: gromov_wasserstein(x, y).value, argnums=(0, 1))(
+        pair(1e3), pair(2.5e3)
+    )
+    np.testing.assert_allclose(value, 1.5e3 / np.sqrt(2), rtol=1e-9)
+    np.testing.assert_allclose(by[0][:, 0], [0.5**0.5, -(0.5**0.5)], rtol=1e-9)
+    np.testing.assert_allclose(by[1], -by[0], rtol=1e-9)
+    with pytest.raises(Exception, match="no derivative by the masses"):
+        jax.grad(lambda a: gromov_wasserstein(pair(1.0), pair(2.5), a).cost)(jnp.full(2, 0.5))
+
+
+@pytest.mark.slow
+def test_derivatives_are_finite_differences():
+    keys = jax.random.split(jax.random.key(4), 3)
+    x, y = jax.random.normal(keys[0], (6, 2)), jax.random.normal(keys[1], (4, 3))
+    way, a = jax.random.normal(keys[2], x.shape), jnp.array([0.1, 0.3, 0.1, 0.2, 0.3, 0.0])
+    cost = jax.jit(lambda t: gromov_wasserstein(x + t * way, y, a).cost)
+    slope = jax.jvp(cost, (0.0,), (1.0,))[1]
+    h = 1e-5
+    np.testing.assert_allclose(slope, (cost(h) - cost(-h)) / (2 * h), rtol=1e-6)
+
+
 @pytest.mark.slow
 def test_rotated_and_renumbered_clouds_are_the_same_and_noisy_ones_as_all_permutations_say():
     keys = jax.random.split(jax.random.key(1), 3)

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from equinox.internal import nondifferentiable
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
@@ -11,7 +12,7 @@ from ..._checks import check_integer, check_positive, tolerance
 from ..._door import door
 from ..._memory import rows_at_once
 from ..._shown import AbstractShown
-from ..._typing import Points, Scalar, Weights
+from ..._typing import Scalar, Weights
 from ..costs import (
     Cost,
     as_cost,
@@ -28,6 +29,7 @@ from ..costs import (
 from ..exact import line_coupling, solve_linear_program
 from ._wasserstein import LARGEST_PROGRAM, check_cloud
 
+_NO_GRADIENT = "expected no derivative by the masses of gromov_wasserstein; take it by positions."
 _ROUNDS = 20
 """Linear programs at most that make a plan better; two or three are usual."""
 
@@ -102,7 +104,8 @@ def gromov_wasserstein(
     - `tol`: of marginals and of stationarity, raised to what the precision allows.
       `max_iterations`: of the solver.
 
-    Cost O(starts n m (n + m)) an iteration. It is not differentiated. Raises ValueError for clouds and
+    Cost O(starts n m (n + m)) an iteration. Derivatives by positions are those of the cost of the plan,
+    which is stationary; those by masses raise an error. Raises ValueError for clouds and
     masses that do not fit. Source: Memoli, Found. Comput. Math. 11 (2011) 417, doi:10.1007/s10208-011-9093-5;
     Peyre, Cuturi, Solomon, ICML 2016, for the solver.
     """
@@ -118,18 +121,27 @@ def gromov_wasserstein(
     epsilon = check_positive(relative_epsilon, "relative_epsilon").astype(x.dtype)
     tol = jnp.maximum(check_positive(tol, "tol").astype(x.dtype), tolerance(x.dtype))
     max_iterations = check_integer(max_iterations, "max_iterations")
+    a, b = nondifferentiable((a, b), msg=_NO_GRADIENT)
     unit = jnp.maximum(unit_of(x, x, a, a, cost), unit_of(y, y, b, b, cost))
-    spaces = _spaces(x / unit, y / unit, a, b, cost)
-    found = _matched(spaces, epsilon, tol, starts, max_iterations)
-    return dataclasses.replace(found, value=unit * found.value, cost=unit**2 * found.cost)
-
-
-def _spaces(x: Points, y: Float[Array, "m e"], a, b, cost) -> _Spaces:
-    first, second = (jnp.sqrt(jnp.maximum(cost.all_pairs(z, z), 0)) for z in (x, y))
-    return jax.lax.stop_gradient(_Spaces(first, second, a, b))
+    return _found(
+        x, y, a, b, cost, jax.lax.stop_gradient((unit, epsilon, tol)), starts, max_iterations
+    )
 
 
 @eqx.filter_jit
+def _found(x, y, a, b, cost, numbers, starts: int, max_iterations: int) -> Matching:
+    unit, epsilon, tol = numbers
+    first, second = (_roots(cost.all_pairs(z / unit, z / unit)) for z in (x, y))
+    spaces = _Spaces(first, second, a, b)
+    found = _matched(jax.lax.stop_gradient(spaces), epsilon, tol, starts, max_iterations)
+    # The plan is stationary: to first order the cost changes as if it stayed.
+    least = spaces.cost(found.plan)
+    return dataclasses.replace(found, value=unit * root(least), cost=unit**2 * least)
+
+
+_roots = jax.vmap(jax.vmap(root))
+
+
 def _matched(spaces: _Spaces, epsilon, tol, starts: int, max_iterations: int) -> Matching:
     product = jnp.outer(spaces.a, spaces.b)
     size = spaces.cost(product)
