@@ -18,10 +18,11 @@ class Estimate(NamedTuple):
     standard_error: jax.Array
 
 
-def standing(dynamics, start, ts, *, observe, tol):
+def standing(dynamics, start, ts, *, observe, tol, throw):
     """A run in which nothing moves."""
     values = {name: look(start) for name, look in observe.items()}
-    return SimpleNamespace(values=jax.tree.map(lambda value: jnp.stack([value] * len(ts)), values))
+    values = jax.tree.map(lambda value: jnp.stack([value] * len(ts)), values)
+    return SimpleNamespace(values=values, ok=jnp.asarray(not throw))
 
 
 def mean_of_cosines(x):
