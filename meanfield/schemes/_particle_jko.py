@@ -128,7 +128,7 @@ class ParticleJKO(AbstractScheme):
         return self.geometry.project(state)
 
     def remedy(self) -> str:
-        return UNBOUNDED
+        return UNBOUNDED if self.tol is None else f"{UNBOUNDED}, or loosen tol"
 
     def check(self, state) -> Points:
         state = self.geometry.check(state, "x0")
