@@ -24,10 +24,8 @@ from ..machinery import (
     program_of_runs,
     some_of,
 )
+from ._mean_field_limit import PAIRS, SOURCE
 
-SOURCE = "Sznitman (1991), Topics in propagation of chaos, theorem 1.4: fluctuations of size n^-1/2"
-PAIRS = 2**22
-"""Pairs of tokens that are held at once."""
 DEGREES = 4
 
 
