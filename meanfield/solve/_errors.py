@@ -66,8 +66,7 @@ def raise_if_failed(state, ok, failure: Failure | Misstep):
     Under jit and vmap it is an error at run time instead.
     """
     if not is_concrete(ok):
-        message = "the run failed; use throw=False to see how."
-        return raise_at_run_time(state, ok, message)
+        return raise_at_run_time(state, ok, f"{RUN_FAILED}; use throw=False to see how.")
     if not bool(ok):
         raise SolveError(describe(failure))
     return state
@@ -103,4 +102,6 @@ def _describe_step(failure: Misstep) -> str:
 
 CONVERGED = "converged"
 """The name of the check that the inner iterations of a drift reach their tolerance."""
+RUN_FAILED = "the run failed"
+"""How the error of a program begins."""
 INNER = "{} did not reach their tolerance; loosen it or allow more of them"

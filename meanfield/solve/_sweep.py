@@ -10,7 +10,7 @@ import scipy
 import xarray as xr
 
 from .._checks import check_callable, check_integer, shown
-from ._errors import SolveError
+from ._errors import RUN_FAILED, SolveError
 
 
 def sweep(
@@ -26,8 +26,8 @@ def sweep(
         found.rate             # [beta], with rate_low, rate_high, and the number of `usable` seeds
 
     - `function`: of a random key and the parameters by name; returns a number, or a dict of numbers by
-      name. A run that fails (`SolveError`) is NaN, and so is what it makes of it. Equal shapes are compiled
-      once, if it is jitted.
+      name. A run that fails (`SolveError`, or its error within a program) is NaN, and so is what it makes
+      of it. Equal shapes are compiled once, if it is jitted.
     - `grid`: values by name, numbers or text; `seeds`: their number, or the seeds themselves. All
       points see the same keys, `jax.random.key(seed)`.
     - `fit`: a name of the grid, of positive numbers. Then each value has a `rate` p of |value| ~ c x^p along
@@ -107,9 +107,12 @@ def _numbers(
     function: Callable[..., Any], key: jax.Array, point: dict[str, Any]
 ) -> dict[str, float]:
     try:
-        found = function(key, **point)
-    except SolveError:
-        return {}
+        found = jax.block_until_ready(function(key, **point))
+    except (RuntimeError, ValueError) as error:
+        # That of a program is a report of jax which quotes the sentence.
+        if isinstance(error, SolveError) or RUN_FAILED in str(error):
+            return {}
+        raise
     found = found if isinstance(found, dict) else {"value": found}
     try:
         return {str(name): float(value) for name, value in found.items()}

@@ -1,6 +1,7 @@
 """A function over a grid and seeds, and the power at which it falls."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from refusals import check_refused
@@ -8,6 +9,7 @@ from scipy import stats
 
 import meanfield as mf
 from meanfield.solve import SolveError
+from meanfield.solve._errors import Misstep, raise_if_failed
 
 
 def test_values_stand_where_they_were_computed():
@@ -55,6 +57,20 @@ def test_seeds_that_fail_or_vanish_are_not_fitted_and_counted():
     assert np.isnan(found.a_rate_low)  # one seed tells no spread
     assert int(found.b_usable) == 2
     assert np.isnan(found.a.sel(seed=0, n=8))
+
+
+def test_runs_that_fail_within_a_program_are_nan_and_other_errors_are_raised():
+    def value(key, n):
+        return raise_if_failed(jnp.asarray(n), jnp.asarray(n) < 2, Misstep(n, None, ""))
+
+    found = mf.sweep(jax.jit(value), {"n": [1.0, 3.0]})
+    np.testing.assert_array_equal(found.value[:, 0], [1.0, np.nan])
+
+    def other(key, n):
+        raise RuntimeError("no run")
+
+    with pytest.raises(RuntimeError, match="no run"):
+        mf.sweep(other, {"n": [1.0]})
 
 
 @pytest.mark.parametrize(
