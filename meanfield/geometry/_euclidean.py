@@ -41,6 +41,7 @@ class Euclidean(AbstractGeometry):
     def transport(self, x: Vectors, v: Vectors, w: Vectors) -> Vectors:
         return w
 
+    @of_points
     def mean_curvature(self, x: Vectors) -> Vectors:
         return jnp.zeros_like(x)
 
@@ -59,4 +60,4 @@ class Euclidean(AbstractGeometry):
     def extend(
         self, field: Callable[[Points], Points], x: Float[Array, "n d"]
     ) -> Float[Array, "n d"]:
-        return field(x)
+        return field(self.project(x))  # which holds their dimension

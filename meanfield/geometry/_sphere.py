@@ -58,6 +58,7 @@ class Sphere(AbstractGeometry):
         along = jnp.sum(w * v, axis=-1, keepdims=True)
         return w - along * (sinc * x + half**2 / 2 * v)
 
+    @of_points
     def mean_curvature(self, x: Vectors) -> Vectors:
         return (1 - self.d) * x
 

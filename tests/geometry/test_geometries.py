@@ -144,12 +144,18 @@ def test_geometries_refuse_what_does_not_fit():
     check_refused(lambda: Euclidean(2).check(jnp.ones((0, 2))), "empty cloud")
     # Of another dimension, or one column, which would be broadcast.
     eye, names = np.eye(3), ("exp", "log", "distance", "to_tangent", "project", "transport")
+    alone = "project", "mean_curvature"
     for y in (np.ones((4, 2)), np.ones((3, 1)), np.ones(1), [1.0, 0.0, 0.0, 0.0]):
         for method in (
-            getattr(space, name) for space in (Sphere(3), Euclidean(3)) for name in names
+            getattr(space, name)
+            for space in (Sphere(3), Euclidean(3))
+            for name in (*names, "mean_curvature")
         ):
-            points = {"project": (y,), "transport": (eye, eye, y)}.get(method.__name__, (eye, y))
+            points = {"transport": (eye, eye, y)}.get(method.__name__, (eye, y))
+            points = (y,) if method.__name__ in alone else points
             check_refused(lambda m=method, p=points: m(*p), "vectors of 3 coordinates")
+    for space in (Sphere(3), Euclidean(3)):
+        check_refused(lambda s=space: s.extend(np.sin, np.ones((4, 2))), "vectors of 3 coordinates")
 
 
 def test_flat_space_does_not_bend_and_spheres_bend_inwards():
