@@ -125,6 +125,21 @@ def shared(tmp_path_factory):
     return Shared((base.parent if workers else base) / "studies")
 
 
+@pytest.fixture(scope="module")
+def programs():
+    """Events of compilers, as they come."""
+    import jax
+
+    found: list[str] = []
+
+    def listen(event: str, _: float, **__):
+        if event.endswith("backend_compile_duration"):
+            found.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    return found
+
+
 @pytest.fixture
 def getkey():
     """A function that returns a new random key at each call, the same ones in every run."""

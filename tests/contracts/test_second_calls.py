@@ -50,19 +50,6 @@ def _compiled_again(entry, programs: list[str]) -> int:
     return len(programs)
 
 
-@pytest.fixture(scope="module")
-def programs():
-    """Events of compilers, as they come."""
-    found: list[str] = []
-
-    def listen(event: str, _: float, **__):
-        if event.endswith("backend_compile_duration"):
-            found.append(event)
-
-    jax.monitoring.register_event_duration_secs_listener(listen)
-    return found
-
-
 @pytest.mark.parametrize(
     "room",
     [pytest.param(room, marks=pytest.mark.slow) for room in catalogue.ROOMS if room != "viz"],

@@ -39,12 +39,17 @@ def listed(clouds, index, orbit=1):
     return CriticalPoints(x, nothing, index, rates, orbit * ones, nothing, ones)
 
 
-def test_three_tokens_on_the_circle():
+def test_three_tokens_on_the_circle(programs):
     """Isosceles triangles stay so: the equilateral one opens to a pair and its opposite, or closes."""
     third = 2 * np.pi / 3
     clouds = [on_circle(0, 0, 0), on_circle(0, np.pi, np.pi), on_circle(0, third, -third)]
     states = listed(clouds, [0, 1, 2])
     found = heteroclinic_graph(ATTENTION, states, jax.random.key(1), 4)
+    programs.clear()
+    assert (
+        heteroclinic_graph(ATTENTION, states, jax.random.key(1), 4).orbits == found.orbits
+    ).all()
+    assert programs == []
     np.testing.assert_array_equal(found.orbits > 0, [[0, 0, 0], [1, 0, 0], [1, 1, 0]])
     assert found.orbits[1, 0] == 2 and not found.lost.any()
     # All eigenvectors both ways, and those that were asked for

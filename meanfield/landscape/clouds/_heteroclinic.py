@@ -1,3 +1,5 @@
+import functools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -7,7 +9,7 @@ from jaxtyping import Array, Float, Int
 from ..._checks import check_integer, check_known
 from ..._door import door
 from ..._shown import AbstractShown
-from ..._typing import Key
+from ..._typing import Key, Points, Scalar
 from ...energies import AbstractEnergy
 from ...geometry import Sphere
 from .._precision import in_double
@@ -80,7 +82,7 @@ def heteroclinic_graph(
             f"{int(states.index[i])}; pass critical_points(energy, ...) of the same energy."
         )
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel().tolist())
-    value = eqx.filter_jit(lambda x: energy(x))
+    value = functools.partial(_energy, energy)
     starts = [
         (i, start, fixed)
         for i in range(len(known.x))
@@ -98,6 +100,11 @@ def heteroclinic_graph(
             if j is not None:
                 orbits[i, j] += 1
     return HeteroclinicGraph(states, jnp.asarray(orbits), jnp.asarray(left - orbits.sum(axis=1)))
+
+
+@eqx.filter_jit
+def _energy(energy: AbstractEnergy, x: Points) -> Scalar:
+    return energy(x)
 
 
 @eqx.filter_jit
