@@ -22,7 +22,7 @@ from ...dynamics import AbstractParticles
 from ...solve import SolveError, simulate
 from ...transport.costs import weights_or_uniform
 
-_REMEDY = "raise max_steps or tol, or give more times"
+_REMEDY = "raise max_steps or tol, give more times, or end before the flow blows up"
 
 
 class Pushes(AbstractShown):
