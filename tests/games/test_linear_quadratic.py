@@ -9,7 +9,13 @@ from scipy.integrate import solve_ivp
 from scipy.interpolate import CubicSpline
 from scipy.linalg import expm
 
-from meanfield.games import Feedback, LinearQuadratic, OpenLoop, Planner
+from meanfield.games import (
+    Feedback,
+    LinearQuadratic,
+    OpenLoop,
+    Planner,
+    UnequalLinearQuadratic,
+)
 from meanfield.games.exact import _linear_quadratic
 
 N, Q, G, A, T = 3, 2.0, 0.5, 0.3, 1.2
@@ -229,8 +235,9 @@ def test_strong_drift_leaves_single_precision(drift):
 
 def test_quantiles_increase():
     game = LinearQuadratic(2, 1.0, 0.0)
-    with pytest.raises(ValueError, match="increasing quantiles"):
-        game.costs(jnp.array([[1.0, 0.0], [0.0, 1.0]]), 1.0)
+    for one in (game, UnequalLinearQuadratic([1.0, 1.0], [0.0, 0.0])):
+        with pytest.raises(ValueError, match="increasing quantiles"):
+            one.costs(jnp.array([[1.0, 0.0], [0.0, 1.0]]), 1.0)
     assert game.costs(jnp.array([[1.0, 0.0], [0.0, 1.0]]), 1.0, quantiles=False).shape == (2,)
     # One quantile a model is in order, whatever those of others are.
     one = game.costs(jnp.array([1.0, 0.0]), 1.0)

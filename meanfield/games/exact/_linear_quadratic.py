@@ -9,7 +9,7 @@ from ..._checks import check_finite, check_integer, check_nonnegative, check_sca
 from ..._door import AbstractChecked, door
 from ..._typing import Scalar
 from ._plays import AbstractPlay, Feedback, OpenLoop, Planner
-from ._starts import check_start
+from ._starts import check_quantiles, check_start
 
 _HALVINGS, _NODES = 40, 16
 """Of the quadrature of costs: panels halve toward both ends, where layers are as thin as 1/gain."""
@@ -169,10 +169,7 @@ class LinearQuadratic(AbstractChecked):
         Raises ValueError for quantiles that do not increase.
         """
         x0 = check_start(x0, self.players)
-        if quantiles:
-            rising = (jnp.diff(x0 if x0.ndim > 1 else x0[:, None], axis=-1) >= 0).all()
-            message = "expected increasing quantiles x0; sort each row, or pass quantiles=False."
-            x0 = jnp.where(rising, guard(x0, rising, message), jnp.nan)
+        x0 = check_quantiles(x0) if quantiles else x0
         square = (x0 - x0.mean(axis=0)).reshape(self.players, -1) ** 2
         each = square.mean(axis=1) if quantiles else square.sum(axis=1)
         return self.cost(horizon, play).astype(x0.dtype) * each

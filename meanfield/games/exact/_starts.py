@@ -1,6 +1,7 @@
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..._checks import check_finite
+from ..._checks import check_finite, guard
 
 
 def check_start(x0, models: int) -> Float[Array, "models *shape"]:
@@ -11,3 +12,10 @@ def check_start(x0, models: int) -> Float[Array, "models *shape"]:
             f"expected x0 of shape [{models}, n], got {list(x0.shape)}; pass one row a model."
         )
     return x0
+
+
+def check_quantiles(x0: Float[Array, "models *shape"]) -> Float[Array, "models *shape"]:
+    """Quantiles that increase, a row a model; NaN for traced ones that do not."""
+    rising = (jnp.diff(x0 if x0.ndim > 1 else x0[:, None], axis=-1) >= 0).all()
+    message = "expected increasing quantiles x0; sort each row, or pass quantiles=False."
+    return jnp.where(rising, guard(x0, rising, message), jnp.nan)

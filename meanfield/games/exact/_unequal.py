@@ -8,7 +8,7 @@ from ..._door import AbstractChecked, door
 from ..._typing import Scalar
 from ._plays import AbstractPlay, Feedback, OpenLoop, Planner
 from ._riccati import Riccati, backward, stationary
-from ._starts import check_start
+from ._starts import check_quantiles, check_start
 
 Gains = Float[Array, "times models models"]
 
@@ -108,8 +108,10 @@ class UnequalLinearQuadratic(AbstractChecked):
         """J_i of each model: who pays; without a horizon, for an infinite one, as `stationary_gains`.
 
         Quantiles count by their mean, the coordinates of means (`quantiles=False`) by their sum.
+        Raises ValueError for quantiles that do not increase.
         """
         x0 = check_start(x0, len(self.running))
+        x0 = check_quantiles(x0) if quantiles else x0
         if horizon is None:
             values = self._endless(x0.dtype, play)[1]
         else:
