@@ -72,12 +72,13 @@ def stationary(
     equation = guard(equation, equation.noise > 0, message)
     guess = equation.check(guess)
     tol = _tolerance(tol, guess.dtype)
+    tol = jnp.asarray(tol, guess.dtype)
     found = _solve(equation, guess, tol, check_integer(max_steps, "max_steps"))
     return _raise_if_failed(found) if throw else found
 
 
 @eqx.filter_jit
-def _solve(equation: FokkerPlanck, guess: Array, tol: float, max_steps: int) -> Stationary:
+def _solve(equation: FokkerPlanck, guess: Array, tol: Scalar, max_steps: int) -> Stationary:
     solver = _solver(guess.dtype)
     solution = optx.root_find(
         _residual,
