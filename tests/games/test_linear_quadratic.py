@@ -233,12 +233,14 @@ def test_strong_drift_leaves_single_precision(drift):
         assert game.stationary_gain(play) == pytest.approx(stationary, rel=1e-6)
 
 
-def test_quantiles_increase():
+def test_quantiles_and_times_increase():
     game = LinearQuadratic(2, 1.0, 0.0)
     for one in (game, UnequalLinearQuadratic([1.0, 1.0], [0.0, 0.0])):
         with pytest.raises(ValueError, match="increasing quantiles"):
             one.costs(jnp.array([[1.0, 0.0], [0.0, 1.0]]), 1.0)
     assert game.costs(jnp.array([[1.0, 0.0], [0.0, 1.0]]), 1.0, quantiles=False).shape == (2,)
+    with pytest.raises(ValueError, match="increasing times ts"):
+        game.play(jnp.array([0.0, 1.0]), jnp.array([1.0, 0.0]))
     # One quantile a model is in order, whatever those of others are.
     one = game.costs(jnp.array([1.0, 0.0]), 1.0)
     np.testing.assert_array_equal(one, game.costs(jnp.array([[1.0], [0.0]]), 1.0))

@@ -147,6 +147,7 @@ class LinearQuadratic(AbstractChecked):
         x0 [N, n] are increasing quantiles, or [N, d] means of Gaussians of one covariance.
         """
         x0, ts = check_start(x0, self.players), check_finite(ts, "ts")
+        ts = guard(ts, (jnp.diff(ts) >= 0).all(), "expected increasing times ts; sort them.")
         passed = ts - ts[0]
         share, middle = self.remaining(passed, passed[-1], play), x0.mean(axis=0)
         spread = lambda a: a.reshape(-1, *[1] * x0.ndim).astype(x0.dtype)
