@@ -4,6 +4,7 @@ from jaxtyping import Array, Float
 
 from .._checks import check_nonnegative
 from .._door import door
+from .._products import weighted_sum
 from .._typing import Points, Scalar, Weights
 from ..harmonics import AbstractBasis
 from ._base import AbstractEnergy, check_coeffs
@@ -31,11 +32,11 @@ class Entropy(AbstractEnergy):
 
     def _of_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
         rho = basis.synthesize(coeffs)
-        return basis.weights.astype(rho.dtype) @ jax.scipy.special.xlogy(rho, rho)
+        return weighted_sum(basis.weights.astype(rho.dtype), jax.scipy.special.xlogy(rho, rho))
 
     def _of_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
         weights, stretch = domain.stretch(x, 1.0)
-        return domain.entropy - jnp.dot(weights, jnp.log(stretch))
+        return domain.entropy - weighted_sum(weights, jnp.log(stretch))
 
 
 @door

@@ -3,6 +3,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import check_scalar, guard
+from .._products import weighted_sum
 from .._typing import Matrix, Points, Scalar, Weights
 from ..attention.engines import AbstractEngine, check_matrix, exponential
 from ..attention.kernels import Unnormalized
@@ -52,7 +53,7 @@ class Interaction(AbstractEnergy):
             beyond = (w == 0) & (log_mass > jnp.log(jnp.finfo(x.dtype).max))
             log_mass = jnp.where(beyond, 0, log_mass)
         each = jnp.exp(log_mass)
-        mean = each.mean() if w is None else each @ w
+        mean = each.mean() if w is None else weighted_sum(w, each)
         return mean / (2 * self.beta.astype(x.dtype))
 
     def _of_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:

@@ -1,7 +1,7 @@
 import equinox as eqx
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._products import weighted_sum
 from .._typing import Points, Scalar, Weights
 from ..harmonics import AbstractBasis
 from ._base import AbstractEnergy
@@ -34,8 +34,8 @@ class InternalEnergy(AbstractEnergy):
 
     def _of_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
         rho = basis.synthesize(coeffs)
-        return basis.weights.astype(rho.dtype) @ rho**self.m / (self.m - 1)
+        return weighted_sum(basis.weights.astype(rho.dtype), rho**self.m) / (self.m - 1)
 
     def _of_quantiles(self, domain: AbstractQuantiles, x: Float[Array, " n"]) -> Scalar:
         weights, stretch = domain.stretch(x, self.m)
-        return jnp.dot(weights, stretch ** (1 - self.m)) / (self.m - 1)
+        return weighted_sum(weights, stretch ** (1 - self.m)) / (self.m - 1)

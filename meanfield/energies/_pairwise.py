@@ -5,6 +5,7 @@ import jax
 from jaxtyping import Array, Float
 
 from .._memory import rows_at_once
+from .._products import weighted_sum
 from .._typing import Points, Scalar, Weights
 from ..harmonics import AbstractBasis, Gegenbauer
 from ..transport.costs import massive
@@ -33,11 +34,11 @@ class Pairwise(AbstractEnergy):
         rows = rows_at_once(len(x), x.size, x.dtype.itemsize)
         if rows < len(x):
             each = _by_blocks(self.kernel, x, w, rows)
-            return (each.mean() if w is None else w @ each) / 2
+            return (each.mean() if w is None else weighted_sum(w, each)) / 2
         values = jax.vmap(jax.vmap(self.kernel, (None, 0)), (0, None))(x, x)
         if w is None:
             return values.mean() / 2
-        return w @ values @ w / 2
+        return weighted_sum(w, jax.vmap(weighted_sum, (None, 0))(w, values)) / 2
 
     def _of_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
         """By the quadrature of the basis; ValueError for zonal densities, whose nodes are no cloud."""
@@ -60,6 +61,6 @@ def _by_blocks(kernel: Callable, x: Points, w: Weights | None, rows: int) -> Flo
     @jax.checkpoint
     def row(point: Float[Array, " d"]) -> Scalar:
         values = jax.vmap(kernel, (None, 0))(point, x)
-        return values.mean() if w is None else values @ w
+        return values.mean() if w is None else weighted_sum(w, values)
 
     return jax.lax.map(row, x, batch_size=rows)

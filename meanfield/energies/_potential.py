@@ -3,6 +3,7 @@ from collections.abc import Callable
 import jax
 from jaxtyping import Array, Float
 
+from .._products import weighted_sum
 from .._typing import Points, Scalar, Weights
 from ..harmonics import AbstractBasis
 from ..transport.costs import massive
@@ -26,7 +27,7 @@ class Potential(AbstractEnergy):
 
     def _of_points(self, x: Points, w: Weights | None) -> Scalar:
         values = self._at(massive(x, w))
-        return values.mean() if w is None else values @ w
+        return values.mean() if w is None else weighted_sum(w, values)
 
     def _of_density(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Scalar:
         values = self._at(basis.points.astype(coeffs.dtype))

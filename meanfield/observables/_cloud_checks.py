@@ -5,8 +5,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from .._checks import check_finite, check_instance, check_precision, is_concrete
-from .._typing import Points, Weights
-from ..geometry import AbstractGeometry, Sphere
+from .._typing import Points, Scalar, Weights
+from ..geometry import AbstractGeometry, Euclidean, Sphere
 from ..transport.costs import weights_or_uniform
 
 _BLOCK = 2**22
@@ -51,6 +51,24 @@ def masses(w, x: Points) -> Weights:
 def angles(token: Float[Array, " d"], x: Points) -> Float[Array, " n"]:
     """The angles of one token with all of x, by differences: 1 - <x, y> would round small ones off."""
     return Sphere(x.shape[1]).distance(jnp.broadcast_to(token, x.shape), x)
+
+
+def within(
+    token: Float[Array, " d"], x: Points, radius: Scalar, geometry: AbstractGeometry
+) -> Bool[Array, " n"]:
+    """Which of x are at a distance of at most `radius` from one token, to rounding.
+
+    On the sphere and in R^d it is asked of chords, at a fraction of the cost of distances, and in units
+    of the largest, whose squares neither overflow nor vanish.
+    """
+    if not isinstance(geometry, Sphere | Euclidean):
+        return geometry.distance(jnp.broadcast_to(token, x.shape), x) <= radius
+    round_ = isinstance(geometry, Sphere)
+    chord = 2 * jnp.sin(radius / 2) if round_ else radius
+    apart = x - token
+    scaled = jnp.where(apart == 0, 0, apart / chord)
+    near = jnp.sum(scaled**2, axis=1) <= 1 + 8 * jnp.finfo(x.dtype).eps
+    return near | (round_ & (radius >= jnp.pi) & jnp.isfinite(x).all(axis=1))
 
 
 def first_of_equal(x: Points) -> Bool[Array, " n"]:

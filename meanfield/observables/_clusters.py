@@ -9,7 +9,7 @@ from .._door import door
 from .._shown import AbstractShown
 from .._typing import Labels, Points, Weights
 from ..geometry import AbstractGeometry
-from ._cloud_checks import known, map_rows, masses, on_geometry
+from ._cloud_checks import known, map_rows, masses, on_geometry, within
 
 
 class Clusters(AbstractShown):
@@ -49,8 +49,24 @@ def clusters(
     labels = _components(x, tolerance, geometry)
     finite = jnp.isfinite(x).all()
     sizes = jnp.zeros(n, int).at[labels].add(finite.astype(int))
-    sums = known(x, jnp.zeros(n, w.dtype).at[labels].add(w))
-    return Clusters((sizes > 0).sum(), jnp.where(finite, labels, -1), sizes, sums)
+    return Clusters(
+        (sizes > 0).sum(), jnp.where(finite, labels, -1), sizes, known(x, _sums(labels, w))
+    )
+
+
+@jax.jit
+def _sums(labels: Labels, w: Weights) -> Float[Array, " n"]:
+    """The mass under each label: as trees over runs of equal ones, since many small masses that are added
+    in order lose digits."""
+
+    def joined(left, right):
+        name, mass = right
+        return name, mass + jnp.where(left[0] == name, left[1], 0)
+
+    order = jnp.argsort(labels)
+    names, sums = jax.lax.associative_scan(joined, (labels[order], w[order]))
+    ends = jnp.append(names[1:] != names[:-1], True)
+    return jnp.zeros_like(w).at[jnp.where(ends, names, len(w))].set(sums, mode="drop")
 
 
 @door
@@ -70,8 +86,7 @@ def _components(x: Points, tolerance: Float[Array, ""], geometry: AbstractGeomet
     n = x.shape[0]
 
     def least_near(token: Float[Array, " d"], labels: Labels) -> Int[Array, ""]:
-        near = geometry.distance(jnp.broadcast_to(token, x.shape), x) <= tolerance
-        return jnp.min(jnp.where(near, labels, n))
+        return jnp.min(jnp.where(within(token, x, tolerance, geometry), labels, n))
 
     def sweep(carry):
         labels, _ = carry

@@ -6,10 +6,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import check_dimension, check_integer
+from .._products import weighted_sum
 from .._typing import Points, Scalar, Weights
 from ..geometry import Euclidean
 from ..harmonics import zonal_polynomials
 from ._cloud_checks import cloud, known, map_rows, masses, on_sphere
+
+_NARROW = 5
+"""Columns from which on a product with the transpose is added up in parts, and not in order."""
 
 
 def mean_resultant(x: Points, w: Weights | None = None) -> Scalar:
@@ -18,13 +22,16 @@ def mean_resultant(x: Points, w: Weights | None = None) -> Scalar:
     The gradient at R = 0, where there is none, is 0. Raises ValueError for tokens off the sphere.
     """
     x = on_sphere(x)
-    return Euclidean(x.shape[1]).distance(masses(w, x) @ x, jnp.zeros_like(x[0]))
+    return Euclidean(x.shape[1]).distance(weighted_sum(masses(w, x), x), jnp.zeros_like(x[0]))
 
 
 def second_moment(x: Points, w: Weights | None = None) -> Float[Array, "d d"]:
     """The matrix sum_i w_i x_i x_i^T, of trace 1 on the sphere; it is I/d for a uniform cloud."""
     x = cloud(x)
-    return x.T @ (masses(w, x)[:, None] * x)
+    w = masses(w, x)
+    if x.shape[1] < _NARROW:
+        return weighted_sum(w, x[:, :, None] * x[:, None, :])
+    return x.T @ (w[:, None] * x)
 
 
 def alignment(x: Points, w: Weights | None = None) -> Scalar:
@@ -36,8 +43,10 @@ def alignment(x: Points, w: Weights | None = None) -> Scalar:
     """
     x = cloud(x, least=2)
     w = masses(w, x)
-    mean, alone = w @ x, w**2
-    return (mean @ mean - alone @ jnp.sum(x * x, axis=1)) / (w.sum() ** 2 - alone.sum())
+    mean, alone = weighted_sum(w, x), w**2
+    return (mean @ mean - weighted_sum(alone, jnp.sum(x * x, axis=1))) / (
+        w.sum() ** 2 - alone.sum()
+    )
 
 
 def degree_moment(x: Points, k: int, w: Weights | None = None) -> Scalar:
@@ -61,7 +70,8 @@ def _degree_moment(x: Points, w: Weights, k: int) -> Scalar:
     def polynomial(t: Float[Array, " n"]) -> Float[Array, " n"]:
         return next(itertools.islice(zonal_polynomials(x.shape[1], t), k, None))
 
-    return w @ map_rows(lambda token: w @ polynomial(x @ token), x)
+    means = map_rows(lambda token: weighted_sum(w, polynomial(x @ token)), x)
+    return weighted_sum(w, means)
 
 
 def effective_rank(x: Points) -> Scalar:

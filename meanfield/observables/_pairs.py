@@ -1,11 +1,18 @@
+import functools
+
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from .._checks import check_integer
+from .._products import weighted_sum
 from .._typing import Points, Scalar, Weights
 from ._cloud_checks import cloud, known, map_rows, masses, on_sphere
+
+_TOGETHER = 256
+"""Terms that are added in order: more would lose digits."""
 
 
 def inner_products(x: Points) -> Float[Array, " pairs"]:
@@ -24,16 +31,26 @@ def inner_product_histogram(
     """Share of the pairs i < j in each of `bins` equal bins of <x_i, x_j> in [-1, 1].
 
     The edges are `linspace(-1, 1, bins + 1)` and the shares sum to 1; a pair counts w_i w_j. Peaks
-    are clusters, and the empty valley left of 1 is where a tolerance for `clusters` belongs.
+    are clusters, and the empty valley left of 1 is where a tolerance for `clusters` belongs. Cost
+    O(n^2 d), a block of rows at a time.
     NaN if all mass is on one token. Raises ValueError if n < 2 or bins < 1, and for tokens off the sphere.
     """
     x = on_sphere(x, least=2)
-    products, w = inner_products(x), masses(w, x)
-    bins = check_integer(bins, "bins")
-    first, second = np.triu_indices(x.shape[0], 1)
-    share = w[first] * w[second]
-    slot = jnp.clip(jnp.floor((products + 1) * (bins / 2)), 0, bins - 1).astype(int)
-    return known(x, jnp.zeros(bins, x.dtype).at[slot].add(share / share.sum()))
+    return known(x, _histogram(x, masses(w, x), check_integer(bins, "bins")))
+
+
+@functools.partial(jax.jit, static_argnames="bins")
+def _histogram(x: Points, w: Weights, bins: int) -> Float[Array, " bins"]:
+    order = jnp.arange(len(w))
+    part, parts = order // _TOGETHER, -(-len(w) // _TOGETHER)
+
+    def row(token: Float[Array, " d"], i: Int[Array, ""]) -> Float[Array, " bins"]:
+        slot = jnp.clip(jnp.floor((x @ token + 1) * (bins / 2)), 0, bins - 1).astype(int)
+        found = jnp.zeros((parts, bins), w.dtype).at[part, slot].add(jnp.where(order == i, 0, w))
+        return found.sum(axis=0)
+
+    shares = weighted_sum(w, map_rows(row, x, order))
+    return shares / shares.sum()
 
 
 def min_inner_product(x: Points) -> Scalar:

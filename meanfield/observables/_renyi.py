@@ -1,11 +1,12 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from .._checks import check_nonnegative
 from .._typing import Points, Scalar, Weights
-from ._cloud_checks import angles, known, map_rows, masses, on_sphere
+from ..geometry import Sphere
+from ._cloud_checks import known, map_rows, masses, on_sphere, within
 
 
 def renyi_centres(x: Points, delta: Float[Array, ""] | float) -> Bool[Array, " n"]:
@@ -24,7 +25,7 @@ def renyi_centres(x: Points, delta: Float[Array, ""] | float) -> Bool[Array, " n
 @eqx.filter_jit
 def _parked(x: Points, delta: Scalar) -> Bool[Array, " n"]:
     def park(centres, i):
-        free = (angles(x[i], x) > delta) | ~centres
+        free = ~within(x[i], x, delta, Sphere(x.shape[1])) | ~centres
         return centres.at[i].set(free.all()), None
 
     n = x.shape[0]
@@ -47,8 +48,12 @@ def strong_renyi_centres(x: Points, delta: Float[Array, ""] | float) -> Bool[Arr
 
 @eqx.filter_jit
 def _far(x: Points, delta: Scalar) -> Bool[Array, " n"]:
-    order = jnp.arange(x.shape[0])
-    return map_rows(lambda token, i: ((angles(token, x) > delta) | (order >= i)).all(), x, order)
+    order, sphere = jnp.arange(x.shape[0]), Sphere(x.shape[1])
+
+    def alone(token: Float[Array, " d"], i: Int[Array, ""]) -> Bool[Array, ""]:
+        return (~within(token, x, delta, sphere) | (order >= i)).all()
+
+    return map_rows(alone, x, order)
 
 
 def captured_share(
@@ -76,4 +81,5 @@ def captured_share(
 
 @eqx.filter_jit
 def _near(x: Points, centres: Bool[Array, " n"], tolerance: Scalar) -> Bool[Array, " n"]:
-    return map_rows(lambda token: ((angles(token, x) <= tolerance) & centres).any(), x)
+    sphere = Sphere(x.shape[1])
+    return map_rows(lambda token: (within(token, x, tolerance, sphere) & centres).any(), x)

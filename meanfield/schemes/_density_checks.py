@@ -2,6 +2,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import check_finite, guard
+from .._products import weighted_sum
 
 
 def check_density(state, weights: Float[Array, " q"], remedy: str) -> Float[Array, " q"]:
@@ -11,7 +12,7 @@ def check_density(state, weights: Float[Array, " q"], remedy: str) -> Float[Arra
         raise ValueError(
             f"expected a density at {weights.size} points, got shape {list(state.shape)}; {remedy}."
         )
-    off = jnp.abs(weights.astype(state.dtype) @ state - 1)
+    off = jnp.abs(weighted_sum(weights.astype(state.dtype), state) - 1)
     message = "expected mass 1, got another; divide the density by scheme.weights @ density."
     state = guard(state, off <= 1e-2, message)
     return guard(state, (state >= 0).all(), "expected a density >= 0, got a negative one; clip it.")

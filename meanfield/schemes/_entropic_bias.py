@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 
 from .._checks import guard
 from .._door import AbstractChecked
+from .._products import weighted_sum
 from .._typing import Scalar
 from ..transport.densities import (
     AbstractDomain,
@@ -129,7 +130,7 @@ class Richardson(AbstractBias):
         w = movement.domain.weights.astype(density.dtype)
         new = jnp.exp(2 * jnp.log(filled(fine)) - jnp.log(filled(coarse)))
         both = jax.tree.map(lambda *parts: jnp.stack(parts), first, second)
-        return new * ((w @ density) / (w @ new)), _together(both)
+        return new * (weighted_sum(w, density) / weighted_sum(w, new)), _together(both)
 
 
 Force = Callable[[Values], tuple[Values, Effort]]

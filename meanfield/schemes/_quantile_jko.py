@@ -5,6 +5,7 @@ from jaxtyping import Array
 
 from .._checks import check_scalar, guard
 from .._door import door
+from .._products import weighted_sum
 from .._typing import Scalar
 from ..energies import AbstractEnergy, AbstractQuantiles, Entropy, InternalEnergy, Line, terms
 from ._base import AbstractScheme
@@ -103,7 +104,7 @@ def balance(
 ) -> dict[str, Array]:
     """The energy after a step, the distance moved, and the excess of the energy inequality."""
     masses = jnp.asarray(domain.masses(old.shape[0]), old.dtype)
-    square = masses @ (new - old) ** 2
+    square = weighted_sum(masses, (new - old) ** 2)
     before, after = (energy.on_quantiles(domain, x) for x in (old, new))
     excess = after + square / (2 * tau) - before
     return {"energy": after, "moved": jnp.sqrt(square), "excess": excess}

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from .._products import weighted_sum
 from .._typing import Scalar
 from ..energies import (
     AbstractEnergy,
@@ -52,7 +53,7 @@ def move(
     solve, tangent_solve = make(center.shape[0], cyclic, masses / tau)
 
     def value(x: Row) -> Scalar:
-        return energy.on_quantiles(domain, x) + masses @ (x - center) ** 2 / (2 * tau)
+        return energy.on_quantiles(domain, x) + weighted_sum(masses, (x - center) ** 2) / (2 * tau)
 
     def minimize(force: Linear, x: Row) -> tuple[Row, tuple[Scalar, Scalar]]:
         return descend(value, force, solve, domain.gaps, tau / masses, x, walls)

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._checks import check_integer, check_scalar, guard
+from .._products import weighted_sum
 from .._typing import Scalar
 from ..attention.kernels import AbstractAttention, AbstractDensityAttention, check_isotropic
 from ..energies import Potential
@@ -89,7 +90,7 @@ class ScharfetterGummel(AbstractScheme):
         # Each column has the sum m_i, for what leaves a cell enters its neighbours.
         new, _ = solve_chain(mass, left, right, mass * state, self._periodic)
         # Over many steps a relative rounding of each would show as lost mass.
-        new = new * ((mass @ state) / (mass @ new))
+        new = new * (weighted_sum(mass, state) / weighted_sum(mass, new))
         return new, {"minimum": new.min()}
 
     def moments(self, state: Values) -> Float[Array, " k"]:

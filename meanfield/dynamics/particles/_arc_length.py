@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from ..._checks import check_instance, check_nonnegative
+from ..._products import weighted_sum
 from ..._typing import Scalar, Weights
 from ...geometry import AbstractGeometry
 from .._base import AbstractParticles, State, has_radii
@@ -51,7 +52,11 @@ class ArcLength(AbstractParticles):
         x, clock = state
         velocity = self.flow.drift(clock, x, args)
         square = jnp.sum(velocity**2, axis=-1)
-        mean = square.mean() if self.weights is None else square @ self.weights.astype(x.dtype)
+        mean = (
+            square.mean()
+            if self.weights is None
+            else weighted_sum(self.weights.astype(x.dtype), square)
+        )
         rate = self.speed.astype(x.dtype) / jnp.sqrt(mean)
         if self.weights is not None:
             # Once all have merged the path has ended: what is left of the drift is rounding.

@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from ..._products import weighted_sum
 from ..._typing import Scalar
 from ...attention.kernels import AbstractDensityAttention
 from ...harmonics import Gegenbauer
@@ -18,7 +19,7 @@ def excess_free_energy(
     # Rounding, at the nodes of next to no weight, makes densities of 0 negative; log 0 has no slope.
     positive = density > 0
     safe = jnp.where(positive, density, 1)
-    entropy = basis.weights @ jnp.where(positive, safe * jnp.log(safe), 0)
+    entropy = weighted_sum(basis.weights, jnp.where(positive, safe * jnp.log(safe), 0))
     return noise * entropy - strength @ coeffs[1:] ** 2 / 2
 
 

@@ -67,7 +67,7 @@ def _transported(clouds: list[Points]) -> dict[str, np.ndarray]:
 
 def _share_of_identity(coupling) -> float:
     assert isinstance(coupling, Coupling)
-    return float(coupling.mass @ (coupling.rows == coupling.columns).astype(coupling.mass.dtype))
+    return float(coupling.mass[coupling.rows == coupling.columns].sum())
 
 
 def _autocorrelation(text: Recording) -> np.ndarray:

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from ..._checks import check_nonnegative
+from ..._products import weighted_sum
 from ..._typing import Points, Scalar, Weights
 from .._cloud_checks import cloud, map_rows, masses
 
@@ -33,4 +34,4 @@ def _smoothed_entropy(x: Points, beta: Scalar, w: Weights) -> Scalar:
         near = jnp.where(massless, 0, near)
         return jax.scipy.special.logsumexp(near, b=jnp.where(massless, 1, w))
 
-    return -w @ map_rows(blurred, x, order)
+    return -weighted_sum(w, map_rows(blurred, x, order))

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from ..._checks import tolerance
-from ..._products import exact_products
+from ..._products import exact_products, weighted_sum
 from ..._shown import AbstractShown
 from ..._typing import Points, Scalar, Weights
 from ...geometry import AbstractGeometry, Sphere
@@ -202,7 +202,7 @@ def exact(p: Models, points: Points, mass: Weights, start: Potentials, tol: Scal
 
 def size_of(move: Points, mass: Weights) -> Scalar:
     """The root mean square of a move."""
-    return jnp.sqrt(mass @ jnp.sum(move**2, axis=1))
+    return jnp.sqrt(weighted_sum(mass, jnp.sum(move**2, axis=1)))
 
 
 def rounding(p: Models) -> Scalar:

@@ -6,6 +6,7 @@ from jaxtyping import Array, Bool, Float
 
 from ..._checks import check_finite, check_points, tolerance
 from ..._door import door
+from ..._products import weighted_sum
 from ..._shown import OneLine
 from ..._typing import Points, Scalar, Weights
 from ...geometry import Sphere
@@ -48,7 +49,7 @@ class SquaredEuclidean(AbstractCost):
     @door
     def barycenter(self, weights: Weights, xs: Points) -> tuple[Float[Array, " d"], None]:
         """The mean sum_i w_i x_i, and nothing about convergence."""
-        return weights @ xs / weights.sum(), None
+        return weighted_sum(weights, xs) / weights.sum(), None
 
 
 @jax.tree_util.register_pytree_node_class
@@ -96,7 +97,7 @@ class SquaredGeodesic(AbstractCost):
         doi:10.1145/502122.502124, for the sphere.
         """
         sphere, w = Sphere(xs.shape[1]), weights / weights.sum()
-        mean = w @ xs
+        mean = weighted_sum(w, xs)
         flat = jnp.sum(mean**2) > tolerance(xs.dtype) ** 2
         start = sphere.project(jnp.where(flat, mean, xs[jnp.argmax(w)]))
         # Any direction will do: that of the coordinate that is most nearly tangent.
@@ -105,7 +106,7 @@ class SquaredGeodesic(AbstractCost):
 
         def step(carry):
             z, _, count = carry
-            v = w @ sphere.log(jnp.broadcast_to(z, xs.shape), xs)
+            v = weighted_sum(w, sphere.log(jnp.broadcast_to(z, xs.shape), xs))
             return sphere.exp(z, v), jnp.sum(v**2), count + 1
 
         # The step contracts like 1 - (mean curvature): what is left is of the order of the step.

@@ -5,6 +5,7 @@ from jaxtyping import Array, Float, Int
 
 from ..._checks import check_finite, check_weights, is_concrete, tolerance
 from ..._door import door
+from ..._products import weighted_sum
 from ..._shown import AbstractShown
 from ..._typing import Scalar, Weights
 
@@ -98,7 +99,7 @@ def power_mean(mass: Float[Array, " k"], distance: Float[Array, " k"], p: float)
     distance = jnp.where(mass == 0, 0, distance)
     unit = jax.lax.stop_gradient(distance.max())
     unit = jnp.where(unit == 0, 1, unit)
-    return unit * root(mass @ (distance / unit) ** p, p)
+    return unit * root(weighted_sum(mass, (distance / unit) ** p), p)
 
 
 def root(cost: Scalar, p: float = 2.0) -> Scalar:

@@ -9,6 +9,7 @@ from ..._checks import check_integer, check_positive, guard
 from ..._device_ring import Ring
 from ..._door import door
 from ..._memory import kernel_is_quick
+from ..._products import weighted_sum
 from ..._typing import Points, Scalar
 from ._blockwise_geometry import BlockwiseGeometry, all_costs, check_dense
 from ._costs import AbstractCost, SquaredEuclidean
@@ -110,7 +111,7 @@ def _scale_of(made, x: Points, y: Float[Array, "m d"], cost, a, b) -> Scalar:
 
 def mean_cost(made: geometry.Geometry, a: Float[Array, " n"], b: Float[Array, " m"]) -> Scalar:
     """sum_ij a_i c_ij b_j, which is not differentiated: no point without mass changes it."""
-    return jax.lax.stop_gradient(a @ made.apply_cost(b, axis=1).reshape(-1))
+    return jax.lax.stop_gradient(weighted_sum(a, made.apply_cost(b, axis=1).reshape(-1)))
 
 
 def _coincide(x: Points, y: Float[Array, "m d"], a, b) -> Array:

@@ -8,6 +8,7 @@ from jaxtyping import Array, Bool, Int
 
 from ..._checks import check_finite
 from ..._door import door
+from ..._products import weighted_sum
 from ..._typing import Scalar
 from ..sinkhorn import Problem, Solution, log_mass, make_problem, solve
 from ._domains import AbstractDomain, Values
@@ -55,7 +56,7 @@ def proximal_step(
     """
     potential, guess = check_finite(potential, "potential"), check_finite(guess, "guess")
     w = domain.weights.astype(density.dtype)
-    mass = w @ density
+    mass = weighted_sum(w, density)
     a, share = w * density / mass, temperature / (temperature + epsilon)
     b = jax.nn.softmax(jnp.log(w) / share - potential / temperature)
     geometry = domain.geometry(tau, epsilon)
@@ -80,7 +81,7 @@ def self_potential(
     the paths, `accuracy` says when to stop.
     """
     w = domain.weights.astype(density.dtype)
-    log = jnp.log(density / (w @ density))
+    log = jnp.log(density / weighted_sum(w, density))
     half = -epsilon * log / 2
     a = w * jnp.exp(log)
     tol, most = accuracy

@@ -5,6 +5,7 @@ from jaxtyping import Array, Bool, Float
 
 from ..._checks import check_nonnegative, check_positive, guard
 from ..._door import door
+from ..._products import weighted_sum
 from ..._typing import Points, Scalar, Weights
 from ..costs import (
     AbstractCost,
@@ -130,9 +131,11 @@ def regularization(epsilon, relative, x: Points, w: Weights, cost) -> Scalar:
     if epsilon is not None:
         return check_epsilon(epsilon, x)
     relative = check_positive(relative, "relative_epsilon").astype(x.dtype)
-    part = relative * (w @ point_geometry(x, x, cost, epsilon=1.0).apply_cost(w, axis=1))
+    part = relative * weighted_sum(
+        w, point_geometry(x, x, cost, epsilon=1.0).apply_cost(w, axis=1).ravel()
+    )
     rounding = 8 * float(jnp.finfo(x.dtype).eps)
-    noise = rounding**2 * (w @ jnp.sum(x**2, axis=1))
+    noise = rounding**2 * weighted_sum(w, jnp.sum(x**2, axis=1))
     least = float(jnp.finfo(x.dtype).tiny) ** 0.5
     apart = jnp.any((w[:, None] > 0) & (x != x[jnp.argmax(w)]))
     sound = jnp.isnan(part) | (part >= least) | (part < noise) | ~(apart & (noise < least))

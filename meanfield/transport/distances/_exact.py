@@ -5,6 +5,7 @@ from jaxtyping import Array, Float
 
 from ..._checks import at_once, is_concrete, tolerance
 from ..._door import door
+from ..._products import weighted_sum
 from ..._typing import Points, Scalar
 from ..costs import (
     Coupling,
@@ -106,7 +107,7 @@ def _measured(coupling: Coupling, x, y, a, b, cost) -> tuple[Scalar, Scalar]:
     # Pairs of mass 0 may be at any distance: let them be the heaviest one.
     used, heaviest = coupling.mass != 0, jnp.argmax(coupling.mass)
     rows, columns = (jnp.where(used, i, i[heaviest]) for i in (coupling.rows, coupling.columns))
-    total = coupling.mass @ jax.vmap(cost)(x[rows], y[columns])
+    total = weighted_sum(coupling.mass, jax.vmap(cost)(x[rows], y[columns]))
     if coupling.potentials is not None:
         # Nothing, but with the derivative f in a and g in b.
         f, g = coupling.potentials

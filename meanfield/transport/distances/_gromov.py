@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int
 from ..._checks import check_integer, check_positive, tolerance
 from ..._door import door
 from ..._memory import rows_at_once
+from ..._products import weighted_sum
 from ..._shown import AbstractShown
 from ..._typing import Scalar, Weights
 from ..costs import (
@@ -192,7 +193,7 @@ def _profiles(spaces: _Spaces) -> Float[Array, "n m"]:
 
     def between(from_x, from_y):
         found = line_coupling(from_x, from_y, spaces.a, spaces.b)
-        return found.mass @ (from_x[found.rows] - from_y[found.columns]) ** 2
+        return weighted_sum(found.mass, (from_x[found.rows] - from_y[found.columns]) ** 2)
 
     n, m = len(spaces.a), len(spaces.b)
     # A pair of points holds n + m numbers, of which only one is left.
