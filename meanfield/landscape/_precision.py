@@ -22,7 +22,7 @@ def in_double(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _
 
     @functools.wraps(function)
     def computed(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
-        precision, integers = precision_of((args, kwargs)), jnp.dtype(int).name
+        precision, integers = precision_of((args, kwargs)), jnp.result_type(int).name
         if precision == "float64":
             return function(*args, **kwargs)
         with jax.enable_x64(True):
@@ -38,7 +38,7 @@ def in_double(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _
 def precision_of(tree: Any) -> jnp.dtype:
     """The precision of the numbers of a tree, such as an attention; the default if it has none."""
     arrays = [leaf for leaf in jax.tree.leaves(tree) if eqx.is_inexact_array(leaf)]
-    return jnp.result_type(*arrays) if arrays else jnp.dtype(float)
+    return jnp.result_type(*arrays or [float])
 
 
 def _cast(leaf: Any, floats: str, integers: str) -> Any:

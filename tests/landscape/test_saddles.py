@@ -8,6 +8,7 @@ from refusals import check_refused
 
 from meanfield.energies import Interaction, Potential
 from meanfield.landscape import critical_points, escape_rates, saddle
+from meanfield.landscape._precision import precision_of
 from meanfield.solve import SolveError
 
 BETA = 2.0
@@ -46,6 +47,20 @@ def test_four_tokens_on_the_sphere():
     np.testing.assert_array_equal(counts, found.index)
     # In one cluster a token comes back at e^0 - 0: differences of tokens fall, their mean stays.
     np.testing.assert_allclose(found.rates[0], [0] * 2 + [-1] * 6, atol=1e-12)
+    # Of single precision the same list, rounded: not states that rounding tells apart.
+    with jax.enable_x64(False):
+        energy = -Interaction(BETA, offset=BETA)
+        single = critical_points(energy, 4, 3, jax.random.key(0), 16, max_steps=100)
+    for name, values in vars(single).items():
+        right = np.asarray(getattr(found, name))
+        assert values.dtype == (np.float32 if right.dtype.kind == "f" else np.int32)
+        np.testing.assert_array_equal(values, right.astype(values.dtype))
+
+
+def test_an_energy_without_numbers_has_the_precision_of_jax():
+    with jax.enable_x64(False):
+        assert precision_of(HEIGHT_SQUARED) == jnp.float32
+    assert precision_of(HEIGHT_SQUARED) == jnp.float64
 
 
 @pytest.mark.slow

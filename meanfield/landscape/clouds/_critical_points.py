@@ -10,6 +10,7 @@ from ..._shown import AbstractShown
 from ..._typing import Key
 from ...energies import AbstractEnergy
 from ...geometry import Sphere
+from .._precision import in_double
 from ._few_modes import search_few
 from ._saddle import check_count
 from ._search import CriticalPoint, search
@@ -37,6 +38,7 @@ class CriticalPoints(AbstractShown):
 
 
 @door
+@in_double
 def critical_points(
     energy: AbstractEnergy,
     n: int,
@@ -49,9 +51,9 @@ def critical_points(
 ) -> CriticalPoints:
     """The stationary clouds of n equal tokens on S^{d-1}: `saddle` from random starts, for each index.
 
-    Two states of the same energy and spectrum count as one. In every second start some tokens coincide.
-    Of n = 4 on S^2 under `-Interaction(beta)` there are one cluster, of index 0, up to the tetrahedron, of
-    index 5. How often
+    Two states of the same energy and spectrum count as one: it is computed in float64, as rounding of
+    float32 tells them apart. In every second start some tokens coincide. Of n = 4 on S^2 under
+    `-Interaction(beta)` there are one cluster, of index 0, up to the tetrahedron, of index 5. How often
     each was `found` says how complete the list is likely to be: raise `starts` until nothing new comes.
     A search costs `starts` * n(d-1) runs of at most `max_steps` steps, each with a dense Hessian.
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 import equinox as eqx
 import jax.numpy as jnp
 import lineax as lx
@@ -71,14 +73,13 @@ def stationary(
     message = "expected noise > 0 for a smooth stationary state, got 0; pass noise=0.1, say."
     equation = guard(equation, equation.noise > 0, message)
     guess = equation.check(guess)
-    tol = _tolerance(tol, guess.dtype)
-    tol = jnp.asarray(tol, guess.dtype)
-    found = _solve(equation, guess, tol, check_integer(max_steps, "max_steps"))
+    least = jnp.asarray(_tolerance(tol, guess.dtype), guess.dtype)
+    found = _solve(equation, guess, least, check_integer(max_steps, "max_steps"))
     return _raise_if_failed(found) if throw else found
 
 
 @eqx.filter_jit
-def _solve(equation: FokkerPlanck, guess: Array, tol: Scalar, max_steps: int) -> Stationary:
+def _solve(equation: FokkerPlanck, guess: Array, tol: Any, max_steps: int) -> Stationary:
     solver = _solver(guess.dtype)
     solution = optx.root_find(
         _residual,
