@@ -124,6 +124,9 @@ def test_marginals_of_attention_whose_temperature_is_known(past):
     np.testing.assert_allclose(each["slope_r2"][1], 1, rtol=1e-9)
     lost = of_weights(weights.at[1, 3, 1].set(jnp.nan), *rest)
     np.testing.assert_array_equal(np.isnan(lost["slope"]), [False, True])
+    # A first token that sees another one, if not all, is not of a causal attention.
+    near = of_weights(weights.at[:, 0, -1].set(0), *rest)["uniform_from_one"]
+    np.testing.assert_allclose(near, np.abs(uniform - 1).mean(), rtol=1e-12)
     middle = found["columns"].sel(quantile=[0, 0.5, 1]).isel(step=1)
     want = np.quantile(c, [0, 0.5, 1], axis=1).mean(axis=1)
     np.testing.assert_allclose(middle, want, rtol=1e-10)
