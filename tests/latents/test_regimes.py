@@ -50,9 +50,13 @@ def test_one_regime_is_a_linear_regression():
     np.testing.assert_allclose(found.occupation, 1.0)
 
 
-def test_two_regimes_are_found_where_there_are_two_and_when():
+def test_two_regimes_are_found_where_there_are_two_and_when(programs):
     train, test = [text(k) for k in range(3)], [text(k) for k in (3, 4)]
-    found = fit_regimes(train, test, regimes=[1, 2], ranks=[2], iterations=15, starts=2)
+    ask = {"regimes": [1, 2], "ranks": [2], "iterations": 15, "starts": 2}
+    found = fit_regimes(train, test, **ask)
+    programs.clear()  # neither starts nor texts, nor a second call, have programs of their own
+    assert fit_regimes(train, test, **ask).equals(found)
+    assert programs == []
     one, two = found.log_likelihood.sel(rank=2)
     # Turns by a wrong 120 degrees of points at 2 off by .05: hundreds of nats a step.
     assert two > one + 0.5 and found.log_likelihood_low.sel(rank=2, regimes=2) > one

@@ -1,5 +1,6 @@
 """Switching linear dynamics of sequences, by dynamax."""
 
+import functools
 import warnings
 from typing import Any, NamedTuple
 
@@ -37,7 +38,7 @@ def fit_switching(
     """The likeliest of several fits by expectation and maximization, begun from clusters of increments."""
     if count == 1:
         return Switching(None, _start(before, after, 1, seed), float("nan"))
-    model = library().LinearAutoregressiveHMM(count, before.shape[-1])
+    model = _model(count, before.shape[-1])
     found = [_fitted(model, before, after, count, iterations, seed + k) for k in range(starts)]
     return max(found, key=lambda one: one.likelihood)
 
@@ -51,8 +52,7 @@ def log_likelihood(
         off = after - before @ weights.T - bias
         law: Any = scipy.stats.multivariate_normal
         return law(cov=covariance).logpdf(off).reshape(off.shape[:2]).sum(axis=1)
-    each = jax.vmap(lambda x, y: fit.model.marginal_log_prob(fit.parameters, y, inputs=x))
-    return np.asarray(jax.jit(each)(jnp.asarray(before), jnp.asarray(after)))
+    return np.asarray(_log_likelihoods(fit.model, fit.parameters, before, after))
 
 
 def occupation(
@@ -62,33 +62,49 @@ def occupation(
     if fit.model is None:
         return np.ones((before.shape[1], 1))
 
-    def smoothed(x: Array, y: Array) -> Array:
-        return fit.model.smoother(fit.parameters, y, inputs=x).smoothed_probs
+    return np.asarray(_smoothed(fit.model, fit.parameters, before, after)).mean(axis=0)
 
-    return np.asarray(jax.jit(jax.vmap(smoothed))(jnp.asarray(before), jnp.asarray(after))).mean(
-        axis=0
-    )
+
+@functools.cache
+def _model(count: int, rank: int) -> Any:
+    """One of each size: programs are compiled for a model, and kept."""
+    return library().LinearAutoregressiveHMM(count, rank)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _log_likelihoods(model: Any, parameters: Any, before: Array, after: Array) -> Array:
+    one = lambda x, y: model.marginal_log_prob(parameters, y, inputs=x)
+    return jax.vmap(one)(before, after)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _smoothed(model: Any, parameters: Any, before: Array, after: Array) -> Array:
+    one = lambda x, y: model.smoother(parameters, y, inputs=x).smoothed_probs
+    return jax.vmap(one)(before, after)
 
 
 def _fitted(
     model: Any, before: Sequences, after: Sequences, count: int, iterations: int, seed: int
-):
-    start = _start(before, after, count, seed)
+) -> Switching:
+    start, key = _start(before, after, count, seed), jax.random.key(seed)
+    parameters, likelihoods = _climbed(model, iterations, key, start, before, after)
+    return Switching(model, parameters, float(likelihoods[-1]))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _climbed(
+    model: Any, iterations: int, key: Array, start: dict[str, Array], before: Array, after: Array
+) -> tuple[Any, Float[Array, " iterations"]]:
+    """Parameters after so many rounds of expectation and maximization, and likelihoods on the way."""
+    count = model.num_states
     parameters, properties = model.initialize(
-        jax.random.key(seed),
+        key,
         initial_probs=jnp.full(count, 1 / count),
         transition_matrix=jnp.asarray((np.eye(count) + 1 / count) / 2),
         **start,
     )
-    parameters, likelihoods = model.fit_em(
-        parameters,
-        properties,
-        jnp.asarray(after),
-        inputs=jnp.asarray(before),
-        num_iters=iterations,
-        verbose=False,
-    )
-    return Switching(model, parameters, float(likelihoods[-1]))
+    ways = {"inputs": before, "num_iters": iterations, "verbose": False}
+    return model.fit_em(parameters, properties, after, **ways)
 
 
 def _start(before: Sequences, after: Sequences, count: int, seed: int) -> dict[str, Array]:
