@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import check_integer, check_scalar, guard
+from .._products import weighted_sum
 from .._typing import Points, Scalar
 from ..energies import AbstractEnergy, split_entropy
 from ..transport.densities import AbstractDomain, Accuracy
@@ -96,7 +97,9 @@ class EntropicJKO(AbstractScheme):
     def free_energy(self, state: Values) -> Scalar:
         """E at a density."""
         nu, _ = split_entropy(self.energy, state.dtype)
-        local = self.weights.astype(state.dtype) @ jax.scipy.special.xlogy(state, state)
+        local = weighted_sum(
+            self.weights.astype(state.dtype), jax.scipy.special.xlogy(state, state)
+        )
         return nu * local + self._rest(state)
 
     def step(self, state: Values, args: Any) -> tuple[Values, dict[str, Array]]:

@@ -103,7 +103,7 @@ class ScharfetterGummel(AbstractScheme):
         for unnormalized attention: that of `energies.free_energy` plus e^beta/(2 beta)."""
         local = self.noise.astype(state.dtype) * jax.scipy.special.xlogy(state, state)
         local = local + state * (self._psi(state) + self._external(state.dtype)) / 2
-        return self.weights.astype(state.dtype) @ local
+        return weighted_sum(self.weights.astype(state.dtype), local)
 
     def project(self, state: Values) -> Values:
         return state

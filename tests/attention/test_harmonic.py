@@ -234,52 +234,6 @@ def test_a_degree_fitted_to_the_cloud_keeps_the_relative_accuracy(d=2):
         Harmonic.fitted(attention, mixed.astype(np.float32), accuracy=1e-7)
 
 
-def test_non_uniform_transforms_equal_the_basis(getkey):
-    pytest.importorskip("jax_finufft")
-    # The axes themselves, which are poles of some coordinates, and more tokens than the threshold.
-    x = jnp.concatenate([jnp.eye(3), -jnp.eye(3), Sphere(3).sample(getkey(), 2500)])
-    y = Sphere(3).sample(getkey(), 40)
-    w = jnp.arange(40.0) / 780
-    attention = Unnormalized(4.0, value=jnp.array([[1.0, 2.0, -1.0]]), offset=4.0)
-
-    @jax.jit
-    def both(x, y, w, beta):
-        fields, slopes = [], []
-        for engine in (Harmonic.of(4.0, 3), Dense()):
-            kind = eqx.tree_at(
-                lambda a: (a.engine, a.beta), attention, (engine, beta), is_leaf=_none
-            )
-            field, pull = jax.vjp(lambda *a, k=kind: k(*a), x, y, w)
-            fields.append(field)
-            slopes.append(pull(jnp.cos(jnp.arange(2506.0))[:, None]))
-        return fields, slopes
-
-    fields, slopes = both(x, y, w, jnp.asarray(4.0))
-    # The accuracy 1e-12 of the mean of the kernel, and its rounding by the transforms, 8 eps.
-    np.testing.assert_allclose(*fields, atol=1e-12)
-    for place, (fast, exact) in enumerate(zip(*slopes, strict=True)):
-        if place < 2:  # off the sphere the two differ
-            at = (x, y)[place]
-            fast, exact = (Sphere(3).to_tangent(at, slope) for slope in (fast, exact))
-        size = float(jnp.abs(exact).max())
-        np.testing.assert_allclose(fast, exact, atol=1e-10 * size)
-
-
-def test_non_uniform_transforms_in_single_precision_round_as_little_as_the_rest(getkey):
-    pytest.importorskip("jax_finufft")
-    x = Sphere(3).sample(getkey(), 3000)
-    engine = Harmonic.of(9.0, 3, 1e-6)
-    found = Softmax(9.0, engine=engine)(x.astype(np.float32))
-    exact = Softmax(9.0, engine=Blockwise())(x)
-    # 6e-7 is rounding, of the angles and of the sums; transforms to 32 roundings leave 1.6e-6.
-    assert found.dtype == np.float32
-    assert np.abs(np.asarray(found) - np.asarray(exact)).max() < 1e-6 * np.abs(exact).max()
-
-
-def _none(leaf) -> bool:
-    return leaf is None
-
-
 @pytest.mark.skipif(has_nufft(), reason="jax_finufft is installed")
 def test_the_missing_extra_is_named_once_where_it_would_help(caplog):
     advise_nufft.cache_clear()

@@ -14,6 +14,9 @@ from jaxtyping import Array, Complex, Float
 from ..._typing import Masses, Points, Sources, Weights
 from ...harmonics import meridian_waves
 
+_TOGETHER = 2**13
+"""Tokens that a transform may add up in order in float32: the error grows with them."""
+
 # A fixed rotation that turns no axis of coordinates into a pole, where longitudes have no derivative.
 _TURN = np.linalg.qr(np.array([[3.0, 1.0, -2.0], [-1.0, 4.0, 1.0], [2.0, -1.0, 5.0]]))[0]
 
@@ -61,6 +64,11 @@ def smoothed_sums(
     Source: Townsend, Wilber, Wright, arXiv 1510.08094 (double Fourier sphere); Barnett, Magland, af
     Klinteberg, arXiv 1808.06736 (the transforms).
     """
+    if x.dtype == jnp.float32 and jax.config.jax_enable_x64:  # type: ignore[attr-defined]
+        # The derivatives of the library then mix both precisions.
+        x64, y64, w64, kernel = (a.astype(jnp.float64) for a in (x, y, w, multipliers))
+        masses, moments = smoothed_sums(x64, y64, w64, kernel, eps)
+        return masses.astype(x.dtype), moments.astype(x.dtype)
     turn = jnp.asarray(_TURN, x.dtype)
     degree = len(multipliers) - 1
     cloud = _moments(y @ turn.T, w, degree + 1, eps)
@@ -79,11 +87,30 @@ def _angles(x: Points) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
 
 
 def _moments(y: Points, w: Weights, degree: int, eps: float) -> Complex[Array, "k m"]:
-    """sum_j w_j e^{-i (k theta_j + m phi_j)} for |k|, |m| <= degree."""
-    shape, masses = (2 * degree + 1,) * 2, jax.lax.complex(w, jnp.zeros_like(w))
-    # The derivatives of the library mix real and complex numbers.
-    with jax.numpy_dtype_promotion("standard"):
-        return _nufft().nufft1(shape, masses, *_angles(y), eps=eps, iflag=-1)
+    """sum_j w_j e^{-i (k theta_j + m phi_j)} for |k|, |m| <= degree.
+
+    The library adds tokens to its grid in order, so that of many at one place float32 loses digits: they go
+    in parts, of which each costs more than its grid.
+    """
+    shape = (2 * degree + 1,) * 2
+
+    def part(tokens: tuple[Points, Weights]) -> Complex[Array, "k m"]:
+        places, mass = tokens
+        # The derivatives of the library mix real and complex numbers.
+        with jax.numpy_dtype_promotion("standard"):
+            masses = jax.lax.complex(mass, jnp.zeros_like(mass))
+            return _nufft().nufft1(shape, masses, *_angles(places), eps=eps, iflag=-1)
+
+    size = max(_TOGETHER, 4 * shape[0] ** 2)
+    if w.dtype != jnp.float32 or len(w) <= size:
+        return part((y, w))
+    parts = -(-len(w) // size)
+    size = -(-len(w) // parts)
+    # What fills the last part up has no mass.
+    more = [(0, parts * size - len(w))]
+    y, w = jnp.pad(y, [*more, (0, 0)], mode="edge"), jnp.pad(w, more)
+    found = jax.lax.map(part, (y.reshape(parts, size, -1), w.reshape(parts, size)))
+    return found.sum(axis=0)
 
 
 def _evaluate(waves: Complex[Array, "s k m"], x: Points, eps: float) -> Complex[Array, "s n"]:

@@ -9,6 +9,7 @@ from jaxtyping import Array, Bool, Float
 
 from ..._checks import check_finite, check_integer, check_nonnegative, check_weights, guard
 from ..._door import door
+from ..._products import weighted_sum
 from ..._typing import Coefficients, Key, Points, Scalar, Weights
 from ...attention.kernels import AbstractAttention, AbstractDensityAttention, check_isotropic
 from ...geometry import Sphere
@@ -110,7 +111,7 @@ class FokkerPlanck(AbstractImex):
             "or smooth the start by basis.heat(coeffs, t)"
         )
         # By mass: far from it, values of high degree and dimension are all rounding.
-        negative = self.basis.weights.astype(density.dtype) @ jnp.maximum(-density, 0)
+        negative = weighted_sum(self.basis.weights.astype(density.dtype), jnp.maximum(-density, 0))
         return {message: negative <= NEGATIVE}
 
     def dissipation(self, coeffs: Coefficients) -> Scalar:

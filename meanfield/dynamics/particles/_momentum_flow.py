@@ -6,6 +6,7 @@ from jaxtyping import Array, Bool
 
 from ..._checks import check_finite, check_nonnegative, guard, tolerance
 from ..._door import door
+from ..._products import weighted_sum
 from ..._typing import Points, Scalar, Weights
 from ...attention.kernels import AbstractAttention
 from ...geometry import AbstractGeometry, Sphere
@@ -78,4 +79,8 @@ class MomentumFlow(AbstractDynamics):
     def kinetic(self, p: Points) -> Scalar:
         """The kinetic energy sum_i w_i |p_i|^2/2 of velocities p."""
         each = (p * p).sum(axis=1) / 2
-        return each.mean() if self.weights is None else self.weights.astype(p.dtype) @ each
+        return (
+            each.mean()
+            if self.weights is None
+            else weighted_sum(self.weights.astype(p.dtype), each)
+        )

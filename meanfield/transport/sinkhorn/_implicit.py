@@ -9,7 +9,7 @@ import lineax as lx
 from jaxtyping import Array, Bool, Float
 
 from ..._checks import raise_at_run_time
-from ..._products import exact_products
+from ..._products import exact_products, weighted_sum
 from ..._typing import Scalar
 from ._marginals import Problem, has_mass, least_mass, rounding_of
 
@@ -167,4 +167,6 @@ def _dual_value_jvp(primals, tangents):
 def _dual(problem: Problem, pair: Pair) -> Scalar:
     f, g = pair
     mass = problem.marginal(1, pair)
-    return problem.a @ f + problem.b @ g - problem.epsilon * (mass.sum() - 1)
+    return (
+        weighted_sum(problem.a, f) + weighted_sum(problem.b, g) - problem.epsilon * (mass.sum() - 1)
+    )

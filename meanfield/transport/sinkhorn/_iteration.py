@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Int
 
 from ..._checks import check_integer, check_nonnegative, check_precision
 from ..._door import door
-from ..._products import exact_products
+from ..._products import exact_products, weighted_sum
 from ..._typing import Scalar
 from ..costs import FORBIDDEN, acceleration, geometry as ott_geometry, linear_problem, sinkhorn
 from ._absorbed import absorbed, costs_of
@@ -127,7 +127,7 @@ def _reachable(tol: Scalar, rounding: Scalar) -> Scalar:
 def _centred(problem: Problem, pair: Pair) -> Pair:
     """Of the potentials f + c, g - c of one plan, those with <a, f> = <b, g>."""
     f, g = pair
-    shift = (problem.a @ f - problem.b @ g) / 2
+    shift = (weighted_sum(problem.a, f) - weighted_sum(problem.b, g)) / 2
     return f - shift, g + shift
 
 
