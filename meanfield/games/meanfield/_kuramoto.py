@@ -3,6 +3,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..._checks import check_cloud, check_nonnegative, check_weights
+from ..._products import weighted_sum
 from ..._typing import Masses, Outputs, Points, Scalar, Sources
 from ...attention.kernels import AbstractDensityAttention
 from ...harmonics import AbstractBasis
@@ -26,7 +27,11 @@ class Kuramoto(AbstractDensityAttention):
     def __call__(self, x: Points, y: Sources | None = None, w: Masses | None = None) -> Outputs:
         x = check_cloud(x)
         y = x if y is None else check_cloud(y, "y")
-        mean = y.mean(axis=0) if w is None else check_weights(w, len(y)).astype(x.dtype) @ y
+        mean = (
+            y.mean(axis=0)
+            if w is None
+            else weighted_sum(check_weights(w, len(y)).astype(x.dtype), y)
+        )
         return jnp.broadcast_to(self.kappa.astype(x.dtype) * mean, (len(x), y.shape[1]))
 
     def mean_field(self, basis: AbstractBasis, coeffs: Float[Array, " k"]) -> Float[Array, "q ..."]:
