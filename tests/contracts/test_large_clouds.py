@@ -23,6 +23,7 @@ FUNCTIONS = {
     "smoothed entropy": (lambda x: ob.smoothed_entropy(x, 2.0), BLOCK),
     "dimension": (lambda x: ob.intrinsic_dimension(x).value, BLOCK),
     "moment": (lambda x: ob.degree_moment(x, 2), N * N / 8),
+    "histogram": (lambda x: ob.inner_product_histogram(x, 8)[0], N * N / 8),
     "least product": (ob.min_inner_product, N * N / 8),
     "hard attention": (lambda x: Hardmax()(x).sum(), N * N / 4),
     "energy of pairs": (NEAR, 2**20),
@@ -92,3 +93,9 @@ def test_blocks_of_pairs_change_neither_energy_nor_gradient(monkeypatch):
         monkeypatch.setattr(_memory, "LARGEST_DENSE", 8 * 7 * 3 * 2)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-15), both(x), whole)
         monkeypatch.undo()
+
+
+def test_the_least_squares_of_a_hemisphere_are_of_few_tokens():
+    x = jnp.zeros((2048, 5)).at[:, 0].set(1.0)
+    split = [shape for name, shape in arrays_of(ob.hemisphere, x) if name == "svd"]
+    assert split and max(max(shape) for shape in split) == 7
