@@ -139,14 +139,17 @@ def test_what_was_fitted_is_not_held_out():
 
 
 def test_the_same_numbers_are_the_same_to_programs():
-    """Equal, so that what was compiled serves again; another value, time or place of a hole is another."""
+    """What is compiled is compiled for a layout, of times and holes: another value is no other one."""
     model = surrogates.load("E2").model
     (one,), (same,) = series_of(model, ATTENTION), series_of(model, pd.DataFrame(ATTENTION))
     assert one == same and hash(one) == hash(same) and unknowns_of(model) == unknowns_of(model)
     assert hash(unknowns_of(model)) == hash(unknowns_of(model))
     for name in ATTENTION:
         moved = {**ATTENTION, name: ATTENTION[name] + 1e-3}
-        assert series_of(model, moved)[0] != one
+        other = series_of(model, moved)[0]
+        assert other != one and (other.layout == one.layout) == (name == "y_a")
+    (hole,) = series_of(model, {**ATTENTION, "y_a": np.where(DEPTH > 1, ATTENTION["y_a"], np.nan)})
+    assert hole.layout != one.layout and set(one.layout.values["y_a"]) == {0}
     assert unknowns_of(surrogates.load("E1").model) != unknowns_of(model)
 
 

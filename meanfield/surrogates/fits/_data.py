@@ -1,7 +1,7 @@
 """Measurements to fit: from CSV files, tables, labelled datasets or dicts of arrays."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,12 @@ class Series:
 
     def __hash__(self) -> int:
         return hash(self._numbers)
+
+    @property
+    def layout(self) -> "Series":
+        """Where something was measured, without what: programs are compiled for it, and get values beside."""
+        blank = {name: np.where(np.isfinite(a), 0.0, np.nan) for name, a in self.values.items()}
+        return replace(self, values=blank)
 
     @property
     def _numbers(self) -> tuple:

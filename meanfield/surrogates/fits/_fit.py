@@ -127,11 +127,11 @@ def fit(model: Model, data: Any, starts: int, seed: int) -> Fit:
     """The maximum of the likelihood of the data; see `Surrogate.fit`."""
     unknowns, series = unknowns_of(model), series_of(model, data)
     check_noise(model, series)
-    values = arrays_of(series)
+    values, layouts = arrays_of(series), [each.layout for each in series]
     # nothing is held, by the program that profiles use as well
     free = jnp.zeros(len(unknowns.names), bool), jnp.asarray(0.0)
     found = [
-        optimum(model, unknowns, series, jnp.asarray(start), values, free)
+        optimum(model, unknowns, layouts, jnp.asarray(start), values, free)
         for start in starts_of(model, unknowns, starts, seed)
     ]
     best = found[int(np.argmin([float(each.loss) for each in found]))]
@@ -141,7 +141,7 @@ def fit(model: Model, data: Any, starts: int, seed: int) -> Fit:
             "or set method_selection.stiff to true where some rates are far larger than others."
         )
     theta = unknowns.natural(best.free)
-    rest, slopes = jacobian(model, unknowns, series, theta, values)
+    rest, slopes = jacobian(model, unknowns, layouts, theta, values)
     known = determined(unknowns, np.asarray(theta), np.asarray(slopes))
     table = _table(model, unknowns, series, theta)
     return _fit(

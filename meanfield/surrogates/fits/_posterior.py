@@ -63,21 +63,22 @@ def posterior(model: Model, data: Any, key: Any, chains: int, draws: int, warmup
     library()
     begin, walk = jax.random.split(key)
     seed = int(jax.random.randint(begin, (), 0, 2**31 - 1))
-    values, free = arrays_of(series), (jnp.zeros(len(unknowns.names), bool), jnp.asarray(0.0))
+    values, layouts = arrays_of(series), [each.layout for each in series]
+    free = jnp.zeros(len(unknowns.names), bool), jnp.asarray(0.0)
     found = [
-        optimum(model, unknowns, series, jnp.asarray(start), values, free)
+        optimum(model, unknowns, layouts, jnp.asarray(start), values, free)
         for start in starts_of(model, unknowns, chains, seed)
     ]
     best = min(found, key=lambda each: float(each.loss))
     theta = unknowns.natural(best.free)
     axes = Axes.of(unknowns, np.asarray(theta))
-    _, slopes = jacobian(model, unknowns, series, theta, values)
+    _, slopes = jacobian(model, unknowns, layouts, theta, values)
     places = np.stack([axes.places(np.asarray(unknowns.natural(one.free))) for one in found])
     starts = jnp.asarray(places), jnp.stack([-each.loss for each in found])
     cov = axes.covariance(np.asarray(theta), np.asarray(slopes))
     with jax.numpy_dtype_promotion("standard"):  # blackjax mixes dtypes
         drawn = _walk(
-            model, unknowns, series, axes, starts, jnp.asarray(cov), values, walk, (draws, warmup)
+            model, unknowns, layouts, axes, starts, jnp.asarray(cov), values, walk, (draws, warmup)
         )
         return _posterior(unknowns, *drawn)
 

@@ -65,9 +65,9 @@ class Walk:
         self.row, self.best = unknowns.rows[place], min(fit.deviances)
         self.unknowns, self.middle = unknowns, unknowns.free([*fit.values.values()])
         self.free, self.ok, values = self.middle, True, arrays_of(data)
-        there = jnp.arange(len(unknowns.names)) == place
+        there, layouts = jnp.arange(len(unknowns.names)) == place, [each.layout for each in data]
         self.solve: Callable[[float, np.ndarray], Optimum] = lambda value, free: optimum(
-            model, unknowns, data, jnp.asarray(free), values, (there, jnp.asarray(value))
+            model, unknowns, layouts, jnp.asarray(free), values, (there, jnp.asarray(value))
         )
 
     def again(self) -> None:
