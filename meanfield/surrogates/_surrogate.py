@@ -32,7 +32,7 @@ class Surrogate(OneLine):
     @property
     def digest(self) -> str:
         """The hash of what the document says, however it is written."""
-        return _part("documents").digest(self.document)
+        return self.model.digest
 
     def shown(self) -> Mapping[str, Any]:
         """What is printed of it."""

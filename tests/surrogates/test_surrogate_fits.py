@@ -35,8 +35,11 @@ ATTENTION = {"l": DEPTH, "y_a": attention(DEPTH, 0.4, 0.9) + NOISE}
 @pytest.mark.parametrize(
     "made", [solved, pytest.param(edited, marks=pytest.mark.slow)], ids=["solution", "equation"]
 )
-def test_a_fit_is_that_of_scipy(tmp_path, made):
+def test_a_fit_is_that_of_scipy(tmp_path, made, programs):
     found = made(tmp_path, "E2").fit(ATTENTION, starts=2)
+    programs.clear()  # nor do the same document, read again, and other values have some of their own
+    other = made(tmp_path, "E2").fit({**ATTENTION, "y_a": ATTENTION["y_a"] + 0.01}, starts=2)
+    assert programs == [] and other.values["a_eq"] > found.values["a_eq"] + 0.005
     sigma = np.full(21, 0.02)
     theta, cov = optimize.curve_fit(
         attention,
@@ -151,6 +154,8 @@ def test_the_same_numbers_are_the_same_to_programs():
     (hole,) = series_of(model, {**ATTENTION, "y_a": np.where(DEPTH > 1, ATTENTION["y_a"], np.nan)})
     assert hole.layout != one.layout and set(one.layout.values["y_a"]) == {0}
     assert unknowns_of(surrogates.load("E1").model) != unknowns_of(model)
+    assert surrogates.load("E2").model == model != surrogates.load("E1").model
+    assert hash(surrogates.load("E2").model) == hash(model)
 
 
 def test_likelihoods_are_those_of_scipy(tmp_path):

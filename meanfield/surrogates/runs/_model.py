@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import sympy
 
-from ..documents import Document, DocumentError, Event, defined_by, refusal
+from ..documents import Document, DocumentError, Event, defined_by, digest, refusal
 from ..expressions import Expr, ExpressionError, Relation, read_expression, read_relation
 
 
@@ -25,6 +26,7 @@ class Model:
     `numbers` are known quantities and parameters, `inputs` functions of the independent variable,
     `rates` the right-hand sides of states and `noises` what multiplies their dB, `outputs` in an order in
     which each needs those before it alone, `places` the JSON path of each symbol's definition.
+    Those of documents that say the same are equal, and share compiled programs.
     """
 
     document: Document
@@ -42,6 +44,17 @@ class Model:
     objective: Expr | None
     units: dict[str, str] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Model) and self.digest == other.digest)
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    @cached_property
+    def digest(self) -> str:
+        """The hash of what the document says: all else here follows from it."""
+        return digest(self.document)
 
     @property
     def states(self) -> tuple[str, ...]:
