@@ -1,6 +1,7 @@
 """Sensitivities, bands, counterfactuals and controls, against closed forms."""
 
 import json
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -112,12 +113,21 @@ def test_bands_of_a_linear_model_are_normal(tmp_path):
         unknowns=3, unidentified=(), chi2=0.0, dof=1, log_likelihood=0.0, deviances=(), quality={},
         at_bounds=(), residuals=xr.Dataset(), converged=True,
     )  # fmt: skip
-    found = solved(tmp_path, "E1").propagate(fit, count=2000)
+    model = solved(tmp_path, "E1")
+    found = model.propagate(fit, count=2000)
     width = (found.H.sel(quantile=0.975) - found.H.sel(quantile=0.025)).values
     exact = 2 * 1.96 * 0.1 * (1 - np.exp(-0.1 * found.l.values))
     # a quantile of 2000 draws has a standard error of sqrt(.025 .975/2000)/.0584 = .06 of one sigma
     np.testing.assert_allclose(width[1:], exact[1:], rtol=4 * 0.06 * np.sqrt(2) / 3.92)
     assert width[0] == pytest.approx(0.0, abs=1e-12)
+    # On a scale of logarithms kappa is .1 e^{+-1.96 .3}, of a deviation of .03; at l = 1 H falls with it.
+    rate = 0.1 * np.exp(0.3 * np.array([1.96, 0, -1.96]))
+    end = 0.5 - 0.2 * 0.5 / rate
+    exact = end + (5 - end) * np.exp(-rate)
+    found = model.propagate(replace(fit, covariance=np.diag([0.03**2, 0.0, 0.0])), count=2000)
+    # four of these errors, .24 of a sigma of the logarithm, and -dH/dlog(kappa) of at most 5 kappa
+    off = np.abs(found.H.sel(l=1.0).values - exact)
+    np.testing.assert_array_less(off, 0.24 * 0.3 * 5 * rate)
 
 
 END = 10.0
