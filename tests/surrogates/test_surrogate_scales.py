@@ -9,6 +9,7 @@ from refusals import check_refused
 from meanfield.surrogates.fits import unknowns_of
 from meanfield.surrogates.fits._identifiability import determined
 from meanfield.surrogates.runs import Run
+from meanfield.surrogates.runs._flow import Flow
 from meanfield.surrogates.runs._scales import jumping, kinks_of, sizes_of
 from meanfield.surrogates.runs._simulated import check_sizes
 
@@ -53,6 +54,12 @@ def test_small_states_and_short_pulses_are_followed(model, monkeypatch):
 def test_states_have_sizes(model):
     """That of the start; from zero that of the first rate over the run; else 1."""
     np.testing.assert_allclose(sizes_of(model.model), [1.0, 1e-14, 1e-7, 1.0], rtol=1e-12)
+
+
+def test_fields_are_measured_by_the_sizes_of_their_states(model):
+    flow, state = Flow(model.model, (2.0, 5.0)), jnp.arange(6.0).reshape(2, 3)
+    np.testing.assert_array_equal(flow.natural(state), state * np.array([[2.0], [5.0]]))
+    np.testing.assert_array_equal(flow.measured(state), state / np.array([[2.0], [5.0]]))
 
 
 def test_from_zero_the_size_is_what_the_first_rate_adds(tmp_path):
