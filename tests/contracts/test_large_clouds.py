@@ -38,7 +38,7 @@ def test_values_and_gradients_go_by_blocks(name):
 
 def test_laws_of_distances_are_compared_some_points_at_a_time():
     x = jax.ShapeDtypeStruct((256, 3), jnp.float64)
-    # A row of pairs holds 256 x 512 numbers; 2^20 are 8 MiB.
+    # A row of pairs holds 256 x 256 numbers; 2^20 are 8 MiB.
     assert largest_array(lambda x: gromov_wasserstein(x, x).value, x) <= 2**20
 
 
