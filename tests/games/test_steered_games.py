@@ -23,6 +23,7 @@ from meanfield.games import (
     prices,
     steer,
 )
+from meanfield.games.control._steered import AbstractInIntervals
 from meanfield.geometry import Euclidean, Sphere
 
 DRIFT = 0.3
@@ -222,3 +223,24 @@ def test_refusals():
     check_refused(lambda: made(where=wind).numbers(jnp.zeros((3, 3, 1))), "those of nash")
     steered, x0, ts = made(where=wind), SHIFTED[:2], jnp.arange(3.0)
     check_refused(lambda: steered.costs(jnp.zeros((2, 3, 3, 1)), x0, ts), "[2, 3, 1]")
+
+
+class _Told(AbstractInIntervals):
+    """Answers with the interval, the share of it that has passed, and the time."""
+
+    ts: jax.Array
+
+    def within(self, k, share, state):
+        now, length = self.time(k, share)
+        return k.astype(float), share, now, length
+
+    def check(self, state):
+        return state
+
+
+def test_the_last_time_is_the_end_of_the_last_interval():
+    told = _Told(jnp.array([0.0, 1.0, 3.0, 7.0]))
+    at = {0.0: (0, 0, 0, 1), 1.25: (1, 0.25, 1.5, 2), 2.0: (2, 0, 3, 4), 3.0: (2, 1, 7, 4)}
+    for t, want in at.items():
+        found = told.drift(jnp.asarray(t), (0.0,) * 4, None)
+        np.testing.assert_allclose([float(each) for each in found], want, rtol=1e-12, atol=1e-12)

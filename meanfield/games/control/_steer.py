@@ -157,10 +157,6 @@ class _Driven(AbstractInIntervals):
     ts: Float[Array, " times"]
     controls: Rows
 
-    def drift(self, t: Scalar, state: tuple, args: Any) -> tuple:
-        k = jnp.clip(jnp.floor(t).astype(int), 0, len(self.ts) - 2)
-        return self.within(k, t - k.astype(t.dtype), state)[: len(state)]
-
     def within(self, k: Int[Array, ""], share: Scalar, state: tuple) -> tuple:
         problem, x = self.problem, state[0]
         now, length = self.time(k, share)

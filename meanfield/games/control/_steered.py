@@ -29,6 +29,10 @@ class AbstractInIntervals(AbstractDynamics):
     else:
         ts: eqx.AbstractVar[Float[Array, " times"]]
 
+    def drift(self, t: Scalar, state: tuple, args: Any) -> tuple:
+        k = jnp.clip(jnp.floor(t).astype(int), 0, len(self.ts) - 2)
+        return self.within(k, t - k.astype(t.dtype), state)[: len(state)]
+
     @abc.abstractmethod
     def within(self, k: Int[Array, ""], share: Scalar, state: tuple) -> tuple:
         """The drift when this share of interval k has passed."""
@@ -55,10 +59,6 @@ class Steered(AbstractInIntervals):
     where: tuple[Callable, ...] | None
     ts: Float[Array, " times"]
     controls: Float[Array, "models times ..."]
-
-    def drift(self, t: Scalar, state: tuple, args: Any) -> tuple:
-        k = jnp.clip(jnp.floor(t).astype(int), 0, len(self.ts) - 2)
-        return self.within(k, t - k.astype(t.dtype), state)[: len(state)]
 
     def within(self, k: Int[Array, ""], share: Scalar, state: tuple) -> tuple:
         """The drift when this share of interval k has passed."""
