@@ -32,6 +32,7 @@ resumes where it was; what other code computed is named and computed again
 fails, 2 for bad input, 130 if interrupted, 143 if terminated.
 """
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -71,9 +72,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def become_program() -> None:
     """Makes this process a program: it ends on signals, prints whatever it is asked to, and looks less
-    often for what it could forget, as imports and programs make many objects and drop few."""
+    often for what it could forget, as imports and programs make many objects and drop few; at its end
+    it leaves them all to the system, where Python would look through them for half a second."""
     end_on_signals()
     gc.set_threshold(100_000, 20, 50)
+    atexit.register(gc.freeze)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # not every terminal has every character
             stream.reconfigure(errors="backslashreplace", line_buffering=True)
