@@ -6,13 +6,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, UInt
 
 from ..._checks import check_integer
 from ..._memory import block_side, cores
 from ..._products import exact_products
 from ._base import AbstractEngine, Sums, exponentials, keeps_digits, largest_logit
 from ._exponential_sum import ExponentialSum
+from ._side_by_side import added_up, loops_at_once
 
 Visit = Callable[[Any, Float[Array, "a b"], Float[Array, "e b"]], Any]
 """(state of a block of queries, logits, values of a block of keys) -> state."""
@@ -24,12 +25,18 @@ def usual_side() -> int:
     return 512 if cores() == 1 else 1024
 
 
+def own_side(d: int) -> int:
+    """The side of blocks that suits a core beside others that work on blocks of their own."""
+    return 384 if d < 64 else 512
+
+
 class Blockwise(AbstractEngine):
     """The n x m sums block by block: exact to rounding, O(n + m) memory forward and backward.
 
     `block` is the side of the square blocks: by default 1024, and 512 where this process may use one
-    core only. Where all logits are so bounded that no row can underflow (on the sphere, beta below 336
-    in float64 and 35 in float32)
+    core only. On a processor, tokens among themselves are summed by several loops side by side, a core
+    each, over blocks of at most 384 or, from 64 coordinates on, 512. Where all logits are so bounded
+    that no row can underflow (on the sphere, beta below 336 in float64 and 35 in float32)
     the weights are e^{l - bound} with no running maximum; otherwise, and under any mask, the maximum
     is carried along (Milakov and Gimelshein, arXiv 1805.02867). Blocks are computed again in the
     backward pass instead of being stored (Rabe and Staats, arXiv 2112.05682): a gradient costs about
@@ -140,25 +147,39 @@ def both_ways(
     `alone` says that both sides are the same tokens: blocks below the diagonal are left out, and those
     on it taken once, so that the two results add up to the sums.
     """
+    if loops_at_once() > 1:
+        block = min(block, own_side(left[0].shape[1]))
     queries, given = (_blocks(a, block_side(len(a), block)) for a in left)
     keys, taken = (_blocks(a, block_side(len(a), block)) for a in right)
     # Columns beside rows, so that neither product needs a transposed copy of a block.
     keys, across = jnp.moveaxis(keys, 1, 2), jnp.moveaxis(given, 1, 2)
 
-    def step(sums, pair):
+    def step(sums, i, j):
         rows, columns = sums
-        i, j = pair
-        weights = jnp.exp(queries[i] @ keys[j] - shift)
-        mirror = across[i] @ weights
-        if alone:
-            mirror = mirror * (i != j).astype(mirror.dtype)
-        return (rows.at[i].add(weights @ taken[j]), columns.at[j].add(mirror)), None
+        (q, a), (k, t) = (_at(i, queries, across), _at(j, keys, taken))
+        logits = q @ k
+        weights = jnp.exp(logits - shift)
+        gained, mirror = weights @ t, a @ weights
+        scratch = q, a, k, t, logits, weights, gained, mirror
+        once = (i != j).astype(mirror.dtype) * mirror if alone else mirror
+        return (_increased(rows, i, gained), _increased(columns, j, once)), scratch
 
     grid = queries.shape[0], keys.shape[0]
-    pairs = np.triu_indices(grid[0]) if alone else np.indices(grid).reshape(2, -1)
+    pairs = np.stack(np.triu_indices(grid[0]), axis=1) if alone else np.argwhere(np.ones(grid))
     start = jnp.zeros_like(given), jnp.zeros_like(jnp.moveaxis(taken, 1, 2))
-    rows, columns = jax.lax.scan(step, start, tuple(map(jnp.asarray, pairs)))[0]
+    rows, columns = added_up(step, start, pairs)
     return _joined(rows, left[0]), _joined(jnp.moveaxis(columns, 1, 2), right[0])
+
+
+def _at(i: UInt[Array, ""], *blocks: Float[Array, "blocks _ _"]) -> list[Float[Array, "_ _"]]:
+    return [jax.lax.dynamic_index_in_dim(a, i, keepdims=False) for a in blocks]
+
+
+def _increased(
+    sums: Float[Array, "blocks _ _"], i: UInt[Array, ""], by: Float[Array, "_ _"]
+) -> Array:
+    old = jax.lax.dynamic_slice_in_dim(sums, i, 1)
+    return jax.lax.dynamic_update_slice_in_dim(sums, old + by, i, 0)
 
 
 def _joined(blocks: Float[Array, "blocks size e"], points: Float[Array, "n p"]) -> Array:
