@@ -75,7 +75,7 @@ def become_program() -> None:
     often for what it could forget, as imports and programs make many objects and drop few; at its end
     it leaves them all to the system, where Python would look through them for half a second."""
     end_on_signals()
-    gc.set_threshold(100_000, 20, 50)
+    gc.set_threshold(500_000, 20, 50)
     atexit.register(gc.freeze)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # not every terminal has every character
