@@ -6,6 +6,7 @@ from jaxtyping import Array, Float, Int
 
 from .._checks import check_nonnegative
 from .._door import door
+from .._products import sums_by_label
 from .._shown import AbstractShown
 from .._typing import Labels, Points, Weights
 from ..geometry import AbstractGeometry
@@ -50,23 +51,11 @@ def clusters(
     finite = jnp.isfinite(x).all()
     sizes = jnp.zeros(n, int).at[labels].add(finite.astype(int))
     return Clusters(
-        (sizes > 0).sum(), jnp.where(finite, labels, -1), sizes, known(x, _sums(labels, w))
+        (sizes > 0).sum(),
+        jnp.where(finite, labels, -1),
+        sizes,
+        known(x, sums_by_label(labels, w, n)),
     )
-
-
-@jax.jit
-def _sums(labels: Labels, w: Weights) -> Float[Array, " n"]:
-    """The mass under each label: as trees over runs of equal ones, since many small masses that are added
-    in order lose digits."""
-
-    def joined(left, right):
-        name, mass = right
-        return name, mass + jnp.where(left[0] == name, left[1], 0)
-
-    order = jnp.argsort(labels)
-    names, sums = jax.lax.associative_scan(joined, (labels[order], w[order]))
-    ends = jnp.append(names[1:] != names[:-1], True)
-    return jnp.zeros_like(w).at[jnp.where(ends, names, len(w))].set(sums, mode="drop")
 
 
 @door

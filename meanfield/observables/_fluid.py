@@ -4,6 +4,7 @@ from jaxtyping import Array, Float
 
 from .._checks import check_finite, check_positive, check_precision, guard, is_concrete
 from .._door import door
+from .._products import weighted_sum
 from .._shown import AbstractShown
 from .._typing import Points, Scalar, Weights
 from ._cloud_checks import masses, on_sphere
@@ -66,6 +67,6 @@ def fluid(
     apart = jnp.sum((x[:, :, None] - to) ** 2, axis=1)
     near = w[:, None] * jnp.exp(-sharpness * apart / 2) / i0e(sharpness)
     density = near.sum(axis=0)
-    velocity = turning @ near / density
+    velocity = weighted_sum(turning, near) / density
     pressure = jnp.sum((turning[:, None] - velocity) ** 2 * near, axis=0)
     return Fluid(density, velocity, pressure)

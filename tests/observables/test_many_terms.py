@@ -46,11 +46,39 @@ def test_one_cluster_of_many_tokens_is_one(name):
     assert abs(float(value) - 1) < terms * np.finfo(np.float32).eps
 
 
+def test_a_point_gets_what_many_send_it():
+    n = 200_001
+    mass, rows = jnp.full(n, 1 / n, jnp.float32), jnp.arange(n) % 3
+    coupling = mf.transport.Coupling(rows, jnp.arange(n), mass, (3, n))
+    eps = float(np.finfo(np.float32).eps)
+    np.testing.assert_allclose(coupling.marginals()[0], 1 / 3, rtol=16 * eps, atol=0)
+    values = np.where(np.arange(n) % 2, 2, -1).astype(np.float32)[:, None] + np.arange(2)
+    means = coupling.average(jnp.asarray(values, jnp.float32))
+    true = [values[first::3].mean(axis=0) for first in range(3)]
+    np.testing.assert_allclose(means, true, rtol=0, atol=64 * eps)
+    x = jnp.tile(jnp.array([[0.6, 0.8]], jnp.float32), (n, 1))
+    moves = jnp.tile(jnp.array([[-0.8, 0.6]], jnp.float32), (n, 1))
+    velocity = mf.observables.fluid(x, moves, jnp.array([0.9], jnp.float32), 0.5).velocity
+    np.testing.assert_allclose(velocity, 1, rtol=16 * eps)
+
+
 @pytest.mark.parametrize("engine", [mf.attention.Dense(), mf.attention.Blockwise()])
 def test_one_query_sees_all_of_many_keys(engine):
     x, _ = cluster(60_001)
     mass = jnp.exp(mf.attention.Unnormalized(1.0, engine=engine).log_mass(x[:1], x)[0] - 1)
     assert abs(float(mass) - 1) < 64 * np.finfo(np.float32).eps
+
+
+@pytest.mark.parametrize("queries", [1, 2])
+@pytest.mark.parametrize("columns", [1, 3, 8])
+def test_few_queries_see_all_of_many_keys(columns, queries):
+    x = jnp.ones((200_001, columns), jnp.float32)
+    dense, keys = mf.attention.Softmax(1.0, engine=mf.attention.Dense()), x / columns**0.5
+    value = jnp.eye(columns, dtype=jnp.float32)
+    for attention in (dense, mf.attention.Relu(value), mf.attention.Hardmax(value=value)):
+        field = attention(keys[:queries], keys) * columns**0.5
+        assert field.dtype == jnp.float32
+        assert np.abs(np.asarray(field, float) - 1).max() < 64 * np.finfo(np.float32).eps
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..._memory import available_memory
-from ..._products import weighted_sum
+from ..._products import row_sums
 from ._base import AbstractEngine, Sums, exponentials, keeps_digits, largest_logit
 from ._exponential_sum import ExponentialSum
 
@@ -33,14 +33,11 @@ def _by_bound(problem: ExponentialSum, bound: Float[Array, " n"]) -> Sums:
     """Sums under a bound of all logits: no pass over the matrix but its exponential."""
     weights = jnp.exp(_lowered(problem, bound))
     if problem.y.shape[1] < NARROW:
-        sums = _taken(weights, problem.weighted())
+        sums = row_sums(weights, problem.weighted())
         return Sums(bound, sums[:, -1], sums[:, :-1])
-    return Sums(bound, _taken(weights, problem.w), _taken(weights, problem.w[:, None] * problem.v))
-
-
-def _taken(weights: Float[Array, "n m"], values: Float[Array, "m ..."]) -> Float[Array, "n ..."]:
-    """weights @ values, whose terms a processor adds in parts, but for a single row in order."""
-    return weighted_sum(weights[0], values)[None] if len(weights) == 1 else weights @ values
+    return Sums(
+        bound, row_sums(weights, problem.w), row_sums(weights, problem.w[:, None] * problem.v)
+    )
 
 
 def _lowered(problem: ExponentialSum, bound: Float[Array, " n"]) -> Float[Array, "n m"]:
@@ -58,7 +55,7 @@ def _by_largest(problem: ExponentialSum, bound: Float[Array, " n"]) -> Sums:
     shift = largest_logit(logits, problem.w)
     shift = jnp.where(jnp.isfinite(shift), shift, 0)
     weights = exponentials(logits, shift) * problem.w
-    return Sums(shift, weights.sum(axis=-1), _taken(weights, problem.v))
+    return Sums(shift, weights.sum(axis=-1), row_sums(weights, problem.v))
 
 
 def check_memory(n: int, m: int, itemsize: int) -> None:

@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float, Int
 from ..._checks import check_weights, guard_at_run_time
 from ..._door import door
 from ..._memory import dense_is_quick
-from ..._products import exact_products
+from ..._products import exact_products, row_sums
 from ..._typing import Masses, Matrix, Outputs, Points, Sources
 from ..engines import apply_matrix, check_matrix, check_query_and_key, check_tokens
 from ..masks import AbstractMask, as_mask
@@ -94,12 +94,16 @@ def _by_blocks(q, k, w, mask: AbstractMask | None, size: int, of_weights: Callab
 
     if size >= len(q):
         return block(jnp.arange(len(q)))
-    one = jax.checkpoint(lambda i: block(i[None])[0])
-    return jax.lax.map(one, jnp.arange(len(q)), batch_size=size)
+    n, blocks = len(q), -(-len(q) // size)
+    size = -(-n // blocks)
+    # The last block is filled up with its last query.
+    numbers = jnp.minimum(jnp.arange(blocks * size), n - 1).reshape(blocks, size)
+    found = jax.lax.map(jax.checkpoint(block), numbers)
+    return found.reshape(blocks * size, *found.shape[2:])[:n]
 
 
 def _field(weights: Float[Array, "n m"], _, moved: Float[Array, "m e"]) -> Outputs:
-    return weights @ moved
+    return row_sums(weights, moved)
 
 
 def _first(weights: Float[Array, "n m"], _) -> Int[Array, " n"]:

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from ..._checks import check_weights
 from ..._memory import dense_is_quick
-from ..._products import exact_products
+from ..._products import exact_products, row_sums
 from ..._typing import Masses, Matrix, Outputs, Points, Sources
 from ...transport.costs import massive
 from ..engines import apply_matrix, check_matrix, check_tokens
@@ -42,7 +42,7 @@ class AbstractPairwise(AbstractAttention):
         y = massive(y, w)
         moved = w[:, None] * apply_matrix(self.value, y, "value")
         if dense_is_quick(n, m, x.dtype.itemsize):
-            return self.kernel(x, y) @ moved
+            return row_sums(self.kernel(x, y), moved)
         return _by_blocks(self, x, y, moved)
 
 
@@ -51,9 +51,13 @@ def _by_blocks(
     attention: AbstractPairwise, x: Points, y: Sources, moved: Float[Array, "m e"]
 ) -> Outputs:
     """The field, a block of queries at a time."""
+    n, blocks = len(x), -(-len(x) // BLOCK)
+    size = -(-n // blocks)
 
     @jax.checkpoint
-    def field(query: Float[Array, " d"]) -> Float[Array, " e"]:
-        return (attention.kernel(query[None], y) @ moved)[0]
+    def field(queries: Points) -> Outputs:
+        return row_sums(attention.kernel(queries, y), moved)
 
-    return jax.lax.map(field, x, batch_size=BLOCK)
+    padded = jnp.pad(x, [(0, blocks * size - n), (0, 0)], mode="edge")
+    fields = jax.lax.map(field, padded.reshape(blocks, size, -1))
+    return fields.reshape(blocks * size, -1)[:n]

@@ -5,7 +5,7 @@ from jaxtyping import Array, Float, Int
 
 from ..._checks import check_finite, check_weights, is_concrete, tolerance
 from ..._door import door
-from ..._products import weighted_sum
+from ..._products import sums_by_label, weighted_sum
 from ..._shown import AbstractShown
 from ..._typing import Scalar, Weights
 
@@ -34,16 +34,17 @@ class Coupling(AbstractShown):
 
     def marginals(self) -> tuple[Float[Array, " n"], Float[Array, " m"]]:
         """The row and column sums of the plan."""
-        first, second = (jnp.zeros(size, self.mass.dtype) for size in self.shape)
-        return first.at[self.rows].add(self.mass), second.at[self.columns].add(self.mass)
+        n, m = self.shape
+        mass = self.mass
+        return sums_by_label(self.rows, mass, n), sums_by_label(self.columns, mass, m)
 
     @door
     def average(self, values: Float[Array, "m e"]) -> Float[Array, "n e"]:
         """E[values_j | i], with values [m, e]; NaN at points of mass 0."""
         check_values(values, self.shape[1])
         sent = self.mass[:, None] * values[self.columns]
-        total = jnp.zeros((self.shape[0], values.shape[1]), values.dtype).at[self.rows].add(sent)
-        return total / self.marginals()[0][:, None]
+        mass = sums_by_label(self.rows, self.mass, self.shape[0])
+        return sums_by_label(self.rows, sent, self.shape[0]) / mass[:, None]
 
     def error(self, a: Float[Array, " n"], b: Float[Array, " m"]) -> Scalar:
         """sum_i |row sum - a_i| + sum_j |column sum - b_j|."""
