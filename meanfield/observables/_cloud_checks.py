@@ -59,15 +59,17 @@ def within(
     """Which of x are at a distance of at most `radius` from one token, to rounding.
 
     On the sphere and in R^d it is asked of chords, at a fraction of the cost of distances, and in units
-    of the largest, whose squares neither overflow nor vanish.
+    of the largest, whose squares neither overflow nor vanish. Beyond a quarter turn they are chords to
+    the opposite point: near it those to the token are all alike.
     """
     if not isinstance(geometry, Sphere | Euclidean):
         return geometry.distance(jnp.broadcast_to(token, x.shape), x) <= radius
     round_ = isinstance(geometry, Sphere)
-    chord = 2 * jnp.sin(radius / 2) if round_ else radius
-    apart = x - token
-    scaled = jnp.where(apart == 0, 0, apart / chord)
-    near = jnp.sum(scaled**2, axis=1) <= 1 + 8 * jnp.finfo(x.dtype).eps
+    wide, slack = round_ & (radius > jnp.pi / 2), 8 * jnp.finfo(x.dtype).eps
+    chord = 2 * jnp.where(wide, jnp.cos(radius / 2), jnp.sin(radius / 2)) if round_ else radius
+    apart = x - jnp.where(wide, -token, token)
+    square = jnp.sum(jnp.where(apart == 0, 0, apart / chord) ** 2, axis=1)
+    near = jnp.where(wide, square >= 1 - slack, square <= 1 + slack)
     return near | (round_ & (radius >= jnp.pi) & jnp.isfinite(x).all(axis=1))
 
 

@@ -82,7 +82,7 @@ def test_few_queries_see_all_of_many_keys(columns, queries):
 
 
 @pytest.mark.parametrize(
-    "radius, near", [(0.0, 2), (1e-3, 3), (np.pi / 2, 5), (3.0, 5), (np.pi, 6)]
+    "radius, near", [(0.0, 2), (1e-3, 3), (np.pi / 2, 5), (3.0, 5), (np.pi - 1e-3, 5), (np.pi, 6)]
 )
 def test_chords_tell_who_is_near_as_distances_do(radius, near):
     places = [[1, 0, 0], [1, 0, 0], [1, 1e-3, 0], [0, 1, 0], [0, 0, 1], [-1, 0, 0]]
