@@ -11,7 +11,7 @@ from refusals import check_refused
 import meanfield as mf
 from meanfield.io import pack
 from meanfield.solve import Merges
-from meanfield.solve._saved import FORMAT
+from meanfield.solve._saved import _DEPTH, FORMAT, _filled
 
 
 def _run(**changed) -> mf.Trajectory:
@@ -93,3 +93,13 @@ def test_the_state_is_observed_by_its_name():
 def test_a_state_of_parts_is_no_cloud():
     with pytest.raises(ValueError, match=r"pass one, state\[0\]"):
         mf.energies.Interaction(2.0)((jnp.eye(2), jnp.ones(2)))
+
+
+@pytest.mark.parametrize("kind", ["list", "dict"])
+def test_what_is_nested_too_deep_is_refused(kind):
+    data, nested = {"array_0": xr.DataArray(1.0)}, 0
+    for _ in range(_DEPTH):
+        nested = {kind: {"a": nested} if kind == "dict" else [nested]}
+    _filled(nested, data, 0)
+    with pytest.raises(ValueError, match="nested too deep"):
+        _filled(nested, data, 1)
