@@ -6,9 +6,10 @@ import pytest
 import scipy
 import xarray as xr
 
-from meanfield.studies.clustering import _momentum
+from meanfield.studies.clustering import _clustering_rates, _momentum
 from meanfield.studies.consensus import _minibatch
 from meanfield.studies.games import _many_players
+from meanfield.studies.gaussians import _gaussian_closures
 from meanfield.studies.limits import _aggregators, _moderate_interaction
 
 
@@ -130,3 +131,28 @@ def test_oscillators_pay_for_control_and_gain_by_pull():
     gain = 2 * noise * together / (1 + together)
     assert gain**2 / 2 - 2 * noise * gain + 1 == pytest.approx(0, abs=1e-14)
     assert gap == pytest.approx(gain**2 / 4 * (1 + together) - together, rel=1e-13)
+
+
+def test_clouds_at_a_point_contract_at_the_rates_of_linear_theory():
+    """Of |x - mean|^2: 2 for softmax, 2 e^beta without its sums, 2 log(1 + h)/h by layers."""
+    beta, h, spread = 0.7, 0.2, 1e-4
+    study = _clustering_rates.ClusteringRates(n=5, d=3, step=h)
+    x = np.random.default_rng(0).normal(size=(2, 5, 3)) * spread + [1, 0, 0]
+    x /= np.linalg.norm(x, axis=-1, keepdims=True)
+    found = _clustering_rates._contract(study, jnp.asarray(beta), jnp.asarray(x))
+    exact = {"softmax": 2, "unnormalized": 2 * np.exp(beta), "layers": 2 * np.log(1 + h) / h}
+    for name, rate in exact.items():
+        # Weights and projections differ from those at one point by the square of the angle, some 9 spread^2.
+        np.testing.assert_allclose(found[name], rate, rtol=100 * spread**2)
+    assert _clustering_rates._farthest(np.array([0.9, 1.05])) == 0.9
+    assert _clustering_rates._farthest(np.array([0.9, 1.2])) == 1.2
+
+
+def test_distances_of_clouds_from_normal_laws():
+    """Of moments alone: four points at m +- s_k e_k have the mean m and the variances s_k^2/2."""
+    mean, sides = np.array([0.3, -1.0]), np.array([0.5, 2.0])
+    x = mean + np.concatenate([np.diag(sides), -np.diag(sides)])
+    law = jnp.array([0.0, 0.5]), jnp.diag(jnp.array([4.0, 0.25]))
+    exact = 0.3**2 + 1.5**2 + np.sum((sides / np.sqrt(2) - [2.0, 0.5]) ** 2)
+    found = _gaussian_closures._square_distance(jnp.asarray(x), law)
+    np.testing.assert_allclose(found, exact, rtol=1e-12)
