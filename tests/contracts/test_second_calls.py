@@ -7,9 +7,19 @@ import pytest
 from unit_vectors import unit_vectors
 
 from meanfield import _memory
-from meanfield.attention import Blockwise, Hardmax, Prefixes, Relu, Softmax, causal
+from meanfield.attention import (
+    L2,
+    Blockwise,
+    Fused,
+    Hardmax,
+    Prefixes,
+    Relu,
+    Sharded,
+    Softmax,
+    causal,
+)
 from meanfield.attention.kernels import _prefixes
-from meanfield.energies import Pairwise
+from meanfield.energies import Interaction, Pairwise
 from meanfield.transport import point_geometry, solve
 
 # Not called: they need packages that tests may lack, or are tried by wrong arguments alone.
@@ -74,4 +84,24 @@ def test_loops_over_blocks_are_compiled_once(name, programs, monkeypatch):
     jax.block_until_ready(BY_BLOCKS[name]())
     programs.clear()
     jax.block_until_ready(BY_BLOCKS[name]())
+    assert programs == []
+
+
+GRADIENTS = {
+    "the matrix": Softmax(2.0),
+    "blocks": Softmax(2.0, engine=Blockwise(128)),
+    "blocks under a mask": Softmax(2.0, mask=causal(300), engine=Blockwise(128)),
+    "a ring": Softmax(2.0, engine=Sharded(engine=Blockwise(128))),
+    "a kernel": Softmax(2.0, engine=Fused()),
+    "distances": L2(2.0),
+    "an energy": Interaction(2.0),
+}
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_gradients_outside_of_jit_are_compiled_once(name, programs):
+    gradient = jax.grad(lambda x: jnp.sum(GRADIENTS[name](x) ** 2))
+    jax.block_until_ready(gradient(X))
+    programs.clear()
+    jax.block_until_ready(gradient(X))
     assert programs == []

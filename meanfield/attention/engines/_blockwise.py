@@ -48,25 +48,22 @@ class Blockwise(AbstractEngine):
     )
 
     def sums(self, problem: ExponentialSum) -> Sums:
-        bound = jax.lax.stop_gradient(problem.bound())
-        if problem.mask is not None:
-            out, shift = _masked(problem, self.block)
-        else:
-            out, shift = jax.lax.cond(keeps_digits(bound.max()), *_ways(self.block), problem, bound)
-        return Sums(shift, out[:, -1], out[:, :-1])
+        return _sums(problem, self.block)
 
 
 @eqx.filter_jit
-def _masked(problem: ExponentialSum, block: int) -> tuple[Array, Float[Array, " n"]]:
-    """Sums with a running maximum, whose loop else would be compiled at each call outside of jit."""
-    return _online(problem, block)
-
-
-@functools.cache
-def _ways(block: int) -> tuple[Callable, Callable]:
-    """Sums under the bound and with a running maximum: the same functions at each call outside of
-    jit, which else would compile them at each."""
-    return functools.partial(_bounded, block=block), lambda problem, _: _online(problem, block)
+def _sums(problem: ExponentialSum, block: int) -> Sums:
+    """One program: outside of jit, loops and conditions would be compiled at each call."""
+    bound = jax.lax.stop_gradient(problem.bound())
+    if problem.mask is not None:
+        out, shift = _online(problem, block)
+    else:
+        by_bound, by_largest = (
+            functools.partial(_bounded, block=block),
+            lambda p, _: _online(p, block),
+        )
+        out, shift = jax.lax.cond(keeps_digits(bound.max()), by_bound, by_largest, problem, bound)
+    return Sums(shift, out[:, -1], out[:, :-1])
 
 
 def _bounded(

@@ -1,3 +1,4 @@
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -23,10 +24,16 @@ class Dense(AbstractEngine):
     def sums(self, problem: ExponentialSum) -> Sums:
         n, m = problem.q.shape[0], problem.k.shape[0]
         check_memory(n, m, problem.q.dtype.itemsize)
-        bound = jax.lax.stop_gradient(problem.bound())
-        if problem.mask is not None or problem.y.shape[1] >= m:
-            return _by_largest(problem, bound)
-        return jax.lax.cond(keeps_digits(bound.max()), _by_bound, _by_largest, problem, bound)
+        return _sums(problem)
+
+
+@eqx.filter_jit
+def _sums(problem: ExponentialSum) -> Sums:
+    """One program: a gradient outside of jit would compile the condition at each call."""
+    bound = jax.lax.stop_gradient(problem.bound())
+    if problem.mask is not None or problem.y.shape[1] >= len(problem.k):
+        return _by_largest(problem, bound)
+    return jax.lax.cond(keeps_digits(bound.max()), _by_bound, _by_largest, problem, bound)
 
 
 def _by_bound(problem: ExponentialSum, bound: Float[Array, " n"]) -> Sums:

@@ -37,13 +37,19 @@ class Fused(AbstractEngine):
     def sums(self, problem: ExponentialSum) -> Sums:
         if problem.mask is not None or widest(problem) > WIDEST:
             return Blockwise(BLOCK).sums(problem)
-        out, shift = _sums(problem, self.interpret)
+        out, shift = _program(problem, self.interpret)
         return Sums(shift, out[:, -1], out[:, :-1])
 
 
 def widest(problem: ExponentialSum) -> int:
     """The most coordinates of a query or a value."""
     return max(problem.q.shape[1], width(problem) - 1)
+
+
+@eqx.filter_jit
+def _program(problem: ExponentialSum, interpret: bool) -> tuple[Array, Float[Array, " n"]]:
+    """One program: derivatives outside of jit would compile parts of it at each call."""
+    return _sums(problem, interpret)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))

@@ -72,7 +72,7 @@ class Sharded(AbstractEngine):
         bank = jnp.concatenate([k, w[:, None], *v], axis=1)
         mirrored = problem.mirrored and problem.mask is None
         route = _Route(self.ring, self.engine, k.shape[1], shared, mirrored)
-        total = _around(route, self.ring.padded(problem.beta * problem.q), bank, problem.mask)
+        total = _sums(route, self.ring.padded(problem.beta * problem.q), bank, problem.mask)
         return jax.tree.map(lambda a: a[:n], total)
 
 
@@ -119,6 +119,12 @@ class _Window(AbstractMask):
     def bias(self, rows: Int[Array, " a"], columns: Int[Array, " b"]) -> Float[Array, "a b"]:
         row, column = (start.astype(rows.dtype) for start in (self.row, self.column))
         return self.mask.bias(rows + row, columns + column)
+
+
+@eqx.filter_jit
+def _sums(route: _Route, q: Float[Array, "n p"], bank: Bank, mask: AbstractMask | None) -> Sums:
+    """One program: a gradient outside of jit would compile each way around at each call."""
+    return cast(Sums, _around(route, q, bank, mask))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
