@@ -85,7 +85,7 @@ def effective_rank(x: Points) -> Scalar:
     Source: Roy and Vetterli (2007), The effective rank, EUSIPCO, definition 1.
     """
     x = cloud(x)
-    values = jnp.linalg.svd(x, compute_uv=False)
+    values = jnp.linalg.svd(x, full_matrices=False, compute_uv=False)
     least = max(x.shape) * float(jnp.finfo(x.dtype).eps) * values.max()
     # The others do not count in the sum either: it has a slope towards higher ranks, and finite.
     values = jnp.where(values > least, values, 0)

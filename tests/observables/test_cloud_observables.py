@@ -94,6 +94,13 @@ def test_degree_moment_sums_the_gegenbauer_polynomials_of_each_sphere():
     np.testing.assert_allclose(seen(ob.degree_moment, x, 2), want, rtol=1e-12)
 
 
+def test_effective_rank_of_many_tokens_takes_no_matrix_of_them():
+    program = jax.jit(ob.effective_rank).lower(jnp.ones((20_000, 3))).compile()
+    said = program.memory_analysis()
+    assert said is not None
+    assert said.temp_size_in_bytes < 4 * 20_000 * 3 * 8  # all pairs would take 3 GB
+
+
 def test_effective_rank_counts_orthogonal_clusters():
     clusters = jnp.asarray(np.eye(6)[np.arange(12) % 4])
     np.testing.assert_allclose(seen(ob.effective_rank, clusters), 4, rtol=1e-12)

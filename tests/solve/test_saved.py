@@ -1,5 +1,7 @@
 """Runs in files: all that was left behind comes back, and nothing else is taken for a run."""
 
+from typing import Any, cast
+
 import diffrax
 import jax
 import jax.numpy as jnp
@@ -92,7 +94,7 @@ def test_the_state_is_observed_by_its_name():
 
 def test_a_state_of_parts_is_no_cloud():
     with pytest.raises(ValueError, match=r"pass one, state\[0\]"):
-        mf.energies.Interaction(2.0)((jnp.eye(2), jnp.ones(2)))
+        mf.energies.Interaction(2.0)(cast(Any, (jnp.eye(2), jnp.ones(2))))
 
 
 @pytest.mark.parametrize("kind", ["list", "dict"])

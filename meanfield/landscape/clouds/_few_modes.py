@@ -78,7 +78,11 @@ def _told(energy, w, algebra, index, found: _Found) -> CriticalPoint:
     x, values, scale = found.x, found.values, found.scale
     zero = tolerance(x.dtype)
     turns = _turns(x, w, frames(x), algebra)
-    sizes = jnp.linalg.svd(turns, compute_uv=False) if len(turns) else jnp.zeros(1, x.dtype)
+    sizes = (
+        jnp.linalg.svd(turns, full_matrices=False, compute_uv=False)
+        if len(turns)
+        else jnp.zeros(1, x.dtype)
+    )
     orbit = (sizes > zero**0.5).sum()
     falling, flat = (values < -zero * scale).sum(), (jnp.abs(values) <= zero * scale).sum()
     # One mode that rises must be among those found: else more may fall than were seen.

@@ -51,6 +51,8 @@ def orbit(x: Points, algebra: Float[Array, "s d d"]) -> tuple[int, Scalar]:
     """The dimension of the cloud's orbit, and its volume in units of that of the group."""
     if not len(algebra):
         return 0, jnp.ones((), x.dtype)
-    sizes = jnp.linalg.svd(rotated(x, algebra).reshape(len(algebra), -1), compute_uv=False)
+    sizes = jnp.linalg.svd(
+        rotated(x, algebra).reshape(len(algebra), -1), full_matrices=False, compute_uv=False
+    )
     moving = sizes > tolerance(x.dtype) ** 0.5 * sizes.max()
     return int(moving.sum()), jnp.where(moving, sizes, 1).prod()
