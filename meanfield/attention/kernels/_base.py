@@ -1,7 +1,10 @@
 import abc
+from collections.abc import Callable
 
+import jax
+import jax.numpy as jnp
 from jax.typing import DTypeLike
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from ..._door import AbstractChecked
 from ..._hooks import default
@@ -53,3 +56,16 @@ class AbstractDensityAttention(AbstractAttention):
         self, basis: AbstractBasis, coeffs: Float[Array, " k"], x: Float[Array, "m ..."]
     ) -> Float[Array, " m"]:
         """The function whose gradient is `mean_field`, at coordinates x as `basis.evaluate` takes."""
+
+
+def in_blocks(of_queries: Callable[[Int[Array, " size"]], Array], n: int, size: int) -> Array:
+    """What `of_queries` makes of the numbers 0 ... n - 1, at most `size` at a time and as evenly as may
+    be: computed again for a gradient."""
+    if size >= n:
+        return of_queries(jnp.arange(n))
+    blocks = -(-n // size)
+    size = -(-n // blocks)
+    # The last block is filled up with the last query.
+    numbers = jnp.minimum(jnp.arange(blocks * size), n - 1).reshape(blocks, size)
+    found = jax.lax.map(jax.checkpoint(of_queries), numbers)
+    return found.reshape(blocks * size, *found.shape[2:])[:n]

@@ -1,7 +1,6 @@
 from collections.abc import Callable
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
@@ -12,7 +11,7 @@ from ..._products import exact_products, row_sums
 from ..._typing import Masses, Matrix, Outputs, Points, Sources
 from ..engines import apply_matrix, check_matrix, check_query_and_key, check_tokens
 from ..masks import AbstractMask, as_mask
-from ._base import AbstractAttention
+from ._base import AbstractAttention, in_blocks
 
 _BLOCK = 256
 """Queries a block."""
@@ -92,14 +91,7 @@ def _by_blocks(q, k, w, mask: AbstractMask | None, size: int, of_weights: Callab
         bias = None if mask is None else mask.bias(i, jnp.arange(len(k)))
         return of_weights(_weights(q[i], k, w, bias), i, *args)
 
-    if size >= len(q):
-        return block(jnp.arange(len(q)))
-    n, blocks = len(q), -(-len(q) // size)
-    size = -(-n // blocks)
-    # The last block is filled up with its last query.
-    numbers = jnp.minimum(jnp.arange(blocks * size), n - 1).reshape(blocks, size)
-    found = jax.lax.map(jax.checkpoint(block), numbers)
-    return found.reshape(blocks * size, *found.shape[2:])[:n]
+    return in_blocks(block, len(q), size)
 
 
 def _field(weights: Float[Array, "n m"], _, moved: Float[Array, "m e"]) -> Outputs:

@@ -1,7 +1,6 @@
 import abc
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -11,7 +10,7 @@ from ..._products import exact_products, row_sums
 from ..._typing import Masses, Matrix, Outputs, Points, Sources
 from ...transport.costs import massive
 from ..engines import apply_matrix, check_matrix, check_tokens
-from ._base import AbstractAttention
+from ._base import AbstractAttention, in_blocks
 
 BLOCK = 256
 """Queries a block."""
@@ -51,13 +50,4 @@ def _by_blocks(
     attention: AbstractPairwise, x: Points, y: Sources, moved: Float[Array, "m e"]
 ) -> Outputs:
     """The field, a block of queries at a time."""
-    n, blocks = len(x), -(-len(x) // BLOCK)
-    size = -(-n // blocks)
-
-    @jax.checkpoint
-    def field(queries: Points) -> Outputs:
-        return row_sums(attention.kernel(queries, y), moved)
-
-    padded = jnp.pad(x, [(0, blocks * size - n), (0, 0)], mode="edge")
-    fields = jax.lax.map(field, padded.reshape(blocks, size, -1))
-    return fields.reshape(blocks * size, -1)[:n]
+    return in_blocks(lambda i: row_sums(attention.kernel(x[i], y), moved), len(x), BLOCK)
